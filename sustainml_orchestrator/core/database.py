@@ -1,0 +1,219 @@
+"""Responsibility 3: problem → sorted vector of iterations, and the ways to look at it.
+
+The position of an iteration in its problem is its id − 1. Iterations by id are O(1); pages over
+all of them, or of one status, are O(page). Payloads are opaque bytes.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from sustainml_orchestrator.core.errors import OrchestratorError
+from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskId, TaskStatus
+from sustainml_orchestrator.core.iteration import Iteration
+
+#: Newest request ids remembered, so that a repeated request returns the same task.
+_MAX_REQUEST_IDS = 100_000
+_MAX_ID = 2**32 - 1
+
+
+class _BySerial:
+    """Iterations in order of creation. Cheap where changes are near the end, as they are."""
+
+    def __init__(self) -> None:
+        self.items: list[Iteration] = []
+
+    def add(self, iteration: Iteration) -> None:
+        if not self.items or self.items[-1].serial < iteration.serial:
+            self.items.append(iteration)
+        else:
+            self.items.insert(self._position(iteration), iteration)
+
+    def remove(self, iteration: Iteration) -> None:
+        del self.items[self._position(iteration)]
+
+    def _position(self, iteration: Iteration) -> int:
+        return bisect_left(self.items, iteration.serial, key=lambda item: item.serial)
+
+
+class Database:
+    """All problems. Reads are for everyone, writes for the core."""
+
+    def __init__(self, modules: int) -> None:
+        self._modules = modules
+        self.problems: dict[int, list[Iteration]] = {}
+        self.revision = 0
+        self.next_problem_id = 1
+        self.payload_bytes = 0
+        self._next_serial = 0
+        self._all = _BySerial()
+        self._by_status = {status: _BySerial() for status in TaskStatus}
+        self._requests: dict[str, TaskId] = {}
+
+    # Reading #
+
+    def find(self, task_id: TaskId) -> Iteration | None:
+        """The iteration of exactly this id, or None."""
+        problem = self.problems.get(task_id[0])
+        if problem is None or not 1 <= task_id[1] <= len(problem):
+            return None
+        return problem[task_id[1] - 1]
+
+    def get(self, task_id: TaskId) -> Iteration:
+        """The iteration of this id; (p, 0) is the latest of p, (0, 0) the newest of all.
+
+        Raises:
+            OrchestratorError: NOT_FOUND.
+        """
+        if task_id == NO_TASK and self._all.items:
+            return self._all.items[-1]
+        problem = self.problem(task_id.problem_id)
+        iteration = self.find(task_id) if task_id.iteration_id else problem[-1]
+        if iteration is None:
+            raise OrchestratorError(
+                ErrorCode.NOT_FOUND,
+                f"problem {task_id.problem_id} has no iteration {task_id.iteration_id}; "
+                f"it has 1 to {len(problem)}",
+            )
+        return iteration
+
+    def problem(self, problem_id: int) -> list[Iteration]:
+        """The iterations of a problem, sorted by id.
+
+        Raises:
+            OrchestratorError: NOT_FOUND.
+        """
+        problem = self.problems.get(problem_id)
+        if problem is None:
+            known = f"there are {len(self.problems)}; list_tasks names them"
+            if not self.problems:
+                known = "there is none yet; start one with start_task"
+            raise OrchestratorError(ErrorCode.NOT_FOUND, f"no problem {problem_id}: {known}")
+        return problem
+
+    def count(self, status: TaskStatus) -> int:
+        """How many tasks have this status."""
+        return len(self._by_status[status].items)
+
+    def page(
+        self,
+        problem_id: int,
+        statuses: Iterable[TaskStatus],
+        newest_first: bool,
+        offset: int,
+        limit: int,
+    ) -> tuple[list[Iteration], int]:
+        """A page of the matching iterations by creation, and how many match in all.
+
+        Raises:
+            OrchestratorError: NOT_FOUND, for an unknown problem.
+        """
+        wanted = set(statuses)
+        if problem_id:
+            matches: Sequence[Iteration] = self.problem(problem_id)
+            if wanted:
+                matches = [item for item in matches if item.status in wanted]
+        elif len(wanted) > 1:
+            return self._merged_page(wanted, newest_first, offset, limit)
+        else:
+            matches = (self._by_status[wanted.pop()] if wanted else self._all).items
+        total = len(matches)
+        if newest_first:
+            stop = max(0, total - offset)
+            return list(reversed(matches[max(0, stop - limit) : stop])), total
+        return list(matches[offset : offset + limit]), total
+
+    def _merged_page(
+        self, wanted: set[TaskStatus], newest_first: bool, offset: int, limit: int
+    ) -> tuple[list[Iteration], int]:
+        lists = [self._by_status[status].items for status in wanted]
+        total = sum(map(len, lists))
+        merged = heapq.merge(
+            *(reversed(items) if newest_first else items for items in lists),
+            key=lambda item: item.serial,
+            reverse=newest_first,
+        )
+        return list(islice(merged, min(offset, total), min(offset + limit, total))), total
+
+    def by_request(self, request_id: str) -> TaskId | None:
+        """The task that an earlier request of this id started."""
+        return self._requests.get(request_id) if request_id else None
+
+    # Writing, by the core alone #
+
+    def add(self, base_task: TaskId, request_id: str) -> Iteration:
+        """A new iteration: of a new problem, or of that of `base_task`.
+
+        Raises:
+            OrchestratorError: RESOURCE_EXHAUSTED, when the ids are used up.
+        """
+        problem_id = base_task.problem_id or self.next_problem_id
+        if problem_id > _MAX_ID:
+            raise OrchestratorError(
+                ErrorCode.RESOURCE_EXHAUSTED, "problem ids are used up; begin a new journal"
+            )
+        number = len(self.problems.get(problem_id, ())) + 1
+        iteration = Iteration(TaskId(problem_id, number), self._next_serial, self._modules)
+        iteration.base_task = base_task
+        iteration.request_id = request_id
+        self.insert(iteration)
+        return iteration
+
+    def insert(self, iteration: Iteration) -> None:
+        """Put in an iteration, new or read from a journal; ids of a problem come in order."""
+        problem_id, number = iteration.task_id
+        problem = self.problems.setdefault(problem_id, [])
+        if number != len(problem) + 1:
+            raise ValueError(f"iteration {iteration.task_id} does not follow {len(problem)}")
+        problem.append(iteration)
+        self._all.add(iteration)
+        self._by_status[iteration.status].add(iteration)
+        self._next_serial = max(self._next_serial, iteration.serial + 1)
+        self.next_problem_id = max(self.next_problem_id, problem_id + 1)
+        self.payload_bytes += sum(len(p) for p in iteration.outputs if p)
+        self.payload_bytes += len(iteration.user_input)
+        if iteration.request_id:
+            self._requests[iteration.request_id] = iteration.task_id
+            if len(self._requests) > _MAX_REQUEST_IDS:
+                del self._requests[next(iter(self._requests))]
+
+    def set_status(self, iteration: Iteration, status: TaskStatus) -> None:
+        """Move an iteration to another status."""
+        self._by_status[iteration.status].remove(iteration)
+        iteration.status = status
+        self._by_status[status].add(iteration)
+        self.touch(iteration)
+
+    def set_user_input(self, iteration: Iteration, payload: bytes) -> None:
+        """Store the user input of an iteration."""
+        self.payload_bytes += len(payload) - len(iteration.user_input)
+        iteration.user_input = payload
+
+    def set_output(self, iteration: Iteration, module: int, payload: bytes) -> None:
+        """Store the output of a module."""
+        self.payload_bytes += len(payload) - len(iteration.outputs[module] or b"")
+        iteration.outputs[module] = payload
+
+    def clear_outputs(self, iteration: Iteration) -> None:
+        """Forget what an attempt brought; the next one begins anew."""
+        self.payload_bytes -= sum(len(p) for p in iteration.outputs if p)
+        iteration.reopen()
+
+    def touch(self, iteration: Iteration) -> None:
+        """Give a changed iteration the next revision."""
+        self.revision += 1
+        iteration.revision = self.revision
+
+    def delete(self, problem_id: int) -> int:
+        """Drop a problem; returns how many iterations it had. Its id is never used again."""
+        problem = self.problems.pop(problem_id)
+        for item in problem:
+            self._all.remove(item)
+            self._by_status[item.status].remove(item)
+            self._requests.pop(item.request_id, None)
+            self.payload_bytes -= len(item.user_input) + sum(len(p) for p in item.outputs if p)
+        self.revision += 1
+        return len(problem)

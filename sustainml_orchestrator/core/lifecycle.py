@@ -1,0 +1,344 @@
+"""Responsibility 1: the nodes. Desired and observed state, and the commands that join them.
+
+A difference between the two is worked off with commands, repeated until the node shows that it
+obeys. A node in error is reset with growing pauses; one that obeys nothing climbs a ladder: its
+node is reset, then its process terminated, so that its supervisor starts it anew.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+from sustainml_orchestrator.core.commands import AnnounceSystem, SendControl, Tell
+from sustainml_orchestrator.core.events import StatusReceived
+from sustainml_orchestrator.core.ids import (
+    ErrorCode,
+    NodeCommand,
+    NodeStatus,
+    TaskCommand,
+    TaskId,
+)
+from sustainml_orchestrator.core.node import Instance, Node, PendingCommand
+from sustainml_orchestrator.core.pipeline import Pipeline
+from sustainml_orchestrator.core.settings import Settings
+from sustainml_orchestrator.core.states import ACTIVE_NODES, NODE_GOALS
+from sustainml_orchestrator.core.turn import Turn
+
+#: Processes remembered per module; a spoofer must not fill the memory.
+_MAX_INSTANCES = 16
+#: Command ids are compared on a circle (RFC 1982), so that no number can jam the counter.
+_CIRCLE = 2**32
+
+
+class NodeChange(Enum):
+    """What the tasks must know of a node."""
+
+    ACTIVATED = "activated"  # took up work anew: what it owes must be delivered again
+    RESPAWNED = "respawned"  # another process than the one that held the work
+    GIVEN_UP = "given up"
+
+
+class Change(NamedTuple):
+    """A node and what became of it."""
+
+    node: Node
+    what: NodeChange
+
+
+_NOTHING: tuple[Change, ...] = ()
+
+
+class Lifecycle:
+    """All nodes of the pipeline."""
+
+    def __init__(self, pipeline: Pipeline, settings: Settings, turn: Turn) -> None:
+        self._settings = settings
+        self._turn = turn
+        self._sources = pipeline.sources
+        self.nodes = [Node(spec, settings.autostart, turn.now) for spec in pipeline.modules]
+        self.by_name = {node.name: node for node in self.nodes}
+        self._last_command_id = 0
+        self._changes: list[Change] = []
+
+    # Looking #
+
+    @property
+    def ready(self) -> bool:
+        """Whether every module can be given work."""
+        return all(node.active for node in self.nodes)
+
+    def reason(self) -> str:
+        """Why the system is not ready; empty when it is."""
+        texts = [node.describe(self._turn.now) for node in self.nodes if not node.active]
+        return "; ".join(texts)
+
+    # Observing #
+
+    def observe(self, event: StatusReceived) -> tuple[Change, ...] | list[Change]:
+        """Take note of what a node says of itself."""
+        node = self.by_name[event.node_name]
+        instance = node.instances.get((event.instance, event.incarnation))
+        self._changes = []
+        if instance is None:
+            instance = self._appear(node, event)
+        instance.last_seen = self._turn.now
+        instance.last_seen_stamp = self._turn.stamp
+        if event.last_command != instance.last_command:
+            self._confirm(node, instance, event.last_command)
+        if event.node_status is not instance.status or not instance.responsive:
+            self._change_status(node, instance, event)
+        if node.pending is not None and instance is node.speaker:
+            self._check_pending(node, instance)
+        return self._changes or _NOTHING
+
+    def _appear(self, node: Node, event: StatusReceived) -> Instance:
+        """A process not known so far."""
+        instance = Instance(event.instance, event.incarnation, self._turn.now)
+        for other in node.instances.values():
+            if other.name == instance.name:  # it took the place of this one
+                other.responsive = False
+        replaced = bool(node.instances) and not any(
+            other.responsive for other in node.instances.values()
+        )
+        if len(node.instances) >= _MAX_INSTANCES:
+            oldest = min(node.instances.values(), key=lambda i: (i.responsive, i.last_seen))
+            del node.instances[oldest.name, oldest.incarnation]
+        else:
+            for key in [k for k, i in node.instances.items() if not i.responsive]:
+                del node.instances[key]
+        node.instances[instance.name, instance.incarnation] = instance
+        node.choose_speaker()
+        self._turn.do(Tell("info", f"{instance.name} appeared as {node.name}"))
+        self._turn.do(AnnounceSystem())
+        if replaced:
+            node.unconfirmed.clear()
+            self._settle_by_death(node)
+            self._changes.append(Change(node, NodeChange.RESPAWNED))
+        others = [i.name for i in node.instances.values() if i.responsive and i is not instance]
+        if others:
+            text = f"{node.name} has several instances: {', '.join([*others, instance.name])}"
+            self._turn.do(Tell("warning", f"{text}; the first output of a step wins"))
+        return instance
+
+    def _settle_by_death(self, node: Node) -> None:
+        """The process that was told something is gone: terminated it has, obeyed it will not."""
+        pending, node.pending = node.pending, None
+        if pending is None:
+            return
+        if pending.command is NodeCommand.TERMINATE:
+            pending.settle(ErrorCode.NO_ERROR)
+        else:
+            pending.settle(ErrorCode.NODE_UNAVAILABLE, node.describe(self._turn.now))
+
+    def _confirm(self, node: Node, instance: Instance, last_command: int) -> None:
+        instance.last_command = last_command
+        if not last_command:
+            return
+        node.echoes = True
+        unconfirmed = node.unconfirmed
+        while unconfirmed and _reached(last_command, unconfirmed[0][0]):
+            unconfirmed.popleft()
+        if not _reached(self._last_command_id, last_command):
+            # It obeyed an earlier life of the orchestrator: go on above that.
+            self._last_command_id = last_command
+
+    def _change_status(self, node: Node, instance: Instance, event: StatusReceived) -> None:
+        now = self._turn.now
+        was_active = node.active
+        lost = not instance.responsive
+        before = instance.status
+        instance.responsive = True
+        if event.node_status is not before:
+            instance.since = now
+        instance.status = event.node_status
+        instance.error_code = event.error_code if event.node_status is NodeStatus.ERROR else 0
+        instance.error_description = event.error_description if instance.error_code else ""
+        if event.node_status is NodeStatus.ERROR and not instance.error_code:
+            instance.error_code = ErrorCode.INTERNAL_ERROR
+            instance.error_description = event.error_description or "no reason given"
+        node.choose_speaker()
+        if before in ACTIVE_NODES and event.node_status in ACTIVE_NODES and not lost:
+            return  # IDLE ↔ RUNNING: everyday life, told with the next periodic state
+        self._turn.tell(node.name, f"{before.name} → {instance.status.name} ({instance.name})")
+        self._turn.do(AnnounceSystem())
+        if node.active and not (lost and before in ACTIVE_NODES):
+            node.active_since = now
+            node.given_up = False
+            self._changes.append(Change(node, NodeChange.ACTIVATED))
+        elif was_active and not node.active:
+            node.unavailable_since = now
+        if instance.status is NodeStatus.ERROR:
+            self._plan_reset(node)
+        self._tell_status(node, instance, lost)
+
+    def _tell_status(self, node: Node, instance: Instance, lost: bool) -> None:
+        text = f"{instance.name} is {'back, ' if lost else ''}{instance.status.name}"
+        if instance.status is NodeStatus.ERROR:
+            self._turn.do(Tell("warning", f"{text}: {instance.error_description}"))
+        else:
+            self._turn.do(Tell("info", text))
+
+    # Commanding #
+
+    def next_command_id(self) -> int:
+        """Ids grow by one with every command sent, 0 left out."""
+        self._last_command_id = (self._last_command_id + 1) % _CIRCLE or 1
+        return self._last_command_id
+
+    def send_task(
+        self, node: Node, command: TaskCommand, task_id: TaskId, attempt: int, try_number: int
+    ) -> None:
+        """Command a module on a task; it must confirm, or the ladder is climbed."""
+        command_id = self.next_command_id()
+        if node.responsive:
+            node.unconfirmed.append((command_id, self._turn.now))
+        self._turn.do(
+            SendControl(
+                node.name,
+                command_id,
+                cmd_task=command,
+                task_id=task_id,
+                attempt=attempt,
+                try_number=try_number,
+            )
+        )
+
+    def command(self, node: Node, command: NodeCommand) -> PendingCommand:
+        """Command a node, in place of what it was told before; repeated until confirmed."""
+        if node.pending is not None:
+            node.pending.settle(
+                ErrorCode.REJECTED, f"{command.name}_NODE to {node.name} took its place"
+            )
+        patience = self._settings.command_timeout
+        node.pending = PendingCommand(command, self._turn.now + patience)
+        self._send_pending(node, node.pending)
+        return node.pending
+
+    def _send_pending(self, node: Node, pending: PendingCommand) -> None:
+        command_id = self.next_command_id()
+        pending.first_id = pending.first_id or command_id
+        pending.sent_at = self._turn.now
+        self._turn.tell(node.name, f"told {pending.command.name}")
+        self._turn.do(SendControl(node.name, command_id, cmd_node=pending.command))
+
+    def _check_pending(self, node: Node, instance: Instance) -> None:
+        pending = node.pending
+        if pending is None or self._turn.now <= pending.sent_at:
+            return  # said before it could have heard of the command
+        obeyed = not node.echoes or _reached(instance.last_command, pending.first_id)
+        status = instance.status
+        if pending.command in (NodeCommand.START, NodeCommand.STOP, NodeCommand.TERMINATE):
+            obeyed = True  # the state alone confirms these
+        if obeyed and status in NODE_GOALS[pending.command]:
+            pending.settle(ErrorCode.NO_ERROR)
+            node.pending = None
+        elif obeyed and status is NodeStatus.INITIALIZING and not pending.acknowledged:
+            pending.acknowledged = True
+            pending.deadline = self._turn.now + self._settings.start_timeout
+        elif obeyed and status is NodeStatus.ERROR and pending.acknowledged:
+            pending.settle(ErrorCode.NODE_UNAVAILABLE, node.describe(self._turn.now))
+            node.pending = None
+
+    def climb(self, node: Node, why: str) -> None:
+        """One rung up the ladder: reset the node, then terminate its process."""
+        if not node.responsive or (node.pending and node.pending.command != NodeCommand.START):
+            return
+        node.rung = min(node.rung + 1, 2)
+        node.unconfirmed.clear()
+        command = NodeCommand.RESET if node.rung == 1 else NodeCommand.TERMINATE
+        self._turn.do(Tell("warning", f"{node.name}: {why}; sending {command.name}_NODE"))
+        self.command(node, command)
+
+    def did_well(self, node: Node) -> None:
+        """A step of it came out: past trouble is forgotten."""
+        node.rung = 0
+        node.resets = 0
+
+    # Time #
+
+    def tick(self) -> list[Change]:
+        """Look at every deadline of every node."""
+        self._changes = []
+        for node in self.nodes:
+            self._notice_loss(node)
+            if node.pending is not None:
+                self._chase(node, node.pending)
+            elif node.responsive:
+                self._work_off(node)
+            if node.unconfirmed and node.echoes and not node.pending:
+                command_id, sent_at = node.unconfirmed[0]
+                if self._turn.now - sent_at > self._settings.command_timeout:
+                    self.climb(node, f"command {command_id} is not confirmed")
+        return self._changes
+
+    def _notice_loss(self, node: Node) -> None:
+        now, lost = self._turn.now, False
+        for instance in node.instances.values():
+            silence = now - instance.last_seen
+            if instance.responsive and silence > self._settings.heartbeat_timeout:
+                instance.responsive = False
+                lost = True
+                text = f"lost {instance.name}: no heartbeat for {silence:.1f} s"
+                self._turn.do(Tell("warning", text))
+                self._turn.tell(node.name, text)
+        if lost:
+            was_active = node.active_since > node.unavailable_since
+            node.choose_speaker()
+            if not node.active and was_active:
+                node.unavailable_since = now
+            if not node.responsive:
+                node.unconfirmed.clear()
+                self._settle_by_death(node)
+            self._turn.do(AnnounceSystem())
+
+    def _chase(self, node: Node, pending: PendingCommand) -> None:
+        """Repeat a command, or find that it failed."""
+        now, settings = self._turn.now, self._settings
+        if now >= pending.deadline:
+            self._fail_pending(node, pending)
+        elif not pending.acknowledged and node.responsive:
+            if now - pending.sent_at >= settings.resend_period:
+                self._send_pending(node, pending)
+
+    def _fail_pending(self, node: Node, pending: PendingCommand) -> None:
+        node.pending = None
+        text = f"{pending.command.name}_NODE was not confirmed: {node.describe(self._turn.now)}"
+        pending.settle(ErrorCode.TIMEOUT, text)
+        if pending.command is NodeCommand.START and not pending.acknowledged:
+            return  # sent anew as long as the node is wanted
+        if pending.command in (NodeCommand.START, NodeCommand.RESET):
+            self.climb(node, text)
+
+    def _work_off(self, node: Node) -> None:
+        """Send what brings the observed state to the desired one."""
+        status = node.status
+        if not node.desired_active:
+            if status in ACTIVE_NODES or status is NodeStatus.INITIALIZING:
+                self.command(node, NodeCommand.STOP)
+        elif status is NodeStatus.INACTIVE:
+            if self._may_start(node):
+                self.command(node, NodeCommand.START)
+        elif status is NodeStatus.ERROR and not node.given_up and self._turn.now >= node.next_reset:
+            node.resets += 1
+            self.command(node, NodeCommand.RESET)
+
+    def _may_start(self, node: Node) -> bool:
+        """In pipeline order where the others come up, without them after `bring_up_wait`."""
+        assert node.speaker is not None
+        if self._turn.now - node.speaker.since >= self._settings.bring_up_wait:
+            return True
+        return all(self.nodes[i].active for i in self._sources[node.spec.index])
+
+    def _plan_reset(self, node: Node) -> None:
+        if node.resets >= self._settings.max_resets:
+            node.given_up = True
+            self._changes.append(Change(node, NodeChange.GIVEN_UP))
+            self._turn.do(Tell("error", f"{node.describe(self._turn.now)}; no reset helped"))
+        else:
+            node.next_reset = self._turn.now + 2.0**node.resets
+
+
+def _reached(last: int, command_id: int) -> bool:
+    """Whether `last` is `command_id` or after it, on the circle."""
+    return (last - command_id) % _CIRCLE < _CIRCLE // 2

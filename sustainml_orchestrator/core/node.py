@@ -1,0 +1,161 @@
+"""One module's node as the orchestrator sees it: wanted and observed, and what was told to it."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, NodeStatus
+from sustainml_orchestrator.core.pipeline import ModuleSpec
+from sustainml_orchestrator.core.states import ACTIVE_NODES
+
+#: How much of a module several instances tell: the most capable one speaks for it.
+_RANK = {
+    NodeStatus.RUNNING: 5,
+    NodeStatus.IDLE: 4,
+    NodeStatus.INITIALIZING: 3,
+    NodeStatus.ERROR: 2,
+    NodeStatus.INACTIVE: 1,
+    NodeStatus.TERMINATING: 0,
+}
+
+
+class Instance:
+    """One process that speaks for a module.
+
+    Attributes:
+        incarnation: random per process life; 0 where the node does not say.
+        last_seen: s, steady; `last_seen_stamp` the same in ns of ROS time.
+        last_command: highest command id that it said it obeyed.
+        since: when it came into its status (s, steady).
+    """
+
+    __slots__ = (
+        "error_code", "error_description", "incarnation", "last_command", "last_seen",
+        "last_seen_stamp", "name", "responsive", "since", "status",
+    )  # fmt: skip
+
+    def __init__(self, name: str, incarnation: int, now: float) -> None:
+        self.name = name
+        self.incarnation = incarnation
+        self.status = NodeStatus.INACTIVE
+        self.last_seen = now
+        self.last_seen_stamp = 0
+        self.last_command = 0
+        self.responsive = True
+        self.since = now
+        self.error_code: int = ErrorCode.NO_ERROR
+        self.error_description = ""
+
+
+class PendingCommand:
+    """A command to a node that is not yet confirmed.
+
+    Attributes:
+        first_id: of the first sending; every repetition has an id of its own.
+        deadline: when it has failed (s, steady).
+        acknowledged: the node began to obey, so it is not sent again.
+        outcome: None while pending; then NO_ERROR, or why it failed (`text`).
+    """
+
+    __slots__ = (
+        "acknowledged", "command", "deadline", "first_id", "outcome", "sent_at", "text",
+    )  # fmt: skip
+
+    def __init__(self, command: NodeCommand, deadline: float) -> None:
+        self.command = command
+        self.deadline = deadline
+        self.first_id = 0
+        self.sent_at = -1e9
+        self.acknowledged = False
+        self.outcome: ErrorCode | None = None
+        self.text = ""
+
+    def settle(self, outcome: ErrorCode, text: str = "") -> None:
+        """Say how it ended."""
+        self.outcome = outcome
+        self.text = text
+
+
+class Node:
+    """A module's node: desired and observed state.
+
+    Attributes:
+        desired_active: whether the orchestrator wants it to take work.
+        instances: by (name, incarnation), in order of appearance.
+        speaker: the instance whose status counts; None while never seen.
+        active_since: when it last became able to take work (s, steady).
+        unavailable_since: since when it cannot, although wanted (s, steady).
+        resets: by the orchestrator since it last did well; `next_reset` when the next is due.
+        given_up: in error for good: a person must reset it.
+        rung: how far up the recovery ladder is climbed: 0 nothing, 1 reset, 2 terminate.
+        unconfirmed: (command id, when sent) of task commands.
+        echoes: whether it ever confirmed a command by id.
+    """
+
+    def __init__(self, spec: ModuleSpec, desired_active: bool, now: float) -> None:
+        self.spec = spec
+        self.desired_active = desired_active
+        self.instances: dict[tuple[str, int], Instance] = {}
+        self.speaker: Instance | None = None
+        self.active_since = now
+        self.unavailable_since = now
+        self.pending: PendingCommand | None = None
+        self.resets = 0
+        self.next_reset = 0.0
+        self.given_up = False
+        self.rung = 0
+        self.unconfirmed: deque[tuple[int, float]] = deque(maxlen=2000)
+        self.echoes = False
+
+    @property
+    def name(self) -> str:
+        """Its module's name."""
+        return self.spec.name
+
+    @property
+    def responsive(self) -> bool:
+        """Whether it has been heard of lately."""
+        return self.speaker is not None and self.speaker.responsive
+
+    @property
+    def status(self) -> NodeStatus:
+        """Observed status; a lost node counts as INACTIVE."""
+        speaker = self.speaker
+        return speaker.status if speaker and speaker.responsive else NodeStatus.INACTIVE
+
+    @property
+    def active(self) -> bool:
+        """Whether it can be given work."""
+        return self.status in ACTIVE_NODES
+
+    def choose_speaker(self) -> None:
+        """Let the most capable responsive instance speak; the latest among equals."""
+        self.speaker = max(
+            self.instances.values(),
+            key=lambda i: (i.responsive, _RANK[i.status] if i.responsive else 0, i.last_seen),
+            default=None,
+        )
+
+    def error(self, now: float) -> tuple[int, str]:
+        """Error code and sentence of its present state; (NO_ERROR, "") when all is well."""
+        speaker = self.speaker
+        if speaker is None:
+            return ErrorCode.NODE_UNAVAILABLE, "never seen"
+        if not speaker.responsive:
+            silence = now - speaker.last_seen
+            return ErrorCode.NODE_UNAVAILABLE, f"no heartbeat for {silence:.1f} s"
+        return speaker.error_code, speaker.error_description
+
+    def describe(self, now: float) -> str:
+        """What it is, its state, and what to do, in one clause."""
+        status = self.status.name
+        code, text = self.error(now)
+        if self.speaker is None:
+            return f"node {self.name} has never been seen; start its process"
+        if not self.responsive:
+            return f"node {self.name} is {status} ({text}); start its process again"
+        if self.status is NodeStatus.ERROR:
+            return f"node {self.name} is in ERROR ({text or code}); mend the cause, then reset it"
+        if not self.desired_active:
+            return f"node {self.name} is {status}, stopped on request; start it"
+        return f"node {self.name} is {status}; wait until it is IDLE"

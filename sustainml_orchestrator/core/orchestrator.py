@@ -1,0 +1,162 @@
+"""The heart: `Orchestrator.handle(event) -> list[Command]`, the only way to change anything.
+
+Pure: the same events at the same instants give the same commands and state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sustainml_orchestrator.core.commands import AnnounceSystem, Command, ForgetProblem, Reply
+from sustainml_orchestrator.core.database import Database
+from sustainml_orchestrator.core.errors import OrchestratorError
+from sustainml_orchestrator.core.events import (
+    ConsumersMatched,
+    DeletionRequested,
+    Event,
+    NodeCommanded,
+    OutputReceived,
+    StatusReceived,
+    TaskCommanded,
+    TaskSubmitted,
+    TimePassed,
+    UnreadableOutputReceived,
+)
+from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskId, TaskStatus
+from sustainml_orchestrator.core.iteration import Iteration, Step
+from sustainml_orchestrator.core.lifecycle import Lifecycle
+from sustainml_orchestrator.core.operations import Operations
+from sustainml_orchestrator.core.optimiser import Derive, Optimiser
+from sustainml_orchestrator.core.pipeline import Pipeline
+from sustainml_orchestrator.core.settings import Settings
+from sustainml_orchestrator.core.states import OPEN_STEPS
+from sustainml_orchestrator.core.tasks import Tasks
+from sustainml_orchestrator.core.turn import Instant, Turn
+
+
+class Orchestrator:
+    """Joins the three responsibilities: nodes, tasks, database.
+
+    Args:
+        pipeline: the modules.
+        settings: limits and periods; may be changed between two events.
+        session: names this life of the database; not 0.
+        derive: writes the user input of an iteration that follows by itself.
+    """
+
+    def __init__(
+        self, *, pipeline: Pipeline, settings: Settings, session: int, derive: Derive
+    ) -> None:
+        self.pipeline = pipeline
+        self.settings = settings
+        self.session = session
+        self.turn = Turn()
+        self.database = Database(len(pipeline))
+        self.lifecycle = Lifecycle(pipeline, settings, self.turn)
+        self.optimiser = Optimiser(settings, self.database, derive)
+        self.tasks = Tasks(
+            pipeline, settings, self.turn, self.lifecycle, self.database, self.optimiser, session
+        )
+        self.operations = Operations(self.lifecycle, self.turn)
+        self._handlers: dict[type, Callable[..., None]] = {
+            TimePassed: self._on_time,
+            StatusReceived: self._on_status,
+            OutputReceived: self.tasks.take_output,
+            UnreadableOutputReceived: self.tasks.refuse_output,
+            ConsumersMatched: self._on_match,
+            TaskSubmitted: self.tasks.submit,
+            TaskCommanded: self.tasks.command,
+            NodeCommanded: self.operations.begin,
+            DeletionRequested: self._on_deletion,
+        }
+
+    def handle(self, event: Event, now: Instant) -> list[Command]:
+        """Take what happened, return what is to be done.
+
+        A request that cannot be granted is answered with its error and changes nothing.
+
+        Raises:
+            IllegalTransition: a bug; the text tells the story.
+        """
+        turn = self.turn
+        turn.begin(now)
+        try:
+            self._handlers[type(event)](event)
+        except OrchestratorError as refusal:
+            turn.commands = [Reply(event.call, error=refusal)]  # type: ignore[union-attr]
+            return turn.commands
+        self.tasks.admit()
+        return turn.commands
+
+    def _on_time(self, event: TimePassed) -> None:
+        for change in self.lifecycle.tick():
+            self.tasks.react(change)
+        self.tasks.tick()
+        self.operations.advance()
+
+    def _on_status(self, event: StatusReceived) -> None:
+        if event.node_name not in self.lifecycle.by_name:
+            self.tasks.dropped["status of an unknown node"] += 1
+            return
+        changes = self.lifecycle.observe(event)
+        for change in changes:
+            self.tasks.react(change)
+        if event.task_id != NO_TASK:
+            self.tasks.hear(event)
+        if not self.operations.idle:
+            self.operations.advance()
+
+    def _on_match(self, event: ConsumersMatched) -> None:
+        self.tasks.matched = event.count
+
+    def _on_deletion(self, event: DeletionRequested) -> None:
+        for iteration in self.database.problem(event.problem_id):
+            if iteration.open:
+                raise OrchestratorError(
+                    ErrorCode.REJECTED,
+                    f"task {iteration.task_id} is {iteration.status.name}; "
+                    "stop or terminate it, then delete the problem",
+                )
+        deleted = self.database.delete(event.problem_id)
+        self.turn.do(ForgetProblem(event.problem_id))
+        self.turn.do(AnnounceSystem())
+        self.turn.do(Reply(event.call, deleted))
+
+    # Queries #
+
+    def inputs_owed(
+        self, task_id: TaskId, attempt: int, session: int, node_name: str
+    ) -> tuple[Iteration, Step]:
+        """The task and step that a module may fetch its inputs for.
+
+        Raises:
+            OrchestratorError: NOT_FOUND, or REJECTED when it owes nothing for it.
+        """
+        node = self.lifecycle.by_name.get(node_name)
+        if node is None:
+            known = ", ".join(self.lifecycle.by_name)
+            raise OrchestratorError(
+                ErrorCode.NOT_FOUND, f"no module '{node_name[:80]}'; use one of: {known}"
+            )
+        task = self.database.find(task_id)
+        if task is None:
+            raise OrchestratorError(ErrorCode.NOT_FOUND, f"no task {TaskId(*task_id)}; drop it")
+        if session != self.session or attempt != task.attempt:
+            raise OrchestratorError(
+                ErrorCode.REJECTED,
+                f"task {task.task_id} is at attempt {task.attempt} of session {self.session}; "
+                "drop what is older",
+            )
+        step = task.steps[node.spec.index] if task.status is TaskStatus.RUNNING else None
+        if step is None or step.state not in OPEN_STEPS:
+            raise OrchestratorError(
+                ErrorCode.REJECTED,
+                f"{node_name} owes nothing for task {task.task_id} ({task.status.name}); drop it",
+            )
+        return task, step
+
+    def waiting_reason(self) -> str:
+        """Why a waiting task waits."""
+        if not self.lifecycle.ready:
+            return f"waits for the modules: {self.lifecycle.reason()}"
+        return f"waits its turn: {len(self.tasks.running)} tasks run, {len(self.tasks.waiting)} wait"

@@ -1,0 +1,191 @@
+"""The module graph: which module takes what, gives what, and how patient we are with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+USER_INPUT = "user_input"
+
+#: Output types of the contract; a type of one's own is written ``package/msg/Type``.
+OUTPUT_TYPES = frozenset(
+    {
+        "AppRequirements",
+        "MLModelMetadata",
+        "HWConstraints",
+        "MLModel",
+        "HWResource",
+        "CO2Footprint",
+    }
+)
+
+_NAME = re.compile(r"[a-z](?:_?[a-z0-9]+)*")
+_FOREIGN_TYPE = re.compile(r"[a-z][a-z0-9_]*/msg/[A-Z][A-Za-z0-9]*")
+_KEYS = {"inputs", "output_type", "timeout", "max_tries", "baseline"}
+_MAX_MODULES = 64
+
+
+class PipelineError(ValueError):
+    """The description of the pipeline is wrong; the text names file, key and remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleSpec:
+    """One module of the pipeline.
+
+    Attributes:
+        name: role in the pipeline and default name of its node.
+        index: position in the pipeline, inputs always before their consumers.
+        inputs: names of modules, and ``user_input``.
+        output_type: name of a message of sustainml_msgs, or ``package/msg/Type``.
+        timeout: longest time of one try, in s.
+        max_tries: tries before its failure is the task's.
+        baseline: whether later iterations are told this module's output of their base.
+    """
+
+    name: str
+    index: int
+    inputs: tuple[str, ...]
+    output_type: str
+    timeout: float
+    max_tries: int
+    baseline: bool
+
+
+class Pipeline:
+    """The modules in an order in which every input comes before its consumers."""
+
+    def __init__(self, modules: tuple[ModuleSpec, ...]) -> None:
+        self.modules = modules
+        self.by_name = {spec.name: spec for spec in modules}
+        #: for each module, the indices of the modules that it takes input from
+        self.sources: tuple[tuple[int, ...], ...] = tuple(
+            tuple(self.by_name[name].index for name in spec.inputs if name != USER_INPUT)
+            for spec in modules
+        )
+        #: for each module, the indices of the modules that take its output
+        self.consumers: tuple[tuple[int, ...], ...] = tuple(
+            tuple(other.index for other in modules if spec.name in other.inputs)
+            for spec in modules
+        )
+        self.baselines: tuple[ModuleSpec, ...] = tuple(s for s in modules if s.baseline)
+
+    def __len__(self) -> int:
+        return len(self.modules)
+
+    @classmethod
+    def from_data(cls, data: Any, source: str) -> Pipeline:
+        """Check and order what a YAML file holds.
+
+        Args:
+            data: ``{"modules": {name: {inputs, output_type, timeout, max_tries, baseline}}}``.
+            source: name of the file, for messages.
+
+        Raises:
+            PipelineError: with one sentence that names file, key and remedy.
+        """
+        reader = _Reader(source)
+        modules = reader.modules(data)
+        order = reader.order({name: values["inputs"] for name, values in modules.items()})
+        return cls(
+            tuple(ModuleSpec(name=name, index=i, **modules[name]) for i, name in enumerate(order))
+        )
+
+
+class _Reader:
+    """Checks of one file; every complaint begins with its name."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+
+    def fail(self, key: str, remedy: str) -> PipelineError:
+        return PipelineError(f"{self._source}: {key}: {remedy}")
+
+    def modules(self, data: Any) -> dict[str, dict[str, Any]]:
+        if not isinstance(data, Mapping) or not isinstance(data.get("modules"), Mapping):
+            raise self.fail("modules", "must be a mapping of module names to their settings")
+        unknown = set(map(str, data)) - {"modules"}
+        if unknown:
+            raise self.fail(min(unknown), "is not a key of this file; only 'modules' is")
+        modules = data["modules"]
+        if not 1 <= len(modules) <= _MAX_MODULES:
+            raise self.fail("modules", f"holds {len(modules)}; give between 1 and {_MAX_MODULES}")
+        return {self._name(name): self._module(name, modules) for name in modules}
+
+    def _name(self, name: Any) -> str:
+        if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > 64:
+            raise self.fail(f"modules.{name}", "is no ROS name; use lower case like hw_resources")
+        if name in (USER_INPUT, "orchestrator"):
+            raise self.fail(f"modules.{name}", "is a reserved name; choose another")
+        return name
+
+    def _module(self, name: str, modules: Mapping[str, Any]) -> dict[str, Any]:
+        key, values = f"modules.{name}", modules[name]
+        if not isinstance(values, Mapping):
+            raise self.fail(key, "must be a mapping with inputs and output_type")
+        unknown = set(map(str, values)) - _KEYS
+        if unknown:
+            raise self.fail(f"{key}.{min(unknown)}", f"is unknown; known are {sorted(_KEYS)}")
+        return {
+            "inputs": self._inputs(key, values.get("inputs"), modules),
+            "output_type": self._output_type(key, values.get("output_type")),
+            "timeout": self._timeout(key, values.get("timeout", 300.0)),
+            "max_tries": self._max_tries(key, values.get("max_tries", 2)),
+            "baseline": self._baseline(key, values.get("baseline", False)),
+        }
+
+    def _inputs(self, key: str, inputs: Any, modules: Mapping[str, Any]) -> tuple[str, ...]:
+        key = f"{key}.inputs"
+        if not isinstance(inputs, list) or not inputs:
+            raise self.fail(key, "must be a list that names user_input or other modules")
+        for name in inputs:
+            if name != USER_INPUT and name not in modules:
+                raise self.fail(key, f"names '{name}', which is no module of this file; add it")
+        if len(set(inputs)) != len(inputs):
+            raise self.fail(key, "names an input twice; remove one")
+        return tuple(inputs)
+
+    def _output_type(self, key: str, value: Any) -> str:
+        if value in OUTPUT_TYPES or (isinstance(value, str) and _FOREIGN_TYPE.fullmatch(value)):
+            return str(value)
+        raise self.fail(
+            f"{key}.output_type",
+            f"is '{value}'; use one of {sorted(OUTPUT_TYPES)} or package/msg/Type",
+        )
+
+    def _timeout(self, key: str, value: Any) -> float:
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or not 0.01 <= value <= 30 * 86400:
+            raise self.fail(f"{key}.timeout", f"is '{value}'; give seconds from 0.01 to 2592000")
+        return float(value)
+
+    def _max_tries(self, key: str, value: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 100:
+            raise self.fail(f"{key}.max_tries", f"is '{value}'; give a whole number, 1 to 100")
+        return value
+
+    def _baseline(self, key: str, value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.fail(f"{key}.baseline", f"is '{value}'; use true or false")
+        return value
+
+    def order(self, inputs: dict[str, tuple[str, ...]]) -> list[str]:
+        """Inputs before consumers, otherwise as written."""
+        placed: list[str] = []
+        rest = dict(inputs)
+        while rest:
+            free = [
+                name
+                for name, needs in rest.items()
+                if all(need == USER_INPUT or need in placed for need in needs)
+            ]
+            if not free:
+                raise self.fail(
+                    "modules", f"{', '.join(rest)} wait for each other; break the cycle of inputs"
+                )
+            placed += free
+            for name in free:
+                del rest[name]
+        return placed

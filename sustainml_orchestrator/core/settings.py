@@ -1,0 +1,46 @@
+"""The numbers that the core lives by; the skin sets them from ROS parameters at any time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Settings:
+    """Limits and periods. Times are in s of steady time.
+
+    Attributes:
+        autostart: want every module active from the beginning.
+        max_active_tasks: most tasks RUNNING at a time.
+        max_waiting_tasks: most tasks WAITING at a time.
+        heartbeat_timeout: silence after which a node counts as lost.
+        command_timeout: time to confirm a command before the recovery ladder is climbed.
+        start_timeout: longest time for a node to initialise.
+        resend_period: between two sendings of a command that is not yet confirmed.
+        bring_up_wait: longest wait of a module for those it depends on, at bring-up.
+        ack_timeout: longest silence about a step whose inputs are complete.
+        queue_timeout: longest stay of a step in the queue of its module.
+        node_lost_timeout: how long an admitted task waits for a module that is gone.
+        max_resets: resets of a node in error before a person must look at it.
+        max_redeliveries_per_tick: pace of redelivery.
+        max_auto_iterations: most iterations of one problem that start by themselves.
+        max_problems: problems to keep; 0 = all.
+        max_payload_bytes: payload bytes to keep; 0 = all.
+    """
+
+    autostart: bool = True
+    max_active_tasks: int = 100
+    max_waiting_tasks: int = 10_000
+    heartbeat_timeout: float = 3.0
+    command_timeout: float = 5.0
+    start_timeout: float = 300.0
+    resend_period: float = 0.5
+    bring_up_wait: float = 2.0
+    ack_timeout: float = 5.0
+    queue_timeout: float = 3600.0
+    node_lost_timeout: float = 60.0
+    max_resets: int = 3
+    max_redeliveries_per_tick: int = 50
+    max_auto_iterations: int = 10
+    max_problems: int = 0
+    max_payload_bytes: int = 0

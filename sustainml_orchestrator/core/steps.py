@@ -1,0 +1,262 @@
+"""The steps of running tasks: word about them, their deadlines, tries and redeliveries.
+
+Delivery is at least once, results exactly once. A step whose module should have it but gives no
+word is delivered again (RESET_TASK, same try: a module that has it repeats what it said); one that
+fails or takes too long gets another try; no state is without a deadline.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from sustainml_orchestrator.core.commands import AnnounceTask, SaveIteration, Tell
+from sustainml_orchestrator.core.database import Database
+from sustainml_orchestrator.core.events import StatusReceived
+from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus, TaskCommand, TaskStatus
+from sustainml_orchestrator.core.iteration import Iteration, Step
+from sustainml_orchestrator.core.lifecycle import Lifecycle
+from sustainml_orchestrator.core.node import Node
+from sustainml_orchestrator.core.pipeline import USER_INPUT, Pipeline
+from sustainml_orchestrator.core.settings import Settings
+from sustainml_orchestrator.core.states import OPEN_STEPS, STEP_MOVES, StepMove, StepState, move
+from sustainml_orchestrator.core.turn import Turn
+
+#: Redeliveries without word before the module's node climbs the recovery ladder.
+_MAX_DELIVERIES = 3
+#: How long a node may report IDLE while we believe that it holds a step, in s: its output is
+#: on another topic than its status and may come a little later.
+_IDLE_GRACE = 1.0
+
+_WORDS = {TaskStatus.WAITING: StepMove.ACCEPT, TaskStatus.RUNNING: StepMove.RUN}
+
+
+class Steps:
+    """Watches over every step of every running task.
+
+    Args:
+        fail_task: called with the task, code and reason when a step has no try left.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        settings: Settings,
+        turn: Turn,
+        lifecycle: Lifecycle,
+        database: Database,
+        fail_task: Callable[[Iteration, ErrorCode, str], None],
+    ) -> None:
+        self._pipeline = pipeline
+        self._settings = settings
+        self._turn = turn
+        self._lifecycle = lifecycle
+        self._database = database
+        self._fail_task = fail_task
+        self._budget = settings.max_redeliveries_per_tick
+
+    # Moving #
+
+    def _move(self, task: Iteration, step: Step, how: StepMove) -> None:
+        step.state = move(STEP_MOVES, step.state, how)
+        step.since = self._turn.now
+        self._changed(task)
+
+    def _changed(self, task: Iteration) -> None:
+        self._database.touch(task)
+        self._turn.do(AnnounceTask(task.task_id))
+
+    def begin(self, task: Iteration, redeliver: bool) -> None:
+        """Let the steps of a task that was just admitted begin.
+
+        Args:
+            redeliver: its user input went out before, so modules must be told to fetch it.
+        """
+        for step in task.steps:
+            if step.state is StepState.DONE:
+                continue
+            step.state, step.due, step.deliveries = StepState.PENDING, False, 0
+            step.fed_at = self._turn.now
+            self._complete_inputs(task, step, redeliver)
+
+    def feed_consumers(self, task: Iteration, module: int) -> None:
+        """A module's output is stored: some that take it may have all their inputs now."""
+        for index in self._pipeline.consumers[module]:
+            step = task.steps[index]
+            if step.state is StepState.PENDING:
+                self._complete_inputs(task, step, redeliver=step.due)
+
+    def _complete_inputs(self, task: Iteration, step: Step, redeliver: bool) -> None:
+        """Make a step READY once all its inputs are there."""
+        step.due = redeliver
+        sources = [task.steps[i] for i in self._pipeline.sources[step.index]]
+        if any(source.state is not StepState.DONE for source in sources):
+            return
+        fed = [source.since for source in sources]
+        if USER_INPUT in self._pipeline.modules[step.index].inputs:
+            fed.append(step.fed_at)
+        step.fed_at = min(fed)
+        # A module that came up after the first of its inputs went out has not got them all.
+        node = self._lifecycle.nodes[step.index]
+        step.due = redeliver or node.active_since > step.fed_at
+        self._move(task, step, StepMove.COMPLETE_INPUTS)
+
+    # Word from modules #
+
+    def hear(self, task: Iteration, step: Step, event: StatusReceived) -> None:
+        """Take word about a step of a running task."""
+        if event.try_number < step.try_number or step.state >= StepState.DONE:
+            return
+        step.instance = event.instance
+        status = event.task_status
+        if status is TaskStatus.ERROR:
+            self._hear_error(task, step, event)
+        elif status is TaskStatus.SUCCEEDED:
+            if step.output_due == math.inf:
+                step.output_due = self._turn.now + self._settings.ack_timeout
+        elif status in _WORDS:
+            self._hear_progress(task, step, _WORDS[status])
+        elif step.state in OPEN_STEPS:  # given back, or dropped without our wish
+            self._redeliver_later(task, step)
+
+    def _hear_progress(self, task: Iteration, step: Step, word: StepMove) -> None:
+        step.deliveries = 0
+        step.due = False
+        if (step.state, word) not in STEP_MOVES:
+            return  # a repeated word
+        if word is StepMove.RUN:
+            step.started = step.started or self._turn.stamp
+        self._move(task, step, word)
+
+    def _hear_error(self, task: Iteration, step: Step, event: StatusReceived) -> None:
+        code = _error_code(event.error_code)
+        text = event.error_description or "no reason given"
+        if code is ErrorCode.INVALID_REQUEST:
+            self.fail(task, step, code, text)
+        else:
+            self.retry(task, step, code, text)
+
+    # Tries #
+
+    def retry(self, task: Iteration, step: Step, code: ErrorCode, text: str) -> None:
+        """Another try if one is left, else the task fails."""
+        spec = self._pipeline.modules[step.index]
+        if step.try_number >= spec.max_tries:
+            self.fail(task, step, code, text)
+            return
+        step.try_number += 1
+        self._turn.tell(str(task.task_id), f"{spec.name} try {step.try_number}: {text}")
+        self._turn.do(
+            Tell("warning", f"task {task.task_id}: {spec.name} failed ({text}); trying again")
+        )
+        self._turn.do(SaveIteration(task.task_id))
+        self._redeliver_later(task, step)
+
+    def fail(self, task: Iteration, step: Step, code: ErrorCode, text: str) -> None:
+        """This step has failed, and so has its task."""
+        name = self._pipeline.modules[step.index].name
+        step.error_code, step.error_description = code, text
+        step.finished = self._turn.stamp
+        self._move(task, step, StepMove.FAIL)
+        tries = f" after {step.try_number} tries" if step.try_number > 1 else ""
+        self._fail_task(task, code, f"{name}{tries}: {text}")
+
+    def _redeliver_later(self, task: Iteration, step: Step) -> None:
+        if step.state is not StepState.READY:
+            self._move(task, step, StepMove.REDELIVER)
+        step.due = True
+        step.output_due = math.inf
+
+    def _deliver(self, task: Iteration, step: Step, node: Node) -> None:
+        """Tell a module to take a step, paced and counted."""
+        if self._budget <= 0:
+            return
+        self._budget -= 1
+        if step.deliveries >= _MAX_DELIVERIES:
+            step.deliveries = 0
+            why = f"gives no word about task {task.task_id}"
+            self._lifecycle.climb(node, why)
+            self.retry(task, step, ErrorCode.NODE_UNAVAILABLE, f"{node.name} {why}")
+            return
+        step.deliveries += 1
+        step.due = False
+        step.since = self._turn.now
+        self._lifecycle.send_task(
+            node, TaskCommand.RESET, task.task_id, task.attempt, step.try_number
+        )
+
+    # Nodes that come and go #
+
+    def node_activated(self, task: Iteration, step: Step, node: Node) -> None:
+        """A node began to take work: what it owes from before must be delivered again."""
+        if step.state in OPEN_STEPS and step.fed_at < node.active_since:
+            self._redeliver_later(task, step)
+
+    def node_respawned(self, task: Iteration, step: Step, node: Node) -> None:
+        """The process that held the step is gone; if it worked on it, that used up a try."""
+        if step.state is StepState.RUNNING:
+            text = f"the process of {node.name} died while it worked on the task"
+            self.retry(task, step, ErrorCode.NODE_UNAVAILABLE, text)
+
+    def node_given_up(self, task: Iteration, step: Step, node: Node) -> None:
+        """No reset brought the node out of its error."""
+        if step.state in OPEN_STEPS:
+            text = node.describe(self._turn.now)
+            self.fail(task, step, ErrorCode.NODE_UNAVAILABLE, text)
+
+    # Time #
+
+    def refill(self) -> None:
+        """A tick begins: so many redeliveries may go out."""
+        self._budget = self._settings.max_redeliveries_per_tick
+
+    def watch(self, task: Iteration, step: Step) -> None:
+        """Look at the deadline of an open step."""
+        node = self._lifecycle.nodes[step.index]
+        if not node.active:
+            self._wait_for(task, step, node)
+        elif step.due:
+            self._deliver(task, step, node)
+        elif self._turn.now >= step.output_due:
+            text = "reported success, but its output never came"
+            self._turn.do(Tell("warning", f"task {task.task_id}: {node.name} {text}"))
+            self.retry(task, step, ErrorCode.INTERNAL_ERROR, text)
+        else:
+            self._watch_state(task, step, node)
+
+    def _watch_state(self, task: Iteration, step: Step, node: Node) -> None:
+        age = self._turn.now - step.since
+        if step.state is StepState.READY:
+            if age >= self._settings.ack_timeout:
+                self._deliver(task, step, node)
+            return
+        spec = node.spec
+        if step.state is StepState.RUNNING and age >= spec.timeout:
+            text = f"did not finish within {spec.timeout:g} s; raise its timeout in the pipeline"
+            self.retry(task, step, ErrorCode.TIMEOUT, text)
+        elif step.state is StepState.ACCEPTED and age >= self._settings.queue_timeout:
+            text = f"did not begin within {self._settings.queue_timeout:g} s (queue_timeout)"
+            self.retry(task, step, ErrorCode.TIMEOUT, text)
+        elif node.status is NodeStatus.IDLE and node.speaker is not None:
+            idle = self._turn.now - max(node.speaker.since, step.since)
+            if idle >= _IDLE_GRACE + self._settings.resend_period and len(node.instances) == 1:
+                self._redeliver_later(task, step)
+
+    def _wait_for(self, task: Iteration, step: Step, node: Node) -> None:
+        if not node.desired_active or node.status is NodeStatus.INITIALIZING:
+            return  # stopped on purpose: without limit; initialising has a deadline of its own
+        if node.given_up:
+            self.node_given_up(task, step, node)
+            return
+        absence = self._turn.now - max(node.unavailable_since, step.since)
+        if absence >= self._settings.node_lost_timeout:
+            text = f"{node.describe(self._turn.now)}, or raise node_lost_timeout"
+            self.fail(task, step, ErrorCode.NODE_UNAVAILABLE, text)
+
+
+def _error_code(code: int) -> ErrorCode:
+    """What a module gave as error code, which may be anything."""
+    try:
+        return ErrorCode(code) or ErrorCode.INTERNAL_ERROR
+    except ValueError:
+        return ErrorCode.INTERNAL_ERROR

@@ -1,0 +1,355 @@
+"""Responsibility 2: the tasks. Admission, the pipeline's flow, commands, and how a task ends."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from sustainml_orchestrator.core.commands import (
+    AnnounceTask,
+    PublishBaseline,
+    PublishUserInput,
+    Reply,
+    SaveIteration,
+    SaveOutput,
+    Tell,
+)
+from sustainml_orchestrator.core.database import Database
+from sustainml_orchestrator.core.errors import IllegalTransition, OrchestratorError
+from sustainml_orchestrator.core.events import (
+    OutputReceived,
+    StatusReceived,
+    TaskCommanded,
+    TaskSubmitted,
+    UnreadableOutputReceived,
+)
+from sustainml_orchestrator.core.ids import ErrorCode, TaskCommand, TaskId, TaskStatus
+from sustainml_orchestrator.core.iteration import Iteration, Step
+from sustainml_orchestrator.core.lifecycle import Change, Lifecycle, NodeChange
+from sustainml_orchestrator.core.optimiser import Optimiser
+from sustainml_orchestrator.core.pipeline import Pipeline
+from sustainml_orchestrator.core.queue import WaitingQueue
+from sustainml_orchestrator.core.settings import Settings
+from sustainml_orchestrator.core.states import (
+    OPEN_STEPS,
+    STEP_MOVES,
+    TASK_COMMANDS,
+    TASK_MOVES,
+    StepMove,
+    StepState,
+    TaskMove,
+    move,
+)
+from sustainml_orchestrator.core.steps import Steps
+from sustainml_orchestrator.core.turn import Turn
+
+#: Iterations of one problem; its number is a bound of memory, not of the contract.
+_MAX_ITERATIONS = 100_000
+
+#: What modules are told when a task that they hold ends or leaves RUNNING.
+_ABANDON = {
+    TaskMove.STOP: TaskCommand.STOP,
+    TaskMove.RESET: TaskCommand.STOP,
+    TaskMove.FAIL: TaskCommand.STOP,
+    TaskMove.PREEMPT: TaskCommand.PREEMPT,
+    TaskMove.TERMINATE: TaskCommand.TERMINATE,
+}
+
+#: The command repeated to a module that works on a task which does not run.
+_REMIND = {
+    TaskStatus.WAITING: TaskCommand.PREEMPT,
+    TaskStatus.TERMINATED: TaskCommand.TERMINATE,
+}
+
+
+class Tasks:
+    """Every task that is not over, and the way of each through the pipeline."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        settings: Settings,
+        turn: Turn,
+        lifecycle: Lifecycle,
+        database: Database,
+        optimiser: Optimiser,
+        session: int,
+    ) -> None:
+        self._pipeline = pipeline
+        self._settings = settings
+        self._turn = turn
+        self._lifecycle = lifecycle
+        self._database = database
+        self._optimiser = optimiser
+        self._session = session
+        self.running: dict[TaskId, Iteration] = {}
+        self.waiting = WaitingQueue()
+        self.matched = 0
+        #: what was dropped, by reason; shown in diagnostics
+        self.dropped: Counter[str] = Counter()
+        self.steps = Steps(pipeline, settings, turn, lifecycle, database, self._fail)
+
+    # Requests #
+
+    def submit(self, event: TaskSubmitted) -> None:
+        """Create a task and queue it.
+
+        Raises:
+            OrchestratorError: RESOURCE_EXHAUSTED, NOT_FOUND (the base).
+        """
+        known = self._database.by_request(event.request_id)
+        if known is not None:
+            self._turn.do(Reply(event.call, known))
+            return
+        if event.base_task.problem_id:
+            self._database.get(event.base_task)
+        task = self.create(event)
+        self._turn.do(Reply(event.call, task.task_id))
+
+    def create(self, event: TaskSubmitted) -> Iteration:
+        """A new task in the queue.
+
+        Raises:
+            OrchestratorError: RESOURCE_EXHAUSTED.
+        """
+        if len(self.waiting) >= self._settings.max_waiting_tasks:
+            raise OrchestratorError(
+                ErrorCode.RESOURCE_EXHAUSTED,
+                f"{len(self.waiting)} tasks wait already; try again later, "
+                "or raise max_waiting_tasks",
+            )
+        problem = self._database.problems.get(event.base_task.problem_id, ())
+        if len(problem) >= _MAX_ITERATIONS:
+            raise OrchestratorError(
+                ErrorCode.RESOURCE_EXHAUSTED,
+                f"problem {event.base_task.problem_id} has {len(problem)} iterations, the most "
+                "there can be; start a new problem",
+            )
+        task = self._database.add(event.base_task, event.request_id)
+        self._database.set_user_input(task, event.user_input)
+        task.description = event.description
+        task.priority = event.priority
+        task.goal = event.goal
+        task.created = self._turn.stamp
+        self.waiting.add(task)
+        self._changed(task)
+        self._turn.tell(str(task.task_id), "created")
+        return task
+
+    def command(self, event: TaskCommanded) -> None:
+        """A front-end's command on a task.
+
+        Raises:
+            OrchestratorError: NOT_FOUND, REJECTED (the table does not permit it).
+        """
+        task = self._database.get(event.task_id)
+        how = TASK_COMMANDS[event.command]
+        if (task.status, how) not in TASK_MOVES:
+            raise OrchestratorError(
+                ErrorCode.REJECTED,
+                f"task {task.task_id} is {task.status.name}, which does not permit "
+                f"{event.command.name}_TASK; {_permitted(task.status)}",
+            )
+        if how is TaskMove.RESET and len(self.waiting) >= self._settings.max_waiting_tasks:
+            raise OrchestratorError(
+                ErrorCode.RESOURCE_EXHAUSTED,
+                f"{len(self.waiting)} tasks wait already; reset task {task.task_id} later",
+            )
+        self._end(task, how, f"{event.command.name}_TASK on request")
+        self._turn.do(Reply(event.call, task.status))
+
+    # Moves of a whole task #
+
+    def _move(self, task: Iteration, how: TaskMove) -> None:
+        status = move(TASK_MOVES, task.status, how)
+        self._turn.tell(str(task.task_id), f"{task.status.name} → {status.name} ({how.value})")
+        if task.status is TaskStatus.RUNNING:
+            del self.running[task.task_id]
+        elif task.status is TaskStatus.WAITING:
+            self.waiting.remove(task)
+        self._database.set_status(task, status)
+        if status is TaskStatus.RUNNING:
+            self.running[task.task_id] = task
+        elif status is TaskStatus.WAITING:
+            self.waiting.add(task)
+        self._changed(task)
+
+    def _changed(self, task: Iteration) -> None:
+        self._database.touch(task)
+        self._turn.do(SaveIteration(task.task_id))
+        self._turn.do(AnnounceTask(task.task_id))
+
+    def _end(self, task: Iteration, how: TaskMove, reason: str) -> None:
+        """Take a task out of RUNNING (or any state that permits it); modules let go of it."""
+        if (task.status, how) not in TASK_MOVES:
+            raise IllegalTransition(f"{task.task_id}: {self._turn.story(str(task.task_id))}")
+        if task.status is TaskStatus.RUNNING:
+            self._abandon(task, _ABANDON.get(how))
+        if how is TaskMove.RESET:
+            self._database.clear_outputs(task)
+            task.attempt += 1
+        elif how is not TaskMove.PREEMPT:
+            task.finished = self._turn.stamp
+            task.outcome_reason = reason
+        self._move(task, how)
+        if not task.open and task.steps:
+            task.close(task.status if how is not TaskMove.FAIL else TaskStatus.STOPPED)
+
+    def _abandon(self, task: Iteration, command: TaskCommand | None) -> None:
+        """Tell the modules that hold, or may be collecting inputs of, a task to drop it."""
+        if command is None:
+            return
+        for step in task.steps:
+            node = self._lifecycle.nodes[step.index]
+            if step.state is not StepState.DONE and node.active:
+                self._lifecycle.send_task(
+                    node, command, task.task_id, task.attempt, step.try_number
+                )
+
+    def _fail(self, task: Iteration, code: ErrorCode, reason: str) -> None:
+        task.error_code, task.error_description = code, reason
+        self._turn.do(Tell("warning", f"task {task.task_id} failed: {reason}"))
+        self._end(task, TaskMove.FAIL, reason)
+        self._optimiser.failed(task)
+
+    def _succeed(self, task: Iteration) -> None:
+        task.finished = self._turn.stamp
+        task.outcome_reason = "every module delivered"
+        self._move(task, TaskMove.SUCCEED)
+        task.close(TaskStatus.SUCCEEDED)
+        following = self._optimiser.succeeded(task)
+        if following is not None:
+            task.next_task = self.create(following).task_id
+
+    # Admission #
+
+    def admit(self) -> None:
+        """Let waiting tasks run, as many as may, when every module can take work."""
+        while (
+            self.waiting
+            and len(self.running) < self._settings.max_active_tasks
+            and self._lifecycle.ready
+        ):
+            self._admit(self.waiting.pop())
+
+    def _admit(self, task: Iteration) -> None:
+        task.started = task.started or self._turn.stamp
+        self._move(task, TaskMove.ADMIT)
+        redeliver = task.published
+        if not redeliver:
+            task.published = True
+            self._turn.do(PublishUserInput(task.task_id, task.attempt, task.user_input))
+            if task.task_id.iteration_id > 1:
+                for spec in self._pipeline.baselines:
+                    self._turn.do(
+                        PublishBaseline(
+                            spec.index, task.task_id, task.attempt, self.baseline(task, spec.index)
+                        )
+                    )
+        self.steps.begin(task, redeliver)
+
+    def baseline(self, task: Iteration, module: int) -> bytes | None:
+        """What a module gave for the base of a task."""
+        base = self._database.find(task.base_task)
+        return base.outputs[module] if base is not None else None
+
+    # Word from modules #
+
+    def _current(
+        self, task_id: TaskId, attempt: int, session: int, what: str
+    ) -> Iteration | None:
+        """The task that a message is about, unless the message is stale."""
+        if session != self._session:
+            self.dropped[f"{what} of another session"] += 1
+            return None
+        task = self._database.find(task_id)
+        if task is None:
+            self.dropped[f"{what} of an unknown task"] += 1
+            return None
+        if attempt != task.attempt:
+            self.dropped[f"{what} of another attempt"] += 1
+            return None
+        return task
+
+    def hear(self, event: StatusReceived) -> None:
+        """A module spoke of its work on a task."""
+        task = self._current(event.task_id, event.attempt, event.session, "status")
+        if task is None:
+            return
+        index = self._lifecycle.by_name[event.node_name].spec.index
+        if task.status is TaskStatus.RUNNING:
+            self.steps.hear(task, task.steps[index], event)
+        elif event.task_status in (TaskStatus.WAITING, TaskStatus.RUNNING):
+            if task.outputs[index] is None:  # it works on what nobody waits for
+                command = _REMIND.get(task.status, TaskCommand.STOP)
+                node = self._lifecycle.nodes[index]
+                self._lifecycle.send_task(
+                    node, command, task.task_id, event.attempt, event.try_number
+                )
+
+    def take_output(self, event: OutputReceived) -> None:
+        """A module delivered: the step is done, whatever its status said."""
+        task = self._current(event.task_id, event.attempt, event.session, "output")
+        if task is None:
+            return
+        if task.outputs[event.module] is not None:
+            self.dropped["output that was there already"] += 1
+            return
+        self._database.set_output(task, event.module, event.payload)
+        for name, value in event.facts.items():
+            setattr(task, name, value)
+        self._turn.do(SaveOutput(task.task_id, event.module))
+        if task.steps:
+            step = task.steps[event.module]
+            self._finish_step(task, step)
+        self._database.touch(task)
+        self._turn.do(AnnounceTask(task.task_id))
+        self._lifecycle.did_well(self._lifecycle.nodes[event.module])
+        if task.status is TaskStatus.RUNNING:
+            self.steps.feed_consumers(task, event.module)
+            if all(output is not None for output in task.outputs):
+                self._succeed(task)
+
+    def _finish_step(self, task: Iteration, step: Step) -> None:
+        step.state = move(STEP_MOVES, step.state, StepMove.FINISH)
+        step.since = self._turn.now
+        step.started = step.started or self._turn.stamp
+        step.finished = self._turn.stamp
+        step.due = False
+
+    def refuse_output(self, event: UnreadableOutputReceived) -> None:
+        """What came as output cannot be read; the module may do better in another try."""
+        self.dropped["output that cannot be read"] += 1
+        task = self._current(event.task_id, event.attempt, event.session, "output")
+        if task is not None and task.status is TaskStatus.RUNNING:
+            step = task.steps[event.module]
+            if step.state in OPEN_STEPS:
+                text = "its output cannot be read as a message of its type"
+                self.steps.retry(task, step, ErrorCode.INTERNAL_ERROR, text)
+
+    # Nodes and time #
+
+    def react(self, change: Change) -> None:
+        """A node came, went, or was given up."""
+        act = {
+            NodeChange.ACTIVATED: self.steps.node_activated,
+            NodeChange.RESPAWNED: self.steps.node_respawned,
+            NodeChange.GIVEN_UP: self.steps.node_given_up,
+        }[change.what]
+        for task in list(self.running.values()):
+            step = task.steps[change.node.spec.index]
+            act(task, step, change.node)
+
+    def tick(self) -> None:
+        """Look at every open step."""
+        self.steps.refill()
+        for task in list(self.running.values()):
+            for step in task.steps:
+                if step.state in OPEN_STEPS:
+                    self.steps.watch(task, step)
+                    if task.status is not TaskStatus.RUNNING:
+                        break  # the step failed, and so did its task
+
+
+def _permitted(status: TaskStatus) -> str:
+    commands = [c.name for c, how in TASK_COMMANDS.items() if (status, how) in TASK_MOVES]
+    return f"it permits {', '.join(commands)}" if commands else "it permits no command"
