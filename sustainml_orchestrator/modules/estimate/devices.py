@@ -1,0 +1,119 @@
+"""The catalogue of devices as typed values."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+CLASSES = ("microcontroller", "edge", "mobile", "cpu", "gpu", "fpga", "pim")
+#: Words that name a class beside its own name.
+_CLASS_WORDS = {
+    "mcu": "microcontroller",
+    "tinyml": "microcontroller",
+    "embedded": "edge",
+    "phone": "mobile",
+    "smartphone": "mobile",
+    "processor": "cpu",
+    "server": "cpu",
+    "graphics card": "gpu",
+    "cloud": "gpu",
+    "data center": "gpu",
+    "datacenter": "gpu",
+    "processing in memory": "pim",
+}
+
+
+@dataclass(frozen=True)
+class Efficiency:
+    """How much of the theoretical peaks an engine attains with one inference at a time."""
+
+    compute: float  #: share of peak operations per second
+    bandwidth: float  #: share of peak bytes per second
+    overhead_s: float  #: seconds per pass for dispatch and synchronisation
+    load: float  #: share of (max - idle) power drawn while busy
+    uncertainty: float  #: latency lies between estimate / factor and estimate x factor
+
+
+@dataclass(frozen=True)
+class Device:
+    """One entry of the catalogue."""
+
+    name: str
+    device_class: str  #: one of CLASSES
+    aliases: tuple[str, ...]
+    peak: Mapping[str, float]  #: operations per second by precision
+    bandwidth: float  #: bytes per second
+    memory_mib: float
+    cache_mib: float  #: weights up to this size cost no bandwidth
+    idle_w: float
+    max_w: float
+    efficiency: Efficiency
+    simulated: bool  #: known from simulation only
+    source: tuple[str, ...]
+
+
+class DeviceCatalogue:
+    """All devices, found by name, alias or class."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        """Read the parsed `hardware.yaml`.
+
+        Raises:
+            ValueError: an entry is incomplete, naming it and the key.
+        """
+        self.devices = tuple(_read(entry, data["engines"]) for entry in data["devices"])
+        self._by_name: dict[str, tuple[Device, ...]] = {}
+        for word, device_class in {**{c: c for c in CLASSES}, **_CLASS_WORDS}.items():
+            members = tuple(d for d in self.devices if d.device_class == device_class)
+            self._by_name[_plain(word)] = self._by_name[_plain(word + "s")] = members
+        for device in self.devices:
+            for alias in (device.name, *device.aliases):
+                self._by_name[_plain(alias)] = (device,)
+
+    def find(self, name: str) -> tuple[Device, ...]:
+        """The devices a word stands for: one for a name or alias, many for a class, none if unknown."""
+        return self._by_name.get(_plain(name), ())
+
+    def resolve(self, names: Iterable[str]) -> tuple[list[Device], list[str]]:
+        """Devices for a list of names and the names that are unknown; all that exist for none."""
+        wanted = [name for name in names if name.strip()]
+        if not wanted:
+            return [device for device in self.devices if not device.simulated], []
+        found = {device.name: device for name in wanted for device in self.find(name)}
+        return list(found.values()), [name for name in wanted if not self.find(name)]
+
+    def similar(self, name: str, count: int = 3) -> list[str]:
+        """Names close to an unknown one."""
+        words = {_plain(a): d.name for d in self.devices for a in (d.name, *d.aliases)}
+        close = difflib.get_close_matches(_plain(name), words, count * 2, 0.4)
+        return list(dict.fromkeys(words[key] for key in close))[:count]
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9+]+", " ", name.casefold()).strip()
+
+
+def _read(entry: Mapping[str, Any], engines: Mapping[str, Any]) -> Device:
+    try:
+        if entry["class"] not in CLASSES:
+            raise ValueError(f"class {entry['class']!r} is none of {', '.join(CLASSES)}")
+        power = entry["power"]
+        return Device(
+            name=entry["name"],
+            device_class=entry["class"],
+            aliases=tuple(entry["aliases"]),
+            peak={precision: float(rate) for precision, rate in entry["peak"].items()},
+            bandwidth=float(entry["bandwidth"]),
+            memory_mib=float(entry["memory_mib"]),
+            cache_mib=float(entry.get("cache_mib", 0.0)),
+            idle_w=float(power["idle"]),
+            max_w=float(power["max"]),
+            efficiency=Efficiency(**{**engines[entry["engine"]], **entry.get("efficiency", {})}),
+            simulated=bool(entry.get("simulated", False)),
+            source=tuple(entry["source"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"device {entry.get('name', '?')}: {error!r}") from error

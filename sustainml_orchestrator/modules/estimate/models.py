@@ -1,0 +1,168 @@
+"""The catalogue of models as typed values."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+BYTES_PER_PARAMETER = {"fp32": 4.0, "fp16": 2.0, "int8": 1.0, "int4": 0.5}
+MIB = 2.0**20
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What one inference asks of a device."""
+
+    flops: float  #: floating-point operations, two per multiply-accumulate
+    parameters: float  #: weights that must be held in memory
+    precisions: tuple[str, ...]  #: in which the model can be had, keys of BYTES_PER_PARAMETER
+    passes: int = 1  #: sequential runs over the weights
+    pass_parameters: float = 0.0  #: weights read in each run; 0 = all
+
+    def weights_mib(self, precision: str) -> float:
+        """Memory of the weights in MiB."""
+        return self.parameters * BYTES_PER_PARAMETER[precision] / MIB
+
+    def weights_read(self, precision: str) -> float:
+        """Bytes of weights read in each pass."""
+        return (self.pass_parameters or self.parameters) * BYTES_PER_PARAMETER[precision]
+
+    @classmethod
+    def from_properties(cls, properties: Mapping[str, Any]) -> Workload:
+        """Read what `Model.properties` wrote.
+
+        Raises:
+            ValueError: a figure is missing, no number, or not positive.
+        """
+        try:
+            parameters = float(properties["parameters"])
+            flops = float(properties["flops"])
+            passes = int(properties.get("passes", 1))
+            pass_parameters = float(properties.get("pass_parameters", 0.0))
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ValueError(f"model_properties lacks a usable figure: {error}") from error
+        if not (0 < parameters < 1e15 and 0 < flops < 1e24 and passes > 0 and pass_parameters >= 0):
+            raise ValueError("parameters, flops and passes in model_properties must be positive")
+        named = properties.get("precisions") or ["fp32"]
+        known = tuple(p for p in named if p in BYTES_PER_PARAMETER)
+        if not known:
+            raise ValueError(f"no known precision in {named!r}: {', '.join(BYTES_PER_PARAMETER)}")
+        return cls(flops, parameters, known, passes, pass_parameters)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One published quality figure and its place between 0 and 1."""
+
+    value: float
+    metric: str
+    benchmark: str
+    quality: float  #: 0..1, comparable within a task
+
+
+@dataclass(frozen=True)
+class Model:
+    """One entry of the catalogue."""
+
+    name: str
+    family: str
+    workload: Workload
+    figures: Mapping[str, Figure]  #: by task
+    input: str
+    licence: str
+    source: tuple[str, ...]
+    flops_from: str
+    note: str
+
+    @property
+    def path(self) -> str:
+        """Where to get it: the Hugging Face page where the name is an id, else its first source."""
+        if "/" in self.name and " " not in self.name and not self.name.startswith("PatchTST"):
+            return f"https://huggingface.co/{self.name}"
+        for source in self.source:
+            if source.startswith("https://"):
+                return source.split(" ")[0]
+        return self.source[0].replace("arXiv:", "https://arxiv.org/abs/")
+
+    def properties(self, task: str) -> dict[str, Any]:
+        """What is known of it, for `MLModel.model_properties`."""
+        figure = self.figures.get(task)
+        work = self.workload
+        return {
+            "family": self.family,
+            "parameters": work.parameters,
+            "flops": work.flops,
+            "flops_from": self.flops_from,
+            "passes": work.passes,
+            "pass_parameters": work.pass_parameters,
+            "precisions": list(work.precisions),
+            "weights_mib": {p: round(work.weights_mib(p), 3) for p in work.precisions},
+            "input": self.input,
+            "quality": figure.quality if figure else None,
+            "figure": figure.value if figure else None,
+            "metric": figure.metric if figure else None,
+            "benchmark": figure.benchmark if figure else None,
+            "licence": self.licence,
+            "source": list(self.source),
+            "note": self.note,
+        }
+
+
+class ModelCatalogue:
+    """All models, found by name or task."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        """Read the parsed `models.yaml`.
+
+        Raises:
+            ValueError: an entry is incomplete, naming it and the key.
+        """
+        self._aliases: dict[str, str] = dict(data.get("task_aliases", {}))
+        self.models = tuple(_read(entry, data["benchmarks"]) for entry in data["models"])
+        self._by_name = {model.name.casefold(): model for model in self.models}
+        for model in self.models:
+            self._by_name.setdefault(model.name.rpartition("/")[2].casefold(), model)
+
+    @property
+    def tasks(self) -> list[str]:
+        """Every task with at least one model, sorted."""
+        return sorted({task for model in self.models for task in model.figures})
+
+    def task(self, name: str) -> str:
+        """The catalogue's word for a task: aliases resolved, case and underscores ignored."""
+        plain = name.strip().casefold().replace("_", "-").replace(" ", "-")
+        return self._aliases.get(plain, plain)
+
+    def find(self, name: str) -> Model | None:
+        """The model of that name, with or without its owner, whatever the case."""
+        return self._by_name.get(name.strip().casefold())
+
+    def similar(self, name: str, count: int = 3) -> list[str]:
+        """Names close to an unknown one."""
+        close = difflib.get_close_matches(name.strip().casefold(), self._by_name, count * 2, 0.4)
+        return list(dict.fromkeys(self._by_name[key].name for key in close))[:count]
+
+
+def _read(entry: Mapping[str, Any], benchmarks: Mapping[str, Any]) -> Model:
+    try:
+        figures = {}
+        for task, (key, value) in entry["tasks"].items():
+            ruler = benchmarks[key]
+            share = (value - ruler["zero"]) / (ruler["one"] - ruler["zero"])
+            quality = round(min(1.0, max(0.0, share)), 4)
+            figures[task] = Figure(float(value), ruler["metric"], ruler["data"], quality)
+        return Model(
+            name=entry["name"],
+            family=entry["family"],
+            workload=Workload.from_properties(entry),
+            figures=figures,
+            input=entry["input"],
+            licence=entry["licence"],
+            source=tuple(entry["source"]),
+            flops_from=entry["flops_from"],
+            note=entry.get("note", ""),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"model {entry.get('name', '?')}: {error!r}") from error

@@ -1,0 +1,120 @@
+"""What the earlier modules ask for, read from `key:value` strings and JSON objects."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_SECONDS = {"": 1.0, "s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6,
+            "min": 60.0, "minute": 60.0, "minutes": 60.0}  # fmt: skip
+_NUMBER = re.compile(r"[<>=~\s]*([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*([a-zA-Z%µ]*)\s*$")
+_PERMISSIVE = frozenset({"apache-2.0", "mit", "bsd-3-clause"})
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """Constraints and wishes; an empty or zero field asks nothing."""
+
+    goal: str = ""  #: ML task named by the user
+    family: str = ""
+    selected: str = ""  #: model asked for by name
+    restrains: tuple[str, ...] = ()  #: models never to propose
+    licences: frozenset[str] = frozenset()
+    max_latency_s: float = 0.0
+    min_quality: float = 0.0  #: 0..1, a bound
+    accuracy: float = 0.0  #: 0..1, a wish: it concerns the user's data, not a benchmark
+    deployment: str = ""  #: class of device, where no hardware is required
+    optimise: bool = False  #: the user wants less carbon than the baseline's
+    desired_carbon_kg: float = 0.0
+
+
+def parse(lines: Iterable[str], extra: Mapping[str, Any]) -> Requirements:
+    """Read requirements; what is not understood is left out."""
+    pairs = dict(_pairs(lines))
+    licence = pairs.get("licence", pairs.get("license", ""))
+    permissive = licence in {"permissive", "commercial", "open", "open-source"}
+    return Requirements(
+        goal=text(extra, "goal"),
+        family=text(extra, "model_family") or text(extra, "type"),
+        selected=text(extra, "model_selected"),
+        restrains=names(extra.get("model_restrains")),
+        licences=_PERMISSIVE if permissive else frozenset({licence} - {""}),
+        max_latency_s=_latency(pairs),
+        min_quality=_share(pairs, "min_quality", "quality"),
+        accuracy=_share(pairs, "min_accuracy", "accuracy"),
+        deployment=pairs.get("deployment", pairs.get("platform", "")),
+        optimise=any(
+            extra.get(f"optimize_carbon_footprint_{how}") is True for how in ("auto", "manual")
+        ),
+        desired_carbon_kg=number(extra, "desired_carbon_footprint"),
+    )
+
+
+def json_object(data: bytes | Iterable[int]) -> dict[str, Any]:
+    """The JSON object in an `extra_data` field; empty when there is none or it is unreadable."""
+    try:
+        content = json.loads(bytes(data) or b"{}")
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def json_bytes(content: Mapping[str, Any]) -> bytes:
+    """UTF-8 JSON for an `extra_data` field; figures that JSON cannot hold become null."""
+    finite = {
+        k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in content.items()
+    }
+    return json.dumps(finite, ensure_ascii=False).encode()
+
+
+def text(extra: Mapping[str, Any], key: str) -> str:
+    """A string of a JSON object, stripped; empty when absent or of another type."""
+    value = extra.get(key)
+    return value.strip() if isinstance(value, str) else ""
+
+
+def number(extra: Mapping[str, Any], key: str) -> float:
+    """A positive finite number of a JSON object, else 0."""
+    value = extra.get(key)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return 0.0
+    return float(value) if 0 < value < 1e300 else 0.0
+
+
+def names(value: Any) -> tuple[str, ...]:
+    """A list of names, or one name, or names separated by commas."""
+    if isinstance(value, str):
+        value = value.split(",")
+    if not isinstance(value, list):
+        return ()
+    stripped = (item.strip() for item in value if isinstance(item, str))
+    return tuple(dict.fromkeys(item for item in stripped if item))
+
+
+def _pairs(lines: Iterable[str]) -> Iterable[tuple[str, str]]:
+    for line in lines:
+        key, colon, value = line.partition(":")
+        if colon:
+            yield re.sub(r"[\s-]+", "_", key.strip().casefold()), value.strip().casefold()
+
+
+def _latency(pairs: Mapping[str, str]) -> float:
+    for key in ("max_latency_s", "max_latency_ms", "max_latency", "latency_s", "latency_ms", "latency"):
+        match = _NUMBER.match(pairs.get(key, ""))
+        if match:
+            unit = match[2].casefold() or ("ms" if key.endswith("_ms") else "s")
+            return float(match[1]) * _SECONDS.get(unit, 0.0)
+    return 0.0
+
+
+def _share(pairs: Mapping[str, str], *keys: str) -> float:
+    for key in keys:
+        match = _NUMBER.match(pairs.get(key, ""))
+        if match and match[2] in ("", "%"):
+            value = float(match[1])
+            return min(1.0, value / 100.0 if match[2] or value > 1.0 else value)
+    return 0.0
