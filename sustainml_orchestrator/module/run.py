@@ -1,0 +1,74 @@
+"""Life of a module's process, from the command line to the exit code."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from functools import partial
+
+import rclpy
+from rclpy.signals import SignalHandlerOptions
+
+from sustainml_orchestrator.module.node import ModuleNode
+from sustainml_orchestrator.module.nursery import Nursery
+from sustainml_orchestrator.module.skin import ModuleSkin
+from sustainml_orchestrator.module.spec import spec_of
+from sustainml_orchestrator.module.worker_process import serve
+
+#: After a signal the process is gone within 2 s: user code has this long to heed, s.
+_SIGNAL_GRACE = 0.5
+_SIGNAL_DEADLINE = 1.7
+
+_SIGNAL, _COMMAND = "signal", "command"
+
+
+def run(cls: type[ModuleNode], args: Sequence[str] | None = None) -> int:
+    """Run the module until a signal or TERMINATE_NODE ends it; return the exit code."""
+    # put() may be called from a signal handler, which no lock or event permits.
+    requests: queue.SimpleQueue[str] = queue.SimpleQueue()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, lambda *_: requests.put(_SIGNAL))
+    try:
+        spec_of(cls)
+        nursery = Nursery(partial(serve, cls))
+    except TypeError as error:
+        print(error, file=sys.stderr)
+        return 2
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        node = ModuleSkin(cls, nursery, on_exit=lambda: requests.put(_COMMAND))
+    except Exception as error:
+        print(f"{cls.module}: {error}", file=sys.stderr)
+        nursery.close()
+        return 2
+    nursery.watch()
+    node.start()
+    _end(node, nursery, requests.get())
+    return 0
+
+
+def _end(node: ModuleSkin, nursery: Nursery, reason: str) -> None:
+    values = node.values
+    grace, deadline = _SIGNAL_GRACE, _SIGNAL_DEADLINE
+    if reason == _COMMAND:
+        deadline = 0.9 * values.termination_grace
+        grace = 0.5 * values.termination_grace
+    grace = min(grace, values.cancel_grace)
+    # Whatever hangs, the process ends in time; its children end with it.
+    timer = threading.Timer(deadline, os._exit, [0])
+    timer.daemon = True
+    timer.start()
+    all_ended = node.stop(grace)
+    nursery.close()
+    if all_ended:
+        node.destroy_node()
+        rclpy.try_shutdown()
+    else:
+        # User code holds on to a thread, which no means can end but this.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)

@@ -1,0 +1,299 @@
+"""The ROS node around a module: carries messages to the state machine, and out what it asks for."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import ExternalShutdownException, ShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.subscription import Subscription
+from sustainml_msgs.msg import NodeControl
+
+from sustainml_orchestrator.core.ids import (
+    ErrorCode,
+    NodeCommand,
+    TaskCommand,
+    TaskId,
+    TaskStatus,
+)
+from sustainml_orchestrator.module import actions as act
+from sustainml_orchestrator.module import parameters
+from sustainml_orchestrator.module.configuring import ConfigureService
+from sustainml_orchestrator.module.crew import Crew
+from sustainml_orchestrator.module.fetching import InputFetcher
+from sustainml_orchestrator.module.host import Host
+from sustainml_orchestrator.module.node import ModuleNode
+from sustainml_orchestrator.module.nursery import Nursery
+from sustainml_orchestrator.module.processes import ProcessWorkers
+from sustainml_orchestrator.module.spec import TYPES, USER_INPUT, spec_of
+from sustainml_orchestrator.module.state import Limits, ModuleState
+from sustainml_orchestrator.module.states import Trigger
+from sustainml_orchestrator.module.statuses import StatusPublisher
+from sustainml_orchestrator.module.task import BASELINE
+from sustainml_orchestrator.module.wire import Ticket, read_ticket, stamp
+from sustainml_orchestrator.module.workers import ThreadWorkers, Workers, WorkersBroken
+from sustainml_orchestrator.ros import names
+
+#: Messages taken from one subscription before the others, and timers, have their turn.
+_DRAIN = 100
+
+
+class ModuleSkin(Node):
+    """Node of one module.
+
+    Subscribes to ``control`` and to the inputs of the module; publishes ``status`` and
+    ``<module>/output``; serves ``<module>/configure``; calls ``orchestrator/get_inputs``.
+    Parameters: see ``parameters.py``.
+
+    All that touches the state machine holds one lock, and carries out its actions under it, so
+    what is published keeps the order of what happened. User code is called without it.
+    """
+
+    def __init__(
+        self, cls: type[ModuleNode], nursery: Nursery, *, on_exit: Callable[[], None]
+    ) -> None:
+        """Come up INACTIVE. ``on_exit`` is called when the node is told to terminate.
+
+        Raises:
+            ValueError: a parameter has no sensible value.
+        """
+        spec = spec_of(cls)
+        super().__init__(spec.module, namespace=names.DEFAULT_NAMESPACE)
+        self._class = cls
+        self._nursery = nursery
+        self._on_exit = on_exit
+        self.values = values = parameters.declare(self)
+        instance = self.get_fully_qualified_name()
+        incarnation = random.SystemRandom().randrange(1, 1 << 64)
+        self._lock = threading.RLock()
+        self._state = ModuleState(
+            module=spec.module,
+            instance=instance,
+            incarnation=incarnation,
+            needed=spec.needed,
+            limits=Limits(
+                workers=values.workers,
+                output_cache=values.output_cache,
+                max_pending_joins=values.max_pending_joins,
+                max_held_tasks=values.max_held_tasks,
+                max_held_bytes=values.max_held_bytes,
+            ),
+        )
+        self._workers: Workers | None = None
+        self._configuration: dict[str, Any] = {}
+        self._statuses = StatusPublisher(self, module=spec.module, incarnation=incarnation)
+        self._output = self.create_publisher(
+            spec.output_type, names.output_topic(spec.module), names.DATA_QOS
+        )
+        self._fetcher = InputFetcher(
+            self, spec, fetched=self._inputs_fetched, failed=self._fetch_failed
+        )
+        self._listen(spec.inputs, spec.baselines)
+        self._configure = ConfigureService(
+            self, spec.module, timeout=values.configure_timeout, workers=self._ready_workers
+        )
+        self.create_timer(
+            values.heartbeat_period,
+            self._heartbeat,
+            clock=Clock(clock_type=ClockType.STEADY_TIME),
+        )
+        self._executor_ = SingleThreadedExecutor()
+        self._executor_.add_node(self)
+        self._crew = Crew(values.workers + 1, turn=self._turn, nudge=self._nudge)
+
+    def start(self) -> None:
+        """Begin to work, with a first status."""
+        self._dispatch(self._state.heartbeat)
+        if self.values.autostart:
+            self._dispatch(self._state.triggered, Trigger.START)
+        self._crew.start()
+
+    def stop(self, grace: float) -> bool:
+        """Give back all tasks, say so, and end user code; it has ``grace`` s to heed.
+
+        Returns whether no thread is left, so that the node can be destroyed.
+        """
+        self._dispatch(self._state.triggered, Trigger.TERMINATE)
+        ended = self._workers is None or self._workers.end(grace)
+        self._statuses.flush(0.2)
+        return self._crew.close(0.3) and ended
+
+    # What comes in #
+
+    def _listen(self, inputs: dict[str, type], baselines: tuple[str, ...]) -> None:
+        self._subscribe(NodeControl, names.CONTROL, self._control, names.CONTROL_QOS)
+        for name, type_ in inputs.items():
+            topic = names.USER_INPUT if name == USER_INPUT else names.output_topic(name)
+            self._subscribe(type_, topic, partial(self._input, name), names.DATA_QOS, raw=True)
+        for name in baselines:
+            take = partial(self._input, BASELINE + name)
+            topic = names.baseline_topic(name)
+            self._subscribe(TYPES[name], topic, take, names.DATA_QOS, raw=True)
+
+    def _subscribe(
+        self, type_: type, topic: str, take: Callable[[Any], None], qos: Any, raw: bool = False
+    ) -> None:
+        """Take all that has arrived at each wake-up, which costs more than a message does."""
+
+        def receive(message: Any) -> None:
+            for _ in range(_DRAIN):
+                self._guarded(take, message)
+                taken = subscription.handle.take_message(type_, raw)
+                if taken is None:
+                    return
+                message = taken[0]
+            self._guarded(take, message)
+
+        subscription: Subscription = self.create_subscription(type_, topic, receive, qos, raw=raw)
+
+    def _input(self, name: str, data: bytes) -> None:
+        self._dispatch(self._state.input_received, name, read_ticket(data), data)
+
+    def _control(self, message: NodeControl) -> None:
+        node, task = NodeCommand(message.cmd_node), TaskCommand(message.cmd_task)
+        if (node is NodeCommand.NONE) == (task is TaskCommand.NONE):
+            raise ValueError(f"a command with cmd_node {node} and cmd_task {task}")
+        task_id = TaskId(message.task_id.problem_id, message.task_id.iteration_id)
+        command = act.Command(
+            message.target_node,
+            message.command_id,
+            message.incarnation,
+            Ticket(task_id, message.attempt, message.session),
+            node,
+            task,
+            message.try_number,
+        )
+        self._dispatch(self._state.command_received, command)
+
+    def _heartbeat(self) -> None:
+        self._guarded(self._dispatch, self._state.heartbeat)
+
+    def _inputs_fetched(self, job: act.Job, try_number: int, parts: dict[str, bytes]) -> None:
+        self._dispatch(self._state.inputs_fetched, job, try_number, parts)
+
+    def _fetch_failed(
+        self, job: act.Job, status: TaskStatus, error_code: ErrorCode, text: str
+    ) -> None:
+        self._dispatch(self._state.fetch_failed, job, status, error_code, text)
+
+    def _ready_workers(self) -> Workers | None:
+        """The workers, when they can be configured."""
+        return self._workers if self._state.accepts_work else None
+
+    # What goes out #
+
+    def _dispatch(self, happened: Callable[..., list[act.Action]], *args: Any) -> None:
+        with self._lock:
+            for action in happened(*args):
+                self._perform(action)
+
+    def _perform(self, action: act.Action) -> None:
+        match action:
+            case act.Report():
+                self._statuses.publish(
+                    action,
+                    last_command=self._state.last_command,
+                    session=self._state.session,
+                )
+            case act.PublishOutput(output):
+                self._output.publish(output)
+            case act.Run(job):
+                assert self._workers is not None
+                self._crew.assign(partial(self._work, job, self._workers))
+            case act.Cancel(job):
+                if self._workers is not None:
+                    self._workers.cancel(job)
+            case act.FetchInputs(job):
+                self._fetcher.fetch(job)
+            case act.Prepare(generation):
+                self._replace_workers(self._new_workers(), generation)
+            case act.Release():
+                self._replace_workers(None, 0)
+            case act.Exit():
+                self._on_exit()
+
+    def _new_workers(self) -> Workers:
+        values, instance = self.values, self.get_fully_qualified_name()
+        if values.isolation == parameters.THREAD:
+            return ThreadWorkers(Host(self._class, instance), self._configuration)
+        return ProcessWorkers(
+            self._nursery,
+            instance=instance,
+            count=values.workers,
+            cancel_grace=values.cancel_grace,
+            configuration=self._configuration,
+        )
+
+    def _replace_workers(self, workers: Workers | None, generation: int) -> None:
+        """End the old workers, then prepare the new ones, on a thread of its own."""
+        old, self._workers = self._workers, workers
+
+        def replace() -> None:
+            if old is not None:
+                old.end(self.values.cancel_grace)
+            if workers is not None:
+                self._prepare(workers, generation)
+
+        threading.Thread(target=replace, name="replace workers", daemon=True).start()
+
+    def _prepare(self, workers: Workers, generation: int) -> None:
+        try:
+            workers.prepare()
+        except Exception as error:
+            self._broken(generation, error)
+        else:
+            self._dispatch(self._state.prepared, generation)
+
+    def _broken(self, generation: int, error: Exception) -> None:
+        self.get_logger().error(str(error))
+        self._dispatch(self._state.broken, generation, str(error))
+
+    def _work(self, job: act.Job, workers: Workers) -> None:
+        generation = self._state.generation
+        try:
+            workers.run(job, partial(self._call_ended, job))
+        except WorkersBroken as error:
+            if workers is self._workers:
+                self._broken(generation, error)
+        except Exception as error:
+            self._call_ended(job, act.Failed(ErrorCode.INTERNAL_ERROR, str(error)))
+            self.get_logger().error(f"task {job.ticket.task_id}: {error}")
+        finally:
+            self._dispatch(self._state.slot_freed, job)
+
+    def _call_ended(self, job: act.Job, outcome: act.Outcome) -> None:
+        if isinstance(outcome, act.Succeeded):
+            seconds, nanoseconds = self.get_clock().now().seconds_nanoseconds()
+            stamped = stamp(outcome.output, seconds=seconds, nanoseconds=nanoseconds)
+            outcome = act.Succeeded(stamped)
+        self._dispatch(self._state.call_ended, job, outcome)
+
+    # The executor #
+
+    def _turn(self) -> None:
+        try:
+            self._executor_.spin_once()
+        except (ExternalShutdownException, ShutdownException):
+            self._on_exit()
+            threading.Event().wait(0.1)
+        except Exception as error:
+            self.get_logger().error(f"{error!r}", throttle_duration_sec=1.0)
+
+    def _nudge(self) -> None:
+        self._executor_.create_task(_nothing)
+
+    def _guarded(self, callback: Callable[..., None], *args: Any) -> None:
+        """No message, whatever it holds, may end the node."""
+        try:
+            callback(*args)
+        except Exception as error:
+            self.get_logger().warning(f"ignored: {error}", throttle_duration_sec=1.0)
+
+
+def _nothing() -> None:
+    """Makes the executor return."""

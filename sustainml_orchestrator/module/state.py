@@ -1,0 +1,434 @@
+"""The module side of the protocol: a pure state machine. What happens goes in as a method call,
+what must be done comes out as a list of actions. It never waits, reads a clock, logs or does I/O.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Set
+from dataclasses import dataclass
+
+from sustainml_orchestrator.core.ids import (
+    ErrorCode,
+    NodeCommand,
+    NodeStatus,
+    TaskCommand,
+    TaskId,
+    TaskStatus,
+)
+from sustainml_orchestrator.module.actions import (
+    Action,
+    Cancel,
+    Command,
+    Exit,
+    Failed,
+    FetchInputs,
+    Job,
+    Outcome,
+    Phase,
+    Prepare,
+    PublishOutput,
+    Release,
+    Report,
+    Run,
+)
+from sustainml_orchestrator.module.joining import Joiner, Parts
+from sustainml_orchestrator.module.outputs import Finished, FinishedTasks
+from sustainml_orchestrator.module.states import REPORTED, TRANSITIONS, TRIGGERS, Mode, Trigger
+from sustainml_orchestrator.module.wire import Ticket
+
+#: How a module answers the command to abandon a task.
+ABANDONED = {
+    TaskCommand.STOP: TaskStatus.STOPPED,
+    TaskCommand.PREEMPT: TaskStatus.RETURNED,
+    TaskCommand.TERMINATE: TaskStatus.TERMINATED,
+}
+
+#: How many ids (of commands, stopped tasks, retired sessions) are remembered.
+_MEMORY = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Bounds of what a module holds: calls at a time, tasks, bytes."""
+
+    workers: int = 1
+    output_cache: int = 256 << 20
+    max_pending_joins: int = 1000
+    max_held_tasks: int = 1000
+    max_held_bytes: int = 1 << 30
+
+
+class ModuleState:
+    """State of one module node.
+
+    Invariants: at most ``workers`` calls are alive; every job in the queue is QUEUED and held;
+    jobs are held in ACTIVE alone.
+
+    Attributes:
+        last_command: highest command_id obeyed in this session.
+        session: of the orchestrator last heard; 0 before.
+        discarded: inputs not taken because the node was not active, or they were stale.
+    """
+
+    def __init__(
+        self,
+        *,
+        module: str,
+        instance: str,
+        incarnation: int,
+        needed: Callable[[int], Set[str]],
+        limits: Limits,
+    ) -> None:
+        """``needed`` tells the names of all inputs for an iteration_id."""
+        self._names = ("", module, instance)
+        self._module = module
+        self._incarnations = (0, incarnation)
+        self._limits = limits
+        self._joiner = Joiner(
+            needed, max_tasks=limits.max_pending_joins, max_bytes=limits.max_held_bytes
+        )
+        self._finished = FinishedTasks(max_bytes=limits.output_cache)
+        self._held: dict[tuple[int, TaskId], Job] = {}
+        self._held_bytes = 0
+        self._queue: deque[Job] = deque()
+        self._alive: set[int] = set()
+        self._mode = Mode.INACTIVE
+        self._error = ""
+        self._generation = 0
+        self._jobs = 0
+        self._told: NodeStatus | None = None
+        self._obeyed: OrderedDict[int, None] = OrderedDict()
+        self._stopped: OrderedDict[tuple[int, TaskId], int] = OrderedDict()
+        self._retired: OrderedDict[int, None] = OrderedDict()
+        self.last_command = 0
+        self.session = 0
+        self.discarded = 0
+
+    @property
+    def mode(self) -> Mode:
+        """What the module is up to."""
+        return self._mode
+
+    @property
+    def generation(self) -> int:
+        """Number of the workers that are being prepared or at work."""
+        return self._generation
+
+    @property
+    def accepts_work(self) -> bool:
+        """Whether workers are ready."""
+        return self._mode is Mode.ACTIVE
+
+    @property
+    def node_status(self) -> NodeStatus:
+        """What the module reports itself as."""
+        if self._mode is Mode.ACTIVE and self._held:
+            return NodeStatus.RUNNING
+        return REPORTED[self._mode]
+
+    # What can happen #
+
+    def heartbeat(self) -> list[Action]:
+        """A heartbeat is due, or the node has come up."""
+        return [self._report()]
+
+    def command_received(self, command: Command) -> list[Action]:
+        """A command was heard, to this module or another."""
+        actions: list[Action] = []
+        self._follow_session(command.ticket.session, actions)
+        if command.target not in self._names or command.incarnation not in self._incarnations:
+            return self._settled(actions)
+        self.last_command = max(self.last_command, command.command_id)
+        if command.node is not NodeCommand.NONE:
+            self._obey_for_node(command, actions)
+        elif command.task is TaskCommand.RESET:
+            self._reset_task(command, actions)
+        else:
+            self._abandon_task(command, actions)
+        return self._settled(actions)
+
+    def triggered(self, trigger: Trigger) -> list[Action]:
+        """The node was started or is to end without a command: autostart, a signal."""
+        actions: list[Action] = []
+        self._move(trigger, actions)
+        return self._settled(actions)
+
+    def prepared(self, generation: int) -> list[Action]:
+        """The workers of a generation have finished ``on_start``."""
+        return self.triggered(Trigger.READY) if generation == self._generation else []
+
+    def broken(self, generation: int, reason: str) -> list[Action]:
+        """The workers of a generation cannot work, and why."""
+        if generation != self._generation:
+            return []
+        self._error = reason
+        return self.triggered(Trigger.FAILED)
+
+    def input_received(self, name: str, ticket: Ticket, payload: bytes) -> list[Action]:
+        """One input of a task arrived live."""
+        if not self._welcomes(ticket):
+            self.discarded += 1
+            return []
+        actions: list[Action] = []
+        if (older := self._held.get(ticket.key)) is not None:
+            self._drop(older, actions)
+        parts = self._joiner.add(ticket, name, payload)
+        if parts is not None:
+            job = self._hold(ticket, 1, Phase.QUEUED)
+            self._enqueue(job, parts, actions)
+        return self._settled(actions)
+
+    def inputs_fetched(self, job: Job, try_number: int, parts: Parts) -> list[Action]:
+        """The orchestrator handed out the inputs that a job needs."""
+        if self._held.get(job.ticket.key) is not job:
+            return []
+        actions: list[Action] = []
+        job.try_number = try_number
+        job.phase = Phase.QUEUED
+        self._enqueue(job, parts, actions)
+        return self._settled(actions)
+
+    def fetch_failed(
+        self, job: Job, task_status: TaskStatus, error_code: ErrorCode, text: str
+    ) -> list[Action]:
+        """The inputs of a job are not to be had."""
+        actions: list[Action] = []
+        if self._held.get(job.ticket.key) is job:
+            self._drop(job, actions)
+            actions.append(self._report(job, task_status, error_code, text))
+        return self._settled(actions)
+
+    def call_ended(self, job: Job, outcome: Outcome) -> list[Action]:
+        """``process`` returned, raised, or its worker died. Its worker may not be free yet."""
+        if self._held.get(job.ticket.key) is not job:
+            return []
+        actions: list[Action] = []
+        self._forget(job)
+        if isinstance(outcome, Failed):
+            finished = Finished(job.ticket, job.try_number, None, *outcome)
+        else:
+            finished = Finished(job.ticket, job.try_number, outcome.output)
+        self._finished.add(finished)
+        self._tell(finished, actions)
+        return self._settled(actions)
+
+    def slot_freed(self, job: Job) -> list[Action]:
+        """The worker that a job ran on can take another."""
+        self._alive.discard(job.number)
+        actions: list[Action] = []
+        self._schedule(actions)
+        return self._settled(actions)
+
+    # Nodes #
+
+    def _obey_for_node(self, command: Command, actions: list[Action]) -> None:
+        repeated = command.command_id in self._obeyed
+        _remember(self._obeyed, command.command_id, None)
+        if repeated or not self._move(TRIGGERS[command.node], actions):
+            actions.append(self._report())
+
+    def _move(self, trigger: Trigger, actions: list[Action]) -> bool:
+        mode = TRANSITIONS.get((self._mode, trigger))
+        if mode is None:
+            return False
+        self._mode = mode
+        if mode is not Mode.ERROR:
+            self._error = ""
+        if mode is Mode.RESETTING:
+            self._drop_all(actions)
+            self._finished.clear()
+        elif mode is not Mode.ACTIVE:
+            self._give_back(actions)
+        if mode in (Mode.STARTING, Mode.RESETTING):
+            self._generation += 1
+            actions.append(Prepare(self._generation))
+        elif mode in (Mode.INACTIVE, Mode.ERROR):
+            self._generation += 1
+            actions.append(Release())
+        elif mode is Mode.TERMINATING:
+            actions.append(Exit())
+        return True
+
+    def _follow_session(self, session: int, actions: list[Action]) -> None:
+        """A command of another session: the orchestrator began a new life; so do we."""
+        if session == self.session:
+            return
+        if self.session:
+            _remember(self._retired, self.session, None)
+        self._retired.pop(session, None)
+        self.session = session
+        self.last_command = 0
+        self._obeyed.clear()
+        for job in [job for job in self._held.values() if job.ticket.session != session]:
+            self._drop(job, actions)
+        self._joiner.keep_session(session)
+        self._finished.keep_session(session)
+
+    # Tasks #
+
+    def _reset_task(self, command: Command, actions: list[Action]) -> None:
+        ticket, wanted = command.ticket, (command.ticket.attempt, command.try_number)
+        job = self._held.get(ticket.key)
+        if job is not None and (job.ticket.attempt, job.try_number) >= wanted:
+            actions.append(self._report_job(job))
+            return
+        finished = self._finished.get(ticket)
+        if finished is not None and (finished.ticket.attempt, finished.try_number) >= wanted:
+            self._tell(finished, actions)
+            return
+        if job is not None:
+            self._drop(job, actions)
+        if self._mode is not Mode.ACTIVE:
+            text = f"{self._module} is {self.node_status.name}; start it"
+            actions.append(self._returned(command, ErrorCode.NODE_UNAVAILABLE, text))
+            return
+        self._joiner.drop(ticket.key)
+        self._stopped.pop(ticket.key, None)
+        job = self._hold(ticket, command.try_number, Phase.FETCHING)
+        actions.append(FetchInputs(job))
+        actions.append(self._report())
+
+    def _abandon_task(self, command: Command, actions: list[Action]) -> None:
+        ticket = command.ticket
+        job = self._held.get(ticket.key)
+        if job is None or job.ticket.attempt <= ticket.attempt:
+            self._joiner.drop(ticket.key)
+            if job is not None:
+                self._drop(job, actions)
+            if command.task is not TaskCommand.PREEMPT:
+                # What is on its way on other topics must not bring the task back.
+                _remember(self._stopped, ticket.key, ticket.attempt)
+        actions.append(
+            Report(self._say(), ticket, ABANDONED[command.task], command.try_number)
+        )
+
+    def _returned(self, command: Command, error_code: ErrorCode, text: str) -> Report:
+        status = TaskStatus.RETURNED
+        return Report(
+            self._say(), command.ticket, status, command.try_number, error_code, text
+        )
+
+    def _welcomes(self, ticket: Ticket) -> bool:
+        """Whether an input is for work that can be taken up and was not yet."""
+        if self._mode is not Mode.ACTIVE or ticket.session in self._retired:
+            return False
+        job = self._held.get(ticket.key)
+        if job is not None and job.ticket.attempt >= ticket.attempt:
+            return False
+        finished = self._finished.get(ticket)
+        if finished is not None and finished.ticket.attempt >= ticket.attempt:
+            return False
+        return self._stopped.get(ticket.key, 0) < ticket.attempt
+
+    def _hold(self, ticket: Ticket, try_number: int, phase: Phase) -> Job:
+        self._jobs += 1
+        job = self._held[ticket.key] = Job(self._jobs, ticket, try_number, phase)
+        return job
+
+    def _enqueue(self, job: Job, parts: Parts, actions: list[Action]) -> None:
+        size = sum(map(len, parts.values()))
+        full = self._held_bytes + size > self._limits.max_held_bytes and self._held_bytes
+        if full or len(self._held) > self._limits.max_held_tasks:
+            self._forget(job)
+            text = f"{self._module} holds {len(self._held)} tasks and has no room for another"
+            code = ErrorCode.RESOURCE_EXHAUSTED
+            actions.append(self._report(job, TaskStatus.RETURNED, code, text))
+            return
+        job.inputs = parts
+        self._held_bytes += size
+        self._queue.append(job)
+        self._schedule(actions)
+        if job.phase is Phase.QUEUED:
+            actions.append(self._report_job(job))
+
+    def _schedule(self, actions: list[Action]) -> None:
+        while self._queue and len(self._alive) < self._limits.workers:
+            job = self._queue.popleft()
+            job.phase = Phase.RUNNING
+            self._alive.add(job.number)
+            actions.append(self._report_job(job))
+            actions.append(Run(job))
+
+    def _forget(self, job: Job) -> None:
+        del self._held[job.ticket.key]
+        self._held_bytes -= job.size
+        if job.phase is Phase.QUEUED and job.inputs is not None:
+            self._queue.remove(job)
+
+    def _drop(self, job: Job, actions: list[Action]) -> None:
+        self._forget(job)
+        if job.phase is Phase.RUNNING:
+            actions.append(Cancel(job))
+
+    def _drop_all(self, actions: list[Action]) -> None:
+        for job in list(self._held.values()):
+            self._drop(job, actions)
+        self._joiner.clear()
+
+    def _give_back(self, actions: list[Action]) -> None:
+        jobs = list(self._held.values())
+        self._drop_all(actions)
+        for job in jobs:
+            actions.append(self._report(job, TaskStatus.RETURNED, text=self._error))
+
+    # Words #
+
+    def _tell(self, finished: Finished, actions: list[Action]) -> None:
+        """Say how a task ended, the first time or again."""
+        status = TaskStatus.ERROR
+        if finished.output is not None:
+            actions.append(PublishOutput(finished.output))
+            status = TaskStatus.SUCCEEDED
+        actions.append(
+            Report(
+                self._say(),
+                finished.ticket,
+                status,
+                finished.try_number,
+                finished.error_code,
+                finished.error_description,
+            )
+        )
+
+    def _report_job(self, job: Job) -> Report:
+        if job.phase is Phase.FETCHING:
+            return self._report()
+        running = job.phase is Phase.RUNNING
+        return self._report(job, TaskStatus.RUNNING if running else TaskStatus.WAITING)
+
+    def _report(
+        self,
+        job: Job | None = None,
+        task_status: TaskStatus = TaskStatus.WAITING,
+        error_code: ErrorCode = ErrorCode.NO_ERROR,
+        text: str = "",
+    ) -> Report:
+        if job is not None:
+            return Report(
+                self._say(), job.ticket, task_status, job.try_number, error_code, text
+            )
+        if self._mode is Mode.ERROR:
+            error_code, text = ErrorCode.INTERNAL_ERROR, self._error
+        elif left := len(self._alive) - sum(
+            job.phase is Phase.RUNNING for job in self._held.values()
+        ):
+            text = f"{left} abandoned call(s) of process have not ended yet"
+        return Report(self._say(), error_code=error_code, text=text)
+
+    def _say(self) -> NodeStatus:
+        self._told = self.node_status
+        return self._told
+
+    def _settled(self, actions: list[Action]) -> list[Action]:
+        """Add a node-level status unless the last status said already how the node is."""
+        if self._told is not self.node_status:
+            actions.append(self._report())
+        return actions
+
+
+def _remember(memory: OrderedDict, key: object, value: object) -> None:
+    memory[key] = value
+    memory.move_to_end(key)
+    while len(memory) > _MEMORY:
+        memory.popitem(last=False)

@@ -1,0 +1,52 @@
+"""The ids at the head of every serialized message: read, and stamped, without deserializing it.
+
+All messages of the pipeline begin with task_id, attempt, session and header, in this order, so
+these stand at fixed offsets behind the four bytes of CDR encapsulation.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from sustainml_orchestrator.core.ids import TaskId
+
+_STAMP_OFFSET = 20
+#: Byte order by the last bit of the encapsulation kind (0 big, 1 little endian).
+_IDS = (struct.Struct(">4x4I"), struct.Struct("<4x4I"))
+_STAMP = (struct.Struct(">iI"), struct.Struct("<iI"))
+_SHORTEST = _STAMP_OFFSET + 8
+
+
+class Ticket(NamedTuple):
+    """One attempt at one task in one life of the database: what inputs are joined on."""
+
+    task_id: TaskId
+    attempt: int
+    session: int
+
+    @property
+    def key(self) -> tuple[int, TaskId]:
+        """Names the task whatever the attempt; task ids alone repeat from session to session."""
+        return self.session, self.task_id
+
+
+def read_ticket(data: bytes) -> Ticket:
+    """Read the ids of a serialized message.
+
+    Raises:
+        ValueError: the bytes are no message of the pipeline, or name no task.
+    """
+    if len(data) < _SHORTEST or data[0] != 0:
+        raise ValueError(f"{len(data)} bytes that are no message of the pipeline")
+    problem_id, iteration_id, attempt, session = _IDS[data[1] & 1].unpack_from(data)
+    if not (problem_id and iteration_id and attempt):
+        raise ValueError(f"a message of task {problem_id}/{iteration_id}, attempt {attempt}")
+    return Ticket(TaskId(problem_id, iteration_id), attempt, session)
+
+
+def stamp(data: bytes, *, seconds: int, nanoseconds: int) -> bytes:
+    """Return the serialized message with ``header.stamp`` set."""
+    stamped = bytearray(data)
+    _STAMP[data[1] & 1].pack_into(stamped, _STAMP_OFFSET, seconds, nanoseconds)
+    return bytes(stamped)
