@@ -1,0 +1,1 @@
+"""The six reference modules: transparent estimates, meant to be replaced one by one."""

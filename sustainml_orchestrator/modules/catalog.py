@@ -1,0 +1,62 @@
+"""The data files of the reference modules: `config/catalog/<name>.yaml`."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+_PACKAGE = "sustainml_orchestrator"
+_CHECKOUT = Path(__file__).resolve().parents[2]
+# The C parser reads the largest catalogue in 0.1 s, the Python one in more than a second.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class CatalogError(Exception):
+    """A catalogue is missing or unreadable; the text names the file and the remedy."""
+
+
+@cache
+def load(name: str) -> dict[str, Any]:
+    """The parsed catalogue `name`, read once per process: do not change what it returns.
+
+    Raises:
+        CatalogError: the file is missing, is no YAML, or holds no mapping.
+    """
+    path = directory() / f"{name}.yaml"
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
+    except (OSError, UnicodeDecodeError) as error:
+        raise CatalogError(f"cannot read {path}: {error}; build the package again") from error
+    except yaml.YAMLError as error:
+        place = " ".join(str(error).split())
+        raise CatalogError(f"{path} is not valid YAML: {place}; correct it there") from error
+    if not isinstance(content, dict):
+        raise CatalogError(f"{path} must hold a mapping at its top; restore it or build again")
+    return content
+
+
+def directory() -> Path:
+    """The folder of the catalogues that belong to this code.
+
+    Code run from a checkout takes the files beside it, also when another version is installed;
+    installed code takes those of the package's share directory.
+
+    Raises:
+        CatalogError: the package is not in the ament index.
+    """
+    beside = _CHECKOUT / "config" / "catalog"
+    if beside.is_dir():
+        return beside
+    try:
+        from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+    except ImportError as error:
+        raise CatalogError(f"{beside} does not exist, and no ROS 2 is sourced") from error
+    try:
+        return Path(get_package_share_directory(_PACKAGE)) / "config" / "catalog"
+    except PackageNotFoundError as error:
+        raise CatalogError(
+            f"{_PACKAGE} is not in the ament index; source install/setup.sh of your workspace"
+        ) from error
