@@ -1,0 +1,68 @@
+"""Iterations of a problem side by side: which are worth choosing from."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from sustainml_orchestrator.core.database import Database
+from sustainml_orchestrator.core.errors import OrchestratorError
+from sustainml_orchestrator.core.ids import ErrorCode, TaskId
+from sustainml_orchestrator.core.iteration import Iteration
+
+
+class Comparison(NamedTuple):
+    """One iteration among others.
+
+    Attributes:
+        pareto_optimal: none of the others is as good in quality, latency and carbon footprint
+            and better in one of them. False while a figure is unknown.
+        best: the one with the least carbon footprint; of equals, the better quality.
+    """
+
+    iteration: Iteration
+    pareto_optimal: bool
+    best: bool
+
+
+def compare(database: Database, problem_id: int, iteration_ids: list[int]) -> list[Comparison]:
+    """Compare iterations of a problem.
+
+    Args:
+        iteration_ids: which; empty = all.
+
+    Raises:
+        OrchestratorError: INVALID_REQUEST (problem 0), NOT_FOUND.
+    """
+    if not problem_id:
+        raise OrchestratorError(ErrorCode.INVALID_REQUEST, "problem_id is 0; name a problem")
+    problem = database.problem(problem_id)
+    if 0 in iteration_ids:
+        raise OrchestratorError(
+            ErrorCode.INVALID_REQUEST, f"iteration_ids holds 0; use 1 to {len(problem)}"
+        )
+    wanted = dict.fromkeys(iteration_ids)
+    rows = [database.get(TaskId(problem_id, i)) for i in wanted] if wanted else problem
+    known = [row for row in rows if not any(map(math.isnan, _costs(row)))]
+    front = _front(known)
+    best = min(known, key=lambda row: (row.carbon, -row.quality), default=None)
+    return [Comparison(row, row in front, row is best) for row in rows]
+
+
+def _costs(row: Iteration) -> tuple[float, float, float]:
+    """All three to be made small."""
+    return (row.carbon, row.latency, -row.quality)
+
+
+def _front(rows: list[Iteration]) -> set[Iteration]:
+    """The rows that no other one dominates. Sorted by carbon, only earlier ones can dominate."""
+    front: list[Iteration] = []
+    for row in sorted(rows, key=_costs):
+        costs = _costs(row)
+        if not any(
+            all(a <= b for a, b in zip(_costs(other), costs, strict=True))
+            and _costs(other) != costs
+            for other in front
+        ):
+            front.append(row)
+    return set(front)

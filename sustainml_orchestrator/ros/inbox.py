@@ -1,0 +1,103 @@
+"""What comes from the modules: status and outputs, taken raw and turned into events."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from rclpy.node import Node
+from rclpy.subscription import Subscription
+from sustainml_msgs.msg import NodeStatus
+
+from sustainml_orchestrator.core.events import (
+    Event,
+    OutputReceived,
+    StatusReceived,
+    UnreadableOutputReceived,
+)
+from sustainml_orchestrator.core.pipeline import ModuleSpec, Pipeline
+from sustainml_orchestrator.ros import conversions, names, payloads
+
+#: Messages taken in one wake-up, so that a flood cannot keep services from being answered.
+_MAX_DRAIN = 500
+
+
+class Inbox:
+    """Subscribes to status and outputs; hands on all that is queued at each wake-up.
+
+    Args:
+        dispatch: takes the events of one wake-up.
+        dropped: counts what could not be read, by reason.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        pipeline: Pipeline,
+        dispatch: Callable[[list[Event]], None],
+        dropped: Counter[str],
+    ) -> None:
+        self._node = node
+        self._dispatch = dispatch
+        self._dropped = dropped
+        self._subscribe(names.STATUS, NodeStatus, names.STATUS_QOS, self._status)
+        for spec in pipeline.modules:
+            message_type = conversions.output_type(spec)
+            conversions.payloads.spans(_default(message_type), message_type)  # compile the walk
+            self._subscribe(
+                names.output_topic(spec.name),
+                message_type,
+                names.DATA_QOS,
+                lambda data, spec=spec, kind=message_type: self._output(spec, kind, data),
+            )
+
+    def _subscribe(
+        self, topic: str, message_type: type, qos: object, read: Callable[[bytes], Event | None]
+    ) -> None:
+        subscription: Subscription
+
+        def on_message(first: bytes) -> None:
+            events = [e for data in _drain(subscription, first) if (e := read(data)) is not None]
+            if events:
+                self._dispatch(events)
+
+        subscription = self._node.create_subscription(
+            message_type, topic, on_message, qos, raw=True
+        )
+
+    def _status(self, data: bytes) -> StatusReceived | None:
+        try:
+            return payloads.read_status(data)
+        except payloads.BadPayload:
+            self._dropped["status that cannot be read"] += 1
+            return None
+
+    def _output(self, spec: ModuleSpec, message_type: type, data: bytes) -> Event | None:
+        try:
+            ids = payloads.read_ids(data)
+        except payloads.BadPayload:
+            self._dropped["output that cannot be read"] += 1
+            return None
+        try:
+            facts = conversions.facts(data, message_type)
+        except payloads.BadPayload as error:
+            self._node.get_logger().warning(f"output of {spec.name} for {ids.task_id}: {error}")
+            return UnreadableOutputReceived(spec.index, *ids)
+        return OutputReceived(spec.index, *ids, data, facts)
+
+
+def _default(message_type: type) -> bytes:
+    from rclpy.serialization import serialize_message
+
+    return serialize_message(message_type())
+
+
+def _drain(subscription: Subscription, first: bytes) -> Iterator[bytes]:
+    """The message that woke us, and all that are queued behind it."""
+    yield first
+    for _ in range(_MAX_DRAIN):
+        with subscription.handle:
+            taken = subscription.handle.take_message(subscription.msg_type, True)
+        if taken is None:
+            return
+        yield taken[0]

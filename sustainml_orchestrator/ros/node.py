@@ -1,0 +1,285 @@
+"""The orchestrator as a ROS 2 node: carries events into the core and its commands out.
+
+    ros2 run sustainml_orchestrator orchestrator --ros-args -p journal_path:=/tmp/journal.sqlite
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import rclpy
+import yaml
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from sustainml_orchestrator.core.commands import (
+    AnnounceSystem,
+    AnnounceTask,
+    Command,
+    ForgetProblem,
+    PublishBaseline,
+    PublishUserInput,
+    Reply,
+    SaveIteration,
+    SaveOutput,
+    SendControl,
+    Tell,
+)
+from sustainml_orchestrator.core.events import ConsumersMatched, Event, TimePassed
+from sustainml_orchestrator.core.ids import TaskId
+from sustainml_orchestrator.core.orchestrator import Orchestrator
+from sustainml_orchestrator.core.pipeline import Pipeline, PipelineError
+from sustainml_orchestrator.core.settings import Settings
+from sustainml_orchestrator.core.turn import Instant
+from sustainml_orchestrator.ros import conversions, names, parameters
+from sustainml_orchestrator.ros.calls import Calls
+from sustainml_orchestrator.ros.configuration import Configuration
+from sustainml_orchestrator.ros.diagnostics import Diagnostics
+from sustainml_orchestrator.ros.goals import Goals
+from sustainml_orchestrator.ros.inbox import Inbox
+from sustainml_orchestrator.ros.outbox import Outbox
+from sustainml_orchestrator.ros.peers import find_peer
+from sustainml_orchestrator.ros.requests import Limits, derive_user_input
+from sustainml_orchestrator.ros.services import Services
+
+#: Time between looks at the deadlines, in s: while there is work, and while there is none.
+_BUSY_TICK = 0.05
+_IDLE_TICK = 0.25
+#: The longest time between two publications of system_state and diagnostics, in s.
+_STATE_PERIOD = 5.0
+_DIAGNOSTICS_PERIOD = 1.0
+
+
+class StartError(RuntimeError):
+    """The node cannot start; the text says why and what to do."""
+
+
+class OrchestratorNode(Node):
+    """The orchestrator node.
+
+    Subscribes: status (NodeStatus), <module>/output (the six outputs).
+    Publishes: control (NodeControl), user_input (UserInput), <module>/baseline,
+        orchestrator/task_updates (TaskSummary), orchestrator/system_state (SystemState, latched),
+        /diagnostics.
+    Serves: orchestrator/{start_task, start_iteration, get_task, list_tasks, control_task,
+        delete_problem, compare_iterations, get_node_status, control_node, configure_node,
+        get_inputs}; the action orchestrator/run_task.
+    Calls: <module>/configure.
+    Parameters: see `parameters.TABLE`.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(names.ORCHESTRATOR, namespace=names.DEFAULT_NAMESPACE, **kwargs)
+        settings = Settings()
+        self._limits = Limits()
+        parameters.declare(self, settings, self._read_limits)
+        self._read_limits()
+        pipeline = read_pipeline(str(self.get_parameter("pipeline_file").value))
+        peer = find_peer(self)
+        if peer:
+            raise StartError(peer)
+        self.core = Orchestrator(
+            pipeline=pipeline,
+            settings=settings,
+            session=random.SystemRandom().randrange(1, 2**32),
+            derive=derive_user_input,
+        )
+        self._dropped: Counter[str] = Counter()
+        self._changed_tasks: dict[TaskId, None] = {}
+        self._system_changed = True
+        self._shown_revision = -1
+        self._state_due = self._diagnostics_due = 0.0
+        self._trouble = ""
+        self._make_endpoints(pipeline)
+
+    def _make_endpoints(self, pipeline: Pipeline) -> None:
+        self._outbox = Outbox(self, self.core)
+        self._carry: dict[type, Callable[[Any], None]] = {
+            PublishUserInput: self._outbox.publish_user_input,
+            PublishBaseline: self._outbox.publish_baseline,
+            SendControl: self._outbox.send_control,
+            AnnounceTask: self._note_task,
+            AnnounceSystem: self._note_system,
+            Reply: self._reply,
+            Tell: self._tell,
+            SaveIteration: _ignore,
+            SaveOutput: _ignore,
+            ForgetProblem: _ignore,
+        }
+        self._calls = Calls(
+            self.dispatch,
+            lambda: self.executor,
+            lambda: int(self.get_parameter("max_pending_calls").value),
+        )
+        services = Services(
+            self, self.core, self._calls, self._limits, Configuration(self)
+        )
+        self._goals = Goals(self, self.core, self._calls, services.submission)
+        self._diagnostics = Diagnostics(self, self.core, self._dropped)
+        self._inbox = Inbox(self, pipeline, self.dispatch, self._dropped)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = self.create_timer(_BUSY_TICK, self._tick, clock=steady)
+        self._matched = -1
+
+    def _read_limits(self) -> None:
+        for name in ("max_text_bytes", "max_request_bytes", "max_list_entries"):
+            setattr(self._limits, name, self.get_parameter(name).value)
+
+    # The loop: events in, commands out #
+
+    def dispatch(self, events: list[Event]) -> None:
+        """Handle the events of one wake-up, then do what they lead to."""
+        now = Instant(time.monotonic(), self.get_clock().now().nanoseconds)
+        commands: list[Command] = []
+        for event in events:
+            try:
+                commands += self.core.handle(event, now)
+            except Exception:  # noqa: BLE001 - a bug must cost one event, not the node
+                self.get_logger().error(f"{type(event).__name__}:\n{traceback.format_exc()}")
+        self._carry_out(commands)
+
+    def _carry_out(self, commands: list[Command]) -> None:
+        for command in commands:
+            self._carry[type(command)](command)
+        if self._changed_tasks:
+            self._announce_tasks()
+        if self._system_changed:
+            self._announce_system()
+
+    def _note_task(self, command: AnnounceTask) -> None:
+        self._changed_tasks[command.task_id] = None
+
+    def _note_system(self, command: AnnounceSystem) -> None:
+        self._system_changed = True
+
+    def _reply(self, command: Reply) -> None:
+        self._calls.reply(command)
+
+    def _tell(self, command: Tell) -> None:
+        # rclpy wants one severity per calling line, hence the three calls.
+        logger = self.get_logger()
+        if command.severity == "info":
+            logger.info(command.text)
+        elif command.severity == "warning":
+            logger.warning(command.text)
+        else:
+            logger.error(command.text)
+
+    def _announce_tasks(self) -> None:
+        changed, self._changed_tasks = self._changed_tasks, {}
+        if not (self._outbox.has_listeners or self._goals.followed):
+            return
+        for task_id in changed:
+            iteration = self.core.database.find(task_id)
+            if iteration is not None:
+                summary = conversions.summary_to_msg(self.core, iteration)
+                self._outbox.announce_task(summary)
+                self._goals.tell(iteration, summary)
+
+    def _announce_system(self) -> None:
+        self._system_changed = False
+        self._shown_revision = self.core.database.revision
+        self._state_due = self.core.turn.now + _STATE_PERIOD
+        self._outbox.announce_system()
+
+    # Time #
+
+    def _tick(self) -> None:
+        events: list[Event] = [TimePassed()]
+        if self._outbox.consumers != self._matched:
+            self._matched = self._outbox.consumers
+            events.insert(0, ConsumersMatched(self._matched))
+        self.dispatch(events)
+        now = self.core.turn.now
+        if now >= self._diagnostics_due:
+            self._diagnostics_due = now + _DIAGNOSTICS_PERIOD
+            self._diagnostics.publish(self._trouble)
+            if self.core.database.revision != self._shown_revision:
+                self._announce_system()
+        if now >= self._state_due:
+            self._announce_system()
+        self._pace()
+
+    def _pace(self) -> None:
+        """Look often while there is work, seldom while there is none."""
+        core = self.core
+        idle = not core.tasks.running and core.operations.idle and core.lifecycle.ready
+        period = int((_IDLE_TICK if idle else _BUSY_TICK) * 1e9)
+        if self._timer.timer_period_ns != period:
+            self._timer.timer_period_ns = period
+
+
+def _ignore(command: Command) -> None:
+    """Without a journal there is nothing to keep."""
+
+
+def read_pipeline(path: str) -> Pipeline:
+    """The pipeline that a file describes; "" means the one of the package.
+
+    Raises:
+        PipelineError: one sentence that names file, key and remedy.
+    """
+    try:
+        file = Path(path) if path else _share() / "config" / "pipeline.yaml"
+        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise PipelineError(
+            f"{path or 'pipeline.yaml'}: cannot be read ({reason}); correct it, "
+            "or leave pipeline_file empty"
+        ) from error
+    pipeline = Pipeline.from_data(data, str(file))
+    for spec in pipeline.modules:
+        try:
+            conversions.output_type(spec)
+        except (ImportError, AttributeError) as error:
+            raise PipelineError(
+                f"{file}: modules.{spec.name}.output_type: {spec.output_type} is not installed "
+                f"({error}); build its package and source its environment"
+            ) from error
+    return pipeline
+
+
+def _share() -> Path:
+    """Where the package keeps its files: installed, or in the checkout."""
+    try:
+        return Path(get_package_share_directory("sustainml_orchestrator"))
+    except PackageNotFoundError:
+        return Path(__file__).resolve().parents[2]
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the node until SIGINT or SIGTERM; end with 1 and a sentence when it cannot start."""
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    executor = SingleThreadedExecutor()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: rclpy.try_shutdown())
+    code = 0
+    try:
+        node = OrchestratorNode()
+        executor.add_node(node)
+        executor.spin()
+    except (StartError, PipelineError, ParameterException) as error:
+        print(f"orchestrator: {error}", file=sys.stderr)
+        code = 1
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        rclpy.try_shutdown()
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,249 @@
+"""Serialized messages (XCDR1 little endian) read and written in place.
+
+Every message that names a task begins with the same fields, so that ids can be read and written
+at fixed offsets: a payload of 50 MiB costs no more than a small one. Layout: OMG DDS-XTypes 1.3,
+section 7.4 (alignment is relative to the end of the 4-byte encapsulation header).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+from rosidl_parser import definition as idl
+
+from sustainml_orchestrator.core.events import StatusReceived
+from sustainml_orchestrator.core.ids import NodeStatus, TaskId, TaskStatus
+
+ENCAPSULATION = b"\x00\x01"  # CDR_LE; the two bytes of options after it may hold anything
+_BASE = 4
+_IDS = struct.Struct("<IIII")
+_STAMP = struct.Struct("<iI")
+_STAMP_AT = _BASE + _IDS.size
+_U32 = struct.Struct("<I")
+_STATUS_NUMBERS = struct.Struct("<QIBBxxIB")
+_SIZES = {
+    "boolean": 1, "octet": 1, "uint8": 1, "int8": 1, "char": 1, "int16": 2, "uint16": 2,
+    "int32": 4, "uint32": 4, "float": 4, "int64": 8, "uint64": 8, "double": 8,
+}  # fmt: skip
+
+
+class BadPayload(ValueError):
+    """The bytes are no such message."""
+
+
+class Ids(NamedTuple):
+    """What stands at the fixed offsets."""
+
+    task_id: TaskId
+    attempt: int
+    session: int
+
+
+def read_ids(data: bytes) -> Ids:
+    """Ids of a serialized message.
+
+    Raises:
+        BadPayload: too short, or not little-endian CDR.
+    """
+    if len(data) < _STAMP_AT or data[:2] != ENCAPSULATION:
+        raise BadPayload(f"{len(data)} bytes that are no little-endian CDR message")
+    problem, iteration, attempt, session = _IDS.unpack_from(data, _BASE)
+    return Ids(TaskId(problem, iteration), attempt, session)
+
+
+def with_ids(data: bytes, ids: Ids, stamp: int | None = None) -> bytes:
+    """A copy with other ids, and another stamp (ns) where given."""
+    copy = bytearray(data)
+    _IDS.pack_into(copy, _BASE, *ids.task_id, ids.attempt, ids.session)
+    if stamp is not None:
+        _STAMP.pack_into(copy, _STAMP_AT, stamp // 10**9, stamp % 10**9)
+    return bytes(copy)
+
+
+def _string(data: bytes, at: int) -> tuple[str, int]:
+    """A string at an offset, and the offset after it."""
+    at += -(at - _BASE) % 4
+    (length,) = _U32.unpack_from(data, at)
+    end = at + 4 + length
+    if end > len(data):
+        raise BadPayload("a string that is longer than the message")
+    return data[at + 4 : end - 1].decode("utf-8", "replace") if length else "", end
+
+
+def read_status(data: bytes) -> StatusReceived:
+    """A NodeStatus as an event; far cheaper than a message object.
+
+    Raises:
+        BadPayload: the bytes are no NodeStatus, or hold an unknown state.
+    """
+    task_id, attempt, session = read_ids(data)
+    try:
+        _, at = _string(data, _STAMP_AT + _STAMP.size)
+        node_name, at = _string(data, at)
+        instance, at = _string(data, at)
+        at += -(at - _BASE) % 8
+        numbers = _STATUS_NUMBERS.unpack_from(data, at)
+        incarnation, last_command, node_status, task_status, try_number, error_code = numbers
+        description, _ = _string(data, at + _STATUS_NUMBERS.size)
+        return StatusReceived(
+            node_name,
+            instance,
+            incarnation,
+            last_command,
+            NodeStatus(node_status),
+            task_id,
+            attempt,
+            session,
+            TaskStatus(task_status),
+            try_number,
+            error_code,
+            description,
+        )
+    except (struct.error, ValueError) as error:
+        raise BadPayload(f"no NodeStatus: {error}") from error
+
+
+# Walking any message #
+
+#: Walks one field: (data, offset) → offset after it. Raises struct.error or BadPayload.
+Walk = Callable[[bytes, int], int]
+
+
+def _walk_number(size: int) -> Walk:
+    def walk(data: bytes, at: int) -> int:
+        at += -(at - _BASE) % size + size
+        if at > len(data):
+            raise BadPayload("the message ends too early")
+        return at
+
+    return walk
+
+
+def _walk_string(data: bytes, at: int) -> int:
+    at += -(at - _BASE) % 4
+    (length,) = _U32.unpack_from(data, at)
+    at += 4 + length
+    if at > len(data):
+        raise BadPayload("a string that is longer than the message")
+    return at
+
+
+def _walk_many(item: Walk, size: int, count: int | None) -> Walk:
+    """A sequence (count None), or an array; `size` of an item where it is a plain number."""
+
+    def walk(data: bytes, at: int) -> int:
+        number = count
+        if number is None:
+            at += -(at - _BASE) % 4
+            (number,) = _U32.unpack_from(data, at)
+            at += 4
+        if number > len(data) - at:
+            raise BadPayload("a sequence that is longer than the message")
+        if size and number:
+            at += -(at - _BASE) % size + size * number
+            if at > len(data):
+                raise BadPayload("a sequence that is longer than the message")
+            return at
+        for _ in range(number):
+            at = item(data, at)
+        return at
+
+    return walk
+
+
+def _walk_type(slot: idl.AbstractType) -> Walk:
+    if isinstance(slot, idl.BasicType):
+        return _walk_number(_SIZES[slot.typename])
+    if isinstance(slot, idl.AbstractString):
+        return _walk_string
+    if isinstance(slot, idl.NamespacedType):
+        return _walk_message(_import(slot))
+    if isinstance(slot, idl.AbstractNestedType):
+        item = slot.value_type
+        size = _SIZES[item.typename] if isinstance(item, idl.BasicType) else 0
+        count = slot.size if isinstance(slot, idl.Array) else None
+        return _walk_many(_walk_type(item), size, count)
+    raise TypeError(f"cannot walk {slot}")
+
+
+def _import(slot: idl.NamespacedType) -> type:
+    import importlib
+
+    module = importlib.import_module(".".join(slot.namespaces))
+    return getattr(module, slot.name)  # type: ignore[no-any-return]
+
+
+@cache
+def _fields(message_type: type) -> dict[str, tuple[Walk, int]]:
+    """How to walk each field, and its alignment."""
+    names = list(message_type.get_fields_and_field_types())  # type: ignore[attr-defined]
+    slots: Any = message_type.SLOT_TYPES  # type: ignore[attr-defined]
+    return {
+        name: (
+            _walk_type(slot),
+            _SIZES[slot.typename] if isinstance(slot, idl.BasicType) else 4,
+        )
+        for name, slot in zip(names, slots, strict=True)
+    }
+
+
+def _walk_message(message_type: type) -> Walk:
+    walks = [walk for walk, _ in _fields(message_type).values()]
+
+    def walk_all(data: bytes, at: int) -> int:
+        for walk in walks:
+            at = walk(data, at)
+        return at
+
+    return walk_all
+
+
+def spans(data: bytes, message_type: type) -> dict[str, tuple[int, int]]:
+    """Where each field of a message begins (aligned) and ends: all of it checked with bounds.
+
+    Raises:
+        BadPayload: the bytes are no such message.
+    """
+    read_ids(data)
+    at, found = _BASE, {}
+    try:
+        for name, (walk, alignment) in _fields(message_type).items():
+            end = walk(data, at)
+            found[name] = (at + -(at - _BASE) % alignment, end)
+            at = end
+    except struct.error as error:
+        raise BadPayload(f"no {message_type.__name__}: {error}") from error
+    return found
+
+
+def text(data: bytes, span: tuple[int, int]) -> str:
+    """A string field of which the span is known."""
+    return _string(data, span[0])[0]
+
+
+def number(data: bytes, span: tuple[int, int]) -> float:
+    """A float64 field of which the span is known."""
+    return float(struct.unpack_from("<d", data, span[0])[0])
+
+
+def octets(data: bytes, span: tuple[int, int]) -> bytes:
+    """An uint8[] field of which the span is known."""
+    return data[span[0] + 4 : span[1]]
+
+
+def without(data: bytes, message_type: type, names: tuple[str, ...]) -> bytes:
+    """A copy in which these uint8[] fields are cut to fewer than 8 bytes, whatever they hold.
+
+    What follows a cut field moves by a multiple of 8, so that every alignment stays right.
+    """
+    parts, at = [], 0
+    for name, (begin, end) in spans(data, message_type).items():
+        if name not in names:
+            continue
+        keep = (end - begin - 4) % 8
+        parts += [data[at:begin], _U32.pack(keep), data[begin + 4 : begin + 4 + keep]]
+        at = end
+    return b"".join([*parts, data[at:]])

@@ -1,0 +1,211 @@
+"""Requests of front-ends, checked: what gets past here is sound, what does not says why."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from rclpy.serialization import deserialize_message, serialize_message
+from sustainml_msgs.msg import UserInput
+
+from sustainml_orchestrator.core.errors import OrchestratorError
+from sustainml_orchestrator.core.events import OptimisationGoal
+from sustainml_orchestrator.core.ids import ErrorCode
+
+#: The fields of UserInput that a user fills; the rest belongs to the orchestrator.
+USER_FIELDS = tuple(
+    name
+    for name in UserInput.get_fields_and_field_types()
+    if name not in ("task_id", "attempt", "session", "header", "previous_iteration")
+)
+_TEXTS = tuple(
+    name for name, kind in UserInput.get_fields_and_field_types().items() if kind == "string"
+)
+_LISTS = tuple(
+    name
+    for name, kind in UserInput.get_fields_and_field_types().items()
+    if kind == "sequence<string>"
+)
+_MAX_REQUEST_ID = 1024
+_MAX_NAME = 256
+
+
+@dataclass(slots=True)
+class Limits:
+    """How large a request may be; see the parameters of the same names."""
+
+    max_text_bytes: int = 2**20
+    max_request_bytes: int = 64 * 2**20
+    max_list_entries: int = 1000
+
+
+def invalid(text: str) -> OrchestratorError:
+    """The error of a request that can never be granted."""
+    return OrchestratorError(ErrorCode.INVALID_REQUEST, text)
+
+
+def shorten(value: object) -> str:
+    """A value as it may stand in a message."""
+    text = str(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def check_text(name: str, text: str, limit: int) -> None:
+    """A text must not be over-long.
+
+    Raises:
+        OrchestratorError: INVALID_REQUEST.
+    """
+    if len(text) * 4 > limit and len(text.encode("utf-8", "replace")) > limit:
+        raise invalid(f"{name} is longer than {limit} bytes; shorten it")
+
+
+def check_seconds(name: str, value: float, default: float) -> float:
+    """A time in s; 0 means the default.
+
+    Raises:
+        OrchestratorError: INVALID_REQUEST.
+    """
+    if not math.isfinite(value) or value < 0:
+        raise invalid(f"{name} is {value}; give seconds, 0 for the default of {default:g} s")
+    return min(value, 30 * 86400.0) or default
+
+
+def check_user_input(message: UserInput, extra_data_json: str, limits: Limits) -> OptimisationGoal:
+    """Check a user input and bring its extra_data into place.
+
+    Raises:
+        OrchestratorError: INVALID_REQUEST that names the field.
+    """
+    for name in _TEXTS:
+        check_text(name, getattr(message, name), limits.max_text_bytes)
+    for name in _LISTS:
+        entries = getattr(message, name)
+        if len(entries) > limits.max_list_entries:
+            raise invalid(
+                f"{name} has {len(entries)} entries; at most {limits.max_list_entries} may be given"
+            )
+        for entry in entries:
+            check_text(f"an entry of {name}", entry, limits.max_text_bytes)
+    if not message.problem_short_description.strip() and not message.problem_definition.strip():
+        raise invalid("problem_definition is empty; describe the problem in words")
+    if message.minimum_samples > message.maximum_samples:
+        raise invalid(
+            f"minimum_samples ({message.minimum_samples}) is greater than maximum_samples "
+            f"({message.maximum_samples}); exchange or correct them"
+        )
+    target = message.desired_carbon_footprint
+    if not math.isfinite(target) or target < 0:
+        raise invalid(f"desired_carbon_footprint is {target}; give kgCO2e, 0 for none")
+    if extra_data_json:
+        check_text("extra_data_json", extra_data_json, limits.max_request_bytes)
+        message.extra_data = extra_data_json.encode("utf-8", "replace")
+    return _goal(message, read_extra_data(bytes(message.extra_data), limits))
+
+
+def read_extra_data(data: bytes, limits: Limits) -> dict[str, Any]:
+    """The JSON object in extra_data; empty bytes are an empty one.
+
+    Raises:
+        OrchestratorError: INVALID_REQUEST.
+    """
+    if not data:
+        return {}
+    if len(data) > limits.max_request_bytes:
+        raise invalid(f"extra_data has more than {limits.max_request_bytes} bytes; shorten it")
+    try:
+        value = json.loads(data, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        text = f"extra_data is not JSON ({shorten(error)}); give an object like {{}}"
+        raise invalid(text) from error
+    if not isinstance(value, dict):
+        raise invalid(f"extra_data is a JSON {type(value).__name__}; give an object like {{}}")
+    return value
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _goal(message: UserInput, extra: dict[str, Any]) -> OptimisationGoal:
+    number = extra.get("num_outputs", 1)
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= 100:
+        raise invalid(f"extra_data.num_outputs is {shorten(number)}; give a number from 1 to 100")
+    models = extra.get("model_restrains") or []
+    if not isinstance(models, list) or not all(isinstance(m, str) for m in models):
+        raise invalid("extra_data.model_restrains must be a list of model names")
+    memory = extra.get("max_memory_footprint") or 0
+    if isinstance(memory, bool) or not isinstance(memory, (int, float)) or not 0 <= memory < 2**32:
+        raise invalid(
+            f"extra_data.max_memory_footprint is {shorten(memory)}; give MiB, 0 for no limit"
+        )
+    return OptimisationGoal(
+        auto=message.optimize_carbon_footprint_auto,
+        desired_carbon_footprint=message.desired_carbon_footprint,
+        num_outputs=max(1, number),
+        model_restrains=tuple(models),
+    )
+
+
+def merge_overrides(
+    base: bytes, message: UserInput, overrides: list[str], extra_data_json: str
+) -> UserInput:
+    """The base's user input with the named fields taken from `message`.
+
+    Raises:
+        OrchestratorError: INVALID_REQUEST, for an override that names no field.
+    """
+    if not overrides:
+        return message
+    merged: UserInput = deserialize_message(base, UserInput)
+    for name in overrides:
+        if name not in USER_FIELDS:
+            raise invalid(
+                f"overrides names '{shorten(name)}', which is no field of UserInput; "
+                f"use {', '.join(USER_FIELDS)}"
+            )
+        setattr(merged, name, getattr(message, name))
+    if extra_data_json:
+        merged.extra_data = extra_data_json.encode("utf-8", "replace")
+    return merged
+
+
+def check_request_id(request_id: str) -> None:
+    """A request id must be short: the orchestrator remembers it."""
+    check_text("request_id", request_id, _MAX_REQUEST_ID)
+
+
+def check_name(field: str, name: str) -> None:
+    """A name must be short."""
+    check_text(field, name, _MAX_NAME)
+
+
+def to_payload(message: UserInput, author: str, previous_iteration: int, limits: Limits) -> bytes:
+    """The user input as it is kept: ids are written in when it is published.
+
+    Raises:
+        OrchestratorError: INVALID_REQUEST, when it is larger than a request may be.
+    """
+    message.header.frame_id = author
+    message.previous_iteration = previous_iteration
+    payload = serialize_message(message)
+    if len(payload) > limits.max_request_bytes:
+        raise invalid(
+            f"user_input has {len(payload)} bytes; at most {limits.max_request_bytes} may be given"
+        )
+    return payload
+
+
+def derive_user_input(
+    payload: bytes, restrains: tuple[str, ...], num_outputs: int, previous_iteration: int
+) -> bytes:
+    """The user input of an iteration that follows by itself."""
+    message: UserInput = deserialize_message(payload, UserInput)
+    extra = json.loads(bytes(message.extra_data)) if len(message.extra_data) else {}
+    extra["model_restrains"] = list(restrains)
+    extra["num_outputs"] = num_outputs
+    message.extra_data = json.dumps(extra, ensure_ascii=False).encode()
+    message.previous_iteration = previous_iteration
+    return serialize_message(message)
