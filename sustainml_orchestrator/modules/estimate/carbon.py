@@ -3,7 +3,8 @@
     energy (Wh) = inferences * latency (s) * power (W) / 3600
     carbon (kgCO2e) = energy (Wh) / 1000 * intensity (gCO2e/kWh) / 1000
 
-as in Lacoste et al. 2019 (arXiv:1910.09700). Only the device itself counts: no cooling, no host, no manufacture.
+as in Lacoste et al. 2019 (arXiv:1910.09700). Only the device itself counts: no cooling, no host, no
+manufacture.
 """
 
 from __future__ import annotations

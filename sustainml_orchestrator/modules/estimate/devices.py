@@ -54,6 +54,16 @@ class Device:
     simulated: bool  #: known from simulation only
     source: tuple[str, ...]
 
+    def rate(self, precision: str) -> float:
+        """Peak operations per second with weights of that precision, 0 if it cannot use them.
+
+        Integer weights can be held on any device that computes in floating point: they are widened
+        on the way.
+        """
+        if precision in self.peak or not precision.startswith("int"):
+            return self.peak.get(precision, 0.0)
+        return max((rate for p, rate in self.peak.items() if p.startswith("fp")), default=0.0)
+
 
 class DeviceCatalogue:
     """All devices, found by name, alias or class."""
@@ -74,7 +84,7 @@ class DeviceCatalogue:
                 self._by_name[_plain(alias)] = (device,)
 
     def find(self, name: str) -> tuple[Device, ...]:
-        """The devices a word stands for: one for a name or alias, many for a class, none if unknown."""
+        """The devices of a name, an alias (one) or a class (many); none if it is unknown."""
         return self._by_name.get(_plain(name), ())
 
     def resolve(self, names: Iterable[str]) -> tuple[list[Device], list[str]]:

@@ -20,6 +20,7 @@ class Workload:
     precisions: tuple[str, ...]  #: in which the model can be had, keys of BYTES_PER_PARAMETER
     passes: int = 1  #: sequential runs over the weights
     pass_parameters: float = 0.0  #: weights read in each run; 0 = all
+    depthwise: bool = False  #: built on depthwise convolutions
 
     def weights_mib(self, precision: str) -> float:
         """Memory of the weights in MiB."""
@@ -49,7 +50,8 @@ class Workload:
         known = tuple(p for p in named if p in BYTES_PER_PARAMETER)
         if not known:
             raise ValueError(f"no known precision in {named!r}: {', '.join(BYTES_PER_PARAMETER)}")
-        return cls(flops, parameters, known, passes, pass_parameters)
+        depthwise = properties.get("depthwise") is True
+        return cls(flops, parameters, known, passes, pass_parameters, depthwise)
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class Model:
             "flops_from": self.flops_from,
             "passes": work.passes,
             "pass_parameters": work.pass_parameters,
+            "depthwise": work.depthwise,
             "precisions": list(work.precisions),
             "weights_mib": {p: round(work.weights_mib(p), 3) for p in work.precisions},
             "input": self.input,

@@ -47,7 +47,7 @@ def obstacle(
     if not allowed:
         return "no such device is in the catalogue"
     names = ", ".join(device.name for device in allowed[:3]) + (" ..." if len(allowed) > 3 else "")
-    precisions = [p for p in work.precisions if any(p in d.peak for d in allowed)]
+    precisions = [p for p in work.precisions if any(d.rate(p) for d in allowed)]
     if not precisions:
         return f"{names} cannot compute in {' or '.join(work.precisions)}; allow other hardware"
     least = min(memory_mib(work, p) for p in precisions)

@@ -103,7 +103,14 @@ def _pairs(lines: Iterable[str]) -> Iterable[tuple[str, str]]:
 
 
 def _latency(pairs: Mapping[str, str]) -> float:
-    for key in ("max_latency_s", "max_latency_ms", "max_latency", "latency_s", "latency_ms", "latency"):
+    for key in (
+        "max_latency_s",
+        "max_latency_ms",
+        "max_latency",
+        "latency_s",
+        "latency_ms",
+        "latency",
+    ):
         match = _NUMBER.match(pairs.get(key, ""))
         if match:
             unit = match[2].casefold() or ("ms" if key.endswith("_ms") else "s")

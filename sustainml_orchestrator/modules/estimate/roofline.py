@@ -1,13 +1,13 @@
 """Latency, power and memory of one inference by the roofline model.
 
-A pass takes as long as the slower of computing and reading the weights (Williams, Waterman, Patterson: Roofline,
-CACM 52(4), 2009), plus a fixed start-up time (Hockney's r-infinity, n-half: small jobs reach a small share of the
-peak). With F operations, W bytes of weights a pass, n passes:
+A pass takes as long as the slower of computing and reading the weights (Williams, Waterman,
+Patterson: Roofline, CACM 52(4), 2009), plus a fixed start-up time (Hockney's r-infinity, n-half:
+small jobs reach a small share of the peak). With F operations, W bytes of weights a pass, n passes:
 
     latency = n * overhead + max(F / (e_c * peak), n * W / (e_b * bandwidth))
 
-Activations are taken to stay in caches: with one inference at a time they are small beside the weights, or, in
-convolutional networks, hidden by the computing.
+Activations are taken to stay in caches: with one inference at a time they are small beside the
+weights, or, in convolutional networks, hidden by the computing.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from sustainml_orchestrator.modules.estimate.models import MIB, Workload
 
 #: Room beside the weights for activations and the runtime, as a share of the weights.
 ACTIVATION_SHARE = 0.2
+#: Depthwise convolutions reach about half the rate of dense ones, as they reuse little of what they
+#: read (Ma et al.: ShuffleNet V2, arXiv:1807.11164, on why FLOPs alone mislead).
+DEPTHWISE_RATE = 0.5
 
 
 @dataclass(frozen=True)
@@ -45,13 +48,17 @@ def memory_mib(work: Workload, precision: str) -> float:
 
 
 def estimate(work: Workload, device: Device, precision: str) -> Estimate:
-    """Predict one inference; the device must offer that precision.
+    """Predict one inference.
 
     Raises:
-        KeyError: the device has no rate for `precision`.
+        ValueError: the device cannot use weights of that precision.
     """
-    eff = device.efficiency
-    computing = work.flops / (eff.compute * device.peak[precision])
+    eff, rate = device.efficiency, device.rate(precision)
+    if not rate:
+        raise ValueError(f"{device.name} cannot compute with {precision} weights")
+    if work.depthwise:
+        rate *= DEPTHWISE_RATE
+    computing = work.flops / (eff.compute * rate)
     streamed = max(0.0, work.weights_read(precision) - device.cache_mib * MIB)
     reading = work.passes * streamed / (eff.bandwidth * device.bandwidth)
     overhead = work.passes * eff.overhead_s
@@ -78,7 +85,5 @@ def fitting(
     limit = min(device.memory_mib, max_memory_mib or device.memory_mib)
     wanted = (precision,) if precision else work.precisions
     return [
-        estimate(work, device, p)
-        for p in wanted
-        if p in device.peak and memory_mib(work, p) <= limit
+        estimate(work, device, p) for p in wanted if device.rate(p) and memory_mib(work, p) <= limit
     ]

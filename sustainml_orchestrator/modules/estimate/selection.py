@@ -1,8 +1,8 @@
 """Choice of a model: filter by constraints, rank by quality for compute.
 
-Rank of a model = quality / FLOPs ** weight. At weight 0 quality alone counts, at 1 it is quality per FLOP, which would
-always favour the tiniest model, since FLOPs span ten orders of magnitude and quality less than one. The default 0.05
-asks for 12 % more quality when the compute grows tenfold.
+Rank of a model = quality / FLOPs ** weight. At weight 0 quality alone counts, at 1 it is quality
+per FLOP, which would always favour the tiniest model, since FLOPs span ten orders of magnitude and
+quality less than one. The default 0.05 asks for 12 % more quality when the compute grows tenfold.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DEFAULT_FLOPS_WEIGHT = 0.05
 DEFAULT_REDUCTION = 0.5
 
 
-class NoMatch(Exception):  # noqa: N818 - an answer, not a fault
+class NoMatchError(Exception):
     """No model fits; the text says which constraint to relax."""
 
 
@@ -69,12 +69,13 @@ def choose(catalogue: ModelCatalogue, query: Query) -> Choice:
     """Rank the models that meet every constraint.
 
     Raises:
-        NoMatch: none does.
+        NoMatchError: none does.
     """
     of_task = [m for m in catalogue.models if query.task in m.figures]
     if not of_task:
-        raise NoMatch(
-            f"no model for the task {query.task!r} in the catalogue; it has {_list(catalogue.tasks)}"
+        raise NoMatchError(
+            f"no model for the task {query.task!r} in the catalogue; it has "
+            f"{_list(catalogue.tasks, 40)}"
         )
     notes: list[str] = []
     constraints = _constraints(query)
@@ -84,7 +85,7 @@ def choose(catalogue: ModelCatalogue, query: Query) -> Choice:
         notes.append(f"no {query.family} for {query.task} in the catalogue, other families taken")
     fitting = [m for m in of_task if all(test(m) for test in constraints.values())]
     if not fitting:
-        raise NoMatch(_explain(of_task, constraints, query))
+        raise NoMatchError(_explain(of_task, constraints, query))
     candidates = [_candidate(m, query) for m in fitting]
     if query.accuracy:
         attainable = min(query.accuracy, max(c.quality for c in candidates))

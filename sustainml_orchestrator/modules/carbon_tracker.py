@@ -1,0 +1,78 @@
+"""Reference module: energy and carbon of the inferences asked for.
+
+A transparent estimate, meant to be replaced by measurements of one's own:
+
+    energy (Wh) = inferences * latency (s) * power (W) / 3600
+    carbon (kgCO2e) = energy (Wh) / 1000 * intensity (gCO2e/kWh) / 1000
+
+as in Lacoste et al. 2019 (arXiv:1910.09700), for `maximum_samples` inferences, at least one. The
+intensity of the region comes from the data of the codecarbon package, offline; an unknown region
+gets the world's mean.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from sustainml_msgs.msg import CO2Footprint
+
+from sustainml_orchestrator.module import ModuleError, ModuleNode
+from sustainml_orchestrator.modules.estimate import requirements
+from sustainml_orchestrator.modules.estimate.carbon import carbon_kg, energy_wh
+from sustainml_orchestrator.modules.estimate.configuration import CarbonSettings
+from sustainml_orchestrator.modules.estimate.regions import CarbonRegions
+
+
+class CarbonTrackerModule(ModuleNode):
+    """Turns latency and power into energy and carbon."""
+
+    module = "carbon_tracker"
+
+    def on_start(self) -> None:
+        """Read the carbon intensities."""
+        self.regions = CarbonRegions()
+        self.settings = CarbonSettings()
+
+    def process(self, task: Any, inputs: Any) -> CO2Footprint:
+        """Energy and carbon of all inferences."""
+        user, model, hardware = inputs.user_input, inputs.ml_model_provider, inputs.hw_resources
+        for name in ("latency", "power_consumption"):
+            value = getattr(hardware, name)
+            if not (math.isfinite(value) and value >= 0.0):
+                raise ModuleError(f"{name} of hw_resources is {value}; it must be 0 or more")
+        inferences = self.settings.inferences or max(1, user.maximum_samples)
+        energy = energy_wh(hardware.latency, hardware.power_consumption, inferences)
+        place = self.regions.find(user.geo_location_region, user.geo_location_continent)
+        intensity = self.settings.carbon_intensity or place.g_per_kwh
+        extra = requirements.json_object(user.extra_data)
+        restrained = [model.model, *requirements.names(extra.get("model_restrains"))]
+        outputs = extra.get("num_outputs")
+        about = {
+            "num_outputs": outputs if isinstance(outputs, int) and outputs > 0 else 1,
+            "model_restrains": list(dict.fromkeys(name for name in restrained if name)),
+            "inferences": inferences,
+            "region": place.region,
+            "region_known": place.known,
+            "note": place.note,
+            "carbon_intensity_source": self.settings.source,
+        }
+        return CO2Footprint(
+            carbon_footprint=carbon_kg(energy, intensity),
+            energy_consumption=energy,
+            carbon_intensity=intensity,
+            extra_data=requirements.json_bytes(about),
+        )
+
+    def configure(self, configuration: dict[str, Any]) -> dict[str, Any]:
+        """Fix `carbon_intensity` or `inferences` (0 = not fixed), or list {"query": "regions"}."""
+        try:
+            return self.settings.apply(configuration, self.regions)
+        except ValueError as error:
+            raise ModuleError(str(error)) from error
+
+
+main = CarbonTrackerModule.main
+
+if __name__ == "__main__":
+    main()

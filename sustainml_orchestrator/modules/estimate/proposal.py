@@ -1,0 +1,125 @@
+"""From the words of the earlier modules to one proposed model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sustainml_orchestrator.modules.estimate.devices import Device, DeviceCatalogue
+from sustainml_orchestrator.modules.estimate.models import Model, ModelCatalogue
+from sustainml_orchestrator.modules.estimate.requirements import Requirements
+from sustainml_orchestrator.modules.estimate.selection import (
+    DEFAULT_FLOPS_WEIGHT,
+    NoMatchError,
+    Query,
+    choose,
+    excludes,
+)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The solution to be undercut; empty fields are unknown."""
+
+    model: str = ""
+    carbon_kg: float = 0.0
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """The model proposed, and why."""
+
+    model: Model
+    task: str
+    quality: float | None  #: 0..1, None where the model has no figure for the task
+    alternatives: tuple[str, ...]  #: the next best
+    notes: tuple[str, ...]
+
+
+def allowed_devices(
+    catalogue: DeviceCatalogue, required: Sequence[str], deployment: str
+) -> tuple[Device, ...]:
+    """The devices among which the user lets us choose.
+
+    Raises:
+        NoMatchError: a required name is unknown; the text offers similar ones.
+    """
+    devices, unknown = catalogue.resolve(required)
+    if unknown and not devices:
+        close = catalogue.similar(unknown[0])
+        hint = f"; did you mean {' or '.join(close)}?" if close else ""
+        raise NoMatchError(
+            f"hardware {', '.join(map(repr, unknown))} is unknown{hint} "
+            "(a device, one of its aliases, or a class such as edge or gpu)"
+        )
+    if not any(name.strip() for name in required):
+        narrowed = [d for d in catalogue.find(deployment) if not d.simulated]
+        return tuple(narrowed or devices)
+    return tuple(devices)
+
+
+def propose(
+    models: ModelCatalogue,
+    devices: tuple[Device, ...],
+    wanted: Requirements,
+    *,
+    metadata_task: str,
+    max_memory_mib: float = 0.0,
+    baseline: Baseline | None = None,
+    flops_weight: float = DEFAULT_FLOPS_WEIGHT,
+) -> Proposal:
+    """The best model for what is wanted.
+
+    Raises:
+        NoMatchError: none fits, or the one selected is unknown; the text says what to change.
+    """
+    task = _task(models, wanted.goal, metadata_task)
+    excluded = frozenset(name.casefold() for name in wanted.restrains)
+    if wanted.selected:
+        chosen = models.find(wanted.selected)
+        if chosen is None:
+            close = models.similar(wanted.selected)
+            hint = f"; did you mean {' or '.join(close)}?" if close else ""
+            raise NoMatchError(f"model {wanted.selected!r} is not in the catalogue{hint}")
+        if not excludes(excluded, chosen):
+            return _selected(chosen, task)
+        # Asked for, and used up by an earlier alternative: the next best follows.
+    former = models.find(baseline.model) if baseline and wanted.optimise else None
+    query = Query(
+        task=task,
+        devices=devices,
+        family=wanted.family,
+        licences=wanted.licences,
+        max_memory_mib=max_memory_mib,
+        max_latency_s=wanted.max_latency_s,
+        min_quality=wanted.min_quality,
+        accuracy=wanted.accuracy,
+        excluded=excluded,
+        flops_weight=flops_weight,
+        baseline=former,
+        energy_share=_share(wanted.desired_carbon_kg, baseline),
+    )
+    choice = choose(models, query)
+    best = choice.best
+    others = tuple(c.model.name for c in choice.candidates[1:6])
+    return Proposal(best.model, task, best.quality, others, choice.notes)
+
+
+def _task(models: ModelCatalogue, goal: str, metadata_task: str) -> str:
+    asked = models.task(goal)
+    if asked in models.tasks or not metadata_task:
+        return asked
+    return models.task(metadata_task)
+
+
+def _selected(model: Model, task: str) -> Proposal:
+    figure = model.figures.get(task)
+    notes = () if figure else (f"selected by the user; no figure for {task or 'this task'} known",)
+    return Proposal(model, task, figure.quality if figure else None, (), notes)
+
+
+def _share(desired_kg: float, baseline: Baseline | None) -> float:
+    """Share of the baseline's carbon, hence of its energy in the same region, that may be spent."""
+    if not baseline or not desired_kg or not baseline.carbon_kg > 0:
+        return 0.0
+    return min(1.0, desired_kg / baseline.carbon_kg)

@@ -1,0 +1,158 @@
+"""Compares the estimates with published measurements: `python -m
+sustainml_orchestrator.modules.estimate.validation`.
+
+Prints a Markdown table; with `--write FILE` replaces the part of a document between its two
+markers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sustainml_orchestrator.modules import catalog
+from sustainml_orchestrator.modules.estimate.devices import DeviceCatalogue
+from sustainml_orchestrator.modules.estimate.models import ModelCatalogue
+from sustainml_orchestrator.modules.estimate.roofline import Estimate, estimate
+
+BEGIN, END = "<!-- begin of the table -->", "<!-- end of the table -->"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One published measurement beside its estimate."""
+
+    model: str
+    estimate: Estimate
+    latency_s: float
+    energy_j: float | None
+    fit: bool  #: used to set the efficiency factors
+    why: str
+    source: str
+
+    @property
+    def ratio(self) -> float:
+        """Estimated over published latency."""
+        return self.estimate.latency_s / self.latency_s
+
+    @property
+    def error(self) -> float:
+        """Factor between estimated and published latency, at least 1."""
+        return max(self.ratio, 1.0 / self.ratio)
+
+    @property
+    def energy_error(self) -> float | None:
+        """The same for energy, where it was published."""
+        if self.energy_j is None:
+            return None
+        ratio = self.estimate.energy_j / self.energy_j
+        return max(ratio, 1.0 / ratio)
+
+
+def pairs(
+    measurements: Iterable[Mapping[str, Any]], models: ModelCatalogue, devices: DeviceCatalogue
+) -> list[Pair]:
+    """Estimate every published measurement.
+
+    Raises:
+        ValueError: a row names no single model or device of the catalogues.
+    """
+    found = []
+    for row in measurements:
+        model, candidates = models.find(row["model"]), devices.find(row["device"])
+        if model is None or len(candidates) != 1:
+            raise ValueError(f"measurement of {row['model']} on {row['device']}: not in catalogue")
+        changed = {k: row[k] for k in ("flops", "passes", "pass_parameters") if k in row}
+        predicted = estimate(replace(model.workload, **changed), candidates[0], row["precision"])
+        found.append(
+            Pair(
+                model=model.name,
+                estimate=predicted,
+                latency_s=float(row["latency_s"]),
+                energy_j=float(row["energy_j"]) if "energy_j" in row else None,
+                fit=bool(row.get("fit", False)),
+                why=row.get("why", ""),
+                source=row["source"],
+            )
+        )
+    return found
+
+
+def mean_error(factors: Iterable[float]) -> float:
+    """Geometric mean of factors, the mean that treats too much and too little alike."""
+    logs = [math.log(factor) for factor in factors]
+    return math.exp(sum(logs) / len(logs))
+
+
+def table(found: list[Pair]) -> str:
+    """Markdown: one line per pair, then the summary."""
+    lines = [
+        "| model | device | precision | published | estimated | factor | limit | used | source |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for p in found:
+        job = f"{p.model} ({p.why})" if p.why else p.model
+        lines.append(
+            f"| {job} | {p.estimate.device.name} | {p.estimate.precision} | {_ms(p.latency_s)} | "
+            f"{_ms(p.estimate.latency_s)} | {p.ratio:.2f} | {p.estimate.bound} | "
+            f"{'to fit' if p.fit else 'to test'} | {p.source} |"
+        )
+        if p.energy_j is not None:
+            ratio = p.estimate.energy_j / p.energy_j
+            lines.append(
+                f"| the same, energy | | | {p.energy_j * 1e3:.3g} mJ | "
+                f"{p.estimate.energy_j * 1e3:.3g} mJ | {ratio:.2f} | | | {p.source} |"
+            )
+    energies = [p.energy_error for p in found if p.energy_error is not None]
+    lines += [
+        "",
+        "Latency of one inference:",
+        "",
+        "| pairs | number | mean error factor (geometric) | within a factor of 2 | "
+        "within the uncertainty stated | largest factor |",
+        "|---|---|---|---|---|---|",
+        _summary("all", found),
+        _summary("used to fit the efficiency factors", [p for p in found if p.fit]),
+        _summary("not used to fit them", [p for p in found if not p.fit]),
+        "",
+        f"Energy of one inference, {len(energies)} pairs: "
+        f"mean error factor {mean_error(energies):.2f}.",
+    ]
+    return "\n".join(lines)
+
+
+def _summary(name: str, found: list[Pair]) -> str:
+    errors = [p.error for p in found]
+    within = sum(error <= 2.0 for error in errors)
+    covered = sum(p.error <= p.estimate.uncertainty for p in found)
+    mean, worst = mean_error(errors), max(errors)
+    return f"| {name} | {len(found)} | {mean:.2f} | {within} | {covered} | {worst:.1f} |"
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds:.3g} s" if seconds >= 1.0 else f"{seconds * 1e3:.3g} ms"
+
+
+def main() -> None:
+    """Print the table, or write it into a document."""
+    parser = argparse.ArgumentParser(description="Compare the estimates with measurements.")
+    parser.add_argument("--write", type=Path, help="document whose table to replace")
+    arguments = parser.parse_args()
+    models = ModelCatalogue(catalog.load("models"))
+    devices = DeviceCatalogue(catalog.load("hardware"))
+    text = table(pairs(catalog.load("measurements")["measurements"], models, devices))
+    if arguments.write is None:
+        print(text)
+        return
+    document = arguments.write.read_text(encoding="utf-8")
+    head, _, rest = document.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    arguments.write.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

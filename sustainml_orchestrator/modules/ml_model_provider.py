@@ -1,0 +1,95 @@
+"""Reference module: proposes a published model from the catalogue.
+
+A transparent estimate, meant to be replaced by a provider of one's own: it filters the catalogue by
+the constraints and ranks what is left by quality for compute (`estimate/selection.py` has the
+rule). Quality is that of a public benchmark, not of the user's data.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sustainml_msgs.msg import MLModel
+
+from sustainml_orchestrator.module import ModuleError, ModuleNode
+from sustainml_orchestrator.modules import catalog
+from sustainml_orchestrator.modules.estimate import requirements
+from sustainml_orchestrator.modules.estimate.configuration import ProviderSettings
+from sustainml_orchestrator.modules.estimate.devices import DeviceCatalogue
+from sustainml_orchestrator.modules.estimate.models import ModelCatalogue
+from sustainml_orchestrator.modules.estimate.proposal import Baseline, allowed_devices, propose
+from sustainml_orchestrator.modules.estimate.selection import NoMatchError
+
+
+class MLModelProviderModule(ModuleNode):
+    """Proposes the model with the best quality for its compute within the constraints."""
+
+    module = "ml_model_provider"
+
+    def on_start(self) -> None:
+        """Read the catalogues."""
+        self.models = ModelCatalogue(catalog.load("models"))
+        self.devices = DeviceCatalogue(catalog.load("hardware"))
+        self.settings = ProviderSettings()
+
+    def process(self, task: Any, inputs: Any) -> MLModel:
+        """Choose one model; ModuleError says which constraint to relax when none fits."""
+        asked, hardware = inputs.app_requirements, inputs.hw_constraints
+        extra = requirements.json_object(asked.extra_data)
+        wanted = requirements.parse(asked.app_requirements, extra)
+        tasks = list(inputs.ml_model_metadata.ml_model_metadata) or [""]
+        try:
+            required = list(hardware.hardware_required)
+            proposal = propose(
+                self.models,
+                allowed_devices(self.devices, required, wanted.deployment),
+                wanted,
+                metadata_task=tasks[0],
+                max_memory_mib=hardware.max_memory_footprint,
+                baseline=_baseline(task, inputs),
+                flops_weight=self.settings.flops_weight,
+            )
+        except NoMatchError as answer:
+            raise ModuleError(str(answer)) from answer
+        model = proposal.model
+        about: dict[str, Any] = {
+            "task": proposal.task,
+            "family": model.family,
+            "model_restrains": [*wanted.restrains, model.name],
+            "alternatives": list(proposal.alternatives),
+            "notes": list(proposal.notes),
+        }
+        if proposal.quality is not None:
+            about["quality"] = proposal.quality
+        return MLModel(
+            model=model.name,
+            model_path=model.path,
+            model_properties=json.dumps(model.properties(proposal.task), ensure_ascii=False),
+            target_latency=wanted.max_latency_s,
+            extra_data=requirements.json_bytes(about),
+        )
+
+    def configure(self, configuration: dict[str, Any]) -> dict[str, Any]:
+        """Set `flops_weight`, or list models: {"query": "models", "goal": task, "type": family}."""
+        try:
+            return self.settings.apply(configuration, self.models)
+        except ValueError as error:
+            raise ModuleError(str(error)) from error
+
+
+def _baseline(task: Any, inputs: Any) -> Baseline | None:
+    """The solution of the iteration built upon; None for a first one, or where there is none."""
+    if task.task_id.iteration_id < 2:
+        return None
+    model, footprint = inputs.baselines.ml_model_provider, inputs.baselines.carbon_tracker
+    if not model.header.frame_id:
+        return None
+    carbon = footprint.carbon_footprint if footprint.header.frame_id else 0.0
+    return Baseline(model.model, carbon)
+
+
+main = MLModelProviderModule.main
+
+if __name__ == "__main__":
+    main()
