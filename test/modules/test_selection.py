@@ -1,0 +1,233 @@
+"""The choice of a model: filters, ranking, optimisation, and what a refusal says."""
+
+from dataclasses import replace
+
+import pytest
+
+from sustainml_orchestrator.modules import catalog
+from sustainml_orchestrator.modules.estimate.devices import Device, DeviceCatalogue
+from sustainml_orchestrator.modules.estimate.models import ModelCatalogue
+from sustainml_orchestrator.modules.estimate.placement import place
+from sustainml_orchestrator.modules.estimate.proposal import (
+    Baseline,
+    Proposal,
+    allowed_devices,
+    propose,
+)
+from sustainml_orchestrator.modules.estimate.requirements import Requirements
+from sustainml_orchestrator.modules.estimate.selection import NoMatchError, Query, choose
+
+MODELS = ModelCatalogue(catalog.load("models"))
+DEVICES = DeviceCatalogue(catalog.load("hardware"))
+ALL = tuple(DEVICES.resolve([])[0])
+IMAGES = Query("image-classification", ALL)
+
+
+def energy(name: str, devices: tuple[Device, ...] = ALL) -> float:
+    model = MODELS.find(name)
+    assert model is not None
+    placed = place(model.workload, devices)
+    assert placed is not None
+    return placed.energy_j
+
+
+def wish(task: str = "image-classification", **fields: object) -> Requirements:
+    return replace(Requirements(goal=task), **fields)
+
+
+def ask(wanted: Requirements, **options: object) -> Proposal:
+    options = {"metadata_task": "image-classification", **options}
+    return propose(MODELS, ALL, wanted, **options)  # type: ignore[arg-type]
+
+
+def test_every_task_gets_a_model() -> None:
+    for task in MODELS.tasks:
+        best = choose(MODELS, Query(task, ALL)).best
+        assert task in best.model.figures
+        assert best.placement.latency_s > 0.0
+
+
+def test_the_weight_moves_the_choice_from_quality_to_thrift() -> None:
+    finest = choose(MODELS, replace(IMAGES, flops_weight=0.0)).best
+    assert finest.quality == max(c.quality for c in choose(MODELS, IMAGES).candidates)
+    thriftiest = choose(MODELS, replace(IMAGES, flops_weight=1.0)).best
+    per_flop = [c.quality / c.model.workload.flops for c in choose(MODELS, IMAGES).candidates]
+    assert thriftiest.quality / thriftiest.model.workload.flops == max(per_flop)
+    middle = choose(MODELS, IMAGES).best
+    flops = [c.model.workload.flops for c in (thriftiest, middle, finest)]
+    assert flops == sorted(flops)
+
+
+def test_every_candidate_meets_every_constraint() -> None:
+    devices = DEVICES.find("Raspberry Pi 4")
+    query = replace(
+        IMAGES,
+        devices=devices,
+        family="CNNs",
+        licences=frozenset({"apache-2.0"}),
+        max_memory_mib=30.0,
+        max_latency_s=0.1,
+        min_quality=0.7,
+    )
+    found = choose(MODELS, query).candidates
+    assert found
+    for candidate in found:
+        assert candidate.model.family == "CNNs"
+        assert candidate.model.licence == "apache-2.0"
+        assert candidate.placement.memory_mib <= 30.0
+        assert candidate.placement.latency_s <= 0.1
+        assert candidate.quality >= 0.7
+        assert candidate.placement.device in devices
+
+
+@pytest.mark.parametrize(
+    ("change", "relax", "keep"),
+    [
+        ({"max_memory_mib": 0.001}, "max_memory_footprint", "max_latency"),
+        ({"max_latency_s": 1e-9}, "max_latency", "max_memory_footprint"),
+        ({"min_quality": 0.99}, "min_quality", "licence"),
+        ({"licences": frozenset({"gpl-1.0"})}, "licence", "min_quality"),
+        ({"family": "Transformers", "min_quality": 0.83}, "family", "max_latency"),
+        (
+            {"excluded": frozenset(m.name.casefold() for m in MODELS.models)},
+            "model_restrains",
+            "family",
+        ),
+    ],
+)
+def test_a_refusal_names_the_one_constraint_to_relax(change: dict, relax: str, keep: str) -> None:
+    """What is named gives matches when dropped; what is not named does not."""
+    with pytest.raises(NoMatchError) as refusal:
+        choose(MODELS, replace(IMAGES, **change))
+    advice = str(refusal.value).partition("; relax ")[2]
+    assert f"{relax} (would give" in advice
+    assert keep not in advice
+    empty = {key: type(value)() for key, value in change.items() if key != "min_quality"}
+    relaxed = replace(IMAGES, **change)
+    if relax == "min_quality":
+        relaxed = replace(relaxed, min_quality=0.0)
+    else:
+        relaxed = replace(relaxed, **empty)
+    assert choose(MODELS, relaxed).candidates
+
+
+def test_a_refusal_names_the_hardware() -> None:
+    query = Query("text-generation", DEVICES.find("microcontroller"))
+    with pytest.raises(NoMatchError, match=r"relax hardware_required \(would give .*Qwen"):
+        choose(MODELS, query)
+
+
+def test_a_refusal_may_need_several_to_be_relaxed() -> None:
+    query = replace(IMAGES, min_quality=0.99, max_latency_s=1e-9)
+    with pytest.raises(NoMatchError, match="relax several"):
+        choose(MODELS, query)
+
+
+def test_an_unknown_task_lists_the_known_ones() -> None:
+    with pytest.raises(NoMatchError, match="juggling.*image-classification"):
+        choose(MODELS, Query("juggling", ALL))
+
+
+def test_a_family_that_never_solves_the_task_is_ignored_and_said_so() -> None:
+    choice = choose(MODELS, Query("tabular-regression", ALL, family="CNNs"))
+    assert "no CNNs" in choice.notes[0]
+
+
+def test_accuracy_is_met_as_well_as_the_models_allow() -> None:
+    choice = choose(MODELS, replace(IMAGES, accuracy=0.99))
+    assert len(choice.candidates) == 1 and "0.99 asked" in choice.notes[0]
+    enough = choose(MODELS, replace(IMAGES, accuracy=0.75))
+    assert min(c.quality for c in enough.candidates) >= 0.75 and not enough.notes
+
+
+def test_the_selected_model_is_honoured_by_any_spelling() -> None:
+    assert ask(wish(selected="MICROSOFT/RESNET-50")).model.name == "microsoft/resnet-50"
+    assert ask(wish(selected="resnet-50")).quality == pytest.approx(0.761)
+
+
+def test_an_unknown_selection_offers_close_matches() -> None:
+    with pytest.raises(NoMatchError, match=r"'resnet50' .*did you mean microsoft/resnet-50"):
+        ask(wish(selected="resnet50"))
+
+
+def test_a_selection_without_a_figure_for_the_task_says_so() -> None:
+    proposal = ask(wish(selected="yolov8n"))
+    assert proposal.quality is None and "selected by the user" in proposal.notes[0]
+
+
+def test_restrained_models_are_never_proposed() -> None:
+    restrains: tuple[str, ...] = ()
+    count = sum("image-classification" in m.figures for m in MODELS.models)
+    for _ in range(count):
+        name = ask(wish(restrains=restrains)).model.name
+        assert name not in restrains
+        restrains += (name,)
+    with pytest.raises(NoMatchError, match="model_restrains"):
+        ask(wish(restrains=restrains))
+
+
+def test_a_selection_that_is_used_up_gives_way_to_the_next_best() -> None:
+    wanted = wish(selected="microsoft/resnet-50", restrains=("ResNet-50",))
+    assert ask(wanted).model.name != "microsoft/resnet-50"
+
+
+def test_the_goal_wins_over_the_metadata_when_it_is_known() -> None:
+    assert ask(wish("ner")).task == "token-classification"
+    assert ask(wish("juggling")).task == "image-classification"
+    assert ask(wish("")).task == "image-classification"
+
+
+def test_optimising_undercuts_the_baseline_at_the_quality_asked() -> None:
+    first = ask(wish(accuracy=0.75), flops_weight=0.0)
+    again = ask(
+        wish(accuracy=0.75, optimise=True, restrains=(first.model.name,)),
+        baseline=Baseline(first.model.name, 1.0),
+    )
+    assert energy(again.model.name) < energy(first.model.name)
+    assert again.quality is not None and again.quality >= 0.75
+    best = min(
+        energy(c.model.name) for c in choose(MODELS, replace(IMAGES, accuracy=0.75)).candidates
+    )
+    assert energy(again.model.name) == best
+
+
+def test_optimising_towards_a_target_keeps_the_most_quality_that_meets_it() -> None:
+    first = "facebook/convnext-base-224"
+    again = ask(
+        wish(optimise=True, desired_carbon_kg=0.25, restrains=(first,)),
+        baseline=Baseline(first, 1.0),
+    )
+    assert energy(again.model.name) <= 0.25 * energy(first)
+    meeting = [
+        c.quality
+        for c in choose(MODELS, IMAGES).candidates
+        if c.placement.energy_j <= 0.25 * energy(first)
+    ]
+    assert again.quality == max(meeting)
+
+
+def test_a_target_out_of_reach_gives_the_least_energy_and_says_so() -> None:
+    first = "facebook/convnext-base-224"
+    again = ask(wish(optimise=True, desired_carbon_kg=1e-12), baseline=Baseline(first, 1.0))
+    assert "no model reaches the target" in again.notes[0]
+    least = min(energy(c.model.name) for c in choose(MODELS, IMAGES).candidates)
+    assert energy(again.model.name) == least
+
+
+def test_nothing_below_the_least_is_a_clear_answer() -> None:
+    least = min(choose(MODELS, IMAGES).candidates, key=lambda c: c.placement.energy_j)
+    with pytest.raises(NoMatchError, match="relax less energy than the baseline"):
+        ask(wish(optimise=True), baseline=Baseline(least.model.name, 1.0))
+
+
+def test_without_the_wish_to_optimise_the_baseline_is_ignored() -> None:
+    baseline = Baseline("facebook/convnext-base-224", 1.0)
+    assert ask(wish(), baseline=baseline).model == ask(wish()).model
+
+
+def test_hardware_may_be_named_or_follow_from_the_deployment() -> None:
+    assert [d.name for d in allowed_devices(DEVICES, ["T4"], "edge")] == ["NVIDIA T4"]
+    assert {d.device_class for d in allowed_devices(DEVICES, [], "edge")} == {"edge"}
+    assert allowed_devices(DEVICES, [""], "somewhere") == ALL
+    with pytest.raises(NoMatchError, match="raspbery pi.*did you mean Raspberry Pi"):
+        allowed_devices(DEVICES, ["raspbery pi 4"], "")
