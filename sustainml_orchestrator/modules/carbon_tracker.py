@@ -17,7 +17,7 @@ from typing import Any
 
 from sustainml_msgs.msg import CO2Footprint
 
-from sustainml_orchestrator.module import ModuleError, ModuleNode
+from sustainml_orchestrator.module import Inputs, ModuleError, ModuleNode, Task
 from sustainml_orchestrator.modules.estimate import requirements
 from sustainml_orchestrator.modules.estimate.carbon import carbon_kg, energy_wh
 from sustainml_orchestrator.modules.estimate.configuration import CarbonSettings
@@ -34,7 +34,7 @@ class CarbonTrackerModule(ModuleNode):
         self.regions = CarbonRegions()
         self.settings = CarbonSettings()
 
-    def process(self, task: Any, inputs: Any) -> CO2Footprint:
+    def process(self, task: Task, inputs: Inputs) -> CO2Footprint:
         """Energy and carbon of all inferences."""
         user, model, hardware = inputs.user_input, inputs.ml_model_provider, inputs.hw_resources
         for name in ("latency", "power_consumption"):

@@ -13,7 +13,7 @@ from typing import Any
 
 from sustainml_msgs.msg import HWResource, MLModel
 
-from sustainml_orchestrator.module import ModuleError, ModuleNode
+from sustainml_orchestrator.module import Inputs, ModuleError, ModuleNode, Task
 from sustainml_orchestrator.modules import catalog
 from sustainml_orchestrator.modules.estimate import requirements
 from sustainml_orchestrator.modules.estimate.configuration import HardwareSettings
@@ -35,7 +35,7 @@ class HWResourcesModule(ModuleNode):
         self.devices = DeviceCatalogue(catalog.load("hardware"))
         self.settings = HardwareSettings()
 
-    def process(self, task: Any, inputs: Any) -> HWResource:
+    def process(self, task: Task, inputs: Inputs) -> HWResource:
         """Choose a device and predict one inference; ModuleError says why none fits."""
         asked, limits, model = (
             inputs.app_requirements, inputs.hw_constraints, inputs.ml_model_provider

@@ -12,7 +12,7 @@ from typing import Any
 
 from sustainml_msgs.msg import MLModel
 
-from sustainml_orchestrator.module import ModuleError, ModuleNode
+from sustainml_orchestrator.module import Inputs, ModuleError, ModuleNode, Task
 from sustainml_orchestrator.modules import catalog
 from sustainml_orchestrator.modules.estimate import requirements
 from sustainml_orchestrator.modules.estimate.configuration import ProviderSettings
@@ -33,7 +33,7 @@ class MLModelProviderModule(ModuleNode):
         self.devices = DeviceCatalogue(catalog.load("hardware"))
         self.settings = ProviderSettings()
 
-    def process(self, task: Any, inputs: Any) -> MLModel:
+    def process(self, task: Task, inputs: Inputs) -> MLModel:
         """Choose one model; ModuleError says which constraint to relax when none fits."""
         asked, hardware = inputs.app_requirements, inputs.hw_constraints
         extra = requirements.json_object(asked.extra_data)
@@ -78,7 +78,7 @@ class MLModelProviderModule(ModuleNode):
             raise ModuleError(str(error)) from error
 
 
-def _baseline(task: Any, inputs: Any) -> Baseline | None:
+def _baseline(task: Task, inputs: Inputs) -> Baseline | None:
     """The solution of the iteration built upon; None for a first one, or where there is none."""
     if task.task_id.iteration_id < 2:
         return None

@@ -82,14 +82,14 @@ def test_properties_survive_the_message(models: ModelCatalogue) -> None:
     ],
 )
 def test_unusable_properties_are_refused(properties: dict) -> None:
-    with pytest.raises(ValueError, match="model_properties|precision"):
+    with pytest.raises(ValueError, match=r"model_properties|precision"):
         Workload.from_properties(properties)
 
 
 def test_an_incomplete_entry_is_named() -> None:
-    with pytest.raises(ValueError, match="model broken.*tasks"):
+    with pytest.raises(ValueError, match=r"model broken.*tasks"):
         ModelCatalogue({"benchmarks": {}, "models": [{"name": "broken"}]})
-    with pytest.raises(ValueError, match="device broken.*class"):
+    with pytest.raises(ValueError, match=r"device broken.*class"):
         DeviceCatalogue({"engines": {}, "devices": [{"name": "broken"}]})
 
 

@@ -124,7 +124,7 @@ def test_a_refusal_may_need_several_to_be_relaxed() -> None:
 
 
 def test_an_unknown_task_lists_the_known_ones() -> None:
-    with pytest.raises(NoMatchError, match="juggling.*image-classification"):
+    with pytest.raises(NoMatchError, match=r"juggling.*image-classification"):
         choose(MODELS, Query("juggling", ALL))
 
 
@@ -229,5 +229,5 @@ def test_hardware_may_be_named_or_follow_from_the_deployment() -> None:
     assert [d.name for d in allowed_devices(DEVICES, ["T4"], "edge")] == ["NVIDIA T4"]
     assert {d.device_class for d in allowed_devices(DEVICES, [], "edge")} == {"edge"}
     assert allowed_devices(DEVICES, [""], "somewhere") == ALL
-    with pytest.raises(NoMatchError, match="raspbery pi.*did you mean Raspberry Pi"):
+    with pytest.raises(NoMatchError, match=r"raspbery pi.*did you mean Raspberry Pi"):
         allowed_devices(DEVICES, ["raspbery pi 4"], "")
