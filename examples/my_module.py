@@ -17,9 +17,7 @@ class MyHardware(ModuleNode):
         model = inputs.ml_model_provider
         if not model.model:
             raise ModuleError("no model was proposed; relax the constraints")
-        return HWResource(
-            hw_description="my board", power_consumption=self.watts, latency=0.02
-        )
+        return HWResource(hw_description="my board", power_consumption=self.watts, latency=0.02)
 
     def configure(self, configuration):
         self.watts = float(configuration.get("watts", self.watts))

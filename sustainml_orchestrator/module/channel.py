@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
+import select
 import socket
 import struct
 import threading
@@ -37,14 +39,16 @@ class Channel:
                 self._socket.sendall(_LENGTH.pack(len(frame)))
                 self._socket.sendall(frame)
 
-    def receive(self, timeout: float | None = None) -> Any:
-        """Wait for the next object, at most ``timeout`` s between two pieces of it.
+    def readable(self, timeout: float) -> bool:
+        """Wait until something can be received, ``timeout`` s at most."""
+        return bool(select.select([self._socket], [], [], timeout)[0])
+
+    def receive(self) -> Any:
+        """Wait for the next object.
 
         Raises:
             EOFError: the other end is gone.
-            TimeoutError: nothing came in time; the channel is of no use afterwards.
         """
-        self._socket.settimeout(timeout)
         try:
             (length,) = _LENGTH.unpack(self._read(_LENGTH.size))
             return pickle.loads(self._read(length))
@@ -53,14 +57,8 @@ class Channel:
 
     def close(self) -> None:
         """End the connection; whoever waits at either end gets EOFError."""
-        try:
+        with contextlib.suppress(OSError):  # the other end was faster
             self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # the other end was faster
-
-    def release(self) -> None:
-        """Give the file descriptor back. Nobody may use the channel any more."""
-        self._socket.close()
 
     def _read(self, length: int) -> bytearray:
         data = bytearray(length)

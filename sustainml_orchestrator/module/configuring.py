@@ -76,9 +76,7 @@ class ConfigureService:
         configuration = self._parse(text)
         workers = self._workers()
         if workers is None:
-            raise ModuleError(
-                f"{self._module} is not active; start it first", ErrorCode.REJECTED
-            )
+            raise ModuleError(f"{self._module} is not active; start it first", ErrorCode.REJECTED)
         answered: Future = Future()
 
         def ask() -> None:
@@ -110,5 +108,5 @@ class ConfigureService:
         except (ValueError, RecursionError) as error:
             raise ModuleError(f"the configuration is no JSON: {error}") from error
         if not isinstance(configuration, dict):
-            raise ModuleError("the configuration is no JSON object; write {\"key\": value}")
+            raise ModuleError('the configuration is no JSON object; write {"key": value}')
         return configuration

@@ -16,9 +16,7 @@ from collections.abc import Callable
 class Crew:
     """``size`` threads: at most ``size`` - 1 pieces of work at a time may be assigned."""
 
-    def __init__(
-        self, size: int, *, turn: Callable[[], None], nudge: Callable[[], None]
-    ) -> None:
+    def __init__(self, size: int, *, turn: Callable[[], None], nudge: Callable[[], None]) -> None:
         """``turn`` handles what has arrived, waiting for it; ``nudge`` makes it return."""
         self._turn = turn
         self._nudge = nudge

@@ -91,15 +91,12 @@ class InputFetcher:
         )
         request.task_id.problem_id, request.task_id.iteration_id = ticket.task_id
         pending.future = self._client.call_async(request)
-        pending.future.add_done_callback(lambda _: self._poll())
+        pending.future.add_done_callback(lambda future: self._answered(pending, future))
 
     def _poll(self) -> None:
-        """Look after all fetches; also hurries when the orchestrator has just appeared."""
+        """Repeat what was not answered; hurry when the orchestrator has just appeared."""
         for pending in list(self._pending):
-            if pending.future is not None and pending.future.done():
-                self._pending.remove(pending)
-                self._finish_guarded(pending)
-            elif time.monotonic() >= pending.deadline:
+            if time.monotonic() >= pending.deadline:
                 self._retry(pending)
             elif pending.future is None and self._client.service_is_ready():
                 pending.calls -= 1
@@ -122,15 +119,17 @@ class InputFetcher:
             f"no answer from {self._client.srv_name} within {MAX_CALLS * ANSWER_TIMEOUT:g} s",
         )
 
-    def _finish_guarded(self, pending: _Pending) -> None:
+    def _answered(self, pending: _Pending, future: Future) -> None:
+        if pending.future is not future or pending not in self._pending:
+            return  # it was given up
+        self._pending.remove(pending)
         try:
-            self._finish(pending)
+            self._finish(pending.job, future.result())
         except Exception as error:  # whatever the answer holds, the job must not stay open
             text = f"{self._client.srv_name} gave an answer that cannot be used: {error}"
             self._failed(pending.job, TaskStatus.RETURNED, ErrorCode.INTERNAL_ERROR, text)
 
-    def _finish(self, pending: _Pending) -> None:
-        job, response = pending.job, pending.future.result()
+    def _finish(self, job: Job, response: Any) -> None:
         if not response.success:
             code, text = ErrorCode(response.error_code), response.message
             owed = code not in (ErrorCode.REJECTED, ErrorCode.NOT_FOUND)

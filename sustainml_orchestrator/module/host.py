@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from rclpy.logging import get_logger
-from rclpy.serialization import serialize_message
+from rclpy.serialization import deserialize_message, serialize_message
 
 from sustainml_orchestrator.core.ids import ErrorCode
 from sustainml_orchestrator.module.actions import Failed, Outcome, Succeeded
@@ -46,6 +46,9 @@ class Host:
         Raises:
             BaseException: whatever the author's code raised.
         """
+        for type_ in (self._spec.output_type, *self._spec.inputs.values()):
+            # The first time loads libraries; better now than during the first task.
+            deserialize_message(serialize_message(type_()), type_)
         author = self._class()
         author.on_start()
         if configuration:

@@ -7,6 +7,7 @@ milliseconds, and take no part in DDS. All of them end when the node process end
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import select
@@ -14,6 +15,7 @@ import signal
 import socket
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -26,7 +28,7 @@ _PR_SET_PDEATHSIG = 1
 class Nursery:
     """The node's end: asks for workers by number, and hears when they die.
 
-    Must be made before there is any other thread in the process, and before ``rclpy.init``.
+    Must be made before any thread of ours is started, and before ``rclpy.init``.
     """
 
     def __init__(self, worker_main: WorkerMain) -> None:
@@ -34,7 +36,7 @@ class Nursery:
         sys.stdout.flush()
         sys.stderr.flush()
         node = os.getpid()
-        self._pid = os.fork()
+        self._pid = _fork()
         if not self._pid:
             self._control.close()
             _run(lambda: _Forker(theirs, worker_main, parent=node).serve())
@@ -47,9 +49,7 @@ class Nursery:
         """Begin to hear of deaths, on a thread of its own."""
         threading.Thread(target=self._listen, name="nursery", daemon=True).start()
 
-    def spawn(
-        self, calls: socket.socket, side: socket.socket, died: Callable[[str], None]
-    ) -> int:
+    def spawn(self, calls: socket.socket, side: socket.socket, died: Callable[[str], None]) -> int:
         """Fork a worker that talks through these two sockets; ``died`` is told how it ended.
 
         Raises:
@@ -65,21 +65,15 @@ class Nursery:
 
     def kill(self, number: int) -> None:
         """Kill a worker and the processes that it started; no effect on a dead one."""
-        try:
+        with contextlib.suppress(OSError):  # the nursery is gone, and its workers with it
             self._control.send(b"kill %d" % number)
-        except OSError:
-            pass  # the nursery is gone, and its workers with it
 
     def close(self) -> None:
         """Kill all workers and end the nursery; returns when they are gone."""
-        try:
+        with contextlib.suppress(OSError):
             self._control.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        try:
+        with contextlib.suppress(ChildProcessError):
             os.waitpid(self._pid, 0)
-        except ChildProcessError:
-            pass
 
     def _listen(self) -> None:
         while message := self._hear():
@@ -146,7 +140,7 @@ class _Forker:
     def _fork(self, number: int, fds: list[int], inherited: tuple[socket.socket, ...]) -> None:
         calls, side = (socket.socket(fileno=fd) for fd in fds)
         nursery = os.getpid()
-        pid = os.fork()
+        pid = _fork()
         if not pid:
             signal.set_wakeup_fd(-1)
             for sock in (self._control, *inherited):
@@ -171,6 +165,14 @@ class _Forker:
             _kill_group(pid)
             _, status = os.waitpid(pid, 0)
             self._control.send(b"%d %d" % (self._children.pop(pid), status))
+
+
+def _fork() -> int:
+    with warnings.catch_warnings():
+        # Libraries start idle threads when they are loaded, and Python warns of them. They hold
+        # no lock, and their work (logging of DDS, parallel algebra) is not continued in workers.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
 
 
 def describe_exit(status: int) -> str:
@@ -215,10 +217,8 @@ def _die_with(parent: int) -> None:
 
 def _kill_group(pid: int) -> None:
     for kill in (os.killpg, os.kill):  # the group may not exist yet
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             kill(pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
 
 
 def _ignore(signum: int, frame: object) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import queue
-import select
 import socket
 import threading
 import time
@@ -16,8 +16,8 @@ from sustainml_orchestrator.module.actions import Failed, Job, Outcome
 from sustainml_orchestrator.module.channel import Channel
 from sustainml_orchestrator.module.nursery import Nursery
 from sustainml_orchestrator.module.task import ModuleError
-from sustainml_orchestrator.module.workers import Workers, WorkersBroken, call_of, no_answer
 from sustainml_orchestrator.module.worker_process import Cancel, Configure, Setup
+from sustainml_orchestrator.module.workers import Workers, WorkersBroken, call_of, no_answer
 
 _transactions = itertools.count(1)
 
@@ -35,7 +35,6 @@ class WorkerProcess:
         side, their_side = socket.socketpair()
         self._nursery = nursery
         self._calls = Channel(calls)
-        self._side_socket = side
         self._side = Channel(side)
         self._dead = threading.Event()
         self._obituary = "the worker process ended"
@@ -86,10 +85,8 @@ class WorkerProcess:
 
     def cancel(self, number: int) -> None:
         """Tell the call with this number that nobody waits for it."""
-        try:
+        with contextlib.suppress(OSError):  # it has ended, one way or the other
             self._side.send(Cancel(number))
-        except OSError:
-            pass  # it has ended, one way or the other
 
     def configure(
         self, configuration: dict[str, Any], deadline: float, accepted: dict[str, Any]
@@ -104,7 +101,7 @@ class WorkerProcess:
         transaction = next(_transactions)
         self._unanswered[transaction] = configuration
         self._side.send(Configure(transaction, configuration, deadline))
-        while self._readable(deadline):
+        while self._side.readable(max(0.0, deadline - time.monotonic())):
             answered, answer, error = self._side.receive()
             taken = self._unanswered.pop(answered, {})
             if answer is not None:
@@ -114,10 +111,6 @@ class WorkerProcess:
                     raise ModuleError(*error)
                 return answer
         raise TimeoutError
-
-    def _readable(self, deadline: float) -> bool:
-        left = max(0.0, deadline - time.monotonic())
-        return bool(select.select([self._side_socket], [], [], left)[0])
 
     def close(self) -> None:
         """Let it end by itself, which it does unless it is busy."""

@@ -4,7 +4,6 @@ what must be done comes out as a list of actions. It never waits, reads a clock,
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
 from collections.abc import Callable, Set
 from dataclasses import dataclass
 
@@ -32,6 +31,7 @@ from sustainml_orchestrator.module.actions import (
     Report,
     Run,
 )
+from sustainml_orchestrator.module.holding import Holding, Memory
 from sustainml_orchestrator.module.joining import Joiner, Parts
 from sustainml_orchestrator.module.outputs import Finished, FinishedTasks
 from sustainml_orchestrator.module.states import REPORTED, TRANSITIONS, TRIGGERS, Mode, Trigger
@@ -44,8 +44,8 @@ ABANDONED = {
     TaskCommand.TERMINATE: TaskStatus.TERMINATED,
 }
 
-#: How many ids (of commands, stopped tasks, retired sessions) are remembered.
-_MEMORY = 10_000
+#: Ids of commands grow, and begin anew after the greatest.
+_HALF_CIRCLE = 1 << 31
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +62,7 @@ class Limits:
 class ModuleState:
     """State of one module node.
 
-    Invariants: at most ``workers`` calls are alive; every job in the queue is QUEUED and held;
-    jobs are held in ACTIVE alone.
+    Invariants: jobs are held in ACTIVE alone; at most ``workers`` calls are alive.
 
     Attributes:
         last_command: highest command_id obeyed in this session.
@@ -89,18 +88,14 @@ class ModuleState:
             needed, max_tasks=limits.max_pending_joins, max_bytes=limits.max_held_bytes
         )
         self._finished = FinishedTasks(max_bytes=limits.output_cache)
-        self._held: dict[tuple[int, TaskId], Job] = {}
-        self._held_bytes = 0
-        self._queue: deque[Job] = deque()
-        self._alive: set[int] = set()
+        self._held = Holding(workers=limits.workers)
         self._mode = Mode.INACTIVE
         self._error = ""
         self._generation = 0
-        self._jobs = 0
         self._told: NodeStatus | None = None
-        self._obeyed: OrderedDict[int, None] = OrderedDict()
-        self._stopped: OrderedDict[tuple[int, TaskId], int] = OrderedDict()
-        self._retired: OrderedDict[int, None] = OrderedDict()
+        self._obeyed: Memory[int, None] = Memory()
+        self._stopped: Memory[tuple[int, TaskId], int] = Memory()
+        self._retired: Memory[int, None] = Memory()
         self.last_command = 0
         self.session = 0
         self.discarded = 0
@@ -139,7 +134,9 @@ class ModuleState:
         self._follow_session(command.ticket.session, actions)
         if command.target not in self._names or command.incarnation not in self._incarnations:
             return self._settled(actions)
-        self.last_command = max(self.last_command, command.command_id)
+        ahead = command.command_id - self.last_command
+        if ahead > 0 or ahead < -_HALF_CIRCLE:
+            self.last_command = command.command_id
         if command.node is not NodeCommand.NONE:
             self._obey_for_node(command, actions)
         elif command.task is TaskCommand.RESET:
@@ -171,21 +168,19 @@ class ModuleState:
             self.discarded += 1
             return []
         actions: list[Action] = []
-        if (older := self._held.get(ticket.key)) is not None:
+        if (older := self._held.get(ticket)) is not None:
             self._drop(older, actions)
         parts = self._joiner.add(ticket, name, payload)
         if parts is not None:
-            job = self._hold(ticket, 1, Phase.QUEUED)
-            self._enqueue(job, parts, actions)
+            self._enqueue(self._held.create(ticket, 1), parts, actions)
         return self._settled(actions)
 
     def inputs_fetched(self, job: Job, try_number: int, parts: Parts) -> list[Action]:
         """The orchestrator handed out the inputs that a job needs."""
-        if self._held.get(job.ticket.key) is not job:
+        if job not in self._held:
             return []
         actions: list[Action] = []
         job.try_number = try_number
-        job.phase = Phase.QUEUED
         self._enqueue(job, parts, actions)
         return self._settled(actions)
 
@@ -194,17 +189,17 @@ class ModuleState:
     ) -> list[Action]:
         """The inputs of a job are not to be had."""
         actions: list[Action] = []
-        if self._held.get(job.ticket.key) is job:
+        if job in self._held:
             self._drop(job, actions)
             actions.append(self._report(job, task_status, error_code, text))
         return self._settled(actions)
 
     def call_ended(self, job: Job, outcome: Outcome) -> list[Action]:
         """``process`` returned, raised, or its worker died. Its worker may not be free yet."""
-        if self._held.get(job.ticket.key) is not job:
+        if job not in self._held:
             return []
         actions: list[Action] = []
-        self._forget(job)
+        self._held.forget(job)
         if isinstance(outcome, Failed):
             finished = Finished(job.ticket, job.try_number, None, *outcome)
         else:
@@ -215,7 +210,7 @@ class ModuleState:
 
     def slot_freed(self, job: Job) -> list[Action]:
         """The worker that a job ran on can take another."""
-        self._alive.discard(job.number)
+        self._held.call_is_over(job)
         actions: list[Action] = []
         self._schedule(actions)
         return self._settled(actions)
@@ -224,7 +219,7 @@ class ModuleState:
 
     def _obey_for_node(self, command: Command, actions: list[Action]) -> None:
         repeated = command.command_id in self._obeyed
-        _remember(self._obeyed, command.command_id, None)
+        self._obeyed.remember(command.command_id, None)
         if repeated or not self._move(TRIGGERS[command.node], actions):
             actions.append(self._report())
 
@@ -255,13 +250,14 @@ class ModuleState:
         if session == self.session:
             return
         if self.session:
-            _remember(self._retired, self.session, None)
+            self._retired.remember(self.session, None)
         self._retired.pop(session, None)
         self.session = session
         self.last_command = 0
         self._obeyed.clear()
-        for job in [job for job in self._held.values() if job.ticket.session != session]:
-            self._drop(job, actions)
+        for job in self._held:
+            if job.ticket.session != session:
+                self._drop(job, actions)
         self._joiner.keep_session(session)
         self._finished.keep_session(session)
 
@@ -269,7 +265,7 @@ class ModuleState:
 
     def _reset_task(self, command: Command, actions: list[Action]) -> None:
         ticket, wanted = command.ticket, (command.ticket.attempt, command.try_number)
-        job = self._held.get(ticket.key)
+        job = self._held.get(ticket)
         if job is not None and (job.ticket.attempt, job.try_number) >= wanted:
             actions.append(self._report_job(job))
             return
@@ -285,35 +281,31 @@ class ModuleState:
             return
         self._joiner.drop(ticket.key)
         self._stopped.pop(ticket.key, None)
-        job = self._hold(ticket, command.try_number, Phase.FETCHING)
+        job = self._held.create(ticket, command.try_number)
         actions.append(FetchInputs(job))
         actions.append(self._report())
 
     def _abandon_task(self, command: Command, actions: list[Action]) -> None:
         ticket = command.ticket
-        job = self._held.get(ticket.key)
+        job = self._held.get(ticket)
         if job is None or job.ticket.attempt <= ticket.attempt:
             self._joiner.drop(ticket.key)
             if job is not None:
                 self._drop(job, actions)
             if command.task is not TaskCommand.PREEMPT:
                 # What is on its way on other topics must not bring the task back.
-                _remember(self._stopped, ticket.key, ticket.attempt)
-        actions.append(
-            Report(self._say(), ticket, ABANDONED[command.task], command.try_number)
-        )
+                self._stopped.remember(ticket.key, ticket.attempt)
+        actions.append(Report(self._say(), ticket, ABANDONED[command.task], command.try_number))
 
     def _returned(self, command: Command, error_code: ErrorCode, text: str) -> Report:
         status = TaskStatus.RETURNED
-        return Report(
-            self._say(), command.ticket, status, command.try_number, error_code, text
-        )
+        return Report(self._say(), command.ticket, status, command.try_number, error_code, text)
 
     def _welcomes(self, ticket: Ticket) -> bool:
         """Whether an input is for work that can be taken up and was not yet."""
         if self._mode is not Mode.ACTIVE or ticket.session in self._retired:
             return False
-        job = self._held.get(ticket.key)
+        job = self._held.get(ticket)
         if job is not None and job.ticket.attempt >= ticket.attempt:
             return False
         finished = self._finished.get(ticket)
@@ -321,53 +313,38 @@ class ModuleState:
             return False
         return self._stopped.get(ticket.key, 0) < ticket.attempt
 
-    def _hold(self, ticket: Ticket, try_number: int, phase: Phase) -> Job:
-        self._jobs += 1
-        job = self._held[ticket.key] = Job(self._jobs, ticket, try_number, phase)
-        return job
-
     def _enqueue(self, job: Job, parts: Parts, actions: list[Action]) -> None:
+        held, limits = self._held, self._limits
         size = sum(map(len, parts.values()))
-        full = self._held_bytes + size > self._limits.max_held_bytes and self._held_bytes
-        if full or len(self._held) > self._limits.max_held_tasks:
-            self._forget(job)
-            text = f"{self._module} holds {len(self._held)} tasks and has no room for another"
+        too_much = held.size and held.size + size > limits.max_held_bytes
+        if too_much or len(held) > limits.max_held_tasks:
+            held.forget(job)
+            text = f"{self._module} holds {len(held)} tasks and has no room for another"
             code = ErrorCode.RESOURCE_EXHAUSTED
             actions.append(self._report(job, TaskStatus.RETURNED, code, text))
             return
-        job.inputs = parts
-        self._held_bytes += size
-        self._queue.append(job)
+        held.enqueue(job, parts)
         self._schedule(actions)
         if job.phase is Phase.QUEUED:
             actions.append(self._report_job(job))
 
     def _schedule(self, actions: list[Action]) -> None:
-        while self._queue and len(self._alive) < self._limits.workers:
-            job = self._queue.popleft()
-            job.phase = Phase.RUNNING
-            self._alive.add(job.number)
+        while job := self._held.next():
             actions.append(self._report_job(job))
             actions.append(Run(job))
 
-    def _forget(self, job: Job) -> None:
-        del self._held[job.ticket.key]
-        self._held_bytes -= job.size
-        if job.phase is Phase.QUEUED and job.inputs is not None:
-            self._queue.remove(job)
-
     def _drop(self, job: Job, actions: list[Action]) -> None:
-        self._forget(job)
+        self._held.forget(job)
         if job.phase is Phase.RUNNING:
             actions.append(Cancel(job))
 
     def _drop_all(self, actions: list[Action]) -> None:
-        for job in list(self._held.values()):
+        for job in self._held:
             self._drop(job, actions)
         self._joiner.clear()
 
     def _give_back(self, actions: list[Action]) -> None:
-        jobs = list(self._held.values())
+        jobs = list(self._held)
         self._drop_all(actions)
         for job in jobs:
             actions.append(self._report(job, TaskStatus.RETURNED, text=self._error))
@@ -405,14 +382,10 @@ class ModuleState:
         text: str = "",
     ) -> Report:
         if job is not None:
-            return Report(
-                self._say(), job.ticket, task_status, job.try_number, error_code, text
-            )
+            return Report(self._say(), job.ticket, task_status, job.try_number, error_code, text)
         if self._mode is Mode.ERROR:
             error_code, text = ErrorCode.INTERNAL_ERROR, self._error
-        elif left := len(self._alive) - sum(
-            job.phase is Phase.RUNNING for job in self._held.values()
-        ):
+        elif left := self._held.abandoned:
             text = f"{left} abandoned call(s) of process have not ended yet"
         return Report(self._say(), error_code=error_code, text=text)
 
@@ -425,10 +398,3 @@ class ModuleState:
         if self._told is not self.node_status:
             actions.append(self._report())
         return actions
-
-
-def _remember(memory: OrderedDict, key: object, value: object) -> None:
-    memory[key] = value
-    memory.move_to_end(key)
-    while len(memory) > _MEMORY:
-        memory.popitem(last=False)

@@ -18,9 +18,7 @@ class ModuleError(Exception):
         error_code: INVALID_REQUEST (the default) tells that another try would fail as well.
     """
 
-    def __init__(
-        self, sentence: str, error_code: ErrorCode = ErrorCode.INVALID_REQUEST
-    ) -> None:
+    def __init__(self, sentence: str, error_code: ErrorCode = ErrorCode.INVALID_REQUEST) -> None:
         super().__init__(sentence)
         self.error_code = ErrorCode(error_code)
 

@@ -99,11 +99,7 @@ class ThreadWorkers(Workers):
         number = job.number
         self._running.add(number)
         try:
-            report(
-                self._host.call(
-                    call_of(job), lambda: self._ended or number in self._cancelled
-                )
-            )
+            report(self._host.call(call_of(job), lambda: self._ended or number in self._cancelled))
         finally:
             with self._changed:
                 self._running.discard(number)
