@@ -17,7 +17,7 @@ from sustainml_orchestrator.modules import catalog
 from sustainml_orchestrator.modules.estimate import requirements
 from sustainml_orchestrator.modules.estimate.configuration import ProviderSettings
 from sustainml_orchestrator.modules.estimate.devices import DeviceCatalogue
-from sustainml_orchestrator.modules.estimate.models import ModelCatalogue
+from sustainml_orchestrator.modules.estimate.models import ModelCatalogue, Workload
 from sustainml_orchestrator.modules.estimate.proposal import Baseline, allowed_devices, propose
 from sustainml_orchestrator.modules.estimate.selection import NoMatchError
 
@@ -86,7 +86,11 @@ def _baseline(task: Task, inputs: Inputs) -> Baseline | None:
     if not model.header.frame_id:
         return None
     carbon = footprint.carbon_footprint if footprint.header.frame_id else 0.0
-    return Baseline(model.model, carbon)
+    try:
+        workload = Workload.from_properties(json.loads(model.model_properties))
+    except (ValueError, TypeError, RecursionError):
+        workload = None
+    return Baseline(model.model, carbon, workload)
 
 
 main = MLModelProviderModule.main

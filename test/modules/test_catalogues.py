@@ -79,6 +79,8 @@ def test_properties_survive_the_message(models: ModelCatalogue) -> None:
         {"parameters": 1e6, "flops": float("inf")},
         {"parameters": 1e6, "flops": 1e9, "passes": 0},
         {"parameters": 1e6, "flops": 1e9, "precisions": ["fp3"]},
+        {"parameters": 1e6, "flops": 1e9, "precisions": 8},
+        [1],
     ],
 )
 def test_unusable_properties_are_refused(properties: dict) -> None:

@@ -122,9 +122,24 @@ def test_models_are_listed_for_front_ends() -> None:
     assert settings.apply({**query, "goal": "juggling"}, MODELS)["models"] == ""
     assert "image-classification" in settings.apply({"query": "goals"}, MODELS)["goals"]
     about = settings.apply({"query": "model_info", "model": "ResNet-50"}, MODELS)
-    assert about["parameters"] == 25.6e6
+    assert about["parameters"] == 25.6e6 and "8.2 GFLOP" in about["tooltip"]
+    u_net = settings.apply({"query": "models", "goal": "U_NET_MODELS", "type": "CNNs"}, MODELS)
+    assert "U-Net (Ronneberger 2015)" in u_net["models_list"]
     with pytest.raises(ValueError, match="query 'x' is none of goals"):
         settings.apply({"query": "x"}, MODELS)
+
+
+def test_models_are_searched_by_words() -> None:
+    settings = ProviderSettings()
+    found = settings.apply(
+        {"query": "search", "text": "classify images ResNet", "limit": 3}, MODELS
+    )
+    assert len(found["models"]) == 3
+    assert "resnet" in found["models"][0]["model_id"].casefold()
+    assert 0.0 < found["models"][0]["score"] <= 1.0
+    assert settings.apply({"query": "search", "text": ""}, MODELS) == {"models": []}
+    with pytest.raises(ValueError, match="limit"):
+        settings.apply({"query": "search", "text": "a", "limit": 0}, MODELS)
 
 
 def test_a_remembered_query_does_not_hide_a_setting() -> None:

@@ -1,6 +1,7 @@
 """The roofline: which bound rules, what memory and power follow, and how close it comes."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -136,11 +137,13 @@ def test_estimates_agree_with_published_measurements() -> None:
     models = ModelCatalogue(catalog.load("models"))
     devices = DeviceCatalogue(catalog.load("hardware"))
     found = pairs(catalog.load("measurements")["measurements"], models, devices)
-    assert len(found) >= 12
-    for some in (found, [p for p in found if not p.fit]):
+    latencies = [p for p in found if p.unit == "s"]
+    assert len(latencies) >= 12
+    for some in (latencies, [p for p in latencies if not p.fit]):
         assert sum(p.error <= 2.0 for p in some) > len(some) / 2
         assert mean_error(p.error for p in some) < 2.0
-    assert f"| all | {len(found)} |" in table(found)
+    document = Path(__file__).parents[2] / "docs" / "reference_modules.md"
+    assert table(found) in document.read_text(encoding="utf-8"), "run estimate.validation --write"
 
 
 def test_a_measurement_of_something_unknown_is_named() -> None:

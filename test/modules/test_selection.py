@@ -6,7 +6,7 @@ import pytest
 
 from sustainml_orchestrator.modules import catalog
 from sustainml_orchestrator.modules.estimate.devices import Device, DeviceCatalogue
-from sustainml_orchestrator.modules.estimate.models import ModelCatalogue
+from sustainml_orchestrator.modules.estimate.models import ModelCatalogue, Workload
 from sustainml_orchestrator.modules.estimate.placement import place
 from sustainml_orchestrator.modules.estimate.proposal import (
     Baseline,
@@ -220,6 +220,13 @@ def test_nothing_below_the_least_is_a_clear_answer() -> None:
         ask(wish(optimise=True), baseline=Baseline(least.model.name, 1.0))
 
 
+def test_a_baseline_of_ones_own_is_undercut_by_its_figures() -> None:
+    own = Workload(flops=5e9, parameters=5e6, precisions=("int8",))
+    again = ask(wish(optimise=True), baseline=Baseline("mine", 1.0, own))
+    placed = place(own, ALL)
+    assert placed is not None and energy(again.model.name) <= placed.energy_j / 2
+
+
 def test_without_the_wish_to_optimise_the_baseline_is_ignored() -> None:
     baseline = Baseline("facebook/convnext-base-224", 1.0)
     assert ask(wish(), baseline=baseline).model == ask(wish()).model
@@ -229,5 +236,32 @@ def test_hardware_may_be_named_or_follow_from_the_deployment() -> None:
     assert [d.name for d in allowed_devices(DEVICES, ["T4"], "edge")] == ["NVIDIA T4"]
     assert {d.device_class for d in allowed_devices(DEVICES, [], "edge")} == {"edge"}
     assert allowed_devices(DEVICES, [""], "somewhere") == ALL
+    assert allowed_devices(DEVICES, ["(empty)"], "") == ALL
     with pytest.raises(NoMatchError, match=r"raspbery pi.*did you mean Raspberry Pi"):
         allowed_devices(DEVICES, ["raspbery pi 4"], "")
+
+
+@pytest.mark.parametrize("hardware", ["", "cpu", "gpu", "edge", "PIM-AI-1chip"])
+def test_half_the_carbon_is_reached_wherever_any_model_reaches_it(hardware: str) -> None:
+    """Against exhaustive search: one iteration finds the best quality at half the energy."""
+    devices = allowed_devices(DEVICES, [hardware], "")
+    for task in MODELS.tasks:
+        try:
+            ranked = choose(MODELS, Query(task, devices)).candidates
+        except NoMatchError:
+            continue
+        first = ranked[0]
+        half = first.placement.energy_j / 2
+        best = max((c.quality for c in ranked if c.placement.energy_j <= half), default=None)
+        wanted = wish(task, optimise=True, desired_carbon_kg=0.5, restrains=(first.model.name,))
+        baseline = Baseline(first.model.name, 1.0)
+        try:
+            again = propose(MODELS, devices, wanted, metadata_task=task, baseline=baseline)
+        except NoMatchError:
+            assert best is None
+            continue
+        if best is not None:
+            assert again.quality == best
+            assert energy(again.model.name, devices) <= half
+        else:
+            assert energy(again.model.name, devices) < first.placement.energy_j

@@ -17,7 +17,7 @@ from sustainml_orchestrator.modules.estimate.requirements import text
 from sustainml_orchestrator.modules.estimate.selection import DEFAULT_FLOPS_WEIGHT
 
 #: Allowed beside settings: what a node remembers of its configuration holds past queries too.
-_QUERY_KEYS = ("query", "goal", "type", "model", "region")
+_QUERY_KEYS = ("query", "goal", "type", "model", "region", "text", "limit")
 
 
 class ProviderSettings:
@@ -42,23 +42,48 @@ class ProviderSettings:
 
 
 def _models(configuration: Mapping[str, Any], models: ModelCatalogue) -> dict[str, Any]:
-    query = configuration["query"]
-    if query in ("goals", "tasks"):
-        return {"goals": ", ".join(models.tasks), "goals_list": models.tasks}
-    if query == "model_info":
-        name = text(configuration, "model")
-        found = models.find(name)
-        if found is None:
-            raise ValueError(f"model {name!r} is not in the catalogue")
-        task = next(iter(found.figures))
-        return {"model": found.name, "path": found.path, **found.properties(task)}
-    if query != "models":
-        raise ValueError(f"query {query!r} is none of goals, models, model_info")
+    queries = {"goals": _goals, "models": _by_goal, "model_info": _info, "search": _search}
+    answer = queries.get(str(configuration["query"]))
+    if answer is None:
+        raise ValueError(f"query {configuration['query']!r} is none of {', '.join(queries)}")
+    return answer(configuration, models)
+
+
+def _goals(_: Mapping[str, Any], models: ModelCatalogue) -> dict[str, Any]:
+    return {"goals": ", ".join(models.tasks), "goals_list": models.tasks}
+
+
+def _by_goal(configuration: Mapping[str, Any], models: ModelCatalogue) -> dict[str, Any]:
     goal, family = models.task(text(configuration, "goal")), text(configuration, "type")
     of_goal = [m for m in models.models if not goal or goal in m.figures]
     of_type = [m for m in of_goal if not family or m.family.casefold() == family.casefold()]
     names = [m.name for m in of_type or of_goal]
     return {"models": ", ".join(names), "models_list": names}
+
+
+def _info(configuration: Mapping[str, Any], models: ModelCatalogue) -> dict[str, Any]:
+    name = text(configuration, "model")
+    found = models.find(name)
+    if found is None:
+        raise ValueError(f"model {name!r} is not in the catalogue")
+    about = found.properties(next(iter(found.figures)))
+    return {"model": found.name, "path": found.path, "tooltip": found.summary, **about}
+
+
+def _search(configuration: Mapping[str, Any], models: ModelCatalogue) -> dict[str, Any]:
+    limit = int(_number({"limit": 10, **configuration}, "limit", 1, 1000))
+    found = models.search(text(configuration, "text"), limit)
+    return {
+        "models": [
+            {
+                "model_id": model.name,
+                "score": score,
+                "pipeline_tag": next(iter(model.figures)),
+                "tooltip": model.summary,
+            }
+            for model, score in found
+        ]
+    }
 
 
 class HardwareSettings:

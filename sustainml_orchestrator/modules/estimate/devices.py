@@ -89,7 +89,7 @@ class DeviceCatalogue:
 
     def resolve(self, names: Iterable[str]) -> tuple[list[Device], list[str]]:
         """Devices for a list of names and the names that are unknown; all that exist for none."""
-        wanted = [name for name in names if name.strip()]
+        wanted = named(names)
         if not wanted:
             return [device for device in self.devices if not device.simulated], []
         found = {device.name: device for name in wanted for device in self.find(name)}
@@ -100,6 +100,11 @@ class DeviceCatalogue:
         words = {_plain(a): d.name for d in self.devices for a in (d.name, *d.aliases)}
         close = difflib.get_close_matches(_plain(name), words, count * 2, 0.4)
         return list(dict.fromkeys(words[key] for key in close))[:count]
+
+
+def named(names: Iterable[str]) -> list[str]:
+    """Names that ask for something: neither blank nor the "(empty)" of front-ends' menus."""
+    return [name for name in names if _plain(name) not in ("", "empty")]
 
 
 def _plain(name: str) -> str:

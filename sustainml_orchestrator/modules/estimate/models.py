@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -42,12 +43,12 @@ class Workload:
             flops = float(properties["flops"])
             passes = int(properties.get("passes", 1))
             pass_parameters = float(properties.get("pass_parameters", 0.0))
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"model_properties lacks a usable figure: {error}") from error
         if not (0 < parameters < 1e15 and 0 < flops < 1e24 and passes > 0 and pass_parameters >= 0):
             raise ValueError("parameters, flops and passes in model_properties must be positive")
         named = properties.get("precisions") or ["fp32"]
-        known = tuple(p for p in named if p in BYTES_PER_PARAMETER)
+        known = tuple(p for p in BYTES_PER_PARAMETER if isinstance(named, list) and p in named)
         if not known:
             raise ValueError(f"no known precision in {named!r}: {', '.join(BYTES_PER_PARAMETER)}")
         depthwise = properties.get("depthwise") is True
@@ -87,6 +88,19 @@ class Model:
             if source.startswith("https://"):
                 return source.split(" ")[0]
         return self.source[0].replace("arXiv:", "https://arxiv.org/abs/")
+
+    @property
+    def summary(self) -> str:
+        """One sentence about it, for people."""
+        figures = ", ".join(
+            f"{f.metric} {f.value:g} on {f.benchmark} ({task})" for task, f in self.figures.items()
+        )
+        work = self.workload
+        return (
+            f"{self.name}: {self.family}, {work.parameters / 1e6:.3g} M parameters, "
+            f"{work.flops / 1e9:.3g} GFLOP per inference ({self.input}); {figures}; "
+            f"licence {self.licence}"
+        )
 
     def properties(self, task: str) -> dict[str, Any]:
         """What is known of it, for `MLModel.model_properties`."""
@@ -142,10 +156,28 @@ class ModelCatalogue:
         """The model of that name, with or without its owner, whatever the case."""
         return self._by_name.get(name.strip().casefold())
 
+    def search(self, words: str, count: int = 10) -> list[tuple[Model, float]]:
+        """Models whose name, tasks, family and benchmarks hold words of a text, best first.
+
+        The number is the share of the words found, 0..1.
+        """
+        wanted = set(_words(words))
+        shares = []
+        for model in self.models:
+            benchmarks = (figure.benchmark for figure in model.figures.values())
+            about = {*_words(" ".join((model.name, model.family, *model.figures, *benchmarks)))}
+            if found := len(wanted & about):
+                shares.append((model, round(found / len(wanted), 3)))
+        return sorted(shares, key=lambda pair: (-pair[1], pair[0].workload.flops))[:count]
+
     def similar(self, name: str, count: int = 3) -> list[str]:
         """Names close to an unknown one."""
         close = difflib.get_close_matches(name.strip().casefold(), self._by_name, count * 2, 0.4)
         return list(dict.fromkeys(self._by_name[key].name for key in close))[:count]
+
+
+def _words(text: str) -> list[str]:
+    return [word.removesuffix("s") for word in re.findall(r"[a-z0-9]+", text.casefold())]
 
 
 def _read(entry: Mapping[str, Any], benchmarks: Mapping[str, Any]) -> Model:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sustainml_orchestrator.modules.estimate.devices import Device, DeviceCatalogue
-from sustainml_orchestrator.modules.estimate.models import Model, ModelCatalogue
+from sustainml_orchestrator.modules.estimate.devices import Device, DeviceCatalogue, named
+from sustainml_orchestrator.modules.estimate.models import Model, ModelCatalogue, Workload
 from sustainml_orchestrator.modules.estimate.requirements import Requirements
 from sustainml_orchestrator.modules.estimate.selection import (
     DEFAULT_FLOPS_WEIGHT,
@@ -23,6 +23,7 @@ class Baseline:
 
     model: str = ""
     carbon_kg: float = 0.0
+    workload: Workload | None = None  #: of a model that is not in the catalogue
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def allowed_devices(
             f"hardware {', '.join(map(repr, unknown))} is unknown{hint} "
             "(a device, one of its aliases, or a class such as edge or gpu)"
         )
-    if not any(name.strip() for name in required):
+    if not named(required):
         narrowed = [d for d in catalogue.find(deployment) if not d.simulated]
         return tuple(narrowed or devices)
     return tuple(devices)
@@ -84,7 +85,6 @@ def propose(
         if not excludes(excluded, chosen):
             return _selected(chosen, task)
         # Asked for, and used up by an earlier alternative: the next best follows.
-    former = models.find(baseline.model) if baseline and wanted.optimise else None
     query = Query(
         task=task,
         devices=devices,
@@ -96,13 +96,20 @@ def propose(
         accuracy=wanted.accuracy,
         excluded=excluded,
         flops_weight=flops_weight,
-        baseline=former,
+        baseline=_former(models, baseline) if wanted.optimise else None,
         energy_share=_share(wanted.desired_carbon_kg, baseline),
     )
     choice = choose(models, query)
     best = choice.best
     others = tuple(c.model.name for c in choice.candidates[1:6])
     return Proposal(best.model, task, best.quality, others, choice.notes)
+
+
+def _former(models: ModelCatalogue, baseline: Baseline | None) -> Workload | None:
+    if baseline is None:
+        return None
+    known = models.find(baseline.model)
+    return known.workload if known else baseline.workload
 
 
 def _task(models: ModelCatalogue, goal: str, metadata_task: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sustainml_orchestrator.modules.estimate.devices import Device
-from sustainml_orchestrator.modules.estimate.models import Model, ModelCatalogue
+from sustainml_orchestrator.modules.estimate.models import Model, ModelCatalogue, Workload
 from sustainml_orchestrator.modules.estimate.placement import place
 from sustainml_orchestrator.modules.estimate.roofline import Estimate
 
@@ -38,7 +38,7 @@ class Query:
     accuracy: float = 0.0  #: a wish, met as well as the models allow
     excluded: frozenset[str] = frozenset()  #: names, case-folded
     flops_weight: float = DEFAULT_FLOPS_WEIGHT
-    baseline: Model | None = None  #: to be undercut in energy
+    baseline: Workload | None = None  #: to be undercut in energy
     energy_share: float = 0.0  #: at most this share of the baseline's energy, when one is given
 
 
@@ -113,7 +113,7 @@ def _constraints(query: Query) -> dict[str, Callable[[Model], bool]]:
         tests["max_latency"] = lambda m: _runs(m, query, latency=True)
     if query.baseline is not None:
         limit = _energy(query.baseline, query)
-        tests["less energy than the baseline"] = lambda m: _energy(m, query) < limit
+        tests["less energy than the baseline"] = lambda m: _energy(m.workload, query) < limit
     return tests
 
 
@@ -131,13 +131,14 @@ def _runs(model: Model, query: Query, *, latency: bool) -> bool:
     return found is not None
 
 
-def _energy(model: Model, query: Query) -> float:
+def _energy(work: Workload, query: Query) -> float:
+    """Joules per inference within the limits, else on the allowed hardware; infinite on none."""
     found = place(
-        model.workload,
+        work,
         query.devices,
         max_memory_mib=query.max_memory_mib,
         max_latency_s=query.max_latency_s,
-    ) or place(model.workload, query.devices)
+    ) or place(work, query.devices)
     return found.energy_j if found else float("inf")
 
 

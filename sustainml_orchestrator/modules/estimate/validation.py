@@ -24,33 +24,26 @@ BEGIN, END = "<!-- begin of the table -->", "<!-- end of the table -->"
 
 @dataclass(frozen=True)
 class Pair:
-    """One published measurement beside its estimate."""
+    """One published figure beside its estimate, both in seconds or both in joules."""
 
     model: str
-    estimate: Estimate
-    latency_s: float
-    energy_j: float | None
+    placed: Estimate
+    unit: str  #: s or J
+    published: float
+    estimated: float
     fit: bool  #: used to set the efficiency factors
     why: str
     source: str
 
     @property
     def ratio(self) -> float:
-        """Estimated over published latency."""
-        return self.estimate.latency_s / self.latency_s
+        """Estimated over published."""
+        return self.estimated / self.published
 
     @property
     def error(self) -> float:
-        """Factor between estimated and published latency, at least 1."""
+        """Factor between estimated and published, at least 1."""
         return max(self.ratio, 1.0 / self.ratio)
-
-    @property
-    def energy_error(self) -> float | None:
-        """The same for energy, where it was published."""
-        if self.energy_j is None:
-            return None
-        ratio = self.estimate.energy_j / self.energy_j
-        return max(ratio, 1.0 / ratio)
 
 
 def pairs(
@@ -68,17 +61,14 @@ def pairs(
             raise ValueError(f"measurement of {row['model']} on {row['device']}: not in catalogue")
         changed = {k: row[k] for k in ("flops", "passes", "pass_parameters") if k in row}
         predicted = estimate(replace(model.workload, **changed), candidates[0], row["precision"])
-        found.append(
-            Pair(
-                model=model.name,
-                estimate=predicted,
-                latency_s=float(row["latency_s"]),
-                energy_j=float(row["energy_j"]) if "energy_j" in row else None,
-                fit=bool(row.get("fit", False)),
-                why=row.get("why", ""),
-                source=row["source"],
-            )
-        )
+        for unit, key, value in (
+            ("s", "latency_s", predicted.latency_s),
+            ("J", "energy_j", predicted.energy_j),
+        ):
+            if key in row:
+                fit, why = bool(row.get("fit", False)), row.get("why", "")
+                known = (float(row[key]), value, fit, why, row["source"])
+                found.append(Pair(model.name, predicted, unit, *known))
     return found
 
 
@@ -97,30 +87,20 @@ def table(found: list[Pair]) -> str:
     for p in found:
         job = f"{p.model} ({p.why})" if p.why else p.model
         lines.append(
-            f"| {job} | {p.estimate.device.name} | {p.estimate.precision} | {_ms(p.latency_s)} | "
-            f"{_ms(p.estimate.latency_s)} | {p.ratio:.2f} | {p.estimate.bound} | "
-            f"{'to fit' if p.fit else 'to test'} | {p.source} |"
+            f"| {job} | {p.placed.device.name} | {p.placed.precision} | "
+            f"{_readable(p.published, p.unit)} | {_readable(p.estimated, p.unit)} | "
+            f"{p.ratio:.2f} | {p.placed.bound} | {'to fit' if p.fit else 'to test'} | {p.source} |"
         )
-        if p.energy_j is not None:
-            ratio = p.estimate.energy_j / p.energy_j
-            lines.append(
-                f"| the same, energy | | | {p.energy_j * 1e3:.3g} mJ | "
-                f"{p.estimate.energy_j * 1e3:.3g} mJ | {ratio:.2f} | | | {p.source} |"
-            )
-    energies = [p.energy_error for p in found if p.energy_error is not None]
+    latencies = [p for p in found if p.unit == "s"]
     lines += [
-        "",
-        "Latency of one inference:",
         "",
         "| pairs | number | mean error factor (geometric) | within a factor of 2 | "
         "within the uncertainty stated | largest factor |",
         "|---|---|---|---|---|---|",
-        _summary("all", found),
-        _summary("used to fit the efficiency factors", [p for p in found if p.fit]),
-        _summary("not used to fit them", [p for p in found if not p.fit]),
-        "",
-        f"Energy of one inference, {len(energies)} pairs: "
-        f"mean error factor {mean_error(energies):.2f}.",
+        _summary("latency, all", latencies),
+        _summary("latency, used to fit the efficiency factors", [p for p in latencies if p.fit]),
+        _summary("latency, not used to fit them", [p for p in latencies if not p.fit]),
+        _summary("energy, all", [p for p in found if p.unit == "J"]),
     ]
     return "\n".join(lines)
 
@@ -128,13 +108,13 @@ def table(found: list[Pair]) -> str:
 def _summary(name: str, found: list[Pair]) -> str:
     errors = [p.error for p in found]
     within = sum(error <= 2.0 for error in errors)
-    covered = sum(p.error <= p.estimate.uncertainty for p in found)
+    covered = sum(p.error <= p.placed.uncertainty for p in found)
     mean, worst = mean_error(errors), max(errors)
     return f"| {name} | {len(found)} | {mean:.2f} | {within} | {covered} | {worst:.1f} |"
 
 
-def _ms(seconds: float) -> str:
-    return f"{seconds:.3g} s" if seconds >= 1.0 else f"{seconds * 1e3:.3g} ms"
+def _readable(value: float, unit: str) -> str:
+    return f"{value:.3g} {unit}" if value >= 1.0 else f"{value * 1e3:.3g} m{unit}"
 
 
 def main() -> None:
