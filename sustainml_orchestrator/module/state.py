@@ -116,9 +116,14 @@ class ModuleState:
         return self._mode is Mode.ACTIVE
 
     @property
+    def holds_tasks(self) -> bool:
+        """Whether it has any task to do."""
+        return len(self._held) > 0
+
+    @property
     def node_status(self) -> NodeStatus:
         """What the module reports itself as."""
-        if self._mode is Mode.ACTIVE and self._held:
+        if self._mode is Mode.ACTIVE and self.holds_tasks:
             return NodeStatus.RUNNING
         return REPORTED[self._mode]
 
@@ -387,14 +392,17 @@ class ModuleState:
             error_code, text = ErrorCode.INTERNAL_ERROR, self._error
         elif left := self._held.abandoned:
             text = f"{left} abandoned call(s) of process have not ended yet"
-        return Report(self._say(), error_code=error_code, text=text)
+        self._told = self.node_status
+        return Report(self._told, error_code=error_code, text=text)
 
     def _say(self) -> NodeStatus:
-        self._told = self.node_status
-        return self._told
+        """The node status, as said along with a task: enough for IDLE and RUNNING."""
+        if self._mode is Mode.ACTIVE:
+            self._told = self.node_status
+        return self.node_status
 
     def _settled(self, actions: list[Action]) -> list[Action]:
-        """Add a node-level status unless the last status said already how the node is."""
+        """Add a node-level status unless the last word said already how the node is."""
         if self._told is not self.node_status:
             actions.append(self._report())
         return actions

@@ -13,16 +13,21 @@ from typing import Any
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from sustainml_msgs.msg import NodeControl, NodeStatus, TaskId, UserInput
+from sustainml_msgs.msg import NodeControl, NodeStatus, TaskId
 from sustainml_msgs.srv import Configure, GetInputs
 
 from sustainml_orchestrator.core.ids import NodeCommand, TaskCommand, TaskStatus
 from sustainml_orchestrator.core.ids import NodeStatus as Status
-from sustainml_orchestrator.module.spec import TYPES
+from sustainml_orchestrator.module.spec import BASELINES, TYPES, USER_INPUT
 from sustainml_orchestrator.ros import names
+
+#: Arguments for the process of a module that choose its isolation.
+Isolation = tuple[str, str]
 
 AUTHORS = Path(__file__).with_name("authors.py")
 SESSION = 42
+#: A task that no test uses.
+GREETING = (4_000_000_000, 1)
 #: Longest wait for anything, s: generous, as machines may be slow.
 PATIENCE = 15.0
 
@@ -46,7 +51,9 @@ class ScriptedOrchestrator:
         self._node = Node("orchestrator", namespace=namespace, context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
-        self._publishers: dict[str, Any] = {}
+        self._publishers = {name: self._publisher(name) for name in TYPES}
+        for name in BASELINES:
+            self._publishers[f"baseline/{name}"] = self._publisher(name, baseline=True)
         self._control = self._node.create_publisher(NodeControl, names.CONTROL, names.CONTROL_QOS)
         self._node.create_subscription(
             NodeStatus, names.STATUS, self.statuses.append, names.STATUS_QOS
@@ -57,6 +64,12 @@ class ScriptedOrchestrator:
             self._get_inputs,
             qos_profile=names.SERVICE_QOS,
         )
+
+    def _publisher(self, module: str, *, baseline: bool = False) -> Any:
+        topic = names.USER_INPUT if module == USER_INPUT else names.output_topic(module)
+        if baseline:
+            topic = names.baseline_topic(module)
+        return self._node.create_publisher(TYPES[module], topic, names.DATA_QOS)
 
     # Modules #
 
@@ -69,7 +82,7 @@ class ScriptedOrchestrator:
         type_: type | None = None,
         **environment: str,
     ) -> subprocess.Popen:
-        """Start a module process, and wait until it says that it is there."""
+        """Start a module process, and wait until it hears and is heard."""
         command = [sys.executable, str(script), *([author] if author else [])]
         command += ["--ros-args", "-r", f"__ns:={self.namespace}", *ros_args]
         environment = {**os.environ, "NOTES": str(self.notes), **environment}
@@ -81,16 +94,15 @@ class ScriptedOrchestrator:
             self.outputs.append,
             names.DATA_QOS,
         )
-        self.until(lambda: self._connected(module), f"{module} to connect")
+        self.until(lambda: self._connected(process), f"{module} to connect")
         return process
 
-    def _connected(self, module: str) -> bool:
-        assert all(process.poll() is None for process in self.processes), "a module ended"
-        return (
-            any(status.node_name == module for status in self.statuses)
-            and self._control.get_subscription_count() > 0
-            and self._node.count_publishers(names.output_topic(module)) > 0
-        )
+    def _connected(self, process: subprocess.Popen) -> bool:
+        """Greet the module: what is sent to one that has just appeared may be lost."""
+        assert process.poll() is None, "the module ended"
+        self.order(task=TaskCommand.STOP, task_id=GREETING)
+        self.listen(0.1)
+        return bool(self.of(GREETING))
 
     def start(self, author: str, *ros_args: str, **more: Any) -> subprocess.Popen:
         """Launch a module and bring it to IDLE."""
@@ -138,14 +150,9 @@ class ScriptedOrchestrator:
     def send(self, name: str, task_id: tuple[int, int], *, attempt: int = 1, **fields: Any) -> None:
         """Publish an input of a task: user_input, the output of a module, or a baseline."""
         module = name.removeprefix("baseline/")
-        if name not in self._publishers:
-            topic = names.USER_INPUT if name == "user_input" else names.output_topic(name)
-            if name != module:
-                topic = names.baseline_topic(module)
-            publisher = self._node.create_publisher(TYPES[module], topic, names.DATA_QOS)
-            self._publishers[name] = publisher
-            self.until(lambda: publisher.get_subscription_count(), f"a reader of {topic}")
-        self._publishers[name].publish(self.message(module, task_id, attempt, **fields))
+        publisher = self._publishers[name]
+        self.until(publisher.get_subscription_count, f"a reader of {publisher.topic}")
+        publisher.publish(self.message(module, task_id, attempt, **fields))
 
     def message(self, module: str, task_id: tuple[int, int], attempt: int, **fields: Any) -> Any:
         """Make a message of the pipeline."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
-from scripted import descendants
+from scripted import Isolation, ScriptedOrchestrator, descendants
 
 from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, NodeStatus, TaskStatus
 
 
-def test_it_answers_with_the_current_one(orchestrator, isolation):
+def test_it_answers_with_the_current_one(
+    orchestrator: ScriptedOrchestrator, isolation: Isolation
+) -> None:
     orchestrator.start("Playful", *isolation)
     for text in ("", "{}", "  "):
         answer = orchestrator.configure(text)
@@ -35,7 +37,13 @@ def test_it_answers_with_the_current_one(orchestrator, isolation):
         ('{"greeting": "hang"}', ErrorCode.TIMEOUT, "no answer from configure() within 1 s"),
     ],
 )
-def test_what_is_wrong_is_said(orchestrator, isolation, text, code, sentence):
+def test_what_is_wrong_is_said(
+    orchestrator: ScriptedOrchestrator,
+    isolation: Isolation,
+    text: str,
+    code: ErrorCode,
+    sentence: str,
+) -> None:
     orchestrator.start("Playful", *isolation, "-p", "configure_timeout:=1.0")
     answer = orchestrator.configure(text)
     assert (answer.success, answer.error_code) == (False, code)
@@ -45,28 +53,32 @@ def test_what_is_wrong_is_said(orchestrator, isolation, text, code, sentence):
     assert orchestrator.output((1, 1)).app_requirements[0] == "hello"
 
 
-def test_a_module_without_one_says_so(orchestrator):
+def test_a_module_without_one_says_so(orchestrator: ScriptedOrchestrator) -> None:
     orchestrator.start("Careless")
     assert orchestrator.configure("").configuration == "{}"
     answer = orchestrator.configure('{"a": 1}')
     assert answer.message == "module app_requirements has nothing to configure"
 
 
-def test_an_inactive_module_refuses(orchestrator):
+def test_an_inactive_module_refuses(orchestrator: ScriptedOrchestrator) -> None:
     orchestrator.launch("Playful")
     answer = orchestrator.configure("{}")
     assert answer.error_code == ErrorCode.REJECTED
     assert answer.message == "app_requirements is not active; start it first"
 
 
-def test_it_answers_while_user_code_is_busy(orchestrator, isolation):
+def test_it_answers_while_user_code_is_busy(
+    orchestrator: ScriptedOrchestrator, isolation: Isolation
+) -> None:
     orchestrator.start("Playful", *isolation)
     orchestrator.task((1, 1), "watch")
     orchestrator.await_task((1, 1), TaskStatus.RUNNING)
     assert orchestrator.configure('{"greeting": "hi"}').success
 
 
-def test_it_answers_in_time_when_user_code_holds_the_interpreter(orchestrator):
+def test_it_answers_in_time_when_user_code_holds_the_interpreter(
+    orchestrator: ScriptedOrchestrator,
+) -> None:
     orchestrator.start("Playful", "-p", "configure_timeout:=0.3")
     orchestrator.task((1, 1), "hold", "1.5")
     orchestrator.await_task((1, 1), TaskStatus.RUNNING)
@@ -78,7 +90,7 @@ def test_it_answers_in_time_when_user_code_holds_the_interpreter(orchestrator):
     assert json.loads(orchestrator.configure("").configuration) == {"greeting": "hello"}
 
 
-def test_it_reaches_all_workers_and_outlives_them(orchestrator):
+def test_it_reaches_all_workers_and_outlives_them(orchestrator: ScriptedOrchestrator) -> None:
     process = orchestrator.start("Playful", "-p", "workers:=3")
     assert orchestrator.configure('{"greeting": "hi"}').success
     for number in (1, 2, 3):
@@ -96,7 +108,7 @@ def test_it_reaches_all_workers_and_outlives_them(orchestrator):
     assert orchestrator.output((5, 1)).app_requirements[0] == "hi"
 
 
-def test_a_busy_worker_that_missed_it_is_replaced(orchestrator):
+def test_a_busy_worker_that_missed_it_is_replaced(orchestrator: ScriptedOrchestrator) -> None:
     orchestrator.start("Playful", "-p", "workers:=2", "-p", "configure_timeout:=0.5")
     orchestrator.task((1, 1), "hold", "1.5")
     orchestrator.await_task((1, 1), TaskStatus.RUNNING)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from scripted import ScriptedOrchestrator, alive, descendants
+from scripted import Isolation, ScriptedOrchestrator, alive, descendants
 
 from sustainml_orchestrator.core.ids import NodeCommand, NodeStatus, TaskStatus
 
@@ -13,11 +13,14 @@ START, STOP = NodeCommand.START, NodeCommand.STOP
 RESET, TERMINATE = NodeCommand.RESET, NodeCommand.TERMINATE
 
 
-def test_a_module_waits_for_start_and_discards_inputs_until_then(orchestrator, isolation):
+def test_a_module_waits_for_start_and_discards_inputs_until_then(
+    orchestrator: ScriptedOrchestrator, isolation: Isolation
+) -> None:
     orchestrator.launch("Playful", *isolation)
-    first = orchestrator.await_node(NodeStatus.INACTIVE)
+    first = orchestrator.statuses[0]
+    assert first.node_status == NodeStatus.INACTIVE
     assert first.instance == f"{orchestrator.namespace}/app_requirements"
-    assert first.incarnation and first.last_command == 0
+    assert first.incarnation
     orchestrator.task((1, 1), "work")
     orchestrator.listen(0.5)
     assert orchestrator.noted() == []
@@ -30,12 +33,14 @@ def test_a_module_waits_for_start_and_discards_inputs_until_then(orchestrator, i
     assert orchestrator.of((1, 1)) == []
 
 
-def test_autostart_needs_no_command(orchestrator):
+def test_autostart_needs_no_command(orchestrator: ScriptedOrchestrator) -> None:
     orchestrator.launch("Playful", "-p", "autostart:=true")
     orchestrator.await_node(NodeStatus.IDLE)
 
 
-def test_a_repeated_start_is_answered_and_changes_nothing(orchestrator):
+def test_a_repeated_start_is_answered_and_changes_nothing(
+    orchestrator: ScriptedOrchestrator,
+) -> None:
     orchestrator.start("Playful")
     before = len(orchestrator.statuses)
     number = orchestrator.order(node=START)
@@ -44,7 +49,9 @@ def test_a_repeated_start_is_answered_and_changes_nothing(orchestrator):
     assert orchestrator.noted() == ["on_start"]
 
 
-def test_stop_gives_back_running_and_waiting_tasks(orchestrator, isolation):
+def test_stop_gives_back_running_and_waiting_tasks(
+    orchestrator: ScriptedOrchestrator, isolation: Isolation
+) -> None:
     orchestrator.start("Playful", *isolation)
     orchestrator.task((1, 1), "watch")
     orchestrator.task((2, 1), "work")
@@ -62,7 +69,9 @@ def test_stop_gives_back_running_and_waiting_tasks(orchestrator, isolation):
     assert [note.split()[:2] for note in orchestrator.noted()].count(["process", "2/1"]) == 0
 
 
-def test_reset_drops_everything_and_starts_afresh(orchestrator, isolation):
+def test_reset_drops_everything_and_starts_afresh(
+    orchestrator: ScriptedOrchestrator, isolation: Isolation
+) -> None:
     orchestrator.start("Playful", *isolation)
     orchestrator.task((1, 1), "watch")
     orchestrator.await_task((1, 1), TaskStatus.RUNNING)
@@ -75,7 +84,7 @@ def test_reset_drops_everything_and_starts_afresh(orchestrator, isolation):
     orchestrator.output((2, 1))
 
 
-def test_reset_of_an_inactive_node_changes_nothing(orchestrator):
+def test_reset_of_an_inactive_node_changes_nothing(orchestrator: ScriptedOrchestrator) -> None:
     orchestrator.launch("Playful")
     number = orchestrator.order(node=RESET)
     orchestrator.until(lambda: orchestrator.statuses[-1].last_command == number, "an answer")
@@ -89,7 +98,9 @@ def test_reset_of_an_inactive_node_changes_nothing(orchestrator):
         ("crash", "on_start failed: the worker process was ended by SIGSEGV"),
     ],
 )
-def test_a_failing_on_start_is_an_error_that_only_reset_leaves(orchestrator, mode, reason):
+def test_a_failing_on_start_is_an_error_that_only_reset_leaves(
+    orchestrator: ScriptedOrchestrator, mode: str, reason: str
+) -> None:
     orchestrator.launch("Playful", ON_START=mode)
     orchestrator.order(node=START)
     assert orchestrator.await_node(NodeStatus.ERROR).error_description == reason
@@ -111,7 +122,7 @@ def test_a_failing_on_start_is_an_error_that_only_reset_leaves(orchestrator, mod
         orchestrator.await_node(NodeStatus.ERROR)
 
 
-def test_commands_are_obeyed_while_on_start_hangs(orchestrator):
+def test_commands_are_obeyed_while_on_start_hangs(orchestrator: ScriptedOrchestrator) -> None:
     process = orchestrator.launch("Playful", ON_START="hang once")
     orchestrator.order(node=START)
     orchestrator.await_node(NodeStatus.INITIALIZING)
@@ -123,7 +134,9 @@ def test_commands_are_obeyed_while_on_start_hangs(orchestrator):
 
 
 @pytest.mark.parametrize("what", ["never", "swallow", "hold", "heed"])
-def test_every_node_command_is_obeyed_while_user_code_is_busy(orchestrator, what):
+def test_every_node_command_is_obeyed_while_user_code_is_busy(
+    orchestrator: ScriptedOrchestrator, what: str
+) -> None:
     process = orchestrator.start("Playful")
     for number, (command, state) in enumerate(
         [(STOP, NodeStatus.INACTIVE), (START, NodeStatus.IDLE), (RESET, NodeStatus.IDLE)], 1
@@ -146,7 +159,9 @@ def test_every_node_command_is_obeyed_while_user_code_is_busy(orchestrator, what
     assert not any(map(alive, children))
 
 
-def test_terminate_ends_a_thread_module_whose_code_never_returns(orchestrator):
+def test_terminate_ends_a_thread_module_whose_code_never_returns(
+    orchestrator: ScriptedOrchestrator,
+) -> None:
     process = orchestrator.start("Playful", "-p", "isolation:=thread")
     orchestrator.task((1, 1), "never")
     orchestrator.await_task((1, 1), TaskStatus.RUNNING)
@@ -154,7 +169,7 @@ def test_terminate_ends_a_thread_module_whose_code_never_returns(orchestrator):
     assert process.wait(5) == 0
 
 
-def test_threads_never_run_more_calls_than_workers(orchestrator):
+def test_threads_never_run_more_calls_than_workers(orchestrator: ScriptedOrchestrator) -> None:
     orchestrator.start("Playful", "-p", "isolation:=thread", "-p", "heartbeat_period:=0.1")
     orchestrator.task((1, 1), "never")
     orchestrator.await_task((1, 1), TaskStatus.RUNNING)
@@ -168,9 +183,12 @@ def test_threads_never_run_more_calls_than_workers(orchestrator):
     assert len([note for note in orchestrator.noted() if note.startswith("process")]) == 1
 
 
-def test_commands_to_others_are_left_to_others(orchestrator):
+def test_commands_to_others_are_left_to_others(orchestrator: ScriptedOrchestrator) -> None:
     orchestrator.launch("Playful", "-r", "__node:=mine")
-    incarnation = orchestrator.statuses[-1].incarnation
+    incarnation, last = (
+        orchestrator.statuses[-1].incarnation,
+        orchestrator.statuses[-1].last_command,
+    )
     instance = f"{orchestrator.namespace}/mine"
     assert orchestrator.statuses[-1].instance == instance
     orchestrator.order(node=START, target_node="hw_resources")
@@ -178,14 +196,14 @@ def test_commands_to_others_are_left_to_others(orchestrator):
     orchestrator.order(node=START, target_node=instance, incarnation=incarnation ^ 1)
     orchestrator.listen(0.5)
     assert orchestrator.statuses[-1].node_status == NodeStatus.INACTIVE
-    assert orchestrator.statuses[-1].last_command == 0
+    assert orchestrator.statuses[-1].last_command == last
     orchestrator.order(node=START, target_node=instance, incarnation=incarnation)
     orchestrator.await_node(NodeStatus.IDLE)
     orchestrator.order(node=STOP, target_node="app_requirements")
     orchestrator.await_node(NodeStatus.INACTIVE)
 
 
-def test_nonsense_is_ignored(orchestrator: ScriptedOrchestrator, isolation):
+def test_nonsense_is_ignored(orchestrator: ScriptedOrchestrator, isolation: Isolation) -> None:
     orchestrator.start("Playful", *isolation)
     orchestrator.order(node=200)
     orchestrator.order(task=99, task_id=(1, 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from scripted import Isolation, ScriptedOrchestrator
 
 from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus, TaskCommand, TaskStatus
 
@@ -15,8 +16,11 @@ ABANDON = [
 
 @pytest.mark.parametrize(("command", "answer"), ABANDON)
 def test_a_running_a_waiting_and_an_unknown_task_are_abandoned(
-    orchestrator, isolation, command, answer
-):
+    orchestrator: ScriptedOrchestrator,
+    isolation: Isolation,
+    command: TaskCommand,
+    answer: TaskStatus,
+) -> None:
     orchestrator.start("Playful", *isolation)
     orchestrator.task((1, 1), "watch")
     orchestrator.task((2, 1), "work")
@@ -36,7 +40,7 @@ def test_a_running_a_waiting_and_an_unknown_task_are_abandoned(
 
 
 @pytest.mark.parametrize("what", ["never", "swallow", "hold"])
-def test_code_that_does_not_heed_is_killed(orchestrator, what):
+def test_code_that_does_not_heed_is_killed(orchestrator: ScriptedOrchestrator, what: str) -> None:
     orchestrator.start("Playful", "-p", "cancel_grace:=0.2")
     orchestrator.task((1, 1), what, "3600")
     orchestrator.await_task((1, 1), TaskStatus.RUNNING)
@@ -47,7 +51,9 @@ def test_code_that_does_not_heed_is_killed(orchestrator, what):
     assert orchestrator.noted().count("on_start") == 2
 
 
-def test_a_stopped_task_does_not_come_back_by_a_late_input(orchestrator):
+def test_a_stopped_task_does_not_come_back_by_a_late_input(
+    orchestrator: ScriptedOrchestrator,
+) -> None:
     orchestrator.start("Playful")
     orchestrator.order(task=TaskCommand.STOP, task_id=(1, 1))
     orchestrator.await_task((1, 1), TaskStatus.STOPPED)
@@ -59,7 +65,9 @@ def test_a_stopped_task_does_not_come_back_by_a_late_input(orchestrator):
     assert orchestrator.output((1, 1)).attempt == 2
 
 
-def test_reset_of_an_unknown_task_fetches_its_inputs(orchestrator, isolation):
+def test_reset_of_an_unknown_task_fetches_its_inputs(
+    orchestrator: ScriptedOrchestrator, isolation: Isolation
+) -> None:
     orchestrator.start("Playful", *isolation)
     orchestrator.owe((4, 1), try_number=3, modality="work", problem_definition="fetched")
     orchestrator.order(task=TaskCommand.RESET, task_id=(4, 1), try_number=3)
@@ -71,7 +79,9 @@ def test_reset_of_an_unknown_task_fetches_its_inputs(orchestrator, isolation):
     assert (request.node_name, request.instance) == ("app_requirements", status.instance)
 
 
-def test_reset_of_a_held_or_finished_task_repeats_without_restarting(orchestrator):
+def test_reset_of_a_held_or_finished_task_repeats_without_restarting(
+    orchestrator: ScriptedOrchestrator,
+) -> None:
     orchestrator.start("Playful")
     orchestrator.task((1, 1), "sleep", "0.8")
     orchestrator.await_task((1, 1), TaskStatus.RUNNING)
@@ -93,7 +103,9 @@ def test_reset_of_a_held_or_finished_task_repeats_without_restarting(orchestrato
 
 
 @pytest.mark.parametrize(("attempt", "try_number"), [(1, 2), (2, 1)])
-def test_another_try_or_attempt_starts_over(orchestrator, attempt, try_number):
+def test_another_try_or_attempt_starts_over(
+    orchestrator: ScriptedOrchestrator, attempt: int, try_number: int
+) -> None:
     orchestrator.start("Playful", "-p", "cancel_grace:=0.2")
     orchestrator.task((1, 1), "never")
     orchestrator.await_task((1, 1), TaskStatus.RUNNING)
@@ -106,14 +118,14 @@ def test_another_try_or_attempt_starts_over(orchestrator, attempt, try_number):
     assert output.app_requirements[2] == str(try_number)
 
 
-def test_a_task_that_is_not_owed_is_dropped_quietly(orchestrator):
+def test_a_task_that_is_not_owed_is_dropped_quietly(orchestrator: ScriptedOrchestrator) -> None:
     orchestrator.start("Playful")
     orchestrator.order(task=TaskCommand.RESET, task_id=(6, 1))
     assert orchestrator.await_task((6, 1), TaskStatus.STOPPED).error_code == ErrorCode.REJECTED
     orchestrator.await_node(NodeStatus.IDLE)
 
 
-def test_incomplete_inputs_are_given_back(orchestrator):
+def test_incomplete_inputs_are_given_back(orchestrator: ScriptedOrchestrator) -> None:
     orchestrator.start("Playful")
     orchestrator.owe((1, 1))
     orchestrator.owed[(1, 1)].task.user_input.task_id.problem_id = 0
@@ -122,14 +134,16 @@ def test_incomplete_inputs_are_given_back(orchestrator):
     assert "gave no user_input" in status.error_description
 
 
-def test_an_inactive_module_gives_a_task_back(orchestrator):
+def test_an_inactive_module_gives_a_task_back(orchestrator: ScriptedOrchestrator) -> None:
     orchestrator.launch("Playful")
     orchestrator.order(task=TaskCommand.RESET, task_id=(1, 1))
     status = orchestrator.await_task((1, 1), TaskStatus.RETURNED)
     assert status.error_description == "app_requirements is INACTIVE; start it"
 
 
-def test_a_newer_attempt_replaces_an_older_one(orchestrator, isolation):
+def test_a_newer_attempt_replaces_an_older_one(
+    orchestrator: ScriptedOrchestrator, isolation: Isolation
+) -> None:
     orchestrator.start("Playful", *isolation)
     orchestrator.task((1, 1), "watch")
     orchestrator.await_task((1, 1), TaskStatus.RUNNING)
@@ -142,7 +156,7 @@ def test_a_newer_attempt_replaces_an_older_one(orchestrator, isolation):
     assert len(orchestrator.outputs) == 2
 
 
-def test_a_new_session_begins_a_new_life(orchestrator):
+def test_a_new_session_begins_a_new_life(orchestrator: ScriptedOrchestrator) -> None:
     orchestrator.start("Playful", "-p", "cancel_grace:=0.2")
     orchestrator.task((1, 1), "work", "old")
     orchestrator.output((1, 1))

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from scripted import AUTHORS, alive, descendants
+from scripted import AUTHORS, Isolation, ScriptedOrchestrator, alive, descendants
 from sustainml_msgs.msg import HWConstraints
 
 from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, NodeStatus, TaskStatus
@@ -29,7 +29,9 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "my_module.py"
         ("leave", ErrorCode.INTERNAL_ERROR, "SystemExit: 3"),
     ],
 )
-def test_an_exception_is_a_task_error(orchestrator, isolation, what, code, text):
+def test_an_exception_is_a_task_error(
+    orchestrator: ScriptedOrchestrator, isolation: Isolation, what: str, code: ErrorCode, text: str
+) -> None:
     orchestrator.start("Playful", *isolation)
     orchestrator.task((1, 1), what)
     status = orchestrator.await_task((1, 1), TaskStatus.ERROR)
@@ -50,7 +52,9 @@ def test_an_exception_is_a_task_error(orchestrator, isolation, what, code, text)
         ("curious", r"AttributeError: there is no input 'no_such_input'; there are user_input"),
     ],
 )  # fmt: skip
-def test_a_useless_output_is_a_task_error(orchestrator, isolation, what, text):
+def test_a_useless_output_is_a_task_error(
+    orchestrator: ScriptedOrchestrator, isolation: Isolation, what: str, text: str
+) -> None:
     orchestrator.start("Careless", *isolation)
     orchestrator.task((1, 1), what)
     status = orchestrator.await_task((1, 1), TaskStatus.ERROR)
@@ -66,7 +70,7 @@ def test_a_useless_output_is_a_task_error(orchestrator, isolation, what, text):
         ("vanish", "the worker process exited with code 7 during process()"),
     ],
 )
-def test_a_crash_costs_one_task(orchestrator, what, text):
+def test_a_crash_costs_one_task(orchestrator: ScriptedOrchestrator, what: str, text: str) -> None:
     process = orchestrator.start("Playful")
     orchestrator.task((1, 1), what)
     orchestrator.task((2, 1), "work")
@@ -76,7 +80,7 @@ def test_a_crash_costs_one_task(orchestrator, what, text):
     orchestrator.until(lambda: len(descendants(process.pid)) == 2, "no process left over")
 
 
-def test_an_idle_worker_that_is_killed_is_replaced(orchestrator):
+def test_an_idle_worker_that_is_killed_is_replaced(orchestrator: ScriptedOrchestrator) -> None:
     process = orchestrator.start("Playful")
     nursery, worker = descendants(process.pid)
     os.kill(worker, signal.SIGKILL)
@@ -86,7 +90,7 @@ def test_an_idle_worker_that_is_killed_is_replaced(orchestrator):
     assert descendants(process.pid) != [nursery, worker]
 
 
-def test_without_the_nursery_the_node_is_in_error(orchestrator):
+def test_without_the_nursery_the_node_is_in_error(orchestrator: ScriptedOrchestrator) -> None:
     process = orchestrator.start("Playful")
     nursery, worker = descendants(process.pid)
     os.kill(nursery, signal.SIGKILL)
@@ -99,15 +103,16 @@ def test_without_the_nursery_the_node_is_in_error(orchestrator):
 
 
 @pytest.mark.parametrize("what", ["hold", "never"])
-def test_heartbeats_go_on_whatever_user_code_does(orchestrator, what):
+def test_heartbeats_go_on_whatever_user_code_does(
+    orchestrator: ScriptedOrchestrator, what: str
+) -> None:
     orchestrator.start("Playful", "-p", "heartbeat_period:=0.1")
     orchestrator.task((1, 1), what, "1.5")
     orchestrator.await_task((1, 1), TaskStatus.RUNNING)
     arrivals = [time.monotonic()]
-    heard = len(orchestrator.statuses)
     while arrivals[-1] - arrivals[0] < 1.2:
-        orchestrator.until(lambda: len(orchestrator.statuses) > heard, "a heartbeat", 2.0)
-        heard = len(orchestrator.statuses)
+        orchestrator.statuses.clear()
+        orchestrator.until(lambda: orchestrator.statuses, "a heartbeat", 2.0)
         arrivals.append(time.monotonic())
     assert max(after - before for before, after in itertools.pairwise(arrivals)) < 0.5
     assert orchestrator.statuses[-1].node_status == NodeStatus.RUNNING
@@ -115,7 +120,9 @@ def test_heartbeats_go_on_whatever_user_code_does(orchestrator, what):
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("what", ["", "never", "swallow", "hold"])
-def test_signals_end_the_process_cleanly(orchestrator, signum, what):
+def test_signals_end_the_process_cleanly(
+    orchestrator: ScriptedOrchestrator, signum: signal.Signals, what: str
+) -> None:
     process = orchestrator.start("Playful")
     if what:
         orchestrator.task((1, 1), what, "3600")
@@ -132,7 +139,7 @@ def test_signals_end_the_process_cleanly(orchestrator, signum, what):
         assert orchestrator.course((1, 1))[-1] == TaskStatus.RETURNED
 
 
-def test_signals_end_a_thread_module(orchestrator):
+def test_signals_end_a_thread_module(orchestrator: ScriptedOrchestrator) -> None:
     process = orchestrator.start("Playful", "-p", "isolation:=thread")
     orchestrator.task((1, 1), "never")
     orchestrator.await_task((1, 1), TaskStatus.RUNNING)
@@ -144,7 +151,9 @@ def test_signals_end_a_thread_module(orchestrator):
 
 
 @pytest.mark.parametrize("what", ["never", "hold", "swallow"])
-def test_workers_end_when_their_node_is_killed(orchestrator, what):
+def test_workers_end_when_their_node_is_killed(
+    orchestrator: ScriptedOrchestrator, what: str
+) -> None:
     process = orchestrator.start("Playful", "-p", "workers:=2")
     orchestrator.task((1, 1), what, "3600")
     orchestrator.await_task((1, 1), TaskStatus.RUNNING)
@@ -154,7 +163,9 @@ def test_workers_end_when_their_node_is_killed(orchestrator, what):
     orchestrator.until(lambda: not any(map(alive, children)), "the end of all workers")
 
 
-def test_workers_work_side_by_side(orchestrator, isolation):
+def test_workers_work_side_by_side(
+    orchestrator: ScriptedOrchestrator, isolation: Isolation
+) -> None:
     orchestrator.start("Playful", *isolation, "-p", "workers:=2")
     orchestrator.task((1, 1), "watch")
     orchestrator.task((2, 1), "watch")
@@ -164,7 +175,9 @@ def test_workers_work_side_by_side(orchestrator, isolation):
     assert orchestrator.course((1, 1)) == [TaskStatus.RUNNING]
 
 
-def test_a_provider_joins_three_inputs_and_later_six(orchestrator, isolation):
+def test_a_provider_joins_three_inputs_and_later_six(
+    orchestrator: ScriptedOrchestrator, isolation: Isolation
+) -> None:
     orchestrator.start("Provider", *isolation, module="ml_model_provider")
     inputs = {
         "app_requirements": {"app_requirements": ["a"]},
@@ -189,7 +202,7 @@ def test_a_provider_joins_three_inputs_and_later_six(orchestrator, isolation):
     assert orchestrator.output((1, 2)).header.stamp.sec > 0
 
 
-def test_a_module_of_ones_own(orchestrator):
+def test_a_module_of_ones_own(orchestrator: ScriptedOrchestrator) -> None:
     orchestrator.start("Checker", module="dataset_check", type_=HWConstraints)
     orchestrator.send("user_input", (1, 1))
     orchestrator.send("app_requirements", (1, 1), app_requirements=["x"])
@@ -198,7 +211,7 @@ def test_a_module_of_ones_own(orchestrator):
     assert output.header.frame_id == f"{orchestrator.namespace}/dataset_check"
 
 
-def test_the_example_works_as_printed(orchestrator):
+def test_the_example_works_as_printed(orchestrator: ScriptedOrchestrator) -> None:
     process = orchestrator.start("", script=EXAMPLE, module="hw_resources")
     for name in ("app_requirements", "hw_constraints"):
         orchestrator.send(name, (1, 1))
@@ -223,7 +236,7 @@ def test_the_example_works_as_printed(orchestrator):
         (["Playful", "--ros-args", "-p", "workers:=many"], "parameter workers"),
     ],
 )
-def test_what_cannot_run_says_why_in_one_line(arguments, sentence):
+def test_what_cannot_run_says_why_in_one_line(arguments: list[str], sentence: str) -> None:
     command = [sys.executable, str(AUTHORS), *arguments]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=15, check=False)
     assert ended.returncode == 2
