@@ -1,0 +1,5 @@
+"""`python -m sustainml_orchestrator.cli`."""
+
+from sustainml_orchestrator.cli.main import main
+
+main()

@@ -1,0 +1,105 @@
+"""`sustainml compare`: the iterations of a problem side by side."""
+
+from __future__ import annotations
+
+import csv
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from sustainml_orchestrator.cli.context import connected, figure, out, plain, print_json
+
+
+def compare(
+    problem: Annotated[int, typer.Argument(min=1)],
+    iterations: Annotated[
+        list[int] | None, typer.Argument(help="Which iterations; none = all.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw quality against carbon into this file (png, svg).")
+    ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV on standard output.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output.")] = False,
+) -> None:
+    """Compare iterations: which are worth choosing from (Pareto-optimal), which is best."""
+    with connected() as client:
+        rows = client.compare_iterations(problem, iterations or [])
+    if as_json:
+        print_json(rows)
+    elif as_csv:
+        _write_csv(rows)
+    else:
+        out.print(_table(rows))
+    if plot is not None:
+        _draw(rows, plot, problem)
+
+
+def _name(row: Any) -> str:
+    return f"{row.task_id.problem_id}/{row.task_id.iteration_id}"
+
+
+def _write_csv(rows: Sequence[Any]) -> None:
+    names = [name for name in rows[0].get_fields_and_field_types() if name != "task_id"]
+    writer = csv.writer(sys.stdout)
+    writer.writerow(["task", *names])
+    for row in rows:
+        writer.writerow([_name(row), *(plain(getattr(row, name)) for name in names)])
+
+
+def _table(rows: Sequence[Any]) -> Table:
+    table = Table()
+    for head in ("task", "model", "hardware"):
+        table.add_column(head, overflow="fold")
+    heads = ("quality", "latency\n(s)", "power\n(W)", "energy\n(Wh)", "carbon\n(kgCO2e)")
+    for head in heads:
+        table.add_column(head, justify="right")
+    table.add_column("Pareto-\noptimal", justify="center")
+    for row in rows:
+        figures = (
+            row.quality, row.latency, row.power_consumption, row.energy_consumption,
+            row.carbon_footprint,
+        )  # fmt: skip
+        mark = "[bold green]best[/]" if row.best else "yes" if row.pareto_optimal else ""
+        table.add_row(_name(row), row.model, row.hw_description, *map(figure, figures), mark)
+    return table
+
+
+def _draw(rows: Sequence[Any], path: Path, problem: int) -> None:
+    """Quality against carbon; the Pareto-optimal ones joined, the best marked."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    known = [r for r in rows if not (math.isnan(r.carbon_footprint) or math.isnan(r.quality))]
+    figure_, axes = pyplot.subplots(figsize=(7, 4.5))
+    axes.scatter([r.carbon_footprint for r in known], [r.quality for r in known], c="grey")
+    front = sorted((r for r in known if r.pareto_optimal), key=lambda r: r.carbon_footprint)
+    axes.plot(
+        [r.carbon_footprint for r in front], [r.quality for r in front], "o-", label="Pareto front"
+    )
+    for row in known:
+        axes.annotate(f"{_name(row)} {row.model}", (row.carbon_footprint, row.quality), fontsize=7)
+    best = [r for r in known if r.best]
+    axes.scatter(
+        [r.carbon_footprint for r in best], [r.quality for r in best],
+        marker="*", s=220, c="green", label="best", zorder=3,
+    )  # fmt: skip
+    axes.set(xlabel="carbon footprint (kgCO2e)", ylabel="quality (0..1)", title=f"problem {problem}")
+    if known and min(r.carbon_footprint for r in known) > 0:
+        axes.set_xscale("log")
+    if known:
+        axes.legend()
+    figure_.tight_layout()
+    try:
+        figure_.savefig(path)
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{path} cannot be written: {error}") from error
+    finally:
+        pyplot.close(figure_)
+    typer.echo(f"plot in {path}", err=True)

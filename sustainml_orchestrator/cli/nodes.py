@@ -1,0 +1,76 @@
+"""`sustainml nodes`, `node …` and `configure`: the modules' nodes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sustainml_orchestrator.cli.context import connected, out, print_json
+from sustainml_orchestrator.cli.problems import parse_json
+from sustainml_orchestrator.core.ids import NodeCommand
+
+NameArgument = Annotated[str, typer.Argument(help="Name of the module, or 'all'.")]
+TimeoutOption = Annotated[float, typer.Option(min=0.1, help="For the confirmation, in s.")]
+
+
+def nodes(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+    """Show the state of every node."""
+    from sustainml_orchestrator.cli.tables import node_table
+
+    with connected() as client:
+        states = client.get_node_status()
+    print_json(states) if as_json else out.print(node_table(states))
+
+
+node_app = typer.Typer(no_args_is_help=True, help="Command a module's node.")
+
+
+def _command(name: str, command: NodeCommand, timeout: float) -> None:
+    from sustainml_orchestrator.cli.tables import node_table
+
+    with connected() as client:
+        states = client.control_node("" if name == "all" else name, command, timeout)
+    out.print(node_table(states))
+
+
+@node_app.command()
+def start(name: NameArgument, timeout: TimeoutOption = 30.0) -> None:
+    """Start it: it loads what it needs and takes tasks."""
+    _command(name, NodeCommand.START, timeout)
+
+
+@node_app.command()
+def stop(name: NameArgument, timeout: TimeoutOption = 30.0) -> None:
+    """Stop it: it gives back what it holds; nothing is lost."""
+    _command(name, NodeCommand.STOP, timeout)
+
+
+@node_app.command()
+def reset(name: NameArgument, timeout: TimeoutOption = 30.0) -> None:
+    """Reset it: it drops what it holds and initialises; the way out of ERROR."""
+    _command(name, NodeCommand.RESET, timeout)
+
+
+@node_app.command()
+def terminate(name: NameArgument, timeout: TimeoutOption = 30.0) -> None:
+    """End its process; respawned, it stays inactive until started."""
+    _command(name, NodeCommand.TERMINATE, timeout)
+
+
+def configure(
+    node: Annotated[str, typer.Argument(help="Name of the module.")],
+    configuration: Annotated[
+        str | None, typer.Argument(help="JSON object; none = show the present one.")
+    ] = None,
+    timeout: TimeoutOption = 10.0,
+) -> None:
+    """Show or change the configuration of a module.
+
+    sustainml configure carbon_tracker
+
+    sustainml configure ml_model_provider '{"quality_weight": 2.0}'
+    """
+    wanted = parse_json(configuration, "CONFIGURATION") if configuration else None
+    with connected() as client:
+        print_json(client.configure_node(node, wanted, timeout))

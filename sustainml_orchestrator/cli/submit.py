@@ -1,0 +1,143 @@
+"""`sustainml submit` and `iterate`: new tasks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sustainml_orchestrator.cli import problems
+from sustainml_orchestrator.cli.context import EXIT_FAILED, connected, out, print_json, task_id
+
+if TYPE_CHECKING:
+    from sustainml_orchestrator.client import OrchestratorClient
+    from sustainml_orchestrator.core.ids import TaskId
+
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", metavar="FIELD=VALUE", help="Any field; extra_data.KEY too."),
+]
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="Follow it to its end.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
+Within = Annotated[float, typer.Option(help="With --watch: longest time for it, in s.")]
+Priority = Annotated[int, typer.Option(min=0, max=255, help="Higher runs first.")]
+
+
+def submit(
+    file: Annotated[
+        str | None, typer.Argument(help="YAML or JSON with the fields of a problem; - = stdin.")
+    ] = None,
+    define: Annotated[
+        str | None, typer.Option("--define", "-d", help="The problem in your words.")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="A short name for it.")] = None,
+    modality: Annotated[str | None, typer.Option(help="image, text, audio, tabular …")] = None,
+    region: Annotated[str | None, typer.Option(help="Where it will run: Spain, US-CA …")] = None,
+    target: Annotated[
+        float | None, typer.Option(help="Desired carbon footprint, in kgCO2e.")
+    ] = None,
+    auto: Annotated[bool, typer.Option("--auto", help="Iterate by itself to the target.")] = False,
+    settings: Set = None,
+    priority: Priority = 0,
+    request_id: Annotated[str, typer.Option(help="Repeat safely: same id, same task.")] = "",
+    watch: Watch = False,
+    within: Within = 600.0,
+    as_json: AsJson = False,
+) -> None:
+    """Submit a problem.
+
+    sustainml submit config/examples/pcb_defects.yaml --watch
+
+    sustainml submit -d "tell cats from dogs in photos" -s maximum_samples=1000 --region Spain
+    """
+    fields = problems.read(file) if file else {}
+    given = {
+        "problem_definition": define,
+        "problem_short_description": name,
+        "modality": modality,
+        "geo_location_region": region,
+        "desired_carbon_footprint": target,
+        "optimize_carbon_footprint_auto": auto or None,
+    }
+    fields |= {key: value for key, value in given.items() if value is not None}
+    _merge(fields, problems.parse_settings(settings or []))
+    if not fields:
+        raise typer.BadParameter("name a FILE, or describe the problem with --define TEXT")
+    message, extra = problems.to_message(fields)
+    with connected() as client:
+        task = client.start_task(
+            message, extra_data=extra, priority=priority, request_id=request_id
+        )
+        _report(client, task, watch, within, as_json)
+
+
+def iterate(
+    base: Annotated[str, typer.Argument(help="Task to begin from: 3/2, or 3 for its latest.")],
+    settings: Set = None,
+    priority: Priority = 0,
+    watch: Watch = False,
+    within: Within = 600.0,
+    as_json: AsJson = False,
+) -> None:
+    """Start another iteration of a problem, from any earlier one, with some fields changed.
+
+    sustainml iterate 3/1 --set extra_data.max_memory_footprint=512 --watch
+    """
+    fields = problems.parse_settings(settings or [])
+    message, extra = problems.to_message(fields)
+    overrides = [name for name in fields if name != "extra_data"]
+    with connected() as client:
+        base_id = task_id(base)
+        if extra:
+            extra = _base_extra_data(client, base_id) | extra
+        if not overrides and extra:
+            overrides = ["extra_data"]
+        user_input = message if overrides else None
+        task = client.start_iteration(
+            base_id, user_input, overrides=overrides, extra_data=extra, priority=priority
+        )
+        _report(client, task, watch, within, as_json)
+
+
+def _base_extra_data(client: OrchestratorClient, base: TaskId) -> dict[str, Any]:
+    user_input = client.get_task(base, include_binary=True).user_input
+    text = bytes(user_input.extra_data).decode("utf-8", "replace")
+    return problems.parse_json(text, "extra_data of the base") if text else {}
+
+
+def _merge(fields: dict[str, Any], more: dict[str, Any]) -> None:
+    extra = {**(fields.get("extra_data") or {}), **more.pop("extra_data", {})}
+    fields |= more
+    if extra:
+        fields["extra_data"] = extra
+
+
+def _report(
+    client: OrchestratorClient, task: TaskId, watch: bool, within: float, as_json: bool
+) -> None:
+    if not watch:
+        print_json({"task": str(task)}) if as_json else out.print(f"task {task}", highlight=False)
+        return
+    if not follow(client, [task], within, quiet=as_json):
+        raise typer.Exit(EXIT_FAILED)
+
+
+def follow(
+    client: OrchestratorClient, tasks: list[TaskId], within: float, *, quiet: bool = False
+) -> bool:
+    """Show tasks until they and what follows them are over; True when all succeeded."""
+    from sustainml_orchestrator.cli.tables import Bars, print_results
+    from sustainml_orchestrator.core.ids import TaskId, TaskStatus
+
+    seen: dict[TaskId, None] = dict.fromkeys(tasks)
+    if quiet:
+        for summary in client.watch(tasks, timeout=within):
+            seen[TaskId(summary.task_id.problem_id, summary.task_id.iteration_id)] = None
+    else:
+        with Bars() as bars:
+            for summary in client.watch(tasks, timeout=within):
+                bars.show(summary)
+                seen[TaskId(summary.task_id.problem_id, summary.task_id.iteration_id)] = None
+    results = [client.get_task(task) for task in sorted(seen)]
+    print_json(results) if quiet else print_results(results)
+    return all(task.summary.task_status == TaskStatus.SUCCEEDED for task in results)

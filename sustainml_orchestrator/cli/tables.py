@@ -1,0 +1,153 @@
+"""Tables and bars: how tasks and nodes look in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from sustainml_orchestrator.cli.context import figure, out
+from sustainml_orchestrator.core.ids import NodeStatus, TaskStatus
+
+_COLOURS = {
+    TaskStatus.SUCCEEDED: "green",
+    TaskStatus.ERROR: "red",
+    TaskStatus.RUNNING: "blue",
+    TaskStatus.WAITING: "yellow",
+}
+_NODE_COLOURS = {
+    NodeStatus.IDLE: "green",
+    NodeStatus.RUNNING: "blue",
+    NodeStatus.INITIALIZING: "yellow",
+}
+
+
+def name_of(task: Any) -> str:
+    """A task as people write it."""
+    return f"{task.task_id.problem_id}/{task.task_id.iteration_id}"
+
+
+def status_of(summary: Any) -> str:
+    """Its status, coloured."""
+    status = TaskStatus(summary.task_status)
+    return f"[{_COLOURS.get(status, 'white')}]{status.name}[/]"
+
+
+def seconds(summary: Any) -> float:
+    """From admission to the end, in s; NaN while it is not over."""
+    begin, end = summary.started, summary.finished
+    if not (begin.sec and end.sec):
+        return float("nan")
+    return float(end.sec - begin.sec + (end.nanosec - begin.nanosec) * 1e-9)
+
+
+def task_table(summaries: Iterable[Any], title: str = "") -> Table:
+    """One line per task."""
+    table = Table(title=title or None, title_justify="left")
+    for head in ("task", "status", "problem", "model", "hardware"):
+        table.add_column(head, overflow="fold")
+    for head in ("quality", "energy\n(Wh)", "carbon\n(kgCO2e)", "done"):
+        table.add_column(head, justify="right")
+    for item in summaries:
+        table.add_row(
+            name_of(item), status_of(item), item.problem_short_description[:60], item.model,
+            item.hw_description, figure(item.quality), figure(item.energy_consumption),
+            figure(item.carbon_footprint), f"{item.progress:.0%}",
+        )  # fmt: skip
+    return table
+
+
+def result_table(tasks: Iterable[Any]) -> Table:
+    """What came out: one line per task, with all figures."""
+    table = Table()
+    for head in ("task", "problem", "model", "hardware"):
+        table.add_column(head, overflow="fold")
+    for head in (
+        "latency\n(s)", "power\n(W)", "energy\n(Wh)", "carbon\n(kgCO2e)", "taken\n(s)",
+    ):  # fmt: skip
+        table.add_column(head, justify="right", no_wrap=True)
+    for task in tasks:
+        item = task.summary
+        table.add_row(
+            name_of(item), item.problem_short_description[:60], item.model, item.hw_description,
+            figure(task.hw_resource.latency), figure(task.hw_resource.power_consumption),
+            figure(item.energy_consumption), figure(item.carbon_footprint), figure(seconds(item)),
+        )  # fmt: skip
+    return table
+
+
+def node_table(nodes: Iterable[Any]) -> Table:
+    """One line per node."""
+    table = Table()
+    for head in ("node", "status", "wanted", "tasks", "resets", "instances", "remark"):
+        table.add_column(head, overflow="fold")
+    for node in nodes:
+        status = NodeStatus(node.node_status)
+        table.add_row(
+            node.node_name, f"[{_NODE_COLOURS.get(status, 'red')}]{status.name}[/]",
+            NodeStatus(node.desired_status).name, str(node.active_tasks), str(node.resets),
+            ", ".join(node.instances), node.error_description,
+        )  # fmt: skip
+    return table
+
+
+def running_step(summary: Any) -> str:
+    """What a task is doing now, in a few words."""
+    status = TaskStatus(summary.task_status)
+    if status is TaskStatus.WAITING:
+        return "waiting"
+    if status is not TaskStatus.RUNNING:
+        return status.name.lower()
+    busy = [m.node_name for m in summary.modules if m.task_status == TaskStatus.RUNNING]
+    return ", ".join(busy) or "between two modules"
+
+
+class Bars:
+    """One bar per task, with the step that runs; plain lines where there is no terminal."""
+
+    def __init__(self, total_steps: int = 6) -> None:
+        self._steps = total_steps
+        self._rows: dict[str, Any] = {}
+        self._said: dict[str, str] = {}
+        self._live = out.is_terminal
+        self._progress = Progress(
+            TextColumn("{task.fields[name]:>7}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+            console=out,
+        )
+
+    def __enter__(self) -> Bars:
+        if self._live:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._progress.stop()
+
+    def show(self, summary: Any) -> None:
+        """Take the news of a task."""
+        name, step = name_of(summary), running_step(summary)
+        if not self._live:
+            if self._said.get(name) != step:
+                self._said[name] = step
+                out.print(f"{name:>7} {summary.progress:>4.0%} {step}", highlight=False)
+            return
+        if name not in self._rows:
+            self._rows[name] = self._progress.add_task("", total=1.0, name=name)
+        self._progress.update(
+            self._rows[name], completed=float(summary.progress), description=step
+        )
+
+
+def print_results(tasks: Sequence[Any]) -> None:
+    """The table of results, and the reason of each failure."""
+    out.print(result_table(tasks))
+    for task in tasks:
+        if task.summary.task_status != TaskStatus.SUCCEEDED:
+            out.print(f"[red]task {name_of(task.summary)}[/]: {task.summary.outcome_reason}")

@@ -1,0 +1,146 @@
+"""`sustainml watch`, `list`, `show`, `delete` and `task …`: what became of tasks."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+import yaml
+
+from sustainml_orchestrator.cli.context import (
+    EXIT_FAILED,
+    connected,
+    out,
+    plain,
+    print_json,
+    task_id,
+)
+from sustainml_orchestrator.core.ids import TaskCommand, TaskStatus
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
+TaskArgument = Annotated[str, typer.Argument(help="PROBLEM/ITERATION, or PROBLEM: its latest.")]
+
+
+def watch(
+    task: Annotated[
+        str | None, typer.Argument(help="PROBLEM/ITERATION; none = everything that happens.")
+    ] = None,
+    within: Annotated[float, typer.Option(help="Longest time to watch, in s.")] = 86400.0,
+) -> None:
+    """Watch a task to its end, or all that happens until Ctrl-C."""
+    from sustainml_orchestrator.cli.submit import follow
+    from sustainml_orchestrator.cli.tables import Bars
+
+    with connected() as client:
+        if task is not None:
+            summary = client.get_task(task_id(task)).summary
+            exact = f"{summary.task_id.problem_id}/{summary.task_id.iteration_id}"
+            if not follow(client, [task_id(exact)], within):
+                raise typer.Exit(EXIT_FAILED)
+            return
+        client.system_state()  # says so when no orchestrator is there
+        with Bars() as bars:
+            try:
+                for update in client.updates(within):
+                    if update is not None:
+                        bars.show(update)
+            except KeyboardInterrupt:
+                return
+
+
+def list_tasks(
+    problem: Annotated[int, typer.Argument(min=0, help="Only this problem; 0 = all.")] = 0,
+    status: Annotated[
+        list[str] | None, typer.Option("--status", help="waiting, running, succeeded, error …")
+    ] = None,
+    offset: Annotated[int, typer.Option(min=0)] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    oldest_first: Annotated[bool, typer.Option("--oldest-first")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List tasks, the newest first."""
+    from sustainml_orchestrator.cli.tables import task_table
+
+    statuses = [_status(text) for text in status or []]
+    with connected() as client:
+        page, total = client.list_tasks(
+            problem, statuses, newest_first=not oldest_first, offset=offset, limit=limit
+        )
+    if as_json:
+        print_json({"tasks": page, "total": total})
+        return
+    title = f"{len(page)} of {total} tasks" if total else "no task yet: `sustainml submit` one"
+    out.print(task_table(page, title))
+
+
+def _status(text: str) -> TaskStatus:
+    try:
+        return TaskStatus[text.upper()]
+    except KeyError:
+        known = ", ".join(status.name.lower() for status in TaskStatus)
+        raise typer.BadParameter(f"'{text}' is no status; use one of: {known}") from None
+
+
+def show(
+    task: TaskArgument,
+    as_json: AsJson = False,
+    as_yaml: Annotated[bool, typer.Option("--yaml", help="YAML on standard output.")] = False,
+) -> None:
+    """Show all data of a task."""
+    from sustainml_orchestrator.cli.tables import result_table, status_of
+
+    with connected() as client:
+        data = client.get_task(task_id(task), include_binary=True)
+    if as_json:
+        print_json(data)
+    elif as_yaml:
+        typer.echo(yaml.safe_dump(plain(data), sort_keys=False, allow_unicode=True))
+    else:
+        out.print(result_table([data]))
+        item = data.summary
+        out.print(f"status: {status_of(item)} {item.outcome_reason}")
+        out.print(f"metadata: {', '.join(data.ml_model_metadata.ml_model_metadata)}")
+        out.print(f"requirements: {', '.join(data.app_requirements.app_requirements)}")
+        out.print(f"hardware asked for: {', '.join(data.hw_constraints.hardware_required) or '–'}")
+        for module in item.modules:
+            state = TaskStatus(module.task_status).name
+            out.print(f"  {module.node_name:<20}{state:<12}{module.error_description}")
+
+
+def delete(problem: Annotated[int, typer.Argument(min=1)]) -> None:
+    """Delete a problem and all its iterations, for good."""
+    with connected() as client:
+        out.print(f"{client.delete_problem(problem)} iterations deleted")
+
+
+task_app = typer.Typer(no_args_is_help=True, help="Command a task.")
+
+
+def _command(text: str, command: TaskCommand) -> None:
+    with connected() as client:
+        status = client.control_task(task_id(text), command)
+        out.print(f"task {text} is {status.name}", highlight=False)
+
+
+@task_app.command()
+def stop(task: TaskArgument) -> None:
+    """Stop it; what it brought so far is kept, reset begins anew."""
+    _command(task, TaskCommand.STOP)
+
+
+@task_app.command()
+def reset(task: TaskArgument) -> None:
+    """Forget its outputs and begin anew."""
+    _command(task, TaskCommand.RESET)
+
+
+@task_app.command()
+def preempt(task: TaskArgument) -> None:
+    """Back into the queue, behind its priority; outputs are kept."""
+    _command(task, TaskCommand.PREEMPT)
+
+
+@task_app.command()
+def terminate(task: TaskArgument) -> None:
+    """End it for good."""
+    _command(task, TaskCommand.TERMINATE)
