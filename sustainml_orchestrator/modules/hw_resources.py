@@ -9,6 +9,7 @@ measurements.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from sustainml_msgs.msg import HWResource, MLModel
@@ -37,12 +38,13 @@ class HWResourcesModule(ModuleNode):
 
     def process(self, task: Task, inputs: Inputs) -> HWResource:
         """Choose a device and predict one inference; ModuleError says why none fits."""
-        asked, limits, model = (
-            inputs.app_requirements, inputs.hw_constraints, inputs.ml_model_provider
-        )  # fmt: skip
+        asked, limits = inputs.app_requirements, inputs.hw_constraints
+        model = inputs.ml_model_provider
         extra = requirements.json_object(asked.extra_data)
         wanted = requirements.parse(asked.app_requirements, extra)
         work = self._workload(model)
+        if self.settings.precision:
+            work = replace(work, precisions=(self.settings.precision,))
         bounds = {
             "max_memory_mib": float(limits.max_memory_footprint),
             "max_latency_s": max(0.0, model.target_latency) or wanted.max_latency_s,
@@ -52,7 +54,7 @@ class HWResourcesModule(ModuleNode):
             devices = allowed_devices(self.devices, required, wanted.deployment)
         except NoMatchError as answer:
             raise ModuleError(str(answer)) from answer
-        best = place(work, devices, **bounds, precision=self.settings.precision)
+        best = place(work, devices, **bounds)
         if best is None:
             raise ModuleError(f"{model.model} does not fit: {obstacle(work, devices, **bounds)}")
         about = {
@@ -81,8 +83,9 @@ class HWResourcesModule(ModuleNode):
             known = self.models.find(model.model)
             if known is None:
                 raise ModuleError(
-                    f"cannot estimate {model.model!r}: it is not in the catalogue, and its "
-                    "model_properties give no JSON object with parameters and flops"
+                    f"cannot estimate {requirements.quoted(model.model)}: it is not in the "
+                    "catalogue, and its model_properties give no JSON object with parameters "
+                    "and flops"
                 ) from error
             return known.workload
 

@@ -46,6 +46,7 @@ class MLModelProviderModule(ModuleNode):
                 allowed_devices(self.devices, required, wanted.deployment),
                 wanted,
                 metadata_task=tasks[0],
+                every_device=self.devices.devices,
                 max_memory_mib=hardware.max_memory_footprint,
                 baseline=_baseline(task, inputs),
                 flops_weight=self.settings.flops_weight,

@@ -112,9 +112,32 @@ def test_a_refusal_names_the_one_constraint_to_relax(change: dict, relax: str, k
 
 
 def test_a_refusal_names_the_hardware() -> None:
-    query = Query("text-generation", DEVICES.find("microcontroller"))
+    query = Query("text-generation", DEVICES.find("microcontroller"), ALL)
     with pytest.raises(NoMatchError, match=r"relax hardware_required \(would give .*Qwen"):
         choose(MODELS, query)
+
+
+@pytest.mark.parametrize(
+    ("change", "relax"),
+    [
+        ({"max_memory_mib": 0.001, "max_latency_s": 100.0}, "max_memory_footprint"),
+        ({"max_memory_mib": 1e6, "max_latency_s": 1e-9}, "max_latency"),
+        (
+            {
+                "task": "text-generation",
+                "devices": DEVICES.find("microcontroller"),
+                "max_memory_mib": 1e6,
+                "max_latency_s": 1e3,
+            },
+            "hardware_required",
+        ),
+    ],
+)
+def test_limits_that_bear_on_the_same_thing_are_told_apart(change: dict, relax: str) -> None:
+    with pytest.raises(NoMatchError) as refusal:
+        choose(MODELS, replace(IMAGES, every_device=ALL, **change))
+    advice = str(refusal.value).partition("; relax ")[2]
+    assert advice.startswith(f"{relax} (would give") and " or " not in advice
 
 
 def test_a_refusal_may_need_several_to_be_relaxed() -> None:

@@ -150,6 +150,14 @@ def test_hw_resources(stage: Stage) -> None:
         (4, 1), app_requirements={}, hw_constraints={}, ml_model_provider={"model": "mine"}
     )
     assert "cannot estimate 'mine'" in sentence
+    assert stage.configure(precision="fp32")["precision"] == "fp32"
+    _, sentence = stage.fail(
+        (5, 1),
+        app_requirements={},
+        hw_constraints={"hardware_required": ["Coral"]},
+        ml_model_provider=resnet,
+    )
+    assert "cannot compute in fp32" in sentence
     assert "PIM-AI-1chip" in stage.configure(query="hardwares")["hardwares"].split(", ")
 
 

@@ -15,7 +15,6 @@ def place(
     *,
     max_memory_mib: float = 0.0,
     max_latency_s: float = 0.0,
-    precision: str = "",
 ) -> Estimate | None:
     """The estimate with the least energy per inference within the limits; None when nothing fits.
 
@@ -24,12 +23,11 @@ def place(
         devices: those allowed.
         max_memory_mib: MiB for the model, 0 = what the device has.
         max_latency_s: seconds per inference, 0 = any.
-        precision: the only one allowed, "" = any that model and device share.
     """
     estimates = [
         e
         for device in devices
-        for e in fitting(work, device, max_memory_mib=max_memory_mib, precision=precision)
+        for e in fitting(work, device, max_memory_mib=max_memory_mib)
         if not max_latency_s or e.latency_s <= max_latency_s
     ]
     return min(estimates, key=lambda e: (e.energy_j, e.latency_s, e.device.name), default=None)

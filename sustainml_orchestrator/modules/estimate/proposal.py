@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sustainml_orchestrator.modules.estimate.devices import Device, DeviceCatalogue, named
 from sustainml_orchestrator.modules.estimate.models import Model, ModelCatalogue, Workload
-from sustainml_orchestrator.modules.estimate.requirements import Requirements
+from sustainml_orchestrator.modules.estimate.requirements import Requirements, quoted
 from sustainml_orchestrator.modules.estimate.selection import (
     DEFAULT_FLOPS_WEIGHT,
     NoMatchError,
@@ -50,7 +50,7 @@ def allowed_devices(
         close = catalogue.similar(unknown[0])
         hint = f"; did you mean {' or '.join(close)}?" if close else ""
         raise NoMatchError(
-            f"hardware {', '.join(map(repr, unknown))} is unknown{hint} "
+            f"hardware {', '.join(quoted(name) for name in unknown[:5])} is unknown{hint} "
             "(a device, one of its aliases, or a class such as edge or gpu)"
         )
     if not named(required):
@@ -65,6 +65,7 @@ def propose(
     wanted: Requirements,
     *,
     metadata_task: str,
+    every_device: tuple[Device, ...] = (),
     max_memory_mib: float = 0.0,
     baseline: Baseline | None = None,
     flops_weight: float = DEFAULT_FLOPS_WEIGHT,
@@ -77,17 +78,14 @@ def propose(
     task = _task(models, wanted.goal, metadata_task)
     excluded = frozenset(name.casefold() for name in wanted.restrains)
     if wanted.selected:
-        chosen = models.find(wanted.selected)
-        if chosen is None:
-            close = models.similar(wanted.selected)
-            hint = f"; did you mean {' or '.join(close)}?" if close else ""
-            raise NoMatchError(f"model {wanted.selected!r} is not in the catalogue{hint}")
+        chosen = _by_name(models, wanted.selected)
         if not excludes(excluded, chosen):
             return _selected(chosen, task)
         # Asked for, and used up by an earlier alternative: the next best follows.
     query = Query(
         task=task,
         devices=devices,
+        every_device=every_device,
         family=wanted.family,
         licences=wanted.licences,
         max_memory_mib=max_memory_mib,
@@ -117,6 +115,15 @@ def _task(models: ModelCatalogue, goal: str, metadata_task: str) -> str:
     if asked in models.tasks or not metadata_task:
         return asked
     return models.task(metadata_task)
+
+
+def _by_name(models: ModelCatalogue, name: str) -> Model:
+    found = models.find(name)
+    if found is None:
+        close = models.similar(name)
+        hint = f"; did you mean {' or '.join(close)}?" if close else ""
+        raise NoMatchError(f"model {quoted(name)} is not in the catalogue{hint}")
+    return found
 
 
 def _selected(model: Model, task: str) -> Proposal:

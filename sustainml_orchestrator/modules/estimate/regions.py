@@ -21,6 +21,8 @@ from typing import Any
 
 import pycountry
 
+from sustainml_orchestrator.modules.estimate.requirements import quoted
+
 _GRAMS_PER_POUND = 453.59237
 #: codecarbon's names of the sources in the Canadian file -> those in its table of intensities.
 _CANADIAN_SOURCES = {"naturalGas": "natural_gas", "hydro": "hydroelectricity"}
@@ -103,9 +105,8 @@ class CarbonRegions:
         words = [name for name in {**self._names, **self._regions} if len(name) > 3]
         close = difflib.get_close_matches(parts[0], words, 3, 0.75)
         hint = f"; did you mean {', '.join(close)}?" if close else ""
-        return Intensity(
-            self.world_mean, "world", False, f"region {region.strip()!r} unknown; world mean{hint}"
-        )
+        note = f"region {quoted(region.strip())} unknown; world mean{hint}"
+        return Intensity(self.world_mean, "world", False, note)
 
     @cached_property
     def _native_names(self) -> dict[str, str]:

@@ -77,6 +77,11 @@ def text(extra: Mapping[str, Any], key: str) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
+def quoted(name: str, limit: int = 80) -> str:
+    """A name for an error sentence, cut where it is too long to read."""
+    return repr(name if len(name) <= limit else name[:limit] + " ...")
+
+
 def number(extra: Mapping[str, Any], key: str) -> float:
     """A positive finite number of a JSON object, else 0."""
     value = extra.get(key)

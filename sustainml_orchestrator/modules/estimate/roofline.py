@@ -78,12 +78,11 @@ def estimate(work: Workload, device: Device, precision: str) -> Estimate:
     )
 
 
-def fitting(
-    work: Workload, device: Device, *, max_memory_mib: float = 0.0, precision: str = ""
-) -> list[Estimate]:
+def fitting(work: Workload, device: Device, *, max_memory_mib: float = 0.0) -> list[Estimate]:
     """Estimates for every precision in which the model fits into memory; 0 = no further limit."""
     limit = min(device.memory_mib, max_memory_mib or device.memory_mib)
-    wanted = (precision,) if precision else work.precisions
     return [
-        estimate(work, device, p) for p in wanted if device.rate(p) and memory_mib(work, p) <= limit
+        estimate(work, device, precision)
+        for precision in work.precisions
+        if device.rate(precision) and memory_mib(work, precision) <= limit
     ]

@@ -8,11 +8,12 @@ quality less than one. The default 0.05 asks for 12 % more quality when the comp
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sustainml_orchestrator.modules.estimate.devices import Device
 from sustainml_orchestrator.modules.estimate.models import Model, ModelCatalogue, Workload
 from sustainml_orchestrator.modules.estimate.placement import place
+from sustainml_orchestrator.modules.estimate.requirements import quoted
 from sustainml_orchestrator.modules.estimate.roofline import Estimate
 
 DEFAULT_FLOPS_WEIGHT = 0.05
@@ -30,6 +31,7 @@ class Query:
 
     task: str
     devices: tuple[Device, ...]  #: on one of which it must run
+    every_device: tuple[Device, ...] = ()  #: that there is, to tell whether other hardware helps
     family: str = ""
     licences: frozenset[str] = frozenset()
     max_memory_mib: float = 0.0
@@ -74,18 +76,17 @@ def choose(catalogue: ModelCatalogue, query: Query) -> Choice:
     of_task = [m for m in catalogue.models if query.task in m.figures]
     if not of_task:
         raise NoMatchError(
-            f"no model for the task {query.task!r} in the catalogue; it has "
+            f"no model for the task {quoted(query.task)} in the catalogue; it has "
             f"{_list(catalogue.tasks, 40)}"
         )
     notes: list[str] = []
-    constraints = _constraints(query)
-    if query.family and not any(constraints["family"](m) for m in of_task):
+    if query.family and not any(_of_family(m, query) for m in of_task):
         # Front-ends send a family by default; one that never solves the task says nothing.
-        del constraints["family"]
         notes.append(f"no {query.family} for {query.task} in the catalogue, other families taken")
-    fitting = [m for m in of_task if all(test(m) for test in constraints.values())]
+        query = replace(query, family="")
+    fitting = [m for m in of_task if _fits(m, query)]
     if not fitting:
-        raise NoMatchError(_explain(of_task, constraints, query))
+        raise NoMatchError(_explain(of_task, query))
     candidates = [_candidate(m, query) for m in fitting]
     if query.accuracy:
         attainable = min(query.accuracy, max(c.quality for c in candidates))
@@ -95,26 +96,35 @@ def choose(catalogue: ModelCatalogue, query: Query) -> Choice:
     return Choice(tuple(_order(candidates, query, notes)), tuple(notes))
 
 
-def _constraints(query: Query) -> dict[str, Callable[[Model], bool]]:
-    """The tests a model must pass, by the name of what to relax."""
-    tests: dict[str, Callable[[Model], bool]] = {}
-    if query.excluded:
-        tests["model_restrains"] = lambda m: not excludes(query.excluded, m)
-    if query.family:
-        tests["family"] = lambda m: m.family.casefold() == query.family.casefold()
-    if query.licences:
-        tests["licence"] = lambda m: m.licence in query.licences
-    if query.min_quality:
-        tests["min_quality"] = lambda m: m.figures[query.task].quality >= query.min_quality
-    tests["hardware_required"] = lambda m: place(m.workload, query.devices) is not None
-    if query.max_memory_mib:
-        tests["max_memory_footprint"] = lambda m: _runs(m, query, latency=False)
-    if query.max_latency_s:
-        tests["max_latency"] = lambda m: _runs(m, query, latency=True)
-    if query.baseline is not None:
-        limit = _energy(query.baseline, query)
-        tests["less energy than the baseline"] = lambda m: _energy(m.workload, query) < limit
-    return tests
+#: What can be relaxed, by the word for it in the interface, and how.
+_RELAXED: dict[str, Callable[[Query], Query]] = {
+    "model_restrains": lambda q: replace(q, excluded=frozenset()),
+    "family": lambda q: replace(q, family=""),
+    "licence": lambda q: replace(q, licences=frozenset()),
+    "min_quality": lambda q: replace(q, min_quality=0.0),
+    "hardware_required": lambda q: replace(q, devices=q.every_device or q.devices),
+    "max_memory_footprint": lambda q: replace(q, max_memory_mib=0.0),
+    "max_latency": lambda q: replace(q, max_latency_s=0.0),
+    "less energy than the baseline": lambda q: replace(q, baseline=None),
+}
+
+
+def _fits(model: Model, query: Query) -> bool:
+    """Whether a model for the task meets every constraint."""
+    if excludes(query.excluded, model) or not _of_family(model, query):
+        return False
+    if query.licences and model.licence not in query.licences:
+        return False
+    if model.figures[query.task].quality < query.min_quality:
+        return False
+    placed = _place(model.workload, query)
+    if placed is None:
+        return False
+    return query.baseline is None or placed.energy_j < _energy(query.baseline, query)
+
+
+def _of_family(model: Model, query: Query) -> bool:
+    return not query.family or model.family.casefold() == query.family.casefold()
 
 
 def excludes(excluded: frozenset[str], model: Model) -> bool:
@@ -123,33 +133,24 @@ def excludes(excluded: frozenset[str], model: Model) -> bool:
     return full in excluded or full.rpartition("/")[2] in excluded
 
 
-def _runs(model: Model, query: Query, *, latency: bool) -> bool:
-    limit = query.max_latency_s if latency else 0.0
-    found = place(
-        model.workload, query.devices, max_memory_mib=query.max_memory_mib, max_latency_s=limit
-    )
-    return found is not None
-
-
-def _energy(work: Workload, query: Query) -> float:
-    """Joules per inference within the limits, else on the allowed hardware; infinite on none."""
-    found = place(
+def _place(work: Workload, query: Query) -> Estimate | None:
+    return place(
         work,
         query.devices,
         max_memory_mib=query.max_memory_mib,
         max_latency_s=query.max_latency_s,
-    ) or place(work, query.devices)
-    return found.energy_j if found else float("inf")
+    )
+
+
+def _energy(work: Workload, query: Query) -> float:
+    """Joules per inference within the limits, else on the allowed hardware; infinite on none."""
+    placed = _place(work, query) or place(work, query.devices)
+    return placed.energy_j if placed else float("inf")
 
 
 def _candidate(model: Model, query: Query) -> Candidate:
-    placement = place(
-        model.workload,
-        query.devices,
-        max_memory_mib=query.max_memory_mib,
-        max_latency_s=query.max_latency_s,
-    )
-    assert placement is not None  # the constraints have been tested
+    placement = _place(model.workload, query)
+    assert placement is not None  # it fits
     quality = model.figures[query.task].quality
     score = quality / model.workload.flops**query.flops_weight
     return Candidate(model, placement, quality, score)
@@ -169,18 +170,17 @@ def _order(candidates: list[Candidate], query: Query, notes: list[str]) -> list[
     return sorted(meets, key=lambda c: (-c.quality, c.placement.energy_j))
 
 
-def _explain(
-    models: list[Model], constraints: dict[str, Callable[[Model], bool]], query: Query
-) -> str:
+def _explain(models: list[Model], query: Query) -> str:
     """Which single constraint, dropped, gives matches."""
-    helps = []
-    for name in constraints:
-        others = [test for key, test in constraints.items() if key != name]
-        matches = [m.name for m in models if all(test(m) for test in others)]
-        if matches:
+    asked, helps = [], []
+    for name, relax in _RELAXED.items():
+        relaxed = relax(query)
+        if relaxed == query:
+            continue
+        asked.append(name)
+        if matches := [m.name for m in models if _fits(m, relaxed)]:
             helps.append(f"{name} (would give {_list(matches)})")
-    asked = ", ".join(constraints)
-    head = f"none of {len(models)} models for {query.task} meets all of: {asked}"
+    head = f"none of {len(models)} models for {query.task} meets {', '.join(asked)}"
     if helps:
         return f"{head}; relax {' or '.join(helps)}"
     return f"{head}; no single one is to blame, relax several"
