@@ -132,15 +132,19 @@ class OrchestratorClient:
 
     # Calls #
 
-    def call(self, service: str, timeout: float | None = None, **fields: Any) -> Any:
+    def call(self, service: str, wait: float | None = None, /, **fields: Any) -> Any:
         """Call any service of the orchestrator by its short name; returns the response.
+
+        Args:
+            wait: longest wait, in s; None = the client's timeout.
+            fields: of the request.
 
         Raises:
             ClientError: it is not there, does not answer, or refuses.
         """
         kind = getattr(sustainml_msgs.srv, names.SERVICES[service])
         begun = time.monotonic()
-        deadline = begun + (self.timeout if timeout is None else timeout)
+        deadline = begun + (self.timeout if wait is None else wait)
         client = self._clients.get(service)
         if client is None:
             client = self._clients[service] = self.node.create_client(
@@ -219,7 +223,11 @@ class OrchestratorClient:
         return _id(response.task_id)
 
     def get_task(
-        self, task_id: TaskId = NO_TASK, *, modules: Sequence[str] = (), include_binary: bool = False
+        self,
+        task_id: TaskId = NO_TASK,
+        *,
+        modules: Sequence[str] = (),
+        include_binary: bool = False,
     ) -> Task:
         """All data of a task; (0, 0) is the newest, (p, 0) the latest of problem p."""
         return self.call(

@@ -52,12 +52,12 @@ def _write_csv(rows: Sequence[Any]) -> None:
 
 
 def _table(rows: Sequence[Any]) -> Table:
-    table = Table()
-    for head in ("task", "model", "hardware"):
-        table.add_column(head, overflow="fold")
-    heads = ("quality", "latency\n(s)", "power\n(W)", "energy\n(Wh)", "carbon\n(kgCO2e)")
-    for head in heads:
-        table.add_column(head, justify="right")
+    from sustainml_orchestrator.cli.tables import new_table
+
+    table = new_table(
+        ("task", "model", "hardware"),
+        ("quality", "latency\n(s)", "power\n(W)", "energy\n(Wh)", "carbon\n(kgCO2e)"),
+    )
     table.add_column("Pareto-\noptimal", justify="center")
     for row in rows:
         figures = (
@@ -90,7 +90,9 @@ def _draw(rows: Sequence[Any], path: Path, problem: int) -> None:
         [r.carbon_footprint for r in best], [r.quality for r in best],
         marker="*", s=220, c="green", label="best", zorder=3,
     )  # fmt: skip
-    axes.set(xlabel="carbon footprint (kgCO2e)", ylabel="quality (0..1)", title=f"problem {problem}")
+    axes.set(
+        xlabel="carbon footprint (kgCO2e)", ylabel="quality (0..1)", title=f"problem {problem}"
+    )
     if known and min(r.carbon_footprint for r in known) > 0:
         axes.set_xscale("log")
     if known:

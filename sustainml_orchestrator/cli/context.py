@@ -21,7 +21,8 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_UNREACHABLE = 3
 
-out = Console(soft_wrap=False)
+#: Tables need room; a pipe or file has as much as we like.
+out = Console() if sys.stdout.isatty() else Console(width=120)
 err = Console(stderr=True, soft_wrap=True)
 
 

@@ -110,7 +110,7 @@ def _announce(supervisor: Supervisor) -> None:
             except ClientError as error:
                 reason = error.message
                 continue
-            _tell("up", "ready: in another terminal, try `sustainml submit -d \"…\" --watch`")
+            _tell("up", 'ready: in another terminal, try `sustainml submit -d "…" --watch`')
             return
         _tell("up", f"not ready yet, going on: {reason}")
 

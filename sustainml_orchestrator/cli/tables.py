@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rich import box
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -43,13 +44,29 @@ def seconds(summary: Any) -> float:
     return float(end.sec - begin.sec + (end.nanosec - begin.nanosec) * 1e-9)
 
 
+def new_table(texts: Sequence[str], figures: Sequence[str], title: str = "") -> Table:
+    """An empty table: columns of text, then of figures; lean, so that 80 columns do."""
+    table = Table(
+        title=title or None,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1),
+    )
+    for head in texts:
+        table.add_column(head, overflow="fold")
+    for head in figures:
+        table.add_column(head, justify="right", no_wrap=True)
+    return table
+
+
 def task_table(summaries: Iterable[Any], title: str = "") -> Table:
     """One line per task."""
-    table = Table(title=title or None, title_justify="left")
-    for head in ("task", "status", "problem", "model", "hardware"):
-        table.add_column(head, overflow="fold")
-    for head in ("quality", "energy\n(Wh)", "carbon\n(kgCO2e)", "done"):
-        table.add_column(head, justify="right")
+    table = new_table(
+        ("task", "status", "problem", "model", "hardware"),
+        ("quality", "energy\n(Wh)", "carbon\n(kgCO2e)", "done"),
+        title,
+    )
     for item in summaries:
         table.add_row(
             name_of(item), status_of(item), item.problem_short_description[:60], item.model,
@@ -61,13 +78,10 @@ def task_table(summaries: Iterable[Any], title: str = "") -> Table:
 
 def result_table(tasks: Iterable[Any]) -> Table:
     """What came out: one line per task, with all figures."""
-    table = Table()
-    for head in ("task", "problem", "model", "hardware"):
-        table.add_column(head, overflow="fold")
-    for head in (
-        "latency\n(s)", "power\n(W)", "energy\n(Wh)", "carbon\n(kgCO2e)", "taken\n(s)",
-    ):  # fmt: skip
-        table.add_column(head, justify="right", no_wrap=True)
+    table = new_table(
+        ("task", "problem", "model", "hardware"),
+        ("latency\n(s)", "power\n(W)", "energy\n(Wh)", "carbon\n(kgCO2e)", "taken\n(s)"),
+    )
     for task in tasks:
         item = task.summary
         table.add_row(
@@ -80,9 +94,7 @@ def result_table(tasks: Iterable[Any]) -> Table:
 
 def node_table(nodes: Iterable[Any]) -> Table:
     """One line per node."""
-    table = Table()
-    for head in ("node", "status", "wanted", "tasks", "resets", "instances", "remark"):
-        table.add_column(head, overflow="fold")
+    table = new_table(("node", "status", "wanted", "tasks", "resets", "instances", "remark"), ())
     for node in nodes:
         status = NodeStatus(node.node_status)
         table.add_row(
@@ -140,9 +152,7 @@ class Bars:
             return
         if name not in self._rows:
             self._rows[name] = self._progress.add_task("", total=1.0, name=name)
-        self._progress.update(
-            self._rows[name], completed=float(summary.progress), description=step
-        )
+        self._progress.update(self._rows[name], completed=float(summary.progress), description=step)
 
 
 def print_results(tasks: Sequence[Any]) -> None:

@@ -156,9 +156,7 @@ def without_credentials(extra_data: bytes) -> bytes:
 # Tasks #
 
 
-def progress_to_msg(
-    name: str, record: StepRecord, has_output: bool
-) -> ModuleProgress:
+def progress_to_msg(name: str, record: StepRecord, has_output: bool) -> ModuleProgress:
     """What is known of one module's work."""
     return ModuleProgress(
         node_name=name,

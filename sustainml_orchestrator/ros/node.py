@@ -1,6 +1,6 @@
 """The orchestrator as a ROS 2 node: carries events into the core and its commands out.
 
-    ros2 run sustainml_orchestrator orchestrator --ros-args -p journal_path:=/tmp/journal.sqlite
+ros2 run sustainml_orchestrator orchestrator --ros-args -p journal_path:=/tmp/journal.sqlite
 """
 
 from __future__ import annotations
@@ -123,9 +123,7 @@ class OrchestratorNode(Node):
             lambda: self.executor,
             lambda: int(self.get_parameter("max_pending_calls").value),
         )
-        services = Services(
-            self, self.core, self._calls, self._limits, Configuration(self)
-        )
+        services = Services(self, self.core, self._calls, self._limits, Configuration(self))
         self._goals = Goals(self, self.core, self._calls, services.submission)
         self._diagnostics = Diagnostics(self, self.core, self._dropped)
         self._inbox = Inbox(self, pipeline, self.dispatch, self._dropped)

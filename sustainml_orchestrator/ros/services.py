@@ -203,9 +203,7 @@ class Services:
             raise invalid(f"cmd_node is {request.cmd_node}; use START_NODE=1 to TERMINATE_NODE=4")
         default = float(self._node.get_parameter("control_timeout").value)
         timeout = requests.check_seconds("timeout", request.timeout, default)
-        await self._calls.ask(
-            lambda call: NodeCommanded(call, request.node_name, command, timeout)
-        )
+        await self._calls.ask(lambda call: NodeCommanded(call, request.node_name, command, timeout))
         response.nodes = self._states(request.node_name)
 
     async def configure_node(self, request: Any, response: Any) -> None:
@@ -251,4 +249,6 @@ class Services:
             field = f"{spec.name}_baseline"
             if iteration.task_id.iteration_id > 1 and hasattr(response, field):
                 baseline = core.tasks.baseline(iteration, spec.index)
-                setattr(response, field, conversions.baseline_to_msg(core, iteration, spec, baseline))
+                setattr(
+                    response, field, conversions.baseline_to_msg(core, iteration, spec, baseline)
+                )
