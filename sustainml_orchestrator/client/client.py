@@ -1,11 +1,4 @@
-"""Typed Python calls over the services of the orchestrator: for scripts, front-ends, tests.
-
-    with OrchestratorClient() as client:
-        task = client.start_task(UserInput(problem_definition="tell cats from dogs in photos"))
-        print(client.wait_for_task(task, timeout=60.0).summary.model)
-
-Every wait has a deadline; what goes wrong is a `ClientError` with a code and a sentence.
-"""
+"""The client itself; see the package."""
 
 from __future__ import annotations
 
@@ -15,11 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import rclpy
-import sustainml_msgs.srv
 from rclpy.action import ActionClient
-from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from sustainml_msgs.action import RunTask
 from sustainml_msgs.msg import (
     IterationComparison,
@@ -31,6 +20,13 @@ from sustainml_msgs.msg import (
 )
 from sustainml_msgs.msg import TaskId as TaskIdMsg
 
+from sustainml_orchestrator.client.connection import DEFAULT_TIMEOUT, Connection
+from sustainml_orchestrator.client.errors import (
+    OrchestratorUnavailable,
+    RequestRefused,
+    RequestTimeout,
+    unavailable,
+)
 from sustainml_orchestrator.core.ids import (
     NO_TASK,
     ErrorCode,
@@ -42,43 +38,11 @@ from sustainml_orchestrator.core.ids import (
 from sustainml_orchestrator.core.states import FINAL_TASKS
 from sustainml_orchestrator.ros import names
 
-DEFAULT_TIMEOUT = 5.0
 _PAGE = 500
-#: An orchestrator that is there is found sooner, in s.
-_DISCOVERY = 2.0
 
 
-class ClientError(Exception):
-    """A call that brought no result: `code` says why, `message` what to do."""
-
-    def __init__(self, code: ErrorCode, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-
-
-class OrchestratorUnavailable(ClientError):
-    """No orchestrator is reachable."""
-
-
-class RequestTimeout(ClientError):
-    """The orchestrator is there, but the answer did not come in time."""
-
-
-class RequestRefused(ClientError):
-    """The orchestrator answered: no."""
-
-
-def _unavailable(namespace: str) -> OrchestratorUnavailable:
-    return OrchestratorUnavailable(
-        ErrorCode.NODE_UNAVAILABLE,
-        f"no orchestrator answers in namespace {namespace}; start one with `sustainml up`, or "
-        "check ROS_DOMAIN_ID and ROS_AUTOMATIC_DISCOVERY_RANGE with `sustainml doctor`",
-    )
-
-
-class OrchestratorClient:
-    """A front-end's connection to one orchestrator; has a ROS context and thread of its own.
+class OrchestratorClient(Connection):
+    """Everything that a front-end can ask of the orchestrator.
 
     Args:
         namespace: of the framework.
@@ -86,94 +50,12 @@ class OrchestratorClient:
     """
 
     def __init__(
-        self,
-        namespace: str = names.DEFAULT_NAMESPACE,
-        *,
-        timeout: float = DEFAULT_TIMEOUT,
-        node_name: str = "sustainml_client",
+        self, namespace: str = names.DEFAULT_NAMESPACE, *, timeout: float = DEFAULT_TIMEOUT
     ) -> None:
-        self.namespace = "/" + namespace.strip("/")
-        self.timeout = timeout
-        self._context = Context()
-        rclpy.init(context=self._context, args=[])
-        unique = f"{node_name}_{time.monotonic_ns() % 10**9}"
-        self.node = rclpy.create_node(
-            unique,
-            namespace=self.namespace,
-            context=self._context,
-            use_global_arguments=False,
-            start_parameter_services=False,
-        )
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self.node)
-        self._clients: dict[str, Any] = {}
         self._changed = threading.Condition()
         self._updates: list[list[TaskSummary]] = []
         self._subscription: Any = None
-        self._thread = threading.Thread(target=self._spin, daemon=True)
-        self._thread.start()
-
-    def __enter__(self) -> OrchestratorClient:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Leave the graph."""
-        rclpy.try_shutdown(context=self._context)
-        self._thread.join(timeout=2.0)
-
-    def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            pass
-
-    # Calls #
-
-    def call(self, service: str, wait: float | None = None, /, **fields: Any) -> Any:
-        """Call any service of the orchestrator by its short name; returns the response.
-
-        Args:
-            wait: longest wait, in s; None = the client's timeout.
-            fields: of the request.
-
-        Raises:
-            ClientError: it is not there, does not answer, or refuses.
-        """
-        kind = getattr(sustainml_msgs.srv, names.SERVICES[service])
-        begun = time.monotonic()
-        deadline = begun + (self.timeout if wait is None else wait)
-        client = self._clients.get(service)
-        if client is None:
-            client = self._clients[service] = self.node.create_client(
-                kind, names.service(service), qos_profile=names.SERVICE_QOS
-            )
-        while not client.service_is_ready():
-            if time.monotonic() > min(deadline, begun + _DISCOVERY):
-                raise _unavailable(self.namespace)
-            time.sleep(0.02)
-        future = client.call_async(kind.Request(**fields))
-        response = self._wait(future, deadline)
-        if response is None:
-            client.remove_pending_request(future)
-            raise RequestTimeout(
-                ErrorCode.TIMEOUT,
-                f"{service} was not answered in time; is the orchestrator alive? try again, or "
-                "give a longer timeout",
-            )
-        if not response.success:
-            raise RequestRefused(ErrorCode(response.error_code), response.message)
-        return response
-
-    @staticmethod
-    def _wait(future: Any, deadline: float) -> Any | None:
-        done = threading.Event()
-        future.add_done_callback(lambda _: done.set())
-        if not done.wait(max(0.0, deadline - time.monotonic())):
-            return None
-        return future.result()
+        super().__init__(namespace, timeout=timeout)
 
     # Tasks #
 
@@ -375,7 +257,7 @@ class OrchestratorClient:
         )
         try:
             if not came.wait(self.timeout if timeout is None else timeout):
-                raise _unavailable(self.namespace)
+                raise unavailable(self.namespace)
             return states[-1]
         finally:
             self.node.destroy_subscription(subscription)
@@ -455,14 +337,14 @@ class OrchestratorClient:
         )
         try:
             if not action.wait_for_server(timeout_sec=min(timeout, self.timeout)):
-                raise _unavailable(self.namespace)
+                raise unavailable(self.namespace)
             goal = RunTask.Goal(
                 user_input=user_input,
                 extra_data_json=json.dumps(extra_data) if extra_data else "",
             )
             tell = (lambda message: feedback(message.feedback.summary)) if feedback else None
-            handle = self._wait(action.send_goal_async(goal, feedback_callback=tell), deadline)
-            answer = self._wait(handle.get_result_async(), deadline) if handle else None
+            handle = self.wait(action.send_goal_async(goal, feedback_callback=tell), deadline)
+            answer = self.wait(handle.get_result_async(), deadline) if handle else None
             if answer is None:
                 raise RequestTimeout(ErrorCode.TIMEOUT, f"run_task: no result in {timeout:g} s")
             if not answer.result.success:
