@@ -22,10 +22,11 @@ class Channel:
     """
 
     def __init__(self, sock: socket.socket) -> None:
+        """Talk over a connected stream socket."""
         self._socket = sock
         self._sending = threading.Lock()
 
-    def send(self, value: Any) -> None:
+    def send(self, value: object) -> None:
         """Send an object.
 
         Raises:
@@ -43,7 +44,7 @@ class Channel:
         """Wait until something can be received, ``timeout`` s at most."""
         return bool(select.select([self._socket], [], [], timeout)[0])
 
-    def receive(self) -> Any:
+    def receive(self) -> Any:  # noqa: ANN401 - what was sent
         """Wait for the next object.
 
         Raises:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -56,6 +55,7 @@ class InputFetcher:
         fetched: Callable[[Job, int, Parts], None],
         failed: Callable[[Job, TaskStatus, ErrorCode, str], None],
     ) -> None:
+        """``fetched`` and ``failed`` are told how a fetch ended."""
         self._spec = spec
         self._instance = node.get_fully_qualified_name()
         self._fetched = fetched
@@ -129,7 +129,7 @@ class InputFetcher:
             text = f"{self._client.srv_name} gave an answer that cannot be used: {error}"
             self._failed(pending.job, TaskStatus.RETURNED, ErrorCode.INTERNAL_ERROR, text)
 
-    def _finish(self, job: Job, response: Any) -> None:
+    def _finish(self, job: Job, response: GetInputs.Response) -> None:
         if not response.success:
             code, text = ErrorCode(response.error_code), response.message
             owed = code not in (ErrorCode.REJECTED, ErrorCode.NOT_FOUND)
@@ -144,7 +144,7 @@ class InputFetcher:
             return
         self._fetched(job, response.try_number or job.try_number, parts)
 
-    def _parts(self, job: Job, response: Any) -> Parts:
+    def _parts(self, job: Job, response: GetInputs.Response) -> Parts:
         task = response.task
         extra = {output.node_name: bytes(output.serialized) for output in task.extra_outputs}
         parts: Parts = {}

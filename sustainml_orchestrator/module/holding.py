@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from sustainml_orchestrator.core.ids import TaskId
@@ -18,6 +19,17 @@ V = TypeVar("V")
 MEMORY = 10_000
 
 
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Bounds of what a module holds: calls at a time, tasks, bytes."""
+
+    workers: int = 1
+    output_cache: int = 256 << 20
+    max_pending_joins: int = 1000
+    max_held_tasks: int = 1000
+    max_held_bytes: int = 1 << 30
+
+
 class Holding:
     """Jobs held. Invariants: the queue is what is QUEUED; at most ``workers`` calls are alive.
 
@@ -25,6 +37,7 @@ class Holding:
     """
 
     def __init__(self, *, workers: int) -> None:
+        """Hold nothing yet."""
         self._workers = workers
         self._jobs: dict[tuple[int, TaskId], Job] = {}
         self._queue: deque[Job] = deque()
@@ -34,12 +47,15 @@ class Holding:
         self.size = 0
 
     def __len__(self) -> int:
+        """How many jobs are held."""
         return len(self._jobs)
 
     def __iter__(self) -> Iterator[Job]:
+        """All jobs held, oldest first; any may be forgotten meanwhile."""
         return iter(list(self._jobs.values()))
 
     def __contains__(self, job: Job) -> bool:
+        """Whether this very job is held."""
         return self._jobs.get(job.ticket.key) is job
 
     @property

@@ -98,7 +98,7 @@ class Host:
             log.error(clean(f"task {ticket.task_id}: {traceback.format_exc()}"))
             return Failed(ErrorCode.INTERNAL_ERROR, describe(error))
 
-    def _serialize(self, output: Any, ticket: Ticket) -> bytes:
+    def _serialize(self, output: object, ticket: Ticket) -> bytes:
         wanted = self._spec.output_type
         if not isinstance(output, wanted):
             raise ModuleError(

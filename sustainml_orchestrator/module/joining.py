@@ -48,6 +48,7 @@ class Joiner:
         self.evicted = 0
 
     def __len__(self) -> int:
+        """How many tasks wait for inputs."""
         return len(self._partial)
 
     @property

@@ -32,14 +32,14 @@ class ModuleNode(ABC):
     output_type: ClassVar[type | None] = None
     baselines: ClassVar[Sequence[str] | None] = None
 
-    def on_start(self) -> None:
+    def on_start(self) -> None:  # noqa: B027 - there may be nothing to load
         """Load what is needed. Called in each worker at START and RESET, and after a crash.
 
         The node is INITIALIZING meanwhile; an exception puts it in ERROR, with its text.
         """
 
     @abstractmethod
-    def process(self, task: Task, inputs: Inputs) -> Any:
+    def process(self, task: Task, inputs: Inputs) -> Any:  # noqa: ANN401 - any message type
         """Work on a task; return a message of the output type.
 
         May take hours; then look at ``task.cancelled`` or call ``task.check()`` now and then.

@@ -32,6 +32,7 @@ class Nursery:
     """
 
     def __init__(self, worker_main: WorkerMain) -> None:
+        """Fork the nursery off; ``worker_main`` is what each of its workers runs."""
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         sys.stdout.flush()
         sys.stderr.flush()

@@ -24,12 +24,14 @@ class FinishedTasks:
     """The latest finished tasks, up to so many bytes of output and so many tasks."""
 
     def __init__(self, *, max_bytes: int, max_tasks: int = 10_000) -> None:
+        """Keep ``max_bytes`` of output and ``max_tasks`` ends at most."""
         self._max_bytes = max_bytes
         self._max_tasks = max_tasks
         self._tasks: OrderedDict[tuple[int, TaskId], Finished] = OrderedDict()
         self._bytes = 0
 
     def __len__(self) -> int:
+        """How many ends are known."""
         return len(self._tasks)
 
     @property

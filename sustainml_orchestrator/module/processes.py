@@ -17,7 +17,7 @@ from sustainml_orchestrator.module.channel import Channel
 from sustainml_orchestrator.module.nursery import Nursery
 from sustainml_orchestrator.module.task import ModuleError
 from sustainml_orchestrator.module.worker_process import Cancel, Configure, Setup
-from sustainml_orchestrator.module.workers import Workers, WorkersBroken, call_of, no_answer
+from sustainml_orchestrator.module.workers import BrokenWorkersError, Workers, call_of, no_answer
 
 _transactions = itertools.count(1)
 
@@ -29,7 +29,7 @@ class WorkerProcess:
         """Fork a worker; it begins with ``on_start``.
 
         Raises:
-            WorkersBroken: there is no way to make a process.
+            BrokenWorkersError: there is no way to make a process.
         """
         calls, their_calls = socket.socketpair()
         side, their_side = socket.socketpair()
@@ -48,7 +48,7 @@ class WorkerProcess:
                 self._number = nursery.spawn(their_calls, their_side, self._died)
             self._calls.send(setup)
         except OSError as error:
-            raise WorkersBroken(f"no worker process can be started: {error}") from error
+            raise BrokenWorkersError(f"no worker process can be started: {error}") from error
 
     @property
     def usable(self) -> bool:
@@ -65,14 +65,14 @@ class WorkerProcess:
         """Wait for the end of ``on_start``.
 
         Raises:
-            WorkersBroken: it failed or crashed.
+            BrokenWorkersError: it failed or crashed.
         """
         try:
             error = self._calls.receive()
         except (EOFError, OSError) as gone:
-            raise WorkersBroken(f"on_start failed: {self.obituary}") from gone
+            raise BrokenWorkersError(f"on_start failed: {self.obituary}") from gone
         if error:
-            raise WorkersBroken(f"on_start failed: {error}")
+            raise BrokenWorkersError(f"on_start failed: {error}")
         self.ready = True
 
     def run(self, job: Job) -> Outcome:
@@ -111,6 +111,13 @@ class WorkerProcess:
                     raise ModuleError(*error)
                 return answer
         raise TimeoutError
+
+    def follow(self, configuration: dict[str, Any], deadline: float) -> None:
+        """Hand over what another worker has accepted; if it fails here, this one is outdated."""
+        try:
+            self.configure(configuration, deadline, {})
+        except (ModuleError, TimeoutError, EOFError, OSError):
+            self.outdated = True
 
     def close(self) -> None:
         """Let it end by itself, which it does unless it is busy."""
@@ -158,12 +165,14 @@ class ProcessWorkers(Workers):
         self._ended = False
 
     def prepare(self) -> None:
+        """Fork all workers; they run ``on_start`` side by side."""
         workers = [self._spawn() for _ in range(self._count)]
         for worker in workers:
             worker.await_ready()
             self._free.put(worker)
 
     def run(self, job: Job, report: Callable[[Outcome], None]) -> None:
+        """Have a free worker call ``process``; replace it when that cost its life."""
         worker = self._free.get()
         try:
             if not worker.usable:  # it died while it had nothing to do
@@ -175,7 +184,7 @@ class ProcessWorkers(Workers):
                 report(Failed(ErrorCode.CANCELLED, "cancelled before it began"))
             else:
                 report(worker.run(job))
-        except WorkersBroken as error:
+        except BrokenWorkersError as error:
             report(Failed(ErrorCode.NODE_UNAVAILABLE, str(error)))
             raise
         finally:
@@ -188,6 +197,7 @@ class ProcessWorkers(Workers):
         self._free.put(worker)
 
     def cancel(self, job: Job) -> None:
+        """Tell a call that nobody waits for it, and kill it if it does not heed."""
         with self._changed:
             self._cancelled.add(job.number)
             worker = self._running.get(job.number)
@@ -198,6 +208,7 @@ class ProcessWorkers(Workers):
         timer.start()
 
     def configure(self, configuration: dict[str, Any], timeout: float) -> dict[str, Any]:
+        """Hand a configuration to all workers, one after the other."""
         deadline = time.monotonic() + timeout
         if not self._configuring.acquire(timeout=timeout):
             raise no_answer(timeout)
@@ -206,10 +217,7 @@ class ProcessWorkers(Workers):
             with self._changed:
                 others = self._all - {asked} if configuration else set()
             for worker in others:
-                try:
-                    worker.configure(configuration, deadline, self._configuration)
-                except (ModuleError, TimeoutError, EOFError, OSError):
-                    worker.outdated = True
+                worker.follow(configuration, deadline)
             return answer
         finally:
             self._configuring.release()
@@ -232,6 +240,7 @@ class ProcessWorkers(Workers):
             ) from error
 
     def end(self, grace: float) -> bool:
+        """Cancel everything, wait, and kill what is left."""
         with self._changed:
             self._ended = True
             running = dict(self._running)
@@ -255,7 +264,7 @@ class ProcessWorkers(Workers):
     def _spawn(self) -> WorkerProcess:
         with self._changed:
             if self._ended:
-                raise WorkersBroken("the workers were ended meanwhile")
+                raise BrokenWorkersError("the workers were ended meanwhile")
             setup = Setup(self._instance, dict(self._configuration))
             worker = WorkerProcess(self._nursery, setup)
             self._all.add(worker)

@@ -36,13 +36,13 @@ def run(cls: type[ModuleNode], args: Sequence[str] | None = None) -> int:
         spec_of(cls)
         nursery = Nursery(partial(serve, cls))
     except TypeError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 2
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node = ModuleSkin(cls, nursery, on_exit=lambda: requests.put(_COMMAND))
     except Exception as error:
-        print(f"{cls.module}: {error}", file=sys.stderr)
+        sys.stderr.write(f"{cls.module}: {error}\n")
         nursery.close()
         return 2
     nursery.watch()

@@ -11,6 +11,7 @@ from typing import Any
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, ShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 from sustainml_msgs.msg import NodeControl
 
@@ -26,17 +27,18 @@ from sustainml_orchestrator.module import parameters
 from sustainml_orchestrator.module.configuring import ConfigureService
 from sustainml_orchestrator.module.crew import Crew
 from sustainml_orchestrator.module.fetching import InputFetcher
+from sustainml_orchestrator.module.holding import Limits
 from sustainml_orchestrator.module.host import Host
 from sustainml_orchestrator.module.node import ModuleNode
 from sustainml_orchestrator.module.nursery import Nursery
 from sustainml_orchestrator.module.processes import ProcessWorkers
 from sustainml_orchestrator.module.spec import TYPES, USER_INPUT, spec_of
-from sustainml_orchestrator.module.state import Limits, ModuleState
+from sustainml_orchestrator.module.state import ModuleState
 from sustainml_orchestrator.module.states import Trigger
 from sustainml_orchestrator.module.statuses import StatusPublisher
 from sustainml_orchestrator.module.task import BASELINE
 from sustainml_orchestrator.module.wire import Ticket, read_ticket, stamp
-from sustainml_orchestrator.module.workers import ThreadWorkers, Workers, WorkersBroken
+from sustainml_orchestrator.module.workers import BrokenWorkersError, ThreadWorkers, Workers
 from sustainml_orchestrator.ros import names
 
 #: Messages taken from one subscription before the others, and timers, have their turn.
@@ -136,11 +138,16 @@ class ModuleSkin(Node):
             self._subscribe(TYPES[name], topic, take, names.DATA_QOS, raw=True)
 
     def _subscribe(
-        self, type_: type, topic: str, take: Callable[[Any], None], qos: Any, raw: bool = False
+        self,
+        type_: type,
+        topic: str,
+        take: Callable[[Any], None],
+        qos: QoSProfile,
+        raw: bool = False,
     ) -> None:
         """Take all that has arrived at each wake-up, which costs more than a message does."""
 
-        def receive(message: Any) -> None:
+        def receive(message: Any) -> None:  # noqa: ANN401 - message or bytes
             for _ in range(_DRAIN):
                 self._guarded(take, message)
                 taken = subscription.handle.take_message(type_, raw)
@@ -187,7 +194,7 @@ class ModuleSkin(Node):
 
     # What goes out #
 
-    def _dispatch(self, happened: Callable[..., list[act.Action]], *args: Any) -> None:
+    def _dispatch(self, happened: Callable[..., list[act.Action]], *args: object) -> None:
         with self._lock:
             for action in happened(*args):
                 self._perform(action)
@@ -257,7 +264,7 @@ class ModuleSkin(Node):
         generation = self._state.generation
         try:
             workers.run(job, partial(self._call_ended, job))
-        except WorkersBroken as error:
+        except BrokenWorkersError as error:
             if workers is self._workers:
                 self._broken(generation, error)
         except Exception as error:
@@ -287,7 +294,7 @@ class ModuleSkin(Node):
     def _nudge(self) -> None:
         self._executor_.create_task(_nothing)
 
-    def _guarded(self, callback: Callable[..., None], *args: Any) -> None:
+    def _guarded(self, callback: Callable[..., None], *args: object) -> None:
         """No message, whatever it holds, may end the node."""
         try:
             callback(*args)

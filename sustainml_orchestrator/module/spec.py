@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sustainml_msgs.msg import (
     AppRequirements,
@@ -128,7 +128,7 @@ def _input_types(cls: type[ModuleNode], name: str) -> dict[str, type]:
     return {one: TYPES[one] for one in inputs}
 
 
-def _check_message(cls: type[ModuleNode], type_: Any) -> None:
+def _check_message(cls: type[ModuleNode], type_: type | None) -> None:
     fields = getattr(type_, "get_fields_and_field_types", dict)()
     if tuple(fields)[:4] != _COMMON_FIELDS:
         raise TypeError(

@@ -1,11 +1,12 @@
-"""The module side of the protocol: a pure state machine. What happens goes in as a method call,
-what must be done comes out as a list of actions. It never waits, reads a clock, logs or does I/O.
+"""The module side of the protocol: a pure state machine.
+
+What happens goes in as a method call, what must be done comes out as a list of actions. It never
+waits, reads a clock, logs or does I/O.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Set
-from dataclasses import dataclass
 
 from sustainml_orchestrator.core.ids import (
     ErrorCode,
@@ -31,7 +32,7 @@ from sustainml_orchestrator.module.actions import (
     Report,
     Run,
 )
-from sustainml_orchestrator.module.holding import Holding, Memory
+from sustainml_orchestrator.module.holding import Holding, Limits, Memory
 from sustainml_orchestrator.module.joining import Joiner, Parts
 from sustainml_orchestrator.module.outputs import Finished, FinishedTasks
 from sustainml_orchestrator.module.states import REPORTED, TRANSITIONS, TRIGGERS, Mode, Trigger
@@ -46,17 +47,6 @@ ABANDONED = {
 
 #: Ids of commands grow, and begin anew after the greatest.
 _HALF_CIRCLE = 1 << 31
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """Bounds of what a module holds: calls at a time, tasks, bytes."""
-
-    workers: int = 1
-    output_cache: int = 256 << 20
-    max_pending_joins: int = 1000
-    max_held_tasks: int = 1000
-    max_held_bytes: int = 1 << 30
 
 
 class ModuleState:
@@ -351,8 +341,7 @@ class ModuleState:
     def _give_back(self, actions: list[Action]) -> None:
         jobs = list(self._held)
         self._drop_all(actions)
-        for job in jobs:
-            actions.append(self._report(job, TaskStatus.RETURNED, text=self._error))
+        actions += [self._report(job, TaskStatus.RETURNED, text=self._error) for job in jobs]
 
     # Words #
 

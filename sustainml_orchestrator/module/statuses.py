@@ -15,6 +15,7 @@ class StatusPublisher:
     """Publishes what a module says of itself. Not thread-safe: one message object is reused."""
 
     def __init__(self, node: Node, *, module: str, incarnation: int) -> None:
+        """Sign all statuses with the name and incarnation of the node."""
         self._clock = node.get_clock()
         self._publisher = node.create_publisher(NodeStatus, names.STATUS, names.STATUS_QOS)
         instance = node.get_fully_qualified_name()

@@ -13,12 +13,12 @@ from sustainml_orchestrator.core.ids import ErrorCode, TaskId
 class ModuleError(Exception):
     """Raised in ``process`` or ``configure``: it cannot be done, and why.
 
-    Args:
-        sentence: what is wrong and what to do, for the user who reads it.
-        error_code: INVALID_REQUEST (the default) tells that another try would fail as well.
+    The sentence says what is wrong and what to do, for the user who reads it. INVALID_REQUEST,
+    the default code, tells that another try would fail as well.
     """
 
     def __init__(self, sentence: str, error_code: ErrorCode = ErrorCode.INVALID_REQUEST) -> None:
+        """Say why, and with which code."""
         super().__init__(sentence)
         self.error_code = ErrorCode(error_code)
 
@@ -39,6 +39,7 @@ class Task:
     def __init__(
         self, task_id: TaskId, *, attempt: int, try_number: int, cancelled: Callable[[], bool]
     ) -> None:
+        """``cancelled`` is asked each time."""
         self.task_id = task_id
         self.attempt = attempt
         self.try_number = try_number
@@ -55,6 +56,7 @@ class Task:
             raise Cancelled
 
     def __repr__(self) -> str:
+        """Which task it is, for logs."""
         return f"Task({self.task_id}, attempt={self.attempt}, try_number={self.try_number})"
 
 
@@ -62,17 +64,19 @@ class Messages:
     """Messages as attributes, each deserialized when first looked at."""
 
     def __init__(self, types: Mapping[str, type], payloads: Mapping[str, bytes]) -> None:
+        """What has no payload is a default message."""
         self._types = types
         self._payloads = payloads
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - message of the type of that name
+        """Deserialize a message, once."""
         if name.startswith("_") or name not in self._types:
             raise AttributeError(f"there is no input '{name}'; there are {self._names()}")
         message = self._read(name)
         setattr(self, name, message)
         return message
 
-    def _read(self, name: str) -> Any:
+    def _read(self, name: str) -> object:
         payload = self._payloads.get(name)
         if payload is None:
             return self._types[name]()
@@ -101,6 +105,7 @@ class Inputs(Messages):
         baseline_types: Mapping[str, type],
         payloads: Mapping[str, bytes],
     ) -> None:
+        """Baselines stand among the payloads, with ``BASELINE`` before their name."""
         super().__init__(types, payloads)
         prefix = len(BASELINE)
         self.baselines = Messages(

@@ -14,7 +14,7 @@ from sustainml_orchestrator.module.host import Call, Host, describe
 from sustainml_orchestrator.module.task import ModuleError
 
 
-class WorkersBroken(Exception):
+class BrokenWorkersError(Exception):
     """No call can be made any more, and why: ``on_start`` failed, or no process can be had."""
 
 
@@ -30,7 +30,7 @@ class Workers(ABC):
         """Get ready to work, running ``on_start``.
 
         Raises:
-            WorkersBroken: it failed.
+            BrokenWorkersError: it failed.
         """
 
     @abstractmethod
@@ -38,7 +38,7 @@ class Workers(ABC):
         """Call ``process``, report how it went, and return when its worker is free again.
 
         Raises:
-            WorkersBroken: after the report: the worker cannot be had back.
+            BrokenWorkersError: after the report: the worker cannot be had back.
         """
 
     @abstractmethod
@@ -90,12 +90,14 @@ class ThreadWorkers(Workers):
         self._ended = False
 
     def prepare(self) -> None:
+        """Get ready to work, running ``on_start``."""
         try:
             self._host.start(self._configuration)
         except BaseException as error:
-            raise WorkersBroken(f"on_start failed: {describe(error)}") from error
+            raise BrokenWorkersError(f"on_start failed: {describe(error)}") from error
 
     def run(self, job: Job, report: Callable[[Outcome], None]) -> None:
+        """Call ``process`` on this thread and report how it went."""
         number = job.number
         self._running.add(number)
         try:
@@ -107,9 +109,11 @@ class ThreadWorkers(Workers):
                 self._changed.notify_all()
 
     def cancel(self, job: Job) -> None:
+        """Tell a call that nobody waits for it."""
         self._cancelled.add(job.number)
 
     def configure(self, configuration: dict[str, Any], timeout: float) -> dict[str, Any]:
+        """Hand a configuration to the author's code."""
         deadline = time.monotonic() + timeout
         answers: list[dict[str, Any] | ModuleError] = []
 
@@ -140,6 +144,7 @@ class ThreadWorkers(Workers):
         return answer
 
     def end(self, grace: float) -> bool:
+        """Cancel everything and wait; a call that does not heed goes on."""
         self._ended = True
         with self._changed:
             return self._changed.wait_for(lambda: not self._running, grace)

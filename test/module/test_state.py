@@ -17,7 +17,8 @@ from sustainml_orchestrator.core.ids import (
     TaskStatus,
 )
 from sustainml_orchestrator.module import actions as act
-from sustainml_orchestrator.module.state import Limits, ModuleState
+from sustainml_orchestrator.module.holding import Limits
+from sustainml_orchestrator.module.state import ModuleState
 from sustainml_orchestrator.module.states import TRANSITIONS, Mode, Trigger
 from sustainml_orchestrator.module.wire import Ticket
 
