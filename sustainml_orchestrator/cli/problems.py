@@ -66,9 +66,24 @@ def _set(message: UserInput, name: str, value: Any) -> None:
             items = value if isinstance(value, list) else [value]
             setattr(message, name, [str(item) for item in items])
         else:
-            setattr(message, name, type(current)(value))
+            setattr(message, name, _number(message, name, value))
     except (AssertionError, TypeError, ValueError) as error:
         raise typer.BadParameter(f"{name}: {value!r} does not fit ({error})") from error
+
+
+#: rclpy checks the range of integers in debug mode only.
+_RANGES = {"uint32": (0, 2**32 - 1), "int32": (-(2**31), 2**31 - 1)}
+
+
+def _number(message: UserInput, name: str, value: Any) -> float | int:
+    kind = message.get_fields_and_field_types()[name]
+    if kind not in _RANGES:
+        return float(value)
+    low, high = _RANGES[kind]
+    number = int(value)
+    if not low <= number <= high:
+        raise ValueError(f"give a whole number from {low} to {high}")
+    return number
 
 
 def parse_settings(pairs: list[str]) -> dict[str, Any]:
