@@ -1,3 +1,3 @@
-"""The orchestrator of the SustainML Framework: node lifecycle, tasks, and their database."""
+"""Orchestrator of the SustainML framework: from a problem to a model, hardware and carbon footprint."""
 
 __version__ = "0.1.0"

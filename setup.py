@@ -1,0 +1,49 @@
+"""Builds the ament_python package sustainml_orchestrator; colcon calls it."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+NAME = "sustainml_orchestrator"
+MODULES = (
+    "app_requirements",
+    "ml_model_metadata",
+    "hw_constraints",
+    "ml_model_provider",
+    "hw_resources",
+    "carbon_tracker",
+)
+
+
+def shared(*folders: str) -> list[tuple[str, list[str]]]:
+    """Files below the folders, each to the same place under share/."""
+    files = [path for folder in folders for path in sorted(Path(folder).rglob("*")) if path.is_file()]
+    parents = sorted({path.parent for path in files})
+    return [(f"share/{NAME}/{parent}", [str(p) for p in files if p.parent == parent]) for parent in parents]
+
+
+setup(
+    name=NAME,
+    version="0.1.0",
+    description="Orchestrator of the SustainML framework",
+    license="Apache-2.0",
+    maintainer="SustainML maintainers",
+    maintainer_email="maintainers@sustainml.org",
+    python_requires=">=3.10",
+    packages=find_packages(include=[NAME, f"{NAME}.*"]),
+    package_data={"": ["py.typed"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        (f"share/{NAME}", ["package.xml"]),
+        *shared("config", "launch"),
+    ],
+    install_requires=["setuptools"],
+    zip_safe=False,
+    entry_points={
+        "console_scripts": [
+            f"orchestrator = {NAME}.ros.node:main",
+            *(f"{module} = {NAME}.modules.{module}:main" for module in MODULES),
+            f"sustainml = {NAME}.cli.main:main",
+        ]
+    },
+)
