@@ -1,0 +1,32 @@
+# Every target makes the environment first (`make build`), once. ROS=kilted before or after a target chooses
+# another ROS 2; ARGS="..." goes to the command behind the target.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+RUN = @. ./env.sh && exec
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-10s %s\n", $$1, $$2}'
+
+build: ## make the environment: ROS 2, sustainml_msgs, the package linked to its sources
+	@sh scripts/build.sh
+
+demo: build ## solve three example problems with the whole system, then end
+	$(RUN) sustainml demo $(ARGS)
+
+up: build ## run the whole system until Ctrl-C
+	$(RUN) sustainml up $(ARGS)
+
+test: build ## run all tests, in a domain of their own (ARGS="test/core -k lifecycle")
+	@. ./env.sh && export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ROS_DOMAIN_ID="$$(python scripts/free_domain.py)" && \
+	exec env PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTEST_PLUGINS=pytest_timeout,_hypothesis_pytestplugin \
+	python -m pytest --durations=10 $(ARGS)
+
+lint: build ## check style, format and types
+	@. ./env.sh && ruff check . && ruff format --check . && mypy
+
+clean: ## remove all that was made, for every ROS 2
+	rm -rf .venv .venv-* .venv*.lock build build-* install install-* log log-*
+	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help build demo up test lint clean
