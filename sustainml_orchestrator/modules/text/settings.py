@@ -1,0 +1,103 @@
+"""What users may set on the three modules that read texts, and what these tell of themselves.
+
+`{}` asks for the settings and names. A query answers with lists and, for front-ends that read
+strings, the same joined by ", ". Anything else sets values; a bad one changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sustainml_orchestrator.modules.text.keywords import DEFAULT_MAX_KEYWORDS
+from sustainml_orchestrator.modules.text.tasks import DEFAULT_MIN_CONFIDENCE, TaskCatalogue
+
+#: Allowed beside settings: what a node remembers of its configuration holds past queries too.
+_QUERY_KEYS = ("query", "modality", "goal")
+
+
+class TaskSettings:
+    """Settings of ml_model_metadata.
+
+    Queries: `modality` (all modalities and goals), `goals` (of a `modality`), `metrics` (of a
+    `goal` or a `modality`).
+    """
+
+    def __init__(self) -> None:
+        self.min_confidence = DEFAULT_MIN_CONFIDENCE
+        self.max_keywords = DEFAULT_MAX_KEYWORDS
+
+    def apply(self, configuration: Mapping[str, Any], tasks: TaskCatalogue) -> dict[str, Any]:
+        """Answer a query, or set values and return all.
+
+        Raises:
+            ValueError: an unknown key or query, or a value out of range.
+        """
+        known(configuration, "min_confidence", "max_keywords", *_QUERY_KEYS)
+        confidence = number(configuration, "min_confidence", self.min_confidence, 0.0, 1.0)
+        count = number(configuration, "max_keywords", self.max_keywords, 0, 50)
+        answer = _answer(configuration, tasks)
+        self.min_confidence, self.max_keywords = confidence, int(count)
+        return answer or {
+            "min_confidence": self.min_confidence,
+            "max_keywords": self.max_keywords,
+            "modalities": tasks.modalities,
+            "tasks": list(tasks.tasks),
+            "weights": tasks.weights,
+        }
+
+
+def _answer(configuration: Mapping[str, Any], tasks: TaskCatalogue) -> dict[str, Any]:
+    query = configuration.get("query")
+    if query is None:
+        return {}
+    modality, goal = (_string(configuration, key) for key in ("modality", "goal"))
+    chosen = tasks.of_modality(modality)
+    if query == "modality":
+        return {**_listed("modalities", tasks.modalities), **_listed("goals", tasks.tasks)}
+    if query == "goals":
+        return _listed("goals", (task.tag for task in chosen))
+    if query == "metrics":
+        tag = tasks.find(goal)
+        of = [tasks.tasks[tag]] if tag else chosen
+        return _listed("metrics", dict.fromkeys(metric for task in of for metric in task.metrics))
+    raise ValueError(f"query {query!r} is none of modality, goals, metrics")
+
+
+def _listed(key: str, names: Iterable[str]) -> dict[str, Any]:
+    items = list(names)
+    return {key: ", ".join(items), f"{key}_list": items}
+
+
+def known(configuration: Mapping[str, Any], *keys: str) -> None:
+    """Refuse settings that do not exist.
+
+    Raises:
+        ValueError: naming them and those that do.
+    """
+    unknown = sorted(set(configuration) - set(keys))
+    if unknown:
+        raise ValueError(f"unknown setting {', '.join(unknown)}; known are {', '.join(keys)}")
+
+
+def number(
+    configuration: Mapping[str, Any], key: str, default: float, low: float, high: float
+) -> float:
+    """A number of the configuration within bounds.
+
+    Raises:
+        ValueError: it is none, or lies outside.
+    """
+    value = configuration.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"{key} is {value!r}, not a number")
+    if not low <= value <= high:
+        raise ValueError(f"{key} is {value:g}, outside {low:g} to {high:g}")
+    return value
+
+
+def _string(configuration: Mapping[str, Any], key: str) -> str:
+    value = configuration.get(key, "")
+    if not isinstance(value, str):
+        raise ValueError(f"{key} is {value!r}, not a string")
+    return value

@@ -1,0 +1,244 @@
+"""Which ML task a problem calls for, by the words that betray it.
+
+Each task collects points: for its cues, for its actions (to classify, to detect ...) and for its
+results found in the text and the fields, each counted once, with the weight of the place where it
+was found. The points are multiplied by how well the data fit the modalities of the task. The
+*confidence* of the best task is its score as a share of three competitors:
+
+    confidence = best / (best + runner-up + doubt)
+
+so that it is low where little was found (doubt, a constant, outweighs it) and where two tasks are
+close. It tells how clear the text is; it is no probability.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sustainml_orchestrator.modules.text.problem import Problem, UnclearError, choice
+from sustainml_orchestrator.modules.text.words import needle, plain
+
+DEFAULT_MIN_CONFIDENCE = 0.4
+#: Characters of a definition that count in full: what it is about stands at its beginning.
+_HEAD = 1_500
+_HINT = "name the task in extra_data.goal, for example image-classification"
+_Source = tuple[str, float]  # a plain text and its weight
+
+
+@dataclass(frozen=True)
+class Task:
+    """One ML task of the catalogue; words are needles."""
+
+    tag: str
+    inputs: frozenset[str]  #: modalities, all needed
+    output: str  #: modality, empty where it is none
+    actions: tuple[str, ...]
+    results: tuple[str, ...]
+    cues: tuple[str, ...]
+    strong: tuple[str, ...]
+    aliases: tuple[str, ...]
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The task chosen."""
+
+    tag: str
+    confidence: float  #: 0..1
+    alternatives: tuple[str, ...]  #: runner-ups, best first
+
+
+class TaskCatalogue:
+    """All tasks, and the words for data, actions and results."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        """Read the parsed `ml_tasks.yaml`.
+
+        Raises:
+            KeyError: it lacks a part.
+        """
+        self.weights: dict[str, float] = dict(data["weights"])
+        self.tasks = {tag: _read(tag, entry) for tag, entry in data["tasks"].items()}
+        self._modalities, self._actions, self._results = (
+            {name: _needles(cues) for name, cues in data[part].items()}
+            for part in ("modalities", "actions", "results")
+        )
+        self._names = {
+            _tag(name): task.tag
+            for task in self.tasks.values()
+            for name in (*task.aliases, task.tag)
+        }
+
+    @property
+    def modalities(self) -> list[str]:
+        """Names of the modalities, the usual ones first."""
+        return list(self._modalities)
+
+    def find(self, name: str) -> str:
+        """The tag of a task named in whatever spelling; empty if it is unknown."""
+        return self._names.get(_tag(name), "")
+
+    def modality(self, name: str) -> str:
+        """The modality meant by a name; empty if it is unknown."""
+        text = plain(name)
+        return next((m for m, words in self._modalities.items() if _any(words, text)), "")
+
+    def of_modality(self, name: str) -> list[Task]:
+        """The tasks on data of a modality; all of them if it is unknown."""
+        modality = self.modality(name)
+        if modality == "multimodal":
+            return [task for task in self.tasks.values() if len(task.inputs) > 1]
+        fitting = [t for t in self.tasks.values() if t.inputs & {modality, "any"}]
+        return fitting if modality else list(self.tasks.values())
+
+    def choose(self, problem: Problem, min_confidence: float = DEFAULT_MIN_CONFIDENCE) -> Verdict:
+        """The task that the problem calls for; a known goal of the user's wins.
+
+        Raises:
+            UnclearError: the text does not tell; the message says what to add.
+        """
+        scores = self.scores(problem)
+        ranking = sorted(scores, key=lambda tag: -scores[tag])
+        goal = self.find(choice(problem.extra.get("goal")))
+        if goal:
+            return Verdict(goal, 1.0, _runners_up(ranking, scores, goal))
+        best, second = ranking[0], ranking[1]
+        top = scores[best]
+        confidence = top / (top + scores[second] + self.weights["doubt"])
+        if confidence < min_confidence:
+            raise UnclearError(_complaint(problem, ranking, scores))
+        return Verdict(best, round(confidence, 3), _runners_up(ranking, scores, best))
+
+    def scores(self, problem: Problem) -> dict[str, float]:
+        """Points of each task, 0 where nothing speaks for it."""
+        sources = self._sources(problem)
+        shares = self._modality_shares(problem, sources)
+        asked = plain(problem.outputs)
+        actions = {name: _best(words, sources) for name, words in self._actions.items()}
+        results = {name: _any(words, asked) for name, words in self._results.items()}
+        made = {name for name, words in self._modalities.items() if _any(words, asked)}
+        points = {}
+        for task in self.tasks.values():
+            value = sum(_best((cue,), sources) for cue in task.cues)
+            value += self.weights["strong"] * _total(task.strong, sources)
+            value += self.weights["action"] * max((actions[a] for a in task.actions), default=0.0)
+            value += self.weights["result"] * any(results[r] for r in task.results)
+            if value and task.output in made:
+                value += self.weights["result"] / 2
+            points[task.tag] = value * self._fit(task, shares)
+        return points
+
+    def _sources(self, problem: Problem) -> list[_Source]:
+        weights = self.weights
+        goal = choice(problem.extra.get("goal"))
+        dataset = " . ".join(_strings(problem.extra))
+        sources = [
+            (problem.title, weights["short_description"]),
+            (problem.definition[:_HEAD], weights["definition"]),
+            (problem.definition[_HEAD:], weights["tail"]),
+            (f"{problem.inputs} . {problem.outputs}", weights["fields"]),
+            (goal, weights["goal"]),
+            (dataset, weights["dataset"]),
+        ]
+        return [(plain(text), weight) for text, weight in sources if text]
+
+    def _modality_shares(self, problem: Problem, sources: list[_Source]) -> dict[str, float]:
+        """Evidence for each modality, adding up to 1; empty where there is none."""
+        named, given = self.modality(problem.modality), plain(problem.inputs)
+        evidence = {}
+        for name, words in self._modalities.items():
+            value = self.weights["modality_text"] * min(1.5, _total(words, sources))
+            value += self.weights["modality_inputs"] * _any(words, given)
+            value += self.weights["modality_field"] * (name == named)
+            evidence[name] = value
+        total = sum(evidence.values())
+        return {name: value / total for name, value in evidence.items()} if total else {}
+
+    def _fit(self, task: Task, shares: Mapping[str, float]) -> float:
+        """Share of its points that a task keeps with data of these modalities."""
+        if not shares:
+            return self.weights["unknown"]
+        present = [shares[name] for name in task.inputs if name in shares]
+        if "any" in task.inputs:
+            share = 1.0
+        elif len(task.inputs) > 1:
+            share = sum(present) + shares["multimodal"] if min(present) or shares["multimodal"] else 0
+        else:
+            share = sum(present)
+        # What comes out is named in the text too, and then does not speak against the task.
+        share += shares.get(task.output, 0.0) / 2
+        floor = self.weights["unfit"]
+        return floor + (1 - floor) * min(1.0, share)
+
+
+def _read(tag: str, entry: Mapping[str, Any]) -> Task:
+    aliases = tuple(entry.get("aliases", ()))
+    return Task(
+        tag=tag,
+        inputs=frozenset(entry["in"]),
+        output=entry.get("out", ""),
+        actions=tuple(entry.get("actions", ())),
+        results=tuple(entry.get("results", ())),
+        cues=_needles(entry["cues"]),
+        strong=_needles([*entry["strong"], tag, *(a for a in aliases if len(a) > 3)]),
+        aliases=aliases,
+        metrics=tuple(entry["metrics"]),
+    )
+
+
+def _needles(cues: Iterable[str]) -> tuple[str, ...]:
+    """Needles without repetitions and without those that a shorter one covers."""
+    unique = sorted(dict.fromkeys(map(needle, cues)), key=len)
+    kept: list[str] = []
+    for word in unique:
+        if not any(shorter in word for shorter in kept):
+            kept.append(word)
+    return tuple(kept)
+
+
+def _tag(name: str) -> str:
+    return plain(name.replace("_", " ")).strip().replace(" ", "-")
+
+
+def _any(words: Iterable[str], text: str) -> bool:
+    return any(word in text for word in words)
+
+
+def _best(words: Iterable[str], sources: Iterable[_Source]) -> float:
+    """The weight of the best place where one of the words stands, 0 if none does."""
+    return max((weight for text, weight in sources if _any(words, text)), default=0.0)
+
+
+def _total(words: Iterable[str], sources: Iterable[_Source]) -> float:
+    """Points for several words of one kind: the second counts half, the third a quarter ..."""
+    hits = sorted((_best((word,), sources) for word in words), reverse=True)
+    return sum(hit / 2**place for place, hit in enumerate(hits[:8]))
+
+
+def _strings(extra: Mapping[str, Any]) -> Iterable[str]:
+    """What the user's data set says of itself."""
+    for key, value in extra.items():
+        if key.startswith("dataset_metadata_"):
+            items = value if isinstance(value, list) else [value]
+            yield from (item[:_HEAD] for item in items[:50] if isinstance(item, str))
+
+
+def _runners_up(ranking: list[str], scores: Mapping[str, float], best: str) -> tuple[str, ...]:
+    worthy = [t for t in ranking if t != best and scores[t] >= max(0.25, 0.25 * scores[best])]
+    return tuple(worthy[:3])
+
+
+def _complaint(problem: Problem, ranking: list[str], scores: Mapping[str, float]) -> str:
+    if not f"{problem.title}{problem.definition}{problem.inputs}{problem.outputs}".strip():
+        return f"the problem has no text; describe what goes in and what shall come out, or {_HINT}"
+    close = [tag for tag in ranking[:3] if scores[tag] > 0.25]
+    if not close:
+        return (
+            "no machine learning task can be read from the problem; say which data go in and what "
+            f"shall come out, or {_HINT}"
+        )
+    likely = " or ".join(close)
+    return f"the problem may call for {likely}, but its text is not clear enough; {_HINT}"
