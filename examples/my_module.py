@@ -4,6 +4,7 @@ Run it with ``python examples/my_module.py`` in place of the reference module hw
 """
 
 from sustainml_msgs.msg import HWResource
+
 from sustainml_orchestrator.module import ModuleError, ModuleNode
 
 

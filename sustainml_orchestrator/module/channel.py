@@ -44,7 +44,7 @@ class Channel:
         """Wait until something can be received, ``timeout`` s at most."""
         return bool(select.select([self._socket], [], [], timeout)[0])
 
-    def receive(self) -> Any:  # noqa: ANN401 - what was sent
+    def receive(self) -> Any:
         """Wait for the next object.
 
         Raises:

@@ -19,8 +19,7 @@ from sustainml_orchestrator.module.spec import BASELINES, ModuleSpec
 from sustainml_orchestrator.module.task import BASELINE
 from sustainml_orchestrator.ros import names
 
-#: How long one call may take before it is repeated, s, and how many are made.
-ANSWER_TIMEOUT = 3.0
+#: How often the orchestrator is called before a task is given back.
 MAX_CALLS = 4
 _POLL_PERIOD = 0.1
 
@@ -52,10 +51,12 @@ class InputFetcher:
         node: Node,
         spec: ModuleSpec,
         *,
+        timeout: float,
         fetched: Callable[[Job, int, Parts], None],
         failed: Callable[[Job, TaskStatus, ErrorCode, str], None],
     ) -> None:
-        """``fetched`` and ``failed`` are told how a fetch ended."""
+        """A call is repeated after ``timeout`` s; ``fetched`` or ``failed`` is told the end."""
+        self._timeout = timeout
         self._spec = spec
         self._instance = node.get_fully_qualified_name()
         self._fetched = fetched
@@ -79,7 +80,7 @@ class InputFetcher:
 
     def _call(self, pending: _Pending) -> None:
         pending.calls += 1
-        pending.deadline = time.monotonic() + ANSWER_TIMEOUT
+        pending.deadline = time.monotonic() + self._timeout
         if not self._client.service_is_ready():
             return
         ticket = pending.job.ticket
@@ -116,7 +117,7 @@ class InputFetcher:
             pending.job,
             TaskStatus.RETURNED,
             ErrorCode.TIMEOUT,
-            f"no answer from {self._client.srv_name} within {MAX_CALLS * ANSWER_TIMEOUT:g} s",
+            f"no answer from {self._client.srv_name} within {MAX_CALLS * self._timeout:g} s",
         )
 
     def _answered(self, pending: _Pending, future: Future) -> None:

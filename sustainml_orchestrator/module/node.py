@@ -39,7 +39,7 @@ class ModuleNode(ABC):
         """
 
     @abstractmethod
-    def process(self, task: Task, inputs: Inputs) -> Any:  # noqa: ANN401 - any message type
+    def process(self, task: Task, inputs: Inputs) -> Any:
         """Work on a task; return a message of the output type.
 
         May take hours; then look at ``task.cancelled`` or call ``task.check()`` now and then.

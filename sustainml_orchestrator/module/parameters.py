@@ -23,6 +23,7 @@ class Parameters:
     cancel_grace: float
     termination_grace: float
     configure_timeout: float
+    fetch_timeout: float
     output_cache: int
     max_pending_joins: int
     max_held_tasks: int
@@ -30,7 +31,7 @@ class Parameters:
 
 
 #: name, default, range (None for text and truth values), description
-_TABLE: tuple[tuple[str, Any, tuple[float, float] | None, str], ...] = (
+TABLE: tuple[tuple[str, Any, tuple[float, float] | None, str], ...] = (
     ("workers", 1, (1, 64), "How many tasks are worked on at a time."),
     (
         "isolation",
@@ -48,6 +49,12 @@ _TABLE: tuple[tuple[str, Any, tuple[float, float] | None, str], ...] = (
     ),
     ("termination_grace", 5.0, (0.5, 3600.0), "TERMINATE_NODE ends the process within, s."),
     ("configure_timeout", 4.0, (0.01, 3600.0), "Longest time for an answer of configure(), s."),
+    (
+        "fetch_timeout",
+        3.0,
+        (0.01, 3600.0),
+        "Time for an answer of get_inputs, which is called four times at most, s.",
+    ),
     (
         "output_cache",
         256 << 20,
@@ -67,7 +74,7 @@ def declare(node: Node) -> Parameters:
         ValueError: a value is out of its range, or of the wrong type.
     """
     values = {}
-    for name, default, range_, description in _TABLE:
+    for name, default, range_, description in TABLE:
         descriptor = ParameterDescriptor(description=description, read_only=True)
         if range_ and isinstance(default, int):
             low, high = map(int, range_)

@@ -64,10 +64,9 @@ def _end(node: ModuleSkin, nursery: Nursery, reason: str) -> None:
     timer.start()
     all_ended = node.stop(grace)
     nursery.close()
-    if all_ended:
-        node.destroy_node()
-        rclpy.try_shutdown()
-    else:
+    node.destroy_node()
+    rclpy.try_shutdown()
+    if not all_ended:
         # User code holds on to a thread, which no means can end but this.
         sys.stdout.flush()
         sys.stderr.flush()

@@ -87,13 +87,18 @@ class ModuleSkin(Node):
             ),
         )
         self._workers: Workers | None = None
+        self._evicted = 0
         self._configuration: dict[str, Any] = {}
         self._statuses = StatusPublisher(self, module=spec.module, incarnation=incarnation)
         self._output = self.create_publisher(
             spec.output_type, names.output_topic(spec.module), names.DATA_QOS
         )
         self._fetcher = InputFetcher(
-            self, spec, fetched=self._inputs_fetched, failed=self._fetch_failed
+            self,
+            spec,
+            timeout=values.fetch_timeout,
+            fetched=self._inputs_fetched,
+            failed=self._fetch_failed,
         )
         self._listen(spec.inputs, spec.baselines)
         self._configure = ConfigureService(
@@ -147,7 +152,7 @@ class ModuleSkin(Node):
     ) -> None:
         """Take all that has arrived at each wake-up, which costs more than a message does."""
 
-        def receive(message: Any) -> None:  # noqa: ANN401 - message or bytes
+        def receive(message: Any) -> None:
             for _ in range(_DRAIN):
                 self._guarded(take, message)
                 taken = subscription.handle.take_message(type_, raw)
@@ -179,6 +184,12 @@ class ModuleSkin(Node):
 
     def _heartbeat(self) -> None:
         self._guarded(self._dispatch, self._state.heartbeat)
+        if self._state.evicted > self._evicted:
+            self._evicted = self._state.evicted
+            self.get_logger().warning(
+                f"{self._evicted} tasks with missing inputs were forgotten so far; "
+                "raise max_pending_joins or max_held_bytes"
+            )
 
     def _inputs_fetched(self, job: act.Job, try_number: int, parts: dict[str, bytes]) -> None:
         self._dispatch(self._state.inputs_fetched, job, try_number, parts)
@@ -197,7 +208,8 @@ class ModuleSkin(Node):
     def _dispatch(self, happened: Callable[..., list[act.Action]], *args: object) -> None:
         with self._lock:
             for action in happened(*args):
-                self._perform(action)
+                # One that fails must not take along those after it: each Run is waited for.
+                self._guarded(self._perform, action)
 
     def _perform(self, action: act.Action) -> None:
         match action:
@@ -295,11 +307,11 @@ class ModuleSkin(Node):
         self._executor_.create_task(_nothing)
 
     def _guarded(self, callback: Callable[..., None], *args: object) -> None:
-        """No message, whatever it holds, may end the node."""
+        """Nothing that comes in, whatever it holds, may end the node."""
         try:
             callback(*args)
         except Exception as error:
-            self.get_logger().warning(f"ignored: {error}", throttle_duration_sec=1.0)
+            self.get_logger().warning(f"went on after {error!r}", throttle_duration_sec=1.0)
 
 
 def _nothing() -> None:

@@ -106,6 +106,11 @@ class ModuleState:
         return self._mode is Mode.ACTIVE
 
     @property
+    def evicted(self) -> int:
+        """Tasks with missing inputs that were forgotten for want of room."""
+        return self._joiner.evicted
+
+    @property
     def holds_tasks(self) -> bool:
         """Whether it has any task to do."""
         return len(self._held) > 0
@@ -272,7 +277,9 @@ class ModuleState:
             self._drop(job, actions)
         if self._mode is not Mode.ACTIVE:
             text = f"{self._module} is {self.node_status.name}; start it"
-            actions.append(self._returned(command, ErrorCode.NODE_UNAVAILABLE, text))
+            code, returned = ErrorCode.NODE_UNAVAILABLE, TaskStatus.RETURNED
+            report = Report(self._say(), ticket, returned, command.try_number, code, text)
+            actions.append(report)
             return
         self._joiner.drop(ticket.key)
         self._stopped.pop(ticket.key, None)
@@ -291,10 +298,6 @@ class ModuleState:
                 # What is on its way on other topics must not bring the task back.
                 self._stopped.remember(ticket.key, ticket.attempt)
         actions.append(Report(self._say(), ticket, ABANDONED[command.task], command.try_number))
-
-    def _returned(self, command: Command, error_code: ErrorCode, text: str) -> Report:
-        status = TaskStatus.RETURNED
-        return Report(self._say(), command.ticket, status, command.try_number, error_code, text)
 
     def _welcomes(self, ticket: Ticket) -> bool:
         """Whether an input is for work that can be taken up and was not yet."""

@@ -68,7 +68,7 @@ class Messages:
         self._types = types
         self._payloads = payloads
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - message of the type of that name
+    def __getattr__(self, name: str) -> Any:
         """Deserialize a message, once."""
         if name.startswith("_") or name not in self._types:
             raise AttributeError(f"there is no input '{name}'; there are {self._names()}")

@@ -58,7 +58,7 @@ class ScriptedOrchestrator:
         self._node.create_subscription(
             NodeStatus, names.STATUS, self.statuses.append, names.STATUS_QOS
         )
-        self._node.create_service(
+        self._service = self._node.create_service(
             GetInputs,
             names.service("get_inputs"),
             self._get_inputs,
@@ -116,7 +116,7 @@ class ScriptedOrchestrator:
         for process in self.processes:
             if process.poll() is None:
                 process.kill()
-            process.communicate()
+            sys.stderr.write(process.communicate()[1])  # shown when a test fails
         self._node.destroy_node()
         rclpy.shutdown(context=self._context)
 
@@ -154,6 +154,11 @@ class ScriptedOrchestrator:
         self.until(publisher.get_subscription_count, f"a reader of {publisher.topic}")
         publisher.publish(self.message(module, task_id, attempt, **fields))
 
+    def send_bytes(self, name: str, data: bytes) -> None:
+        """Publish any bytes as an input of a task, or as a command."""
+        publisher = self._control if name == names.CONTROL else self._publishers[name]
+        publisher.publish(data)
+
     def message(self, module: str, task_id: tuple[int, int], attempt: int, **fields: Any) -> Any:
         """Make a message of the pipeline."""
         return TYPES[module](
@@ -184,6 +189,10 @@ class ScriptedOrchestrator:
         self.until(future.done, f"an answer to {text!r}")
         self._node.destroy_client(client)
         return future.result()
+
+    def hand_out_nothing(self) -> None:
+        """Have no get_inputs service, as if the orchestrator were gone."""
+        self._node.destroy_service(self._service)
 
     def _get_inputs(
         self, request: GetInputs.Request, response: GetInputs.Response

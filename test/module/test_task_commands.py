@@ -134,6 +134,17 @@ def test_incomplete_inputs_are_given_back(orchestrator: ScriptedOrchestrator) ->
     assert "gave no user_input" in status.error_description
 
 
+def test_a_task_is_given_back_when_nobody_hands_out_its_inputs(
+    orchestrator: ScriptedOrchestrator,
+) -> None:
+    orchestrator.start("Playful", "-p", "fetch_timeout:=0.1")
+    orchestrator.hand_out_nothing()
+    orchestrator.order(task=TaskCommand.RESET, task_id=(1, 1))
+    status = orchestrator.await_task((1, 1), TaskStatus.RETURNED)
+    assert status.error_code == ErrorCode.TIMEOUT
+    assert status.error_description.endswith("orchestrator/get_inputs within 0.4 s")
+
+
 def test_an_inactive_module_gives_a_task_back(orchestrator: ScriptedOrchestrator) -> None:
     orchestrator.launch("Playful")
     orchestrator.order(task=TaskCommand.RESET, task_id=(1, 1))

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from rclpy.serialization import serialize_message
 from scripted import AUTHORS, Isolation, ScriptedOrchestrator, alive, descendants
 from sustainml_msgs.msg import HWConstraints
 
@@ -200,6 +201,18 @@ def test_a_provider_joins_three_inputs_and_later_six(
         orchestrator.send(name, (1, 2), **fields)
     assert orchestrator.output((1, 2)).model == "a,m,h,base,board,2.0"
     assert orchestrator.output((1, 2)).header.stamp.sec > 0
+
+
+def test_any_bytes_are_survived(orchestrator: ScriptedOrchestrator, isolation: Isolation) -> None:
+    orchestrator.start("Playful", *isolation)
+    whole = serialize_message(orchestrator.message("user_input", (1, 1), 1, modality="work"))
+    for data in (b"\0", b"\0\1\0\0", bytes(28), b"\xff" * 100, whole[:45], whole[:27]):
+        orchestrator.send_bytes("user_input", data)
+        orchestrator.send_bytes("control", data)
+    status = orchestrator.await_task((1, 1), TaskStatus.ERROR)
+    assert status.error_description.startswith("the input 'user_input' cannot be read")
+    orchestrator.send_bytes("user_input", whole[:4] + b"\2" + whole[5:])
+    orchestrator.output((2, 1))
 
 
 def test_a_module_of_ones_own(orchestrator: ScriptedOrchestrator) -> None:
