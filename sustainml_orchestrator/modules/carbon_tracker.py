@@ -47,9 +47,9 @@ class CarbonTrackerModule(ModuleNode):
         intensity = self.settings.carbon_intensity or place.g_per_kwh
         extra = requirements.json_object(user.extra_data)
         restrained = [model.model, *requirements.names(extra.get("model_restrains"))]
-        outputs = extra.get("num_outputs")
+        outputs = requirements.number(extra, "num_outputs")
         about = {
-            "num_outputs": outputs if isinstance(outputs, int) and outputs > 0 else 1,
+            "num_outputs": max(1, int(outputs)),
             "model_restrains": list(dict.fromkeys(name for name in restrained if name)),
             "inferences": inferences,
             "region": place.region,

@@ -66,7 +66,7 @@ class MLModelProviderModule(ModuleNode):
         return MLModel(
             model=model.name,
             model_path=model.path,
-            model_properties=json.dumps(model.properties(proposal.task), ensure_ascii=False),
+            model_properties=json.dumps(model.properties(proposal.task)),
             target_latency=wanted.max_latency_s,
             extra_data=requirements.json_bytes(about),
         )

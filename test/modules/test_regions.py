@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sustainml_orchestrator.modules import catalog
 from sustainml_orchestrator.modules.estimate.carbon import carbon_kg, energy_wh
 from sustainml_orchestrator.modules.estimate.regions import CarbonRegions
 
@@ -27,7 +28,7 @@ REGIONS = CarbonRegions()
         ("U.S.A.", "United States"),
         ("United Kingdom", "United Kingdom"),
         ("uk", "United Kingdom"),
-        ("Côte d’Ivoire", "Cote d'Ivoire"),
+        ("Côte d\u2019Ivoire", "Cote d'Ivoire"),
         ("California", "california"),
         ("California, United States", "california"),
         ("TX, USA", "tx"),
@@ -69,6 +70,12 @@ def test_intensities_follow_codecarbon() -> None:
 def test_all_names_lead_to_known_regions() -> None:
     assert len(REGIONS.names) > 250
     assert all(REGIONS.find(name).known for name in REGIONS.names)
+
+
+def test_every_country_of_the_list_is_known_by_all_its_names() -> None:
+    for code, names in catalog.load("countries")["countries"].items():
+        for name in (code, *names):
+            assert REGIONS.find(name).known, name
 
 
 def test_reading_the_data_starts_nothing_of_codecarbon() -> None:

@@ -92,6 +92,10 @@ def test_unreadable_extra_data_are_empty(data: bytes) -> None:
     assert requirements.json_object(data) == {}
 
 
+def test_half_a_surrogate_pair_can_be_written() -> None:
+    assert requirements.json_object(requirements.json_bytes({"a": "\ud800"})) == {"a": "\ud800"}
+
+
 def test_extra_data_there_and_back() -> None:
     content = {"a": [1, "é"], "b": math.nan}
     written = requirements.json_bytes(content)
@@ -104,7 +108,7 @@ def test_provider_settings() -> None:
     current = settings.apply({}, MODELS)
     assert current["flops_weight"] == 0.05 and "microsoft/resnet-50" in current["models"]
     assert settings.apply({"flops_weight": 0.5}, MODELS)["flops_weight"] == 0.5
-    for bad in (-1, 2, "x", True, math.nan):
+    for bad in (-1, 2, "x", True, math.nan, 10**400):
         with pytest.raises(ValueError, match="flops_weight"):
             settings.apply({"flops_weight": bad}, MODELS)
     with pytest.raises(ValueError, match="unknown setting flops; known are flops_weight"):

@@ -116,7 +116,7 @@ def test_ml_model_provider(stage: Stage) -> None:
     listed = stage.configure(query="models", goal="image-classification", type="CNNs")
     assert "microsoft/resnet-50" in listed["models"].split(", ")
     refused = stage.orchestrator.configure('{"flops_weight": 7}', stage.module)
-    assert not refused.success and "outside 0 to 1" in refused.message
+    assert not refused.success and "between 0 and 1" in refused.message
 
 
 @pytest.mark.parametrize("stage", ["hw_resources"], indirect=True)

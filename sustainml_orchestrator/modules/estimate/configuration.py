@@ -6,7 +6,6 @@ strings, the same joined by ", ". Anything else sets values; a bad one changes n
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -173,8 +172,8 @@ def _known(configuration: Mapping[str, Any], *keys: str) -> None:
 
 def _number(configuration: Mapping[str, Any], key: str, low: float, high: float) -> float:
     value = configuration[key]
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"{key} is {value!r}, not a number")
-    if not low <= value <= high:
-        raise ValueError(f"{key} is {value:g}, outside {low:g} to {high:g}")
+    if not low <= value <= high:  # neither is NaN
+        raise ValueError(f"{key} must be between {low:g} and {high:g}")
     return float(value)

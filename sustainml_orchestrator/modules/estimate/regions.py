@@ -9,30 +9,20 @@ Chinese provinces and Nordic bidding zones.
 from __future__ import annotations
 
 import difflib
-import gettext
 import importlib.util
 import json
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import pycountry
-
+from sustainml_orchestrator.modules import catalog
 from sustainml_orchestrator.modules.estimate.requirements import quoted
 
 _GRAMS_PER_POUND = 453.59237
 #: codecarbon's names of the sources in the Canadian file -> those in its table of intensities.
 _CANADIAN_SOURCES = {"naturalGas": "natural_gas", "hydro": "hydroelectricity"}
-_EXTRA_NAMES = {
-    "uk": "GBR", "great britain": "GBR", "england": "GBR", "scotland": "GBR", "wales": "GBR",
-    "northern ireland": "GBR", "usa": "USA", "us": "USA", "america": "USA",
-    "united states of america": "USA", "holland": "NLD", "czech republic": "CZE", "korea": "KOR",
-    "republic of korea": "KOR", "uae": "ARE", "burma": "MMR", "ivory coast": "CIV",
-    "turkiye": "TUR", "russian federation": "RUS", "drc": "COD", "россия": "RUS", "한국": "KOR",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,7 +36,7 @@ class Intensity:
 
 
 class CarbonRegions:
-    """Looks regions up; reading takes a few milliseconds, a native name about 0.2 s once."""
+    """Looks regions up by the names in which people write them."""
 
     def __init__(self, data: Path | None = None) -> None:
         """Read the data files (of the installed codecarbon unless given).
@@ -65,10 +55,10 @@ class CarbonRegions:
         self._regions = _regions(root, sources)
         self._names = {_plain(name): code for code, (name, _) in self._countries.items()}
         self._names |= {code.casefold(): code for code in self._countries}
-        self._names |= {_plain(k): v for k, v in _EXTRA_NAMES.items() if v in self._countries}
-        for country in pycountry.countries:
-            if country.alpha_3 in self._countries:
-                self._names.setdefault(country.alpha_2.casefold(), country.alpha_3)
+        for code, others in catalog.load("countries")["countries"].items():
+            if code in self._countries:
+                for name in others:
+                    self._names.setdefault(_plain(name), code)
 
     @property
     def names(self) -> list[str]:
@@ -91,8 +81,6 @@ class CarbonRegions:
             where = f" for {continent}" if continent.strip() else ""
             return Intensity(self.world_mean, "world", False, f"no region given; world mean{where}")
         countries = [self._names[part] for part in parts if part in self._names]
-        if not countries and not any(part in self._regions for part in parts):
-            countries = [self._native_names[p] for p in parts if p in self._native_names]
         for part in parts:
             # A word that names a country too, as Georgia does, is a state only beside its country.
             if part in self._regions and (part not in self._names or "USA" in countries):
@@ -107,20 +95,6 @@ class CarbonRegions:
         hint = f"; did you mean {', '.join(close)}?" if close else ""
         note = f"region {quoted(region.strip())} unknown; world mean{hint}"
         return Intensity(self.world_mean, "world", False, note)
-
-    @cached_property
-    def _native_names(self) -> dict[str, str]:
-        """Names of every country in the 150 or so languages that pycountry has."""
-        names: dict[str, str] = {}
-        countries = [c for c in pycountry.countries if c.alpha_3 in self._countries]
-        for language in sorted(path.name for path in Path(pycountry.LOCALES_DIR).iterdir()):
-            catalogue = gettext.translation(
-                "iso3166-1", pycountry.LOCALES_DIR, [language], None, True
-            )
-            for country in countries:
-                for english in (country.name, getattr(country, "common_name", country.name)):
-                    names.setdefault(_plain(catalogue.gettext(english)), country.alpha_3)
-        return names
 
 
 def _regions(root: Path, sources: Mapping[str, Any]) -> dict[str, float]:
@@ -159,4 +133,4 @@ def _json(path: Path) -> dict[str, Any]:
 def _plain(name: str) -> str:
     letters = unicodedata.normalize("NFKD", name.casefold().strip())
     kept = "".join(c for c in letters if not unicodedata.combining(c))
-    return " ".join(kept.replace(".", "").replace("’", "'").replace("-", " ").split())
+    return " ".join(kept.replace(".", "").replace("\u2019", "'").replace("-", " ").split())

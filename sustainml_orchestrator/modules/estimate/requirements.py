@@ -58,17 +58,17 @@ def json_object(data: bytes | Iterable[int]) -> dict[str, Any]:
     """The JSON object in an `extra_data` field; empty when there is none or it is unreadable."""
     try:
         content = json.loads(bytes(data) or b"{}")
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # ValueError: no UTF-8, no JSON, a number too long
         return {}
     return content if isinstance(content, dict) else {}
 
 
 def json_bytes(content: Mapping[str, Any]) -> bytes:
-    """UTF-8 JSON for an `extra_data` field; figures that JSON cannot hold become null."""
+    """ASCII JSON for an `extra_data` field; figures that JSON cannot hold become null."""
     finite = {
         k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in content.items()
     }
-    return json.dumps(finite, ensure_ascii=False).encode()
+    return json.dumps(finite).encode()
 
 
 def text(extra: Mapping[str, Any], key: str) -> str:

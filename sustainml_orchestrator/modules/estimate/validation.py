@@ -1,8 +1,7 @@
-"""Compares the estimates with published measurements: `python -m
-sustainml_orchestrator.modules.estimate.validation`.
+"""Compares the estimates with published measurements.
 
-Prints a Markdown table; with `--write FILE` replaces the part of a document between its two
-markers.
+`python -m sustainml_orchestrator.modules.estimate.validation` prints a Markdown table; with
+`--write FILE` it replaces the part of a document between its two markers.
 """
 
 from __future__ import annotations
@@ -126,7 +125,7 @@ def main() -> None:
     devices = DeviceCatalogue(catalog.load("hardware"))
     text = table(pairs(catalog.load("measurements")["measurements"], models, devices))
     if arguments.write is None:
-        print(text)
+        print(text)  # noqa: T201 - what this command is for
         return
     document = arguments.write.read_text(encoding="utf-8")
     head, _, rest = document.partition(BEGIN)
