@@ -29,7 +29,7 @@ SESSION = 42
 #: A task that no test uses.
 GREETING = (4_000_000_000, 1)
 #: Longest wait for anything, s: generous, as machines may be slow.
-PATIENCE = 15.0
+PATIENCE = 30.0
 
 
 class ScriptedOrchestrator:
