@@ -29,7 +29,7 @@ class MLModelMetadataModule(ModuleNode):
         self.tasks = TaskCatalogue(catalog.load("ml_tasks"))
         self.settings = TaskSettings()
 
-    def process(self, task: Any, inputs: Any) -> MLModelMetadata:  # noqa: ARG002
+    def process(self, task: Any, inputs: Any) -> MLModelMetadata:
         """Choose the task; ModuleError says what to add to an unclear problem."""
         problem = Problem.read(inputs.user_input)
         try:

@@ -7,9 +7,14 @@ strings, the same joined by ", ". Anything else sets values; a bad one changes n
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
+from sustainml_orchestrator.modules.estimate.devices import CLASSES
+from sustainml_orchestrator.modules.text.demands import DemandCatalogue, checked
+from sustainml_orchestrator.modules.text.hardware import Constraints, HardwareWords
 from sustainml_orchestrator.modules.text.keywords import DEFAULT_MAX_KEYWORDS
+from sustainml_orchestrator.modules.text.problem import choices
 from sustainml_orchestrator.modules.text.tasks import DEFAULT_MIN_CONFIDENCE, TaskCatalogue
 
 #: Allowed beside settings: what a node remembers of its configuration holds past queries too.
@@ -44,6 +49,70 @@ class TaskSettings:
             "modalities": tasks.modalities,
             "tasks": list(tasks.tasks),
             "weights": tasks.weights,
+        }
+
+
+class DemandSettings:
+    """Settings of app_requirements."""
+
+    def __init__(self) -> None:
+        self.always: list[str] = []
+
+    def complete(self, found: list[str]) -> list[str]:
+        """What was found, and what is always asked for; a key found in the problem wins."""
+        keys = {line.partition(":")[0] for line in found}
+        return found + [line for line in self.always if line.partition(":")[0] not in keys]
+
+    def apply(self, configuration: Mapping[str, Any], demands: DemandCatalogue) -> dict[str, Any]:
+        """Set values and return all.
+
+        Raises:
+            ValueError: an unknown key, or a requirement that is no `key:value` string.
+        """
+        known(configuration, "always")
+        always = configuration.get("always", self.always)
+        if not isinstance(always, list):
+            raise ValueError(f"always is {always!r}, not a list of key:value strings")
+        self.always = checked(always)
+        return {"always": self.always, "phrases_for": demands.requirements}
+
+
+class HardwareSettings:
+    """Settings of hw_constraints: what holds for problems that name no hardware or memory."""
+
+    def __init__(self) -> None:
+        self.default_hardware: list[str] = []
+        self.default_memory = 0.0
+
+    def complete(self, found: Constraints) -> Constraints:
+        """What was found, else the defaults."""
+        if not found.hardware and self.default_hardware:
+            found = replace(found, hardware=tuple(self.default_hardware), origin="configuration")
+        return replace(found, memory_mib=found.memory_mib or self.default_memory)
+
+    def apply(self, configuration: Mapping[str, Any], words: HardwareWords) -> dict[str, Any]:
+        """Answer a query, or set values and return all.
+
+        Raises:
+            ValueError: an unknown key or query, or a value out of range.
+        """
+        known(configuration, "default_hardware", "default_memory", "query")
+        memory = number(configuration, "default_memory", self.default_memory, 0, 2**32 - 1)
+        hardware = configuration.get("default_hardware", self.default_hardware)
+        if not isinstance(hardware, (str, list)):
+            raise ValueError(f"default_hardware is {hardware!r}, not a name or a list of names")
+        if configuration.get("query", "hardwares") != "hardwares":
+            raise ValueError(f"query {configuration['query']!r} is not hardwares")
+        self.default_hardware = [words.canonical(name) for name in choices(hardware)]
+        self.default_memory = memory
+        names = [device.name for device in words.devices.devices]
+        if "query" in configuration:
+            return _listed("hardwares", names)
+        return {
+            "default_hardware": self.default_hardware,
+            "default_memory": self.default_memory,
+            "classes": list(CLASSES),
+            "hardwares": names,
         }
 
 

@@ -165,7 +165,8 @@ class TaskCatalogue:
         if "any" in task.inputs:
             share = 1.0
         elif len(task.inputs) > 1:
-            share = sum(present) + shares["multimodal"] if min(present) or shares["multimodal"] else 0
+            several = shares["multimodal"]
+            share = sum(present) + several if min(present) or several else 0.0
         else:
             share = sum(present)
         # What comes out is named in the text too, and then does not speak against the task.

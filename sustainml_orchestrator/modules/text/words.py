@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Collection
 
-_WORD = re.compile(r"[\w+]+")
+_WORD = re.compile(r"[^\W_]+")
 
 
 def fold(text: str) -> str:
