@@ -22,6 +22,7 @@ from sustainml_orchestrator.module.worker_process import serve
 #: After a signal the process is gone within 2 s: user code has this long to heed, s.
 _SIGNAL_GRACE = 0.5
 _SIGNAL_DEADLINE = 1.7
+_SIGNAL_MARGIN = 0.2
 
 _SIGNAL, _COMMAND = "signal", "command"
 
@@ -62,6 +63,9 @@ def _end(node: ModuleSkin, nursery: Nursery, reason: str) -> None:
     timer = threading.Timer(deadline, os._exit, [0])
     timer.daemon = True
     timer.start()
+    # The middleware was seen to spin for ever in destroy_node with the GIL held: no thread of
+    # Python gets through that, the default action of a signal does.
+    signal.setitimer(signal.ITIMER_REAL, deadline + _SIGNAL_MARGIN)
     all_ended = node.stop(grace)
     nursery.close()
     node.destroy_node()
