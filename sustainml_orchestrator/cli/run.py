@@ -135,6 +135,8 @@ def demo(
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     os.environ["ROS_DOMAIN_ID"] = str(random.SystemRandom().choice(_DEMO_DOMAINS))
     options.namespace = f"/sustainml_demo_{os.getpid()}"
+    if not (files or examples()):
+        raise typer.BadParameter("the package has no config/examples; name a problem file")
     inputs = [problems.to_message(problems.read(str(p))) for p in files or examples()]
     lines: list[str] = []
 
