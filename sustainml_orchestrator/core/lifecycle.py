@@ -70,7 +70,14 @@ class Lifecycle:
 
     def reason(self) -> str:
         """Why the system is not ready; empty when it is."""
-        texts = [node.describe(self._turn.now) for node in self.nodes if not node.active]
+        unseen = [node.name for node in self.nodes if node.speaker is None]
+        texts = [
+            node.describe(self._turn.now)
+            for node in self.nodes
+            if not node.active and node.speaker is not None
+        ]
+        if unseen:
+            texts.append(f"never seen: {', '.join(unseen)}; start their processes")
         return "; ".join(texts)
 
     # Observing #
@@ -297,9 +304,12 @@ class Lifecycle:
         now, settings = self._turn.now, self._settings
         if now >= pending.deadline:
             self._fail_pending(node, pending)
-        elif not pending.acknowledged and node.responsive:
-            if now - pending.sent_at >= settings.resend_period:
-                self._send_pending(node, pending)
+        elif (
+            not pending.acknowledged
+            and node.responsive
+            and now - pending.sent_at >= settings.resend_period
+        ):
+            self._send_pending(node, pending)
 
     def _fail_pending(self, node: Node, pending: PendingCommand) -> None:
         node.pending = None

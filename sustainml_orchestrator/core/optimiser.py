@@ -101,9 +101,7 @@ class Optimiser:
             description=task.description,
             priority=task.priority,
             base_task=TaskId(task.task_id.problem_id, previous),
-            goal=OptimisationGoal(
-                goal.auto, goal.desired_carbon_footprint, proposals, restrains
-            ),
+            goal=OptimisationGoal(goal.auto, goal.desired_carbon_footprint, proposals, restrains),
         )
 
 

@@ -159,4 +159,6 @@ class Orchestrator:
         """Why a waiting task waits."""
         if not self.lifecycle.ready:
             return f"waits for the modules: {self.lifecycle.reason()}"
-        return f"waits its turn: {len(self.tasks.running)} tasks run, {len(self.tasks.waiting)} wait"
+        return (
+            f"waits its turn: {len(self.tasks.running)} tasks run, {len(self.tasks.waiting)} wait"
+        )

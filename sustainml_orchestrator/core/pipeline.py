@@ -67,8 +67,7 @@ class Pipeline:
         )
         #: for each module, the indices of the modules that take its output
         self.consumers: tuple[tuple[int, ...], ...] = tuple(
-            tuple(other.index for other in modules if spec.name in other.inputs)
-            for spec in modules
+            tuple(other.index for other in modules if spec.name in other.inputs) for spec in modules
         )
         self.baselines: tuple[ModuleSpec, ...] = tuple(s for s in modules if s.baseline)
 

@@ -254,9 +254,7 @@ class Tasks:
 
     # Word from modules #
 
-    def _current(
-        self, task_id: TaskId, attempt: int, session: int, what: str
-    ) -> Iteration | None:
+    def _current(self, task_id: TaskId, attempt: int, session: int, what: str) -> Iteration | None:
         """The task that a message is about, unless the message is stale."""
         if session != self._session:
             self.dropped[f"{what} of another session"] += 1

@@ -72,7 +72,7 @@ def id_to_msg(task_id: TaskId) -> TaskIdMsg:
 
 
 def time_to_msg(stamp: int) -> Time:
-    """ns of ROS time as a message; 0 is the zero stamp."""
+    """Ns of ROS time as a message; 0 is the zero stamp."""
     return Time(sec=stamp // 10**9, nanosec=stamp % 10**9)
 
 

@@ -84,7 +84,7 @@ class Goals:
             return self._result(handle, iteration)
         except OrchestratorError as refusal:
             code, text = refusal.code, refusal.message
-        except Exception:  # noqa: BLE001 - a bug must not end spin()
+        except Exception:
             self._node.get_logger().error(f"run_task failed:\n{traceback.format_exc()}")
             code, text = ErrorCode.INTERNAL_ERROR, "run_task failed; see the orchestrator's log"
         if handle.is_active:

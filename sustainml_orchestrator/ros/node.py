@@ -144,7 +144,7 @@ class OrchestratorNode(Node):
         for event in events:
             try:
                 commands += self.core.handle(event, now)
-            except Exception:  # noqa: BLE001 - a bug must cost one event, not the node
+            except Exception:
                 self.get_logger().error(f"{type(event).__name__}:\n{traceback.format_exc()}")
         self._carry_out(commands)
 

@@ -76,7 +76,7 @@ class Services:
                 return response
             except OrchestratorError as refusal:
                 code, text = refusal.code, refusal.message
-            except Exception:  # noqa: BLE001 - a bug must not end spin()
+            except Exception:
                 self._node.get_logger().error(f"{name} failed:\n{traceback.format_exc()}")
                 code, text = ErrorCode.INTERNAL_ERROR, f"{name} failed; see the orchestrator's log"
             answer = type(response)()
