@@ -17,9 +17,11 @@ MODULES = (
 
 def shared(*folders: str) -> list[tuple[str, list[str]]]:
     """Files below the folders, each to the same place under share/."""
-    files = [path for folder in folders for path in sorted(Path(folder).rglob("*")) if path.is_file()]
-    parents = sorted({path.parent for path in files})
-    return [(f"share/{NAME}/{parent}", [str(p) for p in files if p.parent == parent]) for parent in parents]
+    found = [path for folder in folders for path in sorted(Path(folder).rglob("*"))]
+    files: dict[str, list[str]] = {}
+    for path in filter(Path.is_file, found):
+        files.setdefault(f"share/{NAME}/{path.parent}", []).append(str(path))
+    return list(files.items())
 
 
 setup(

@@ -1,3 +1,3 @@
-"""Orchestrator of the SustainML framework: from a problem to a model, hardware and carbon footprint."""
+"""Orchestrator of the SustainML framework: from a problem to model, hardware and footprint."""
 
 __version__ = "0.1.0"
