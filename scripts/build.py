@@ -1,7 +1,7 @@
-"""Makes the environment: ROS 2 in a virtual environment, sustainml_msgs, and the package linked to the checkout.
+"""Makes the environment: ROS 2 in a virtual environment, sustainml_msgs, the package linked.
 
-Called by build.sh. Each step leaves a stamp of what it was made from; what is fresh is not made again, what was
-interrupted is made anew. With --check: only says (0 or 1) whether all is made.
+Called by build.sh. Each step leaves a stamp of what it was made from; what is fresh is not made
+again, what was interrupted is made anew. With --check: only says (0 or 1) whether all is made.
 """
 
 import fcntl
@@ -13,7 +13,6 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from place import Place, from_arguments
 from progress import StepFailed, run, step
@@ -43,38 +42,39 @@ def make(place: Place) -> None:
 
 
 def runs(place: Place) -> bool:
-    """Whether Python of the virtual environment still starts, and is of the version that it was made with."""
+    """Whether Python of the virtual environment starts, in the version it was made with."""
     code = "import sys; print('python%d.%d' % sys.version_info[:2])"
     try:
-        name = subprocess.run([place.python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+        answer = subprocess.run([place.python, "-c", code], capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return False
-    return (place.venv / "lib" / name).is_dir()
+    return (place.venv / "lib" / answer.stdout.decode().strip()).is_dir()
 
 
 def make_venv(place: Place) -> None:
-    """Create the virtual environment, or bring a whole one up to date, from the pinned requirements."""
+    """Create the virtual environment, or bring a whole one up to date, as the pins say."""
     whole = place.venv_stamp.whole and runs(place)
     place.venv_stamp.lift()
     log = place.colcon("log")
     if not whole:
-        with step(f"Python {sys.version_info[0]}.{sys.version_info[1]} environment in {place.venv.name}"):
+        version = ".".join(map(str, sys.version_info[:2]))
+        with step(f"Python {version} environment in {place.venv.name}"):
             shutil.rmtree(place.venv, ignore_errors=True)
             options = ["--system-site-packages"] if place.installed else []
-            command = [sys.executable, "-m", "venv", *options, place.venv]
+            command = [sys.executable, "-m", "venv", *options, str(place.venv)]
             run(command, log=log / "venv.log", env=clean(place), cwd=place.root)
-    what = "Python packages" if place.installed else f"ROS 2 {place.distro.capitalize()} and Python packages (400 MB)"
-    with step(what):
-        pip = [place.python, "-m", "pip", "install", "--disable-pip-version-check", "--no-deps"]
-        files = [word for file in place.requirements for word in ("-r", file)]
-        run([*pip, *files], log=log / "pip.log", env=clean(place), cwd=place.root)
+    ros = "" if place.installed else f"ROS 2 {place.distro.capitalize()} and "
+    with step(f"{ros}Python packages"):
+        pip = [str(place.python), "-m", "pip", "install", "--no-deps", "--no-input"]
+        pip += [word for file in place.requirements for word in ("-r", str(file))]
+        run(pip, log=log / "pip.log", env=clean(place), cwd=place.root)
         if not place.installed:
             mend_cmake_files(place)
     place.venv_stamp.press()
 
 
 def mend_cmake_files(place: Place) -> None:
-    """Let the CMake files of the wheels name the headers of this machine, not of the one that built them."""
+    """Let the CMake files of the wheels name the headers here, not those where they were built."""
     (library,) = place.venv.glob("lib/python3.*")
     headers = sysconfig.get_path("include")
     numpy = str(library / "site-packages/numpy/_core/include")
@@ -116,7 +116,15 @@ def colcon_build(place: Place, package: str, *options: str) -> None:
     source = '. "$SUSTAINML_ROOT/env.sh" && exec python -m colcon "$@"'
     bases = [f"--{name}-base={place.colcon(name)}" for name in ("build", "install")]
     command = ["sh", "-c", source, "colcon", f"--log-base={place.colcon('log')}", "build", *bases]
-    command += ["--merge-install", "--base-paths", ".", "msg", "--packages-select", package, *options]
+    command += [
+        "--merge-install",
+        "--base-paths",
+        ".",
+        "msg",
+        "--packages-select",
+        package,
+        *options,
+    ]
     run(command, log=place.colcon("log") / f"{package}.log", env=clean(place), cwd=place.root)
 
 

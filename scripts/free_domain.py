@@ -8,7 +8,7 @@ DOMAINS = range(1, 102)
 
 
 def is_free(domain: int) -> bool:
-    """Whether no first participant of the domain listens (its port is fixed by the DDS standard)."""
+    """Whether no first participant of the domain listens; DDS fixes its port."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.bind(("", 7400 + 250 * domain + 10))

@@ -32,12 +32,12 @@ class Place:
     @property
     def requirements(self) -> list[Path]:
         """Requirement files; an installation of ROS 2 brings its own tools and numpy."""
-        names = ["runtime", "dev"] if self.installed else [f"ros-{self.distro}", "build", "runtime", "dev"]
-        return [self.root / f"requirements/{name}.txt" for name in names]
+        wheels = [] if self.installed else [f"ros-{self.distro}", "build"]
+        return [self.root / f"requirements/{name}.txt" for name in [*wheels, "runtime", "dev"]]
 
     @property
     def venv_stamp(self) -> Stamp:
-        """Of the virtual environment. The checkout counts: neither it nor what is built can be moved."""
+        """Of the virtual environment; it names the checkout, since neither can be moved."""
         kind = ["installed" if self.installed else "wheels", self.distro, str(self.root)]
         fingerprint = digest(kind, [*self.requirements, *self._scripts])
         return Stamp(self.venv / ".made", fingerprint)
@@ -52,8 +52,9 @@ class Place:
 
     @property
     def package_stamp(self) -> Stamp:
-        """Of sustainml_orchestrator, which is linked: only new and lost files below config and launch count."""
-        linked = [str(f) for folder in ("config", "launch") for f in sorted((self.root / folder).rglob("*"))]
+        """Of sustainml_orchestrator; it is linked, so of its data files the names are enough."""
+        folders = (self.root / "config", self.root / "launch")
+        linked = [str(file) for folder in folders for file in sorted(folder.rglob("*"))]
         packaging = [self.root / name for name in ("package.xml", "setup.cfg", "setup.py")]
         fingerprint = digest([*self._built_for, *linked], [*packaging, *self._scripts])
         return Stamp(self.colcon("install") / ".made", fingerprint)
@@ -68,10 +69,12 @@ class Place:
 
     def is_made(self) -> bool:
         """Whether there is nothing to do."""
-        return all(stamp.fresh for stamp in (self.venv_stamp, self.messages_stamp, self.package_stamp))
+        return all(
+            stamp.fresh for stamp in (self.venv_stamp, self.messages_stamp, self.package_stamp)
+        )
 
 
 def from_arguments(arguments: list[str]) -> Place:
-    """Read what build.sh hands on: kind, distribution, root of the checkout, suffix of the directories."""
+    """Read what build.sh hands on: kind, distribution, root, suffix of the directories."""
     kind, distro, root, suffix = arguments[:4]
     return Place(Path(root), kind == "installed", distro, suffix)

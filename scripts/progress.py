@@ -24,7 +24,7 @@ def step(title: str) -> Iterator[None]:
     print(f" {time.monotonic() - began:6.1f} s", flush=True)
 
 
-def run(command: Sequence[str | Path], *, log: Path, env: Mapping[str, str], cwd: Path) -> None:
+def run(command: Sequence[str], *, log: Path, env: Mapping[str, str], cwd: Path) -> None:
     """Run a command to its end, its output into `log`.
 
     Raises:
@@ -33,7 +33,7 @@ def run(command: Sequence[str | Path], *, log: Path, env: Mapping[str, str], cwd
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as output:
         done = subprocess.run(
-            [str(word) for word in command],
+            command,
             cwd=cwd,
             env=dict(env),
             stdin=subprocess.DEVNULL,
@@ -43,4 +43,4 @@ def run(command: Sequence[str | Path], *, log: Path, env: Mapping[str, str], cwd
         )
     if done.returncode:
         tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-30:])
-        raise StepFailed(f"{tail}\n\n{' '.join(map(str, command))}\nended with {done.returncode}; all it wrote is in {log}")
+        raise StepFailed(f"{tail}\n\nended with {done.returncode}; all that it wrote is in {log}")
