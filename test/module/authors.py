@@ -83,7 +83,7 @@ class Playful(ModuleNode):
             try:
                 task.check()
                 time.sleep(0.01)
-            except BaseException:  # noqa: BLE001, PERF203 - that is the point
+            except BaseException:
                 pass
 
     def do_raise(self, task, user):

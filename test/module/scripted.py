@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from sustainml_msgs.srv import Configure, GetInputs
 
 from sustainml_orchestrator.core.ids import NodeCommand, TaskCommand, TaskStatus
 from sustainml_orchestrator.core.ids import NodeStatus as Status
-from sustainml_orchestrator.module.spec import BASELINES, TYPES, USER_INPUT
+from sustainml_orchestrator.module.spec import BASELINES, CONSUMED, TYPES, USER_INPUT
 from sustainml_orchestrator.ros import names
 
 #: Arguments for the process of a module that choose its isolation.
@@ -26,8 +27,9 @@ Isolation = tuple[str, str]
 
 AUTHORS = Path(__file__).with_name("authors.py")
 SESSION = 42
-#: A task that no test uses.
+#: Tasks that no test uses.
 GREETING = (4_000_000_000, 1)
+EXERCISE = (4_000_000_001, 2)
 #: Longest wait for anything, s: generous, as machines may be slow.
 PATIENCE = 30.0
 
@@ -104,12 +106,31 @@ class ScriptedOrchestrator:
         self.listen(0.1)
         return bool(self.of(GREETING))
 
-    def start(self, author: str, *ros_args: str, **more: Any) -> subprocess.Popen:
-        """Launch a module and bring it to IDLE."""
+    def start(
+        self, author: str, *ros_args: str, inputs: tuple[str, ...] = (), **more: Any
+    ) -> subprocess.Popen:
+        """Launch a module, bring it to IDLE, and see that its inputs arrive."""
         process = self.launch(author, *ros_args, **more)
         self.order(node=NodeCommand.START)
         self.await_node(Status.IDLE)
+        module = more.get("module", "app_requirements")
+        inputs = inputs or CONSUMED[module]
+        if module == "ml_model_provider":
+            inputs += tuple(f"baseline/{name}" for name in BASELINES)
+        attempts = itertools.count(1)
+        self.until(lambda: self._worked(inputs, next(attempts)), "inputs to arrive")
+        self.await_node(Status.IDLE)
+        self.outputs.clear()
         return process
+
+    def _worked(self, inputs: tuple[str, ...], attempt: int) -> bool:
+        fields = {"user_input": {"modality": "work"}, "ml_model_provider": {"model": "any"}}
+        for name in inputs:
+            self.send(name, EXERCISE, attempt=attempt, **fields.get(name, {}))
+        self.listen(0.2)
+        ended = {TaskStatus.SUCCEEDED, TaskStatus.ERROR} & set(self.course(EXERCISE))
+        delivered = any(output.task_id.problem_id == EXERCISE[0] for output in self.outputs)
+        return bool(ended) and (delivered or TaskStatus.ERROR in ended)
 
     def close(self) -> None:
         """End everything."""
@@ -117,6 +138,7 @@ class ScriptedOrchestrator:
             if process.poll() is None:
                 process.kill()
             sys.stderr.write(process.communicate()[1])  # shown when a test fails
+        self._executor.shutdown()
         self._node.destroy_node()
         rclpy.shutdown(context=self._context)
 
@@ -271,7 +293,8 @@ class ScriptedOrchestrator:
 
     def noted(self) -> list[str]:
         """What the author's code wrote down."""
-        return self.notes.read_text(encoding="utf-8").splitlines()
+        notes = self.notes.read_text(encoding="utf-8").splitlines()
+        return [note for note in notes if f" {EXERCISE[0]}/" not in note]
 
 
 def _brief(status: NodeStatus) -> tuple:

@@ -216,7 +216,8 @@ def test_any_bytes_are_survived(orchestrator: ScriptedOrchestrator, isolation: I
 
 
 def test_a_module_of_ones_own(orchestrator: ScriptedOrchestrator) -> None:
-    orchestrator.start("Checker", module="dataset_check", type_=HWConstraints)
+    inputs = ("user_input", "app_requirements")
+    orchestrator.start("Checker", module="dataset_check", type_=HWConstraints, inputs=inputs)
     orchestrator.send("user_input", (1, 1))
     orchestrator.send("app_requirements", (1, 1), app_requirements=["x"])
     output = orchestrator.output((1, 1))
