@@ -60,7 +60,7 @@ class ConfigureService:
         except ModuleError as error:
             response.error_code = int(error.error_code)
             response.message = clean(str(error))
-        except Exception as error:  # noqa: BLE001 - the caller gets it
+        except Exception as error:
             response.error_code = int(ErrorCode.INTERNAL_ERROR)
             response.message = describe(error)
         finally:
@@ -82,7 +82,7 @@ class ConfigureService:
         def ask() -> None:
             try:
                 answer: Any = workers.configure(configuration, self._timeout)
-            except Exception as error:  # noqa: BLE001 - the caller gets it
+            except Exception as error:
                 answer = error
             answered.set_result(answer)
             self._node.executor.create_task(lambda: None)  # the executor has to look again

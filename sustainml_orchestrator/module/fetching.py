@@ -126,7 +126,7 @@ class InputFetcher:
         self._pending.remove(pending)
         try:
             self._finish(pending.job, future.result())
-        except Exception as error:  # noqa: BLE001 - the job must not stay open
+        except Exception as error:
             text = f"{self._client.srv_name} gave an answer that cannot be used: {error}"
             self._failed(pending.job, TaskStatus.RETURNED, ErrorCode.INTERNAL_ERROR, text)
 

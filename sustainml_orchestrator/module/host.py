@@ -93,7 +93,7 @@ class Host:
             return Failed(ErrorCode.CANCELLED, "process was cancelled")
         except ModuleError as error:
             return Failed(error.error_code, clean(str(error)))
-        except BaseException as error:  # noqa: BLE001 - any fault of the author's
+        except BaseException as error:
             log = get_logger(self._name.strip("/").replace("/", "."))
             log.error(clean(f"task {ticket.task_id}: {traceback.format_exc()}"))
             return Failed(ErrorCode.INTERNAL_ERROR, describe(error))

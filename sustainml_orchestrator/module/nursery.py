@@ -196,7 +196,7 @@ def _run(main: Callable[[], None]) -> NoReturn:
         code = 0
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
-    except BaseException:  # noqa: BLE001 - shown, then the process ends
+    except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
         try:

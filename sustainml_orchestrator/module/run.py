@@ -42,7 +42,7 @@ def run(cls: type[ModuleNode], args: Sequence[str] | None = None) -> int:
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node = ModuleSkin(cls, nursery, on_exit=lambda: requests.put(_COMMAND))
-    except Exception as error:  # noqa: BLE001 - said in one line
+    except Exception as error:
         sys.stderr.write(f"{cls.module}: {error}\n")
         nursery.close()
         return 2

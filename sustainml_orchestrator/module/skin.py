@@ -263,7 +263,7 @@ class ModuleSkin(Node):
     def _prepare(self, workers: Workers, generation: int) -> None:
         try:
             workers.prepare()
-        except Exception as error:  # noqa: BLE001 - nothing may end the node
+        except Exception as error:
             self._broken(generation, error)
         else:
             self._dispatch(self._state.prepared, generation)
@@ -279,7 +279,7 @@ class ModuleSkin(Node):
         except BrokenWorkersError as error:
             if workers is self._workers:
                 self._broken(generation, error)
-        except Exception as error:  # noqa: BLE001 - nothing may end the node
+        except Exception as error:
             self._call_ended(job, act.Failed(ErrorCode.INTERNAL_ERROR, str(error)))
             self.get_logger().error(f"task {job.ticket.task_id}: {error}")
         finally:
@@ -300,7 +300,7 @@ class ModuleSkin(Node):
         except (ExternalShutdownException, ShutdownException):
             self._on_exit()
             threading.Event().wait(0.1)
-        except Exception as error:  # noqa: BLE001 - nothing may end the node
+        except Exception as error:
             self.get_logger().error(f"{error!r}", throttle_duration_sec=1.0)
 
     def _nudge(self) -> None:
@@ -310,7 +310,7 @@ class ModuleSkin(Node):
         """Nothing that comes in, whatever it holds, may end the node."""
         try:
             callback(*args)
-        except Exception as error:  # noqa: BLE001 - nothing may end the node
+        except Exception as error:
             self.get_logger().warning(f"went on after {error!r}", throttle_duration_sec=1.0)
 
 

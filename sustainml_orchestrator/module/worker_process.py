@@ -49,7 +49,7 @@ def serve(cls: type[ModuleNode], calls_socket: socket.socket, side_socket: socke
         host = Host(cls, setup.instance)
         try:
             host.start(setup.configuration)
-        except BaseException as error:  # noqa: BLE001 - any fault of the author's
+        except BaseException as error:
             calls.send(describe(error))
             return
         side = _Side(host, Channel(side_socket))
