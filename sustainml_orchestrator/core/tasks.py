@@ -276,13 +276,13 @@ class Tasks:
         index = self._lifecycle.by_name[event.node_name].spec.index
         if task.status is TaskStatus.RUNNING:
             self.steps.hear(task, task.steps[index], event)
-        elif event.task_status in (TaskStatus.WAITING, TaskStatus.RUNNING):
-            if task.outputs[index] is None:  # it works on what nobody waits for
-                command = _REMIND.get(task.status, TaskCommand.STOP)
-                node = self._lifecycle.nodes[index]
-                self._lifecycle.send_task(
-                    node, command, task.task_id, event.attempt, event.try_number
-                )
+        elif (
+            event.task_status in (TaskStatus.WAITING, TaskStatus.RUNNING)
+            and task.outputs[index] is None
+        ):  # it works on what nobody waits for
+            command = _REMIND.get(task.status, TaskCommand.STOP)
+            node = self._lifecycle.nodes[index]
+            self._lifecycle.send_task(node, command, task.task_id, event.attempt, event.try_number)
 
     def take_output(self, event: OutputReceived) -> None:
         """A module delivered: the step is done, whatever its status said."""

@@ -1,0 +1,1 @@
+"""The skin: rclpy and messages; carries events in and commands out, decides nothing."""

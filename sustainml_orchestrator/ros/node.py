@@ -270,7 +270,7 @@ def main(args: list[str] | None = None) -> None:
         executor.add_node(node)
         executor.spin()
     except (StartError, PipelineError, ParameterException) as error:
-        print(f"orchestrator: {error}", file=sys.stderr)
+        sys.stderr.write(f"orchestrator: {error}\n")
         code = 1
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
