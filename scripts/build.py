@@ -103,6 +103,10 @@ def make_messages(place: Place) -> None:
 def make_package(place: Place) -> None:
     """Link sustainml_orchestrator, so that edits need no build, and put `sustainml` on the path."""
     place.package_stamp.lift()
+    for base, inner in (("build", ""), ("install", "share")):
+        for folder in ("config", "launch"):  # links to files that are gone would stay
+            linked = place.colcon(base) / inner / "sustainml_orchestrator" / folder
+            shutil.rmtree(linked, ignore_errors=True)
     with step("link of sustainml_orchestrator to its sources"):
         colcon_build(place, "sustainml_orchestrator", "--symlink-install")
         command = place.venv / "bin/sustainml"
