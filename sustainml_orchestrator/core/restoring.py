@@ -1,0 +1,258 @@
+"""Iterations as plain records and back, and how an orchestrator goes on from them.
+
+The pure counterpart of the journal: what is worth keeping is decided here, where and how in
+`sustainml_orchestrator.journal`. Deadlines are not kept: a restored task gets them anew.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Iterable
+from functools import lru_cache
+from typing import Any
+
+from sustainml_orchestrator.core.commands import Command
+from sustainml_orchestrator.core.events import OptimisationGoal
+from sustainml_orchestrator.core.ids import ErrorCode, TaskId, TaskStatus
+from sustainml_orchestrator.core.iteration import _PACKED, _SHOWN_AS, Iteration, Step
+from sustainml_orchestrator.core.orchestrator import Orchestrator
+from sustainml_orchestrator.core.pipeline import USER_INPUT
+from sustainml_orchestrator.core.states import FINAL_TASKS, StepState
+from sustainml_orchestrator.core.turn import Instant
+
+#: Name and kind (int, text, real, blob; "?" = may be None) of each value of a record. Payloads
+#: are kept apart.
+FIELDS = (
+    ("serial", "int"),
+    ("problem_id", "int"),
+    ("iteration_id", "int"),
+    ("base_problem_id", "int"),
+    ("base_iteration_id", "int"),
+    ("next_problem_id", "int"),
+    ("next_iteration_id", "int"),
+    ("attempt", "int"),
+    ("revision", "int"),
+    ("status", "int"),
+    ("priority", "int"),
+    ("created", "int"),
+    ("started", "int"),
+    ("finished", "int"),
+    ("published", "int"),
+    ("error_code", "int"),
+    ("quality", "real?"),
+    ("latency", "real?"),
+    ("power", "real?"),
+    ("energy", "real?"),
+    ("carbon", "real?"),
+    ("request_id", "text"),
+    ("description", "text"),
+    ("goal", "text?"),
+    ("model", "text"),
+    ("hw_description", "text"),
+    ("outcome_reason", "text"),
+    ("error_description", "text"),
+    ("instances", "text"),
+    ("steps", "blob"),
+)
+
+#: Size of one module's part of "steps".
+STEP_SIZE = _PACKED.size
+#: The part of a module that an iteration knew nothing of.
+NO_STEP = _PACKED.pack(TaskStatus.WAITING, 1, 0, 0, 0, 0)
+
+Record = tuple[Any, ...]
+
+_STATUSES = tuple(TaskStatus)
+_NO_CREDENTIALS = (
+    "its credentials were not kept over the restart of the orchestrator; submit it again with them"
+)
+
+
+def to_record(it: Iteration) -> Record:
+    """What is kept of an iteration, as plain values in the order of `FIELDS`."""
+    if it.steps:
+        steps = b"".join(map(_pack_open, it.steps))
+        instances = tuple(step.instance for step in it.steps)
+    else:
+        steps, instances = it._packed, it._instances
+    return (
+        it.serial,
+        *it.task_id,
+        *it.base_task,
+        *it.next_task,
+        it.attempt,
+        it.revision,
+        int(it.status),
+        it.priority,
+        it.created,
+        it.started,
+        it.finished,
+        int(it.published),
+        int(it.error_code),
+        _figure(it.quality),
+        _figure(it.latency),
+        _figure(it.power),
+        _figure(it.energy),
+        _figure(it.carbon),
+        it.request_id,
+        it.description,
+        _goal_to_text(it.goal),
+        it.model,
+        it.hw_description,
+        it.outcome_reason,
+        it.error_description,
+        json.dumps(instances),
+        steps,
+    )
+
+
+def _figure(value: float) -> float | None:
+    """None for NaN; no negative zero, which SQLite would not give back."""
+    return None if math.isnan(value) else float(value) + 0.0
+
+
+def _goal_to_text(goal: object) -> str | None:
+    if not isinstance(goal, OptimisationGoal):
+        return None
+    values = (
+        goal.auto, goal.desired_carbon_footprint, goal.num_outputs, goal.model_restrains,
+    )  # fmt: skip
+    return json.dumps(values)
+
+
+@lru_cache(maxsize=1024)
+def _goal_from_text(text: str | None) -> OptimisationGoal | None:
+    if text is None:
+        return None
+    auto, desired, num_outputs, restrains = json.loads(text)
+    return OptimisationGoal(auto, desired, num_outputs, tuple(restrains))
+
+
+@lru_cache(maxsize=1024)
+def _instances_from_text(text: str) -> tuple[str, ...]:
+    """Shared between iterations: a million of them ran on the same few instances."""
+    return tuple(json.loads(text))
+
+
+def _pack_open(step: Step) -> bytes:
+    return _PACKED.pack(
+        _SHOWN_AS[step.state],
+        min(step.try_number, 255),
+        0,
+        1 if step.instance else 0,
+        step.started,
+        step.finished,
+    )
+
+
+def from_record(record: Record, user_input: bytes, outputs: list[bytes | None]) -> Iteration:
+    """The iteration that a record tells of.
+
+    Args:
+        outputs: one per module of the pipeline, as "steps" and "instances" are.
+
+    Raises:
+        ValueError, IndexError, TypeError, struct.error: the record makes no sense.
+    """
+    it = Iteration.__new__(Iteration)
+    (
+        it.serial, problem_id, iteration_id, base_problem, base_iteration, next_problem,
+        next_iteration, it.attempt, it.revision, status, it.priority, it.created, it.started,
+        it.finished, published, it.error_code, quality, latency, power, energy, carbon,
+        it.request_id, it.description, goal, it.model, it.hw_description, it.outcome_reason,
+        it.error_description, instances, steps,
+    ) = record  # fmt: skip
+    it.task_id = TaskId(problem_id, iteration_id)
+    it.base_task = TaskId(base_problem, base_iteration)
+    it.next_task = TaskId(next_problem, next_iteration)
+    it.status = _STATUSES[status]
+    it.published = published == 1
+    nan = math.nan
+    it.quality = nan if quality is None else quality
+    it.latency = nan if latency is None else latency
+    it.power = nan if power is None else power
+    it.energy = nan if energy is None else energy
+    it.carbon = nan if carbon is None else carbon
+    it.goal = _goal_from_text(goal)
+    it.user_input = user_input
+    it.outputs = outputs
+    names = _instances_from_text(instances)
+    if len(steps) != STEP_SIZE * len(outputs) or len(names) != len(outputs):
+        raise ValueError(f"iteration {it.task_id} tells of another number of modules")
+    if it.status in FINAL_TASKS:
+        it.steps, it._packed, it._instances = [], steps, names
+    else:
+        it.steps, it._packed, it._instances = _open_steps(steps, names, outputs), b"", ()
+    return it
+
+
+def _open_steps(packed: bytes, names: tuple[str, ...], outputs: list[bytes | None]) -> list[Step]:
+    steps = []
+    for index, (_, tries, _, _, started, finished) in enumerate(_PACKED.iter_unpack(packed)):
+        step = Step(index)
+        step.state = StepState.PENDING if outputs[index] is None else StepState.DONE
+        step.try_number, step.instance = tries, names[index]
+        step.started, step.finished = started, finished
+        steps.append(step)
+    return steps
+
+
+def resume(
+    orchestrator: Orchestrator,
+    iterations: Iterable[Iteration],
+    *,
+    revision: int,
+    next_problem_id: int,
+    without_credentials: Collection[TaskId],
+    now: Instant,
+) -> list[Command]:
+    """Fill the database of a fresh orchestrator and take up what was open.
+
+    WAITING tasks queue by priority, then by when they began to wait. RUNNING ones go on: what
+    their modules owe is delivered again with the same try.
+
+    Args:
+        iterations: by serial.
+        revision: at least the greatest that was ever announced.
+        next_problem_id: at least the next one; ids are not used again.
+        without_credentials: tasks whose user input was kept without its credentials.
+
+    Returns:
+        What changed by this; to be saved and carried out like the commands of an event.
+
+    Raises:
+        ValueError: iterations of a problem do not follow each other.
+    """
+    database, tasks, turn = orchestrator.database, orchestrator.tasks, orchestrator.turn
+    turn.begin(now)
+    unfinished = []
+    for iteration in iterations:
+        database.insert(iteration)
+        if iteration.steps:
+            unfinished.append(iteration)
+    database.revision = max(database.revision, revision)
+    database.next_problem_id = max(database.next_problem_id, next_problem_id)
+    unfinished.sort(key=lambda item: item.revision)
+    for task in unfinished:
+        if task.status is TaskStatus.WAITING:
+            tasks.waiting.add(task)
+        else:
+            tasks.running[task.task_id] = task
+            tasks.steps.begin(task, redeliver=True)
+    for task in unfinished:
+        _settle(orchestrator, task, task.task_id in without_credentials)
+    return turn.commands
+
+
+def _settle(orchestrator: Orchestrator, task: Iteration, without_credentials: bool) -> None:
+    """End a task that cannot go on, or has nothing left to do."""
+    needs_input = any(
+        USER_INPUT in spec.inputs and task.outputs[spec.index] is None
+        for spec in orchestrator.pipeline.modules
+    )
+    tasks = orchestrator.tasks
+    if needs_input and without_credentials:
+        tasks._fail(task, ErrorCode.INVALID_REQUEST, _NO_CREDENTIALS)
+    elif task.status is TaskStatus.RUNNING and None not in task.outputs:
+        tasks._succeed(task)  # the pipeline has lost the module that it waited for

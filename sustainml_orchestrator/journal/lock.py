@@ -1,0 +1,47 @@
+"""One orchestrator per journal: a lock that the kernel lets go of when its holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from pathlib import Path
+
+from sustainml_orchestrator.journal.errors import JournalError
+
+
+class Lock:
+    """Held from construction to `close`, on a file beside the journal.
+
+    The file stays: to remove it would let two processes lock two files of the same name.
+
+    Attributes:
+        existed: whether a journal was kept at this place before.
+
+    Raises:
+        JournalError: another process holds it; the text says which.
+        OSError: the file cannot be written.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        path = journal.with_name(f"{journal.name}.lock")
+        self.existed = path.exists()
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(self._file, 200, 0).decode("utf-8", "replace").strip()
+            os.close(self._file)
+            raise JournalError(
+                f"journal {journal} is in use by another orchestrator"
+                f"{f' ({holder})' if holder else ''}; stop it, or set another journal_path"
+            ) from None
+        except OSError:
+            os.close(self._file)
+            raise
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+
+    def close(self) -> None:
+        """Let go."""
+        os.close(self._file)

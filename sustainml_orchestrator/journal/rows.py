@@ -1,0 +1,267 @@
+"""Iterations as rows of the tables: checked reading and writing."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from sustainml_orchestrator.core.ids import TaskId, TaskStatus
+from sustainml_orchestrator.core.iteration import Iteration
+from sustainml_orchestrator.core.restoring import (
+    FIELDS,
+    NO_STEP,
+    STEP_SIZE,
+    Record,
+    from_record,
+    to_record,
+)
+from sustainml_orchestrator.journal.errors import Damaged
+
+#: Modules that one journal can know: ids of outputs are serial * MAX_MODULES + number.
+MAX_MODULES = 1024
+
+COLUMNS = (*(name for name, _ in FIELDS), "delivered", "crc")
+_ATTEMPT = COLUMNS.index("attempt")
+REVISION = COLUMNS.index("revision")
+_STEPS = COLUMNS.index("steps")
+_INSTANCES = COLUMNS.index("instances")
+_DELIVERED = COLUMNS.index("delivered")
+
+_SET = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS[1:])
+PUT_ITERATION = (
+    f"INSERT INTO iterations ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) "
+    f"ON CONFLICT (serial) DO UPDATE SET {_SET}"
+)
+PUT_INPUT = "REPLACE INTO user_inputs (serial, credentials_removed, payload, crc) VALUES (?,?,?,?)"
+PUT_OUTPUT = "REPLACE INTO outputs (id, attempt, payload, crc) VALUES (?, ?, ?, ?)"
+GET_ITERATIONS = f"SELECT {', '.join(COLUMNS)} FROM iterations"
+GET_INPUTS = "SELECT serial, credentials_removed, payload, crc FROM user_inputs"
+GET_OUTPUTS = "SELECT id, attempt, payload, crc FROM outputs"
+
+Row = tuple[Any, ...]
+
+
+class Stored(NamedTuple):
+    """An iteration as the journal has it.
+
+    Attributes:
+        record: as of `restoring.FIELDS`; steps and instances by number of the module.
+        outputs: of the present attempt, by number of the module.
+    """
+
+    record: Record
+    user_input: bytes
+    credentials_removed: bool
+    outputs: dict[int, bytes]
+
+    @property
+    def serial(self) -> int:
+        """Order of creation, and key of the rows."""
+        return int(self.record[0])
+
+    @property
+    def task_id(self) -> TaskId:
+        """Which iteration of which problem."""
+        return TaskId(self.record[1], self.record[2])
+
+
+def value(row: Row, name: str) -> Any:
+    """One column of a row of `iterations`, or of a record."""
+    return row[COLUMNS.index(name)]
+
+
+def iteration_row(record: Record, delivered: int) -> Row:
+    """The row of an iteration."""
+    row = (*record, delivered)
+    return (*row, zlib.crc32(ascii(row).encode()))
+
+
+def input_row(serial: int, credentials_removed: bool, payload: bytes) -> Row:
+    """The row of a user input."""
+    flag = int(credentials_removed)
+    return serial, flag, payload, _payload_crc(payload, serial, flag)
+
+
+def output_row(serial: int, number: int, attempt: int, payload: bytes) -> Row:
+    """The row of an output of the module of that number."""
+    key = serial * MAX_MODULES + number
+    return key, attempt, payload, _payload_crc(payload, key, attempt)
+
+
+def put(connection: sqlite3.Connection, stored: Stored) -> None:
+    """Write all rows of an iteration."""
+    record, payload, removed, outputs = stored
+    connection.execute(PUT_ITERATION, iteration_row(record, len(outputs)))
+    connection.execute(PUT_INPUT, input_row(stored.serial, removed, payload))
+    connection.executemany(
+        PUT_OUTPUT,
+        (output_row(stored.serial, n, record[_ATTEMPT], p) for n, p in outputs.items()),
+    )
+
+
+def forget(connection: sqlite3.Connection, problem_id: int) -> None:
+    """Delete all rows of a problem."""
+    of_problem = "SELECT serial FROM iterations WHERE problem_id = ?"
+    serials = connection.execute(of_problem, (problem_id,)).fetchall()
+    connection.executemany("DELETE FROM user_inputs WHERE serial = ?", serials)
+    for (serial,) in serials:
+        forget_outputs(connection, serial, before_attempt=2**62)
+    connection.execute("DELETE FROM iterations WHERE problem_id = ?", (problem_id,))
+
+
+def forget_outputs(connection: sqlite3.Connection, serial: int, *, before_attempt: int) -> None:
+    """Delete the outputs of attempts that were given up."""
+    first = serial * MAX_MODULES
+    connection.execute(
+        "DELETE FROM outputs WHERE id >= ? AND id < ? AND attempt < ?",
+        (first, first + MAX_MODULES, before_attempt),
+    )
+
+
+def _payload_crc(payload: bytes, key: int, number: int) -> int:
+    """Covers the key as well, in case that a row turns up in a wrong place."""
+    return zlib.crc32(payload, (key + number * 0x9E3779B1) & 0xFFFFFFFF)
+
+
+def iteration_is_whole(row: Row) -> bool:
+    """Whether the row is as it was written."""
+    return bool(zlib.crc32(ascii(row[:-1]).encode()) == row[-1])
+
+
+def payload_is_whole(row: Row) -> bool:
+    """Whether the row of a user input or an output is as it was written."""
+    key, number, payload, crc = row
+    return bool(_payload_crc(payload, key, number) == crc)
+
+
+def read(connection: sqlite3.Connection) -> Iterator[Stored]:
+    """Every iteration by serial, each value of it checked.
+
+    Raises:
+        Damaged: something is not as it was written, or missing.
+        sqlite3.Error: the file cannot be read.
+    """
+    try:
+        yield from _read(connection)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise Damaged(f"a value of a wrong kind ({error})") from error
+
+
+def _read(connection: sqlite3.Connection) -> Iterator[Stored]:
+    crc32, first_of = zlib.crc32, MAX_MODULES
+    inputs = connection.execute(f"{GET_INPUTS} ORDER BY serial")
+    outputs = connection.execute(f"{GET_OUTPUTS} ORDER BY id")
+    output, last, count = next(outputs, None), -1, 0
+    for row in connection.execute(f"{GET_ITERATIONS} ORDER BY serial"):
+        serial = row[0]
+        if serial <= last or crc32(ascii(row[:-1]).encode()) != row[-1]:
+            raise Damaged(f"iteration {row[1]}/{row[2]} is not as it was written")
+        last, count = serial, count + 1
+        given = next(inputs, None)
+        if given is None or given[0] != serial or not payload_is_whole(given):
+            raise Damaged(f"the user input of {row[1]}/{row[2]} is not as it was written")
+        found: dict[int, bytes] = {}
+        end = (serial + 1) * first_of
+        while output is not None and output[0] < end:
+            if not payload_is_whole(output):
+                raise Damaged(f"an output of {row[1]}/{row[2]} is not as it was written")
+            if output[1] == row[_ATTEMPT]:
+                found[output[0] % first_of] = output[2]
+            output = next(outputs, None)
+        if len(found) < row[_DELIVERED]:
+            raise Damaged(f"an output of {row[1]}/{row[2]} is missing")
+        yield Stored(row[:-2], given[2], given[1] == 1, found)
+    if next(inputs, None) is not None or output is not None:
+        raise Damaged("an iteration is missing")
+    indexed = "SELECT count(*) FROM iterations INDEXED BY iterations_by_problem"
+    if connection.execute(indexed).fetchone()[0] != count:
+        raise Damaged("an iteration is missing")
+
+
+class Layout:
+    """Translates between the modules of a pipeline and their numbers in the journal.
+
+    Args:
+        pipeline_names: in pipeline order.
+        numbers: of all modules that the journal knows.
+    """
+
+    def __init__(self, pipeline_names: Sequence[str], numbers: dict[str, int]) -> None:
+        self.numbers = [numbers[name] for name in pipeline_names]
+        self._width = max(numbers.values(), default=-1) + 1
+        self._same = self.numbers == list(range(self._width))
+
+    def to_stored(self, it: Iteration) -> Record:
+        """The record of an iteration, its modules by number."""
+        record = to_record(it)
+        return record if self._same else self._arrange(record, self._width, self.numbers)
+
+    def to_iteration(self, stored: Stored) -> Iteration:
+        """The iteration, its modules in pipeline order.
+
+        Raises:
+            Damaged: the record makes no sense.
+        """
+        record, user_input, _, found = stored
+        if not self._same or len(record[_STEPS]) != STEP_SIZE * self._width:
+            places = {number: place for place, number in enumerate(self.numbers)}
+            known = range(len(record[_STEPS]) // STEP_SIZE)
+            order = [places.get(number, -1) for number in known]
+            record = self._arrange(record, len(self.numbers), order)
+        try:
+            return from_record(record, user_input, [found.get(n) for n in self.numbers])
+        except (ValueError, IndexError, TypeError) as error:
+            raise Damaged(f"iteration {stored.task_id} makes no sense ({error})") from error
+
+    @staticmethod
+    def _arrange(record: Record, width: int, order: Sequence[int]) -> Record:
+        """Move the part at each place to `order[place]` (-1: nowhere) of `width`."""
+        steps = [NO_STEP] * width
+        names = [""] * width
+        given = json.loads(record[_INSTANCES])
+        for place, target in enumerate(order):
+            if target >= 0 and place < len(given):
+                steps[target] = record[_STEPS][place * STEP_SIZE : (place + 1) * STEP_SIZE]
+                names[target] = given[place]
+        return (*record[:_INSTANCES], json.dumps(names), b"".join(steps))
+
+
+def renumbered(stored: Stored, serial: int) -> Stored:
+    """The same with another serial."""
+    return stored._replace(record=(serial, *stored.record[1:]))
+
+
+def with_values(record: Record, **values: Any) -> Record:
+    """The same record with other values of these fields."""
+    return tuple(values.get(name, value) for (name, _), value in zip(FIELDS, record, strict=True))
+
+
+def placeholder(task_id: TaskId, serial: int, width: int, reason: str) -> Stored:
+    """Stands where an iteration was, so that those after it keep their ids."""
+    it = Iteration(task_id, serial, width)
+    it.status = TaskStatus.TERMINATED
+    it.outcome_reason = it.error_description = reason
+    it.close(TaskStatus.TERMINATED)
+    return Stored(to_record(it), b"", False, {})
+
+
+def copy(source: Iterable[Stored], target: sqlite3.Connection) -> int:
+    """Write iterations in one transaction; returns how many.
+
+    Raises:
+        sqlite3.Error: nothing was written.
+    """
+    count = 0
+    target.execute("BEGIN IMMEDIATE")
+    try:
+        for stored in source:
+            put(target, stored)
+            count += 1
+        target.execute("COMMIT")
+    except BaseException:
+        target.rollback()
+        raise
+    return count
