@@ -64,6 +64,11 @@ class Lifecycle:
     # Looking #
 
     @property
+    def last_id(self) -> int:
+        """Id of the last command sent."""
+        return self._last_command_id
+
+    @property
     def ready(self) -> bool:
         """Whether every module can be given work."""
         return all(node.active for node in self.nodes)

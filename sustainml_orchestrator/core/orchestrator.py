@@ -32,6 +32,7 @@ from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.states import OPEN_STEPS
 from sustainml_orchestrator.core.tasks import Tasks
 from sustainml_orchestrator.core.turn import Instant, Turn
+from sustainml_orchestrator.core.validation import validate
 
 
 class Orchestrator:
@@ -121,6 +122,14 @@ class Orchestrator:
         self.turn.do(ForgetProblem(event.problem_id))
         self.turn.do(AnnounceSystem())
         self.turn.do(Reply(event.call, deleted))
+
+    def validate(self) -> None:
+        """Check every invariant of the state; slow, for tests.
+
+        Raises:
+            BrokenInvariant: a bug; the text tells the story.
+        """
+        validate(self)
 
     # Queries #
 
