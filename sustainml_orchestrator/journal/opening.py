@@ -67,7 +67,8 @@ def _load(path: Path, names: Sequence[str], full: bool, known_place: bool) -> Co
         Damaged: not all of it can be believed.
     """
     schema.recognise(path, known_place=known_place)
-    connection = schema.connect(path, full=full)
+    with _damage_told():
+        connection = schema.connect(path, full=full)
     try:
         with _damage_told():
             connection.execute("PRAGMA journal_mode = WAL")
