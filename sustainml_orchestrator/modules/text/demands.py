@@ -87,7 +87,7 @@ class DemandCatalogue:
 
     def _is_latency(self, quantity: quantities.Quantity) -> bool:
         near, after = set(quantity.before[-3:]), set(quantity.after[:3])
-        if (near | set(quantity.after[:2])) & self._duration:
+        if {*quantity.before[-4:], *quantity.after[:2]} & self._duration:
             return False
         named = bool(set(quantity.before) & self._latency or after & self._latency)
         if quantity.unit.startswith("min") and not quantity.unit.startswith("mil"):

@@ -37,6 +37,7 @@ _PATTERNS = {
     "fps": re.compile(_NUMBER + r" ?(fps|hz)\b"),
 }
 _SENTENCE_END = re.compile(r"[.;!?\n](?=\s|$)")
+_CLAUSE_END = re.compile(r"[.,;!?\n](?=\s|$)")
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Quantity:
     value: float
     unit: str
     before: tuple[str, ...]  #: last words before it in its sentence, the nearest last
-    after: tuple[str, ...]  #: first words after it in its sentence
+    after: tuple[str, ...]  #: first words after it in its clause
 
 
 def memory(text: str) -> list[Quantity]:
@@ -115,7 +116,7 @@ def _number(digits: str, *, whole: bool = False) -> float:
 
 def _around(text: str, match: re.Match[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     before = _SENTENCE_END.split(text[max(0, match.start() - 80) : match.start()])[-1]
-    after = _SENTENCE_END.split(text[match.end() : match.end() + 80])[0]
+    after = _CLAUSE_END.split(text[match.end() : match.end() + 80])[0]
     # Signs stand for words here: "< 100 ms".
     before = re.sub(r"[<≤]", " max ", before)
     return tuple(plain(before).split()[-6:]), tuple(plain(after).split()[:6])

@@ -29,13 +29,14 @@ _Source = tuple[str, float]  # a plain text and its weight
 
 @dataclass(frozen=True)
 class Task:
-    """One ML task of the catalogue; words are needles."""
+    """One ML task of the catalogue; cues are needles."""
 
     tag: str
     inputs: frozenset[str]  #: modalities, all needed
     output: str  #: modality, empty where it is none
+    special: bool  #: a variant of a commoner task, thought of only where a strong cue names it
     actions: tuple[str, ...]
-    results: tuple[str, ...]
+    results: frozenset[str]
     cues: tuple[str, ...]
     strong: tuple[str, ...]
     aliases: tuple[str, ...]
@@ -49,6 +50,17 @@ class Verdict:
     tag: str
     confidence: float  #: 0..1
     alternatives: tuple[str, ...]  #: runner-ups, best first
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """What was found in a problem."""
+
+    sources: list[_Source]
+    shares: Mapping[str, float]  #: of the modalities in the input
+    actions: Mapping[str, float]  #: the weight of the place where each stands, 0 for none
+    results: set[str]  #: named in the field `outputs`
+    made: set[str]  #: modalities named there
 
 
 class TaskCatalogue:
@@ -114,22 +126,31 @@ class TaskCatalogue:
 
     def scores(self, problem: Problem) -> dict[str, float]:
         """Points of each task, 0 where nothing speaks for it."""
-        sources = self._sources(problem)
-        shares = self._modality_shares(problem, sources)
-        asked = plain(problem.outputs)
-        actions = {name: _best(words, sources) for name, words in self._actions.items()}
-        results = {name: _any(words, asked) for name, words in self._results.items()}
-        made = {name for name, words in self._modalities.items() if _any(words, asked)}
-        points = {}
-        for task in self.tasks.values():
-            value = sum(_best((cue,), sources) for cue in task.cues)
-            value += self.weights["strong"] * _total(task.strong, sources)
-            value += self.weights["action"] * max((actions[a] for a in task.actions), default=0.0)
-            value += self.weights["result"] * any(results[r] for r in task.results)
-            if value and task.output in made:
-                value += self.weights["result"] / 2
-            points[task.tag] = value * self._fit(task, shares)
-        return points
+        sources, asked = self._sources(problem), plain(problem.outputs)
+        found = _Evidence(
+            sources=sources,
+            shares=self._modality_shares(problem, sources),
+            actions={name: _best(words, sources) for name, words in self._actions.items()},
+            results={name for name, words in self._results.items() if _any(words, asked)},
+            made={name for name, words in self._modalities.items() if _any(words, asked)},
+        )
+        return {tag: self._points(task, found) for tag, task in self.tasks.items()}
+
+    def _points(self, task: Task, found: _Evidence) -> float:
+        weights = self.weights
+        done = weights["strong"] * _total(task.strong, found.sources)
+        if task.special:
+            if not done:
+                return 0.0
+            done += weights["special"]
+        done += weights["action"] * max((found.actions[a] for a in task.actions), default=0.0)
+        done += weights["result"] * bool(found.results & task.results)
+        # A house and its price do not make a problem: something must be done with them.
+        share = 1.0 if done or not task.actions else weights["idle"]
+        value = done + share * _total(task.cues, found.sources)
+        if value and task.output in found.made:
+            value += weights["result"] / 2
+        return value * self._fit(task, found.shares)
 
     def _sources(self, problem: Problem) -> list[_Source]:
         weights = self.weights
@@ -148,9 +169,11 @@ class TaskCatalogue:
     def _modality_shares(self, problem: Problem, sources: list[_Source]) -> dict[str, float]:
         """Evidence for each modality, adding up to 1; empty where there is none."""
         named, given = self.modality(problem.modality), plain(problem.inputs)
+        hinted = {m for t in self.tasks.values() if _total(t.strong, sources) for m in t.inputs}
         evidence = {}
         for name, words in self._modalities.items():
             value = self.weights["modality_text"] * min(1.5, _total(words, sources))
+            value += self.weights["modality_text"] * (name in hinted)
             value += self.weights["modality_inputs"] * _any(words, given)
             value += self.weights["modality_field"] * (name == named)
             evidence[name] = value
@@ -181,8 +204,9 @@ def _read(tag: str, entry: Mapping[str, Any]) -> Task:
         tag=tag,
         inputs=frozenset(entry["in"]),
         output=entry.get("out", ""),
+        special=entry.get("special", False),
         actions=tuple(entry.get("actions", ())),
-        results=tuple(entry.get("results", ())),
+        results=frozenset(entry.get("results", ())),
         cues=_needles(entry["cues"]),
         strong=_needles([*entry["strong"], tag, *(a for a in aliases if len(a) > 3)]),
         aliases=aliases,

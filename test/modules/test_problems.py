@@ -1,0 +1,70 @@
+"""Varied problem texts and the answers expected; the data files tell the format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from sustainml_orchestrator.modules import catalog
+from sustainml_orchestrator.modules.estimate.devices import DeviceCatalogue
+from sustainml_orchestrator.modules.text.demands import DemandCatalogue
+from sustainml_orchestrator.modules.text.hardware import HardwareWords
+from sustainml_orchestrator.modules.text.problem import Problem, UnclearError
+from sustainml_orchestrator.modules.text.tasks import TaskCatalogue
+
+ROOT = Path(__file__).parents[2]
+TASKS = TaskCatalogue(catalog.load("ml_tasks"))
+DEMANDS = DemandCatalogue(catalog.load("requirements"))
+HARDWARE = HardwareWords(catalog.load("constraints"), DeviceCatalogue(catalog.load("hardware")))
+FIELDS = {
+    "modality": "", "problem_short_description": "", "problem_definition": "", "inputs": (),
+    "outputs": (), "minimum_samples": 0, "maximum_samples": 0,
+    "optimize_carbon_footprint_manual": False, "optimize_carbon_footprint_auto": False,
+    "desired_carbon_footprint": 0.0, "extra_data": b"",
+}  # fmt: skip
+
+
+def _load(name: str) -> list[dict[str, Any]]:
+    text = (ROOT / "test" / "data" / f"{name}.yaml").read_text(encoding="utf-8")
+    return yaml.safe_load(text)["problems"]
+
+
+def _read(entry: dict[str, Any]) -> Problem:
+    fields = {**FIELDS, **{key: value for key, value in entry.items() if key in FIELDS}}
+    fields["problem_definition"] *= entry.get("repeat", 1)
+    return Problem.read(SimpleNamespace(**fields))
+
+
+def _task(entry: dict[str, Any]) -> str | None:
+    try:
+        return TASKS.choose(_read(entry)).tag
+    except UnclearError:
+        return None
+
+
+def test_there_are_thirty() -> None:
+    assert len(_load("problems")) == 30
+
+
+@pytest.mark.parametrize("entry", _load("problems"), ids=lambda entry: entry["name"])
+def test_problem(entry: dict[str, Any]) -> None:
+    problem = _read(entry)
+    assert _task(entry) == entry["task"]
+    constraints = HARDWARE.read(problem)
+    assert list(constraints.hardware) == entry.get("hardware", [])
+    assert constraints.memory_mib == entry.get("memory_mib", 0)
+    assert set(entry.get("demands", [])) <= set(DEMANDS.read(problem))
+
+
+def test_short_problems() -> None:
+    """Nearly all are right, and what is wrong is refused."""
+    entries = _load("short_problems")
+    wrong = [entry for entry in entries if _task(entry) != entry["task"]]
+    assert len(wrong) <= len(entries) // 20
+    assert [entry["problem_definition"] for entry in wrong if _task(entry) is not None] == []
+    for entry in entries:
+        assert list(HARDWARE.read(_read(entry)).hardware) == entry.get("hardware", []), entry
