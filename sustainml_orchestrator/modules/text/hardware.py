@@ -14,6 +14,7 @@ from sustainml_orchestrator.modules.text.problem import MAX_TEXT, Problem, Uncle
 from sustainml_orchestrator.modules.text.words import fold, needle, places, plain
 
 _MAX_MIB = 2**32 - 1
+_Cue = tuple[str, str]  # a needle and what it names
 #: Classes for which a general-purpose processor beside them is nothing of its own.
 _SPECIAL = ("microcontroller", "edge", "mobile", "fpga", "pim")
 
@@ -44,7 +45,8 @@ class HardwareWords:
         self.devices = devices
         self._sure = [(needle(c), name) for name, cues in data["phrases"].items() for c in cues]
         self._unsure = [(needle(c), name) for name, cues in data["words"].items() for c in cues]
-        self._sure_names, self._unsure_names = [], []
+        self._sure_names: list[_Cue] = []
+        self._unsure_names: list[_Cue] = []
         for device in devices.devices:
             for alias in (device.name, *device.aliases):
                 into = self._sure_names if _distinctive(alias) else self._unsure_names
@@ -103,9 +105,7 @@ class HardwareWords:
         sure = [value for value, kind in found if kind == "sure" and value]
         return min(sure or [value for value, kind in found if kind and value], default=0.0)
 
-    def _spot(
-        self, cues: Iterable[tuple[str, str]], words: str, *, sure: bool
-    ) -> list[tuple[int, int, str]]:
+    def _spot(self, cues: Iterable[_Cue], words: str, *, sure: bool) -> list[tuple[int, int, str]]:
         spots = []
         for cue, name in cues:
             for at in places(cue, words):

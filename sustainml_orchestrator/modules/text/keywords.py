@@ -39,7 +39,7 @@ def language(text: str) -> str:
 def _stopwords(code: str) -> frozenset[str]:
     listed = files("yake") / "core" / "StopwordsList" / f"stopwords_{code}.txt"
     # Of the long lists only short words: the rest holds adjectives and verbs of every subject.
-    words = plain(listed.read_text(encoding="utf-8", errors="replace")).split()
+    words = plain(listed.read_bytes().decode("utf-8", "replace")).split()
     return frozenset(word for word in words if len(word) <= 4)
 
 

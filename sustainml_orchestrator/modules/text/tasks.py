@@ -240,7 +240,7 @@ def _best(words: Iterable[str], sources: Iterable[_Source]) -> float:
 def _total(words: Iterable[str], sources: Iterable[_Source]) -> float:
     """Points for several words of one kind: the second counts half, the third a quarter ..."""
     hits = sorted((_best((word,), sources) for word in words), reverse=True)
-    return sum(hit / 2**place for place, hit in enumerate(hits[:8]))
+    return sum(hit * 0.5**place for place, hit in enumerate(hits[:8]))
 
 
 def _strings(extra: Mapping[str, Any]) -> Iterable[str]:
