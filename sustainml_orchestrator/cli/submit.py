@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -46,7 +47,7 @@ def submit(
 ) -> None:
     """Submit a problem.
 
-    sustainml submit config/examples/pcb_defects.yaml --watch
+    sustainml submit config/examples/circuit_boards.yaml --watch
 
     sustainml submit -d "tell cats from dogs in photos" -s maximum_samples=1000 --region Spain
     """
@@ -129,15 +130,12 @@ def follow(
     from sustainml_orchestrator.cli.tables import Bars, print_results
     from sustainml_orchestrator.core.ids import TaskId, TaskStatus
 
-    seen: dict[TaskId, None] = dict.fromkeys(tasks)
-    if quiet:
+    seen: dict[TaskId, None] = {}
+    with nullcontext() if quiet else Bars() as bars:
         for summary in client.watch(tasks, timeout=within):
             seen[TaskId(summary.task_id.problem_id, summary.task_id.iteration_id)] = None
-    else:
-        with Bars() as bars:
-            for summary in client.watch(tasks, timeout=within):
+            if bars is not None:
                 bars.show(summary)
-                seen[TaskId(summary.task_id.problem_id, summary.task_id.iteration_id)] = None
     results = [client.get_task(task) for task in sorted(seen)]
     print_json(results) if quiet else print_results(results)
     return all(task.summary.task_status == TaskStatus.SUCCEEDED for task in results)

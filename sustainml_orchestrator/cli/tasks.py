@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -9,6 +11,7 @@ import yaml
 
 from sustainml_orchestrator.cli.context import (
     EXIT_FAILED,
+    Interrupted,
     connected,
     out,
     plain,
@@ -33,19 +36,16 @@ def watch(
 
     with connected() as client:
         if task is not None:
-            summary = client.get_task(task_id(task)).summary
-            exact = f"{summary.task_id.problem_id}/{summary.task_id.iteration_id}"
-            if not follow(client, [task_id(exact)], within):
+            if not follow(client, [task_id(task)], within):
                 raise typer.Exit(EXIT_FAILED)
             return
         client.system_state()  # says so when no orchestrator is there
-        with Bars() as bars:
-            try:
-                for update in client.updates(within):
-                    if update is not None:
-                        bars.show(update)
-            except KeyboardInterrupt:
-                return
+        with Bars() as bars, client.updates() as updates, suppress(Interrupted):
+            deadline = time.monotonic() + within
+            while (left := deadline - time.monotonic()) > 0:
+                update = updates.get(left)
+                if update is not None:
+                    bars.show(update)
 
 
 def list_tasks(
@@ -90,7 +90,7 @@ def show(
     from sustainml_orchestrator.cli.tables import result_table, status_of
 
     with connected() as client:
-        data = client.get_task(task_id(task), include_binary=True)
+        data = client.get_task(task_id(task), include_binary=as_json or as_yaml)
     if as_json:
         print_json(data)
     elif as_yaml:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from queue import Empty, SimpleQueue
 from typing import Any
 
-from rclpy.action import ActionClient
 from sustainml_msgs.action import RunTask
 from sustainml_msgs.msg import (
     IterationComparison,
@@ -20,13 +19,15 @@ from sustainml_msgs.msg import (
 )
 from sustainml_msgs.msg import TaskId as TaskIdMsg
 
-from sustainml_orchestrator.client.connection import DEFAULT_TIMEOUT, Connection
+from sustainml_orchestrator.client.connection import Connection, checked
 from sustainml_orchestrator.client.errors import (
-    OrchestratorUnavailable,
     RequestRefused,
     RequestTimeout,
     unavailable,
 )
+from sustainml_orchestrator.client.running import run_task
+from sustainml_orchestrator.client.updates import TaskUpdates
+from sustainml_orchestrator.client.watching import Watch
 from sustainml_orchestrator.core.ids import (
     NO_TASK,
     ErrorCode,
@@ -35,27 +36,13 @@ from sustainml_orchestrator.core.ids import (
     TaskId,
     TaskStatus,
 )
-from sustainml_orchestrator.core.states import FINAL_TASKS
 from sustainml_orchestrator.ros import names
 
 _PAGE = 500
 
 
 class OrchestratorClient(Connection):
-    """Everything that a front-end can ask of the orchestrator.
-
-    Args:
-        namespace: of the framework.
-        timeout: default longest wait of a call, in s.
-    """
-
-    def __init__(
-        self, namespace: str = names.DEFAULT_NAMESPACE, *, timeout: float = DEFAULT_TIMEOUT
-    ) -> None:
-        self._changed = threading.Condition()
-        self._updates: list[list[TaskSummary]] = []
-        self._subscription: Any = None
-        super().__init__(namespace, timeout=timeout)
+    """Everything that a front-end can ask of the orchestrator."""
 
     # Tasks #
 
@@ -71,7 +58,7 @@ class OrchestratorClient(Connection):
         response = self.call(
             "start_task",
             user_input=user_input,
-            extra_data_json=json.dumps(extra_data) if extra_data else "",
+            extra_data_json=_json(extra_data),
             priority=priority,
             request_id=request_id,
         )
@@ -87,18 +74,26 @@ class OrchestratorClient(Connection):
         priority: int = 0,
         request_id: str = "",
     ) -> TaskId:
-        """Start another iteration; `overrides` names the fields taken from `user_input`.
+        """Start another iteration of a problem.
 
-        Without any, all of `user_input` is taken; without a user input, the base's.
+        Args:
+            base_task: whose outputs are its baselines; iteration 0 is the latest.
+            user_input: None = that of the base.
+            overrides: fields taken from `user_input`, the rest is the base's; none = all are.
+            extra_data: replaces the extra_data, whatever else is given.
+            priority: higher first.
+            request_id: when not empty, a repeated request is the same task.
         """
         if user_input is None:
-            user_input = self.get_task(base_task, include_binary=True).user_input
+            # An override that changes nothing: thus the rest is copied over there, secrets too.
+            user_input = self.get_task(base_task).user_input
+            overrides = ["modality" if extra_data is None else "extra_data"]
         response = self.call(
             "start_iteration",
             base_task=_msg(base_task),
             user_input=user_input,
             overrides=list(overrides),
-            extra_data_json=json.dumps(extra_data) if extra_data else "",
+            extra_data_json=_json(extra_data),
             priority=priority,
             request_id=request_id,
         )
@@ -166,101 +161,57 @@ class OrchestratorClient(Connection):
 
     # Following #
 
-    def updates(self, timeout: float | None = None) -> Iterator[TaskSummary | None]:
-        """Every update of any task from now on; None after 0.2 s without one.
-
-        Args:
-            timeout: ends after so many s; None = until the generator is closed.
-        """
-        queue: list[TaskSummary] = []
-        with self._changed:
-            self._updates.append(queue)
-            if self._subscription is None:
-                self._subscription = self.node.create_subscription(
-                    TaskSummary, names.TASK_UPDATES, self._on_update, names.TASK_UPDATES_QOS
-                )
-        deadline = None if timeout is None else time.monotonic() + timeout
-        try:
-            while deadline is None or time.monotonic() < deadline:
-                with self._changed:
-                    if not queue:
-                        self._changed.wait(0.2)
-                    news, queue[:] = list(queue), []
-                if news:
-                    yield from news
-                else:
-                    yield None
-        finally:
-            with self._changed:
-                self._updates.remove(queue)
-
-    def _on_update(self, summary: TaskSummary) -> None:
-        with self._changed:
-            for queue in self._updates:
-                queue.append(summary)
-            self._changed.notify_all()
+    def updates(self) -> TaskUpdates:
+        """Every update of any task from now on; close it, or use it in a `with`."""
+        return TaskUpdates(self.node)
 
     def watch(
         self, task_ids: Sequence[TaskId], *, timeout: float, follow: bool = True
     ) -> Iterator[TaskSummary]:
-        """Updates of these tasks until all are over; none is lost between call and subscription.
+        """The state of each of these tasks, then every change, until all are over.
+
+        Nothing is lost: it subscribes, then looks, and looks again every now and then. It outlives
+        an orchestrator that is restarted with its journal.
 
         Args:
+            task_ids: iteration 0 is the latest of a problem.
             timeout: longest time, in s.
             follow: whether to go on with tasks that start by themselves from these.
 
         Raises:
             RequestTimeout: they are not over in time.
         """
-        open_tasks = dict.fromkeys(task_ids, 0)
-        news = self.updates(timeout)
-        looked = -1e9
-        for update in news:
-            found = [update] if update is not None else []
-            if update is None and time.monotonic() - looked > 1.0:  # whatever was missed
-                looked = time.monotonic()
-                found = [self.get_task(task_id).summary for task_id in list(open_tasks)]
-            for summary in found:
-                task_id = _id(summary.task_id)
-                if summary.revision <= open_tasks.get(task_id, 2**64):
-                    continue
-                open_tasks[task_id] = summary.revision
-                yield summary
-                if TaskStatus(summary.task_status) in FINAL_TASKS:
-                    del open_tasks[task_id]
-                    following = _id(summary.next_task)
-                    if follow and following != NO_TASK:
-                        open_tasks[following] = 0
-            if not open_tasks:
-                news.close()
-                return
-        unfinished = ", ".join(map(str, open_tasks))
-        raise RequestTimeout(ErrorCode.TIMEOUT, f"not over after {timeout:g} s: {unfinished}")
+        exact = [self._exact(task_id) for task_id in task_ids]
+        with self.updates() as updates:
+            watch = Watch(exact, lambda task_id: self.get_task(task_id).summary, follow)
+            yield from watch.until_over(updates, timeout)
+
+    def _exact(self, task_id: TaskId) -> TaskId:
+        return task_id if all(task_id) else _id(self.get_task(task_id).summary.task_id)
 
     def wait_for_task(self, task_id: TaskId, timeout: float, *, follow: bool = False) -> Task:
-        """All data of a task once it is over."""
+        """All data of a task once it is over.
+
+        Args:
+            task_id: of the task.
+            timeout: longest wait, in s.
+            follow: whether to wait for tasks that start by themselves from it, too; the answer
+                is the last of them.
+        """
         for summary in self.watch([task_id], timeout=timeout, follow=follow):
             task_id = _id(summary.task_id)
         return self.get_task(task_id)
 
     def system_state(self, timeout: float | None = None) -> SystemState:
-        """The latest state of the system."""
-        states: list[SystemState] = []
-        came = threading.Event()
+        """The latest state of the system.
 
-        def on_state(state: SystemState) -> None:
-            states.append(state)
-            came.set()
-
-        subscription = self.node.create_subscription(
-            SystemState, names.SYSTEM_STATE, on_state, names.SYSTEM_STATE_QOS
-        )
-        try:
-            if not came.wait(self.timeout if timeout is None else timeout):
-                raise unavailable(self.namespace)
-            return states[-1]
-        finally:
-            self.node.destroy_subscription(subscription)
+        Raises:
+            OrchestratorUnavailable: none came in time.
+        """
+        state = self._state(self.timeout if timeout is None else timeout, lambda state: True)
+        if state is None:
+            raise unavailable(self.namespace)
+        return state
 
     def wait_until_ready(self, timeout: float) -> SystemState:
         """The state of the system once it is ready.
@@ -268,18 +219,28 @@ class OrchestratorClient(Connection):
         Raises:
             RequestTimeout: with the reason why it is not.
         """
+        state = self._state(timeout, lambda state: state.ready)
+        if state is None or not state.ready:
+            reason = state.reason if state else "no orchestrator answers"
+            raise RequestTimeout(ErrorCode.TIMEOUT, f"not ready after {timeout:g} s: {reason}")
+        return state
+
+    def _state(self, timeout: float, wanted: Callable[[SystemState], bool]) -> SystemState | None:
+        """The first state that is as wanted; else the last one that came, if any."""
+        states: SimpleQueue[SystemState] = SimpleQueue()
+        subscription = self.node.create_subscription(
+            SystemState, names.SYSTEM_STATE, states.put, names.SYSTEM_STATE_QOS
+        )
         deadline = time.monotonic() + timeout
-        reason = "no orchestrator answers"
-        while (left := deadline - time.monotonic()) > 0:
-            try:
-                state = self.system_state(min(left, 0.5))
-            except OrchestratorUnavailable:
-                continue
-            if state.ready:
-                return state
-            reason = state.reason
-            time.sleep(0.05)
-        raise RequestTimeout(ErrorCode.TIMEOUT, f"not ready after {timeout:g} s: {reason}")
+        state = None
+        try:
+            while state is None or not wanted(state):
+                state = states.get(timeout=max(0.0, deadline - time.monotonic()))
+        except Empty:
+            pass
+        finally:
+            self.node.destroy_subscription(subscription)
+        return state
 
     # Nodes #
 
@@ -308,7 +269,7 @@ class OrchestratorClient(Connection):
             "configure_node",
             timeout + self.timeout,
             node_name=node_name,
-            configuration=json.dumps(configuration) if configuration else "",
+            configuration=_json(configuration),
             timeout=timeout,
         )
         value: dict[str, Any] = json.loads(response.configuration or "{}")
@@ -321,37 +282,41 @@ class OrchestratorClient(Connection):
         user_input: UserInput,
         *,
         extra_data: dict[str, Any] | None = None,
+        priority: int = 0,
+        request_id: str = "",
         feedback: Callable[[TaskSummary], None] | None = None,
         timeout: float = 300.0,
     ) -> Task:
-        """Run a task to its end by the action; returns the best iteration."""
-        deadline = time.monotonic() + timeout
-        action = ActionClient(
-            self.node,
-            RunTask,
-            names.RUN_TASK,
-            goal_service_qos_profile=names.SERVICE_QOS,
-            result_service_qos_profile=names.SERVICE_QOS,
-            cancel_service_qos_profile=names.SERVICE_QOS,
-            feedback_sub_qos_profile=names.TASK_UPDATES_QOS,
+        """Run a task to its end by the action; returns the best iteration.
+
+        Args:
+            user_input: the problem.
+            extra_data: replaces that of `user_input`.
+            priority: higher first.
+            request_id: when not empty, a repeated request is the same task.
+            feedback: called with every change, in the caller's thread.
+            timeout: longest time, in s. What ends the wait before the result (the timeout,
+                Ctrl-C, an exception of `feedback`) cancels the goal, which terminates the task.
+
+        Raises:
+            RequestRefused: the task failed; the message says why.
+        """
+        goal = checked(
+            RunTask.Goal,
+            user_input=user_input,
+            extra_data_json=_json(extra_data),
+            priority=priority,
+            request_id=request_id,
         )
-        try:
-            if not action.wait_for_server(timeout_sec=min(timeout, self.timeout)):
-                raise unavailable(self.namespace)
-            goal = RunTask.Goal(
-                user_input=user_input,
-                extra_data_json=json.dumps(extra_data) if extra_data else "",
-            )
-            tell = (lambda message: feedback(message.feedback.summary)) if feedback else None
-            handle = self.wait(action.send_goal_async(goal, feedback_callback=tell), deadline)
-            answer = self.wait(handle.get_result_async(), deadline) if handle else None
-            if answer is None:
-                raise RequestTimeout(ErrorCode.TIMEOUT, f"run_task: no result in {timeout:g} s")
-            if not answer.result.success:
-                raise RequestRefused(ErrorCode(answer.result.error_code), answer.result.message)
-            return answer.result.task
-        finally:
-            action.destroy()
+        return run_task(self, goal, feedback, timeout)
+
+
+def _json(value: Any) -> str:
+    """What goes into a JSON field; "" when nothing is given."""
+    try:
+        return "" if value is None else json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise RequestRefused(ErrorCode.INVALID_REQUEST, f"this is no JSON: {error}") from error
 
 
 def _id(message: TaskIdMsg) -> TaskId:
@@ -359,4 +324,4 @@ def _id(message: TaskIdMsg) -> TaskId:
 
 
 def _msg(task_id: TaskId) -> TaskIdMsg:
-    return TaskIdMsg(problem_id=task_id[0], iteration_id=task_id[1])
+    return checked(TaskIdMsg, problem_id=task_id[0], iteration_id=task_id[1])

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
+import os
 import threading
 import time
-from typing import Any
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
 
 import rclpy
 import sustainml_msgs.srv
 from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 
 from sustainml_orchestrator.client.errors import (
+    ClientError,
+    OrchestratorUnavailable,
     RequestRefused,
     RequestTimeout,
+    refused,
     unavailable,
 )
 from sustainml_orchestrator.core.ids import ErrorCode
@@ -23,14 +28,23 @@ from sustainml_orchestrator.ros import names
 DEFAULT_TIMEOUT = 5.0
 #: The node of an orchestrator that is there is found sooner, in s.
 _DISCOVERY = 2.0
+#: How often a wait looks whether the server is still there, in s.
+_LOOK = 0.25
+
+_Self = TypeVar("_Self", bound="Connection")
 
 
 class Connection:
     """Has a ROS context and a thread of its own, so that it lives inside any program.
 
+    Safe to use from several threads.
+
     Args:
         namespace: of the framework.
         timeout: default longest wait of a call, in s.
+
+    Raises:
+        ClientError: ROS cannot start, for instance because ROS_DOMAIN_ID is no number.
     """
 
     def __init__(
@@ -43,35 +57,48 @@ class Connection:
         self.namespace = "/" + namespace.strip("/")
         self.timeout = timeout
         self._context = Context()
-        rclpy.init(context=self._context, args=[])
-        unique = f"{node_name}_{time.monotonic_ns() % 10**9}"
-        self.node = rclpy.create_node(
-            unique,
-            namespace=self.namespace,
-            context=self._context,
-            use_global_arguments=False,
-            start_parameter_services=False,
-        )
+        try:
+            rclpy.init(context=self._context, args=[])
+            self.node = rclpy.create_node(
+                f"{node_name}_{os.getpid()}_{time.monotonic_ns() % 10**6}",
+                namespace=self.namespace,
+                context=self._context,
+                use_global_arguments=False,
+                start_parameter_services=False,
+                enable_rosout=False,
+            )
+        except Exception as error:
+            rclpy.try_shutdown(context=self._context)
+            raise _cannot_start(self.namespace, error) from error
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._clients: dict[str, Any] = {}
-        self._thread = threading.Thread(target=self._spin, daemon=True)
+        self._lock = threading.Lock()
+        self._closing = False
+        self._thread = threading.Thread(target=self._spin, name=node_name, daemon=True)
         self._thread.start()
 
-    def __enter__(self) -> Any:
+    def __enter__(self: _Self) -> _Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Leave the graph."""
+        """Leave the graph. More than once does no harm."""
+        if self._closing:
+            return
+        # The thread ends before what it waits for goes: rclpy raises anything otherwise.
+        self._closing = True
+        self._executor.wake()
+        self._thread.join()
+        self.node.destroy_node()
+        self._executor.shutdown()
         rclpy.try_shutdown(context=self._context)
-        self._thread.join(timeout=2.0)
 
     def _spin(self) -> None:
-        with contextlib.suppress(ExternalShutdownException):
-            self._executor.spin()
+        while not self._closing:
+            self._executor.spin_once(timeout_sec=1.0)
 
     # Calls #
 
@@ -79,6 +106,7 @@ class Connection:
         """Call any service of the orchestrator by its short name; returns the response.
 
         Args:
+            service: one of `names.SERVICES`.
             wait: longest wait, in s; None = the client's timeout.
             fields: of the request.
 
@@ -86,40 +114,92 @@ class Connection:
             ClientError: it is not there, does not answer, or refuses.
         """
         kind = getattr(sustainml_msgs.srv, names.SERVICES[service])
+        deadline = time.monotonic() + (self.timeout if wait is None else wait)
+        request = checked(kind.Request, **fields)
+        client = self._client(service, kind)
+        self.find(client.service_is_ready, deadline)
+        answers: SimpleQueue[Any] = SimpleQueue()
+        future = client.call_async(request)
+        future.add_done_callback(answers.put)
+        try:
+            response = self.take(answers, deadline, client.service_is_ready, service).result()
+        finally:
+            client.remove_pending_request(future)
+        if not response.success:
+            raise refused(response)
+        return response
+
+    def _client(self, service: str, kind: type) -> Any:
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = self.node.create_client(
+                    kind, names.service(service), qos_profile=names.SERVICE_QOS
+                )
+            return self._clients[service]
+
+    def find(self, is_ready: Callable[[], bool], deadline: float) -> None:
+        """Wait until a server is there.
+
+        Args:
+            is_ready: whether it is.
+            deadline: by the clock of `time.monotonic()`.
+
+        Raises:
+            OrchestratorUnavailable: it is not; without any orchestrator, sooner.
+        """
         begun = time.monotonic()
-        deadline = begun + (self.timeout if wait is None else wait)
-        client = self._clients.get(service)
-        if client is None:
-            client = self._clients[service] = self.node.create_client(
-                kind, names.service(service), qos_profile=names.SERVICE_QOS
-            )
-        while not client.service_is_ready():
+        while not is_ready():
             now = time.monotonic()
             if now > deadline or (now > begun + _DISCOVERY and not self._sees_orchestrator()):
                 raise unavailable(self.namespace)
             time.sleep(0.02)
-        future = client.call_async(kind.Request(**fields))
-        response = self.wait(future, deadline)
-        if response is None:
-            client.remove_pending_request(future)
-            raise RequestTimeout(
-                ErrorCode.TIMEOUT,
-                f"{service} was not answered in time; is the orchestrator alive? try again, or "
-                "give a longer timeout",
-            )
-        if not response.success:
-            raise RequestRefused(ErrorCode(response.error_code), response.message)
-        return response
 
     def _sees_orchestrator(self) -> bool:
         """Whether its node is in the graph; its services may be found a little later."""
         return (names.ORCHESTRATOR, self.namespace) in self.node.get_node_names_and_namespaces()
 
-    @staticmethod
-    def wait(future: Any, deadline: float) -> Any | None:
-        """The result of a future, or None when it is not there by then (`time.monotonic()`)."""
-        done = threading.Event()
-        future.add_done_callback(lambda _: done.set())
-        if not done.wait(max(0.0, deadline - time.monotonic())):
-            return None
-        return future.result()
+    def take(
+        self, queue: SimpleQueue[Any], deadline: float, is_ready: Callable[[], bool], what: str
+    ) -> Any:
+        """What comes next in a queue that a server feeds: its future alone may never end.
+
+        Raises:
+            RequestTimeout: nothing by then (`time.monotonic()`).
+            OrchestratorUnavailable: the server went away meanwhile.
+        """
+        while True:
+            left = deadline - time.monotonic()
+            try:
+                return queue.get(timeout=max(0.0, min(left, _LOOK)))
+            except Empty:
+                if left <= _LOOK:
+                    text = f"{what} was not answered in time; try again with a longer timeout"
+                    raise RequestTimeout(ErrorCode.TIMEOUT, text) from None
+                if not is_ready():
+                    text = f"the orchestrator went away before it answered {what}; try again"
+                    raise OrchestratorUnavailable(ErrorCode.NODE_UNAVAILABLE, text) from None
+
+
+_Message = TypeVar("_Message")
+
+
+def checked(kind: type[_Message], **fields: Any) -> _Message:
+    """A message whose fields were checked: unchecked ones end the process inside rclpy.
+
+    Raises:
+        RequestRefused: a value does not fit its field.
+    """
+    try:
+        return kind(check_fields=True, **fields)
+    except (AssertionError, TypeError, ValueError, OverflowError) as error:
+        text = f"this is no {kind.__name__.lstrip('_')}: {' '.join(str(error).split())}"
+        raise RequestRefused(ErrorCode.INVALID_REQUEST, text) from error
+
+
+def _cannot_start(namespace: str, error: Exception) -> ClientError:
+    domain = os.environ.get("ROS_DOMAIN_ID", "")
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return ClientError(
+        ErrorCode.INVALID_REQUEST,
+        f"ROS cannot start in namespace {namespace} and domain {domain or 0}: {reason}",
+    )

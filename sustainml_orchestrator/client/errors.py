@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sustainml_orchestrator.core.ids import ErrorCode
 
 
@@ -33,3 +35,10 @@ def unavailable(namespace: str) -> OrchestratorUnavailable:
         f"no orchestrator answers in namespace {namespace}; start one with `sustainml up`, or "
         "check ROS_DOMAIN_ID and ROS_AUTOMATIC_DISCOVERY_RANGE with `sustainml doctor`",
     )
+
+
+def refused(response: Any) -> RequestRefused:
+    """The error that a response or result carries."""
+    known = response.error_code in ErrorCode._value2member_map_  # a newer orchestrator has more
+    code = ErrorCode(response.error_code) if known else ErrorCode.INTERNAL_ERROR
+    return RequestRefused(code, response.message)

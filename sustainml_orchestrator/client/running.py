@@ -1,0 +1,99 @@
+"""The action run_task: a task from its submission to its end, in one call."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any
+
+from rclpy.action import ActionClient
+from rclpy.action.client import ClientGoalHandle
+from rclpy.task import Future
+from sustainml_msgs.action import RunTask
+from sustainml_msgs.msg import Task, TaskSummary
+
+from sustainml_orchestrator.client.connection import Connection
+from sustainml_orchestrator.client.errors import RequestRefused, refused
+from sustainml_orchestrator.core.ids import ErrorCode
+from sustainml_orchestrator.ros import names
+
+_CANCEL_WAIT = 1.0  # s
+
+
+def run_task(
+    connection: Connection,
+    goal: RunTask.Goal,
+    feedback: Callable[[TaskSummary], None] | None,
+    timeout: float,
+) -> Task:
+    """Send the goal, wait for its result; whatever ends the wait early cancels the goal.
+
+    Raises:
+        ClientError: the task failed, or is not over in time.
+    """
+    deadline = time.monotonic() + timeout
+    action = ActionClient(
+        connection.node,
+        RunTask,
+        names.RUN_TASK,
+        goal_service_qos_profile=names.SERVICE_QOS,
+        result_service_qos_profile=names.SERVICE_QOS,
+        cancel_service_qos_profile=names.SERVICE_QOS,
+        feedback_sub_qos_profile=names.TASK_UPDATES_QOS,
+    )
+    try:
+        connection.find(
+            action.server_is_ready, min(deadline, time.monotonic() + connection.timeout)
+        )
+        return _follow(connection, action, goal, feedback, deadline)
+    finally:
+        action.destroy()
+
+
+def _follow(
+    connection: Connection,
+    action: ActionClient,
+    goal: RunTask.Goal,
+    feedback: Callable[[TaskSummary], None] | None,
+    deadline: float,
+) -> Task:
+    # One queue for all: feedback thus runs in the caller's thread, where it may call the client.
+    news: SimpleQueue[Any] = SimpleQueue()
+    sent = action.send_goal_async(goal, feedback_callback=news.put)
+    sent.add_done_callback(news.put)
+    over = None
+    try:
+        while True:
+            item = connection.take(news, deadline, action.server_is_ready, "run_task")
+            if item is sent:
+                over = _accepted(sent).get_result_async()
+                over.add_done_callback(news.put)
+            elif item is over:
+                break
+            elif feedback is not None:
+                feedback(item.feedback.summary)
+    except BaseException:
+        if over is not None:
+            _cancel(sent.result())
+        raise
+    result = over.result().result
+    if not result.success:
+        raise refused(result)
+    return result.task
+
+
+def _accepted(sent: Future) -> ClientGoalHandle:
+    handle: ClientGoalHandle = sent.result()
+    if not handle.accepted:
+        text = "the orchestrator did not accept the goal; see its log"
+        raise RequestRefused(ErrorCode.REJECTED, text)
+    return handle
+
+
+def _cancel(handle: ClientGoalHandle) -> None:
+    """Cancel a goal, and stay until the server knows."""
+    done = threading.Event()
+    handle.cancel_goal_async().add_done_callback(lambda _: done.set())
+    done.wait(_CANCEL_WAIT)

@@ -1,0 +1,83 @@
+"""Tasks that are watched to their end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+from sustainml_msgs.msg import TaskSummary
+
+from sustainml_orchestrator.client.errors import OrchestratorUnavailable, RequestTimeout
+from sustainml_orchestrator.client.updates import TaskUpdates
+from sustainml_orchestrator.core.ids import ErrorCode, TaskId, TaskStatus
+from sustainml_orchestrator.core.states import FINAL_TASKS
+
+#: Between two looks at the tasks, in s: soon at first, until the subscription is sure to be there.
+_FIRST_LOOK, _LOOK = 0.1, 1.0
+#: How many tasks may be looked at in a second.
+_RATE = 50.0
+#: How long a watch outlives an orchestrator that is being restarted, in s.
+_PATIENCE = 30.0
+
+
+class Watch:
+    """Follows tasks by their updates, and by a look now and then, for what was missed.
+
+    Args:
+        get: the present summary of a task.
+        follow: whether to go on with tasks that start by themselves from these.
+    """
+
+    def __init__(
+        self, tasks: Iterable[TaskId], get: Callable[[TaskId], TaskSummary], follow: bool
+    ) -> None:
+        self._seen = dict.fromkeys(tasks, 0)  # the newest revision shown
+        self._get = get
+        self._follow = follow
+        self._period = _FIRST_LOOK
+        self._look_at = self._give_up_at = time.monotonic()
+
+    def until_over(self, updates: TaskUpdates, timeout: float) -> Iterator[TaskSummary]:
+        """Every change, until all tasks are over.
+
+        Raises:
+            RequestTimeout: they are not after so many s.
+        """
+        deadline = time.monotonic() + timeout
+        while self._seen:
+            now = time.monotonic()
+            if now >= deadline:
+                unfinished = ", ".join(map(str, self._seen))
+                text = f"not over after {timeout:g} s: {unfinished}"
+                raise RequestTimeout(ErrorCode.TIMEOUT, text)
+            if now >= self._look_at:
+                yield from self._sift(self._look())
+            else:
+                update = updates.get(min(self._look_at, deadline) - now)
+                yield from self._sift([update] if update else [])
+
+    def _look(self) -> list[TaskSummary]:
+        try:
+            summaries = [self._get(task_id) for task_id in self._seen]
+            self._give_up_at = time.monotonic() + _PATIENCE
+        except (OrchestratorUnavailable, RequestTimeout):
+            if time.monotonic() > self._give_up_at:
+                raise
+            summaries = []
+        self._period = min(2 * self._period, _LOOK)
+        self._look_at = time.monotonic() + max(self._period, len(self._seen) / _RATE)
+        return summaries
+
+    def _sift(self, news: Iterable[TaskSummary]) -> Iterator[TaskSummary]:
+        """What is new about our tasks; those that are over leave us."""
+        for summary in news:
+            task_id = TaskId(summary.task_id.problem_id, summary.task_id.iteration_id)
+            if task_id not in self._seen or summary.revision <= self._seen[task_id]:
+                continue
+            self._seen[task_id] = summary.revision
+            if TaskStatus(summary.task_status) in FINAL_TASKS:
+                del self._seen[task_id]
+                following = TaskId(summary.next_task.problem_id, summary.next_task.iteration_id)
+                if self._follow and all(following):
+                    self._seen[following] = 0
+            yield summary
