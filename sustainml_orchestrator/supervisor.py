@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import signal
 import subprocess
@@ -11,7 +12,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
+from typing import IO
 
 MODULES = (
     "app_requirements",
@@ -23,7 +27,8 @@ MODULES = (
 )
 _BACKOFF = (0.5, 8.0)  # first and longest pause before a restart, in s
 _HEALTHY = 30.0  # a process that lived so long (s) starts its backoff anew
-_LIMIT, _WINDOW = 10, 60.0  # restarts within so many s before we give up on a process
+_LIMIT, _WINDOW = 10, 120.0  # deaths within so many s after which we give up on a process
+_LOOK = 0.1  # how often we look after them, in s
 _GRACE = 4.0  # from SIGTERM to SIGKILL, in s
 _PR_SET_PDEATHSIG = 1
 
@@ -41,8 +46,8 @@ class _Child:
     program: Program
     process: subprocess.Popen[str] | None = None
     started: float = 0.0
-    restart_at: float = 0.0
-    pause: float = _BACKOFF[0]
+    start_at: float = 0.0
+    pause: float = field(default_factory=lambda: _BACKOFF[0])
     deaths: deque[float] = field(default_factory=lambda: deque(maxlen=_LIMIT))
     given_up: bool = False
     reader: threading.Thread | None = None
@@ -55,37 +60,48 @@ def programs(
     params_file: str = "",
     pipeline_file: str = "",
     journal: str = "",
-    isolation: str = "process",
+    isolation: str = "",
     log_level: str = "info",
 ) -> list[Program]:
-    """The orchestrator and its modules as command lines."""
+    """The orchestrator and its modules as command lines; "" leaves a setting as it is."""
     common = ["--ros-args", "-r", f"__ns:=/{namespace.strip('/')}", "--log-level", log_level]
-    orchestrator = list(common)
     if params_file:
-        orchestrator += ["--params-file", params_file]
-    for name, value in (("journal_path", journal), ("pipeline_file", pipeline_file)):
-        if value:
-            orchestrator += ["-p", f"{name}:={value}"]
-    start = (sys.executable, "-m")
-    result = [Program("orchestrator", (*start, "sustainml_orchestrator.ros.node", *orchestrator))]
-    for name in MODULES:
-        if name not in without:
-            module = f"sustainml_orchestrator.modules.{name}"
-            isolated = ("-p", f"isolation:={isolation}")
-            result.append(Program(name, (*start, module, *common, *isolated)))
-    return result
+        common += ["--params-file", params_file]
+    modules = {name: {"isolation": isolation} for name in MODULES if name not in without}
+    settings = {"journal_path": journal, "pipeline_file": pipeline_file}
+    return [
+        _program("orchestrator", "ros.node", common, settings),
+        *(_program(name, f"modules.{name}", common, given) for name, given in modules.items()),
+    ]
 
 
-def _die_with_parent() -> None:
-    """In the child: be killed when the supervisor is, so that nothing is ever left behind."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def _program(name: str, module: str, common: list[str], settings: dict[str, str]) -> Program:
+    given = [word for k, v in settings.items() if v for word in ("-p", f"{k}:={json.dumps(v)}")]
+    start = (sys.executable, "-m", f"sustainml_orchestrator.{module}")
+    return Program(name, (*start, *common, *given))
+
+
+#: Found before any fork: the child of a fork must not look up anything.
+_prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+
+def _die_with(parent: int) -> None:
+    """In the child: be killed when the supervisor ends, even by SIGKILL (Linux only)."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it has ended already
+        os._exit(1)
 
 
 class Supervisor:
-    """Keeps processes alive.
+    """Keeps processes alive, from entering its context to leaving it.
+
+    A thread of its own starts and watches them: the kernel ends them with the thread that forked
+    them, and a signal handler of the program can thus not come between a fork and its record.
 
     Args:
-        tell: takes one line: (name of the process, text).
+        children: what to start.
+        tell: takes one line: (name of the process, text); called from several threads.
+        environment: added to ours.
     """
 
     def __init__(
@@ -97,36 +113,63 @@ class Supervisor:
         self._children = [_Child(program) for program in children]
         self._tell = tell
         self._environment = {**os.environ, **(environment or {}), "PYTHONUNBUFFERED": "1"}
+        self._started = threading.Event()
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
     def __enter__(self) -> Supervisor:
-        try:
-            for child in self._children:
-                self._start(child)
-        except BaseException:
-            self.stop()
-            raise
+        self._thread.start()
+        self._started.wait()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        self._ending.set()
+        self._thread.join()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it looks after its processes; not so after an error of its own."""
+        return self._thread.is_alive()
 
     @property
     def pids(self) -> dict[str, int]:
         """Of the processes that are alive, by name."""
-        return {
-            child.program.name: child.process.pid
-            for child in self._children
-            if child.process is not None and child.process.poll() is None
-        }
+        children = [(child.program.name, child.process) for child in self._children]
+        return {name: p.pid for name, p in children if p is not None and p.returncode is None}
 
     @property
     def given_up(self) -> list[str]:
         """Names of the processes that died too often."""
         return [child.program.name for child in self._children if child.given_up]
 
-    def _start(self, child: _Child) -> None:
+    def _run(self) -> None:
+        try:
+            while not self._ending.is_set():
+                for child in self._children:
+                    self._look_after(child, time.monotonic())
+                self._started.set()
+                self._ending.wait(_LOOK)
+        finally:
+            self._started.set()
+            self._end_all()
+
+    def _look_after(self, child: _Child, now: float) -> None:
+        """Start what is to run; restart what died, after a pause that grows, but not for ever."""
+        process = child.process
+        if process is not None and process.poll() is not None:
+            child.process = None
+            _kill_group(process)
+            self._note_death(child, _how_it_ended(process.returncode), now)
+        elif process is None and not child.given_up and now >= child.start_at:
+            try:
+                self._start(child, now)
+            except OSError as error:
+                self._note_death(child, f"cannot be started ({error})", now)
+
+    def _start(self, child: _Child, now: float) -> None:
         # A session of its own: Ctrl-C in the terminal reaches us alone, and we end the others.
-        child.process = subprocess.Popen(
+        child.started = now
+        child.process = process = subprocess.Popen(
             child.program.command,
             env=self._environment,
             stdin=subprocess.DEVNULL,
@@ -135,59 +178,58 @@ class Supervisor:
             text=True,
             errors="replace",
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=partial(_die_with, os.getpid()),
         )
-        child.started = time.monotonic()
         child.reader = threading.Thread(
-            target=self._forward, args=(child.program.name, child.process), daemon=True
+            target=self._forward, args=(child.program.name, process.stdout), daemon=True
         )
         child.reader.start()
 
-    def _forward(self, name: str, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            self._tell(name, line.rstrip())
+    def _forward(self, name: str, output: IO[str]) -> None:
+        for line in output:
+            # Whatever becomes of our own output, theirs is read: they must not block on it.
+            with suppress(OSError, SystemExit):
+                self._tell(name, line.rstrip())
 
-    def poll(self) -> None:
-        """Restart what died, after a pause that grows; give up on what dies too often."""
-        now = time.monotonic()
-        for child in self._children:
-            process = child.process
-            if child.given_up or process is None and now < child.restart_at:
-                continue
-            if process is None:
-                self._start(child)
-            elif process.poll() is not None:
-                self._bury(child, process, now)
-
-    def _bury(self, child: _Child, process: subprocess.Popen[str], now: float) -> None:
-        name, child.process = child.program.name, None
+    def _note_death(self, child: _Child, how: str, now: float) -> None:
         if now - child.started > _HEALTHY:
             child.pause = _BACKOFF[0]
         child.deaths.append(now)
-        how = f"ended with {process.returncode}"
-        if process.returncode < 0:
-            how = f"was killed by {signal.Signals(-process.returncode).name}"
         if len(child.deaths) == _LIMIT and now - child.deaths[0] < _WINDOW:
             child.given_up = True
-            self._tell("up", f"{name} {how}, {_LIMIT} times in {_WINDOW:g} s; not restarted again")
-            return
-        self._tell("up", f"{name} {how}; restarting it in {child.pause:g} s")
-        child.restart_at = now + child.pause
+            then = f", {_LIMIT} times in {_WINDOW:g} s; it is not restarted again"
+        else:
+            then = f"; restarting it in {child.pause:g} s"
+        self._tell("up", f"{child.program.name} {how}{then}")
+        child.start_at = now + child.pause
         child.pause = min(2 * child.pause, _BACKOFF[1])
 
-    def stop(self) -> None:
-        """End all processes: SIGTERM, and SIGKILL for what does not heed it."""
+    def _end_all(self) -> None:
+        """SIGTERM, and SIGKILL for what does not heed it."""
         running = [c.process for c in self._children if c.process is not None]
         for process in running:
-            if process.poll() is None:
-                process.terminate()
+            process.terminate()
         deadline = time.monotonic() + _GRACE
         for process in running:
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            _kill_group(process)
+            process.wait()
         for child in self._children:
-            child.process = None
+            if child.reader is not None:
+                child.reader.join(_LOOK)
+
+
+def _kill_group(process: subprocess.Popen[str]) -> None:
+    """A process leads its group; kill it and whatever it left behind."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _how_it_ended(code: int) -> str:
+    if code >= 0:
+        return f"ended with {code}"
+    try:
+        return f"was killed by {signal.Signals(-code).name}"
+    except ValueError:  # a real-time signal has no name
+        return f"was killed by signal {-code}"

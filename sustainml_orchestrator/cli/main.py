@@ -8,15 +8,16 @@ import typer
 
 import sustainml_orchestrator
 from sustainml_orchestrator.cli import compare, doctor, nodes, run, submit, tasks
-from sustainml_orchestrator.cli.context import options
+from sustainml_orchestrator.cli.context import end_on_signals, options
 
 app = typer.Typer(
     name="sustainml",
     no_args_is_help=True,
     rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done; 1 the task or request failed; 2 wrong usage; 3 no orchestrator "
-    "is reachable. A task is written PROBLEM/ITERATION, for example 3/2.",
+    "is reachable; 130 interrupted. A task is written PROBLEM/ITERATION, for example 3/2.",
 )
 
 
@@ -68,4 +69,5 @@ app.command()(doctor.doctor)
 
 def main() -> None:
     """Entry point of `sustainml`."""
+    end_on_signals()
     app()

@@ -4,43 +4,40 @@ from __future__ import annotations
 
 import os
 import random
-import signal
+import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import deque
+from difflib import get_close_matches
+from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sustainml_orchestrator.cli.context import EXIT_FAILED, connected, err, options, out
+from sustainml_orchestrator.cli.context import (
+    EXIT_FAILED,
+    Interrupted,
+    connected,
+    err,
+    options,
+    out,
+)
 from sustainml_orchestrator.supervisor import MODULES, Supervisor, programs
+
+if TYPE_CHECKING:
+    from sustainml_orchestrator.client import OrchestratorClient
 
 #: Domains that a demo may take: all but the low ones that people use (up to 101 is safe on Linux).
 _DEMO_DOMAINS = range(30, 102)
-_START_TIMEOUT = 30.0
+#: An orchestrator that runs already has shown itself by then, in s.
+_LOOK_AROUND = 1.0
+_START_TIMEOUT = 60.0
 _TASK_TIMEOUT = 60.0
+#: Lines of the processes that a failed demo shows.
+_TAIL = 40
 
-
-class _Ended(Exception):
-    """SIGTERM or SIGINT came."""
-
-
-@contextmanager
-def _signals() -> Iterator[None]:
-    """SIGINT and SIGTERM end the block in an orderly way; a second one changes nothing."""
-
-    def end(*_: object) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-        raise _Ended
-
-    before = {n: signal.signal(n, end) for n in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+LogLevel = Enum("LogLevel", {n: n for n in ("debug", "info", "warn", "error", "fatal")}, type=str)
+Isolation = Enum("Isolation", {n: n for n in ("process", "thread")}, type=str)
 
 
 def up(
@@ -49,27 +46,34 @@ def up(
         typer.Option("--without", metavar="MODULE", help="Leave it out: you run your own."),
     ] = None,
     params: Annotated[
-        Path | None, typer.Option(exists=True, help="Parameter file of the orchestrator.")
+        Path | None, typer.Option(exists=True, dir_okay=False, help="ROS parameter file, for all.")
     ] = None,
     pipeline: Annotated[
-        Path | None, typer.Option(exists=True, help="Module graph, instead of the default one.")
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Module graph, instead of the default one."),
     ] = None,
-    journal: Annotated[str, typer.Option(help="File that keeps the database.")] = "",
-    isolation: Annotated[str, typer.Option(help="Where user code runs: process or thread.")] = (
-        "process"
-    ),
-    log_level: Annotated[str, typer.Option(help="debug, info, warn, error or fatal.")] = "info",
+    journal: Annotated[
+        str, typer.Option(metavar="PATH", help="File that keeps the database; none = memory only.")
+    ] = "",
+    isolation: Annotated[
+        Isolation | None, typer.Option(help="Where the modules run user code.")
+    ] = None,
+    log_level: Annotated[LogLevel, typer.Option(help="What the nodes log.")] = LogLevel.info,
 ) -> None:
     """Start the orchestrator and its modules; until Ctrl-C.
 
     What dies is started again. ROS_DOMAIN_ID and ROS_AUTOMATIC_DISCOVERY_RANGE are honoured;
     without the latter, this machine alone is reached.
+
+    sustainml up
+
+    sustainml up --without hw_resources    # and run your own: python examples/my_module.py
     """
     for name in without or []:
         if name not in MODULES:
-            raise typer.BadParameter(f"'{name}' is no module; use one of: {', '.join(MODULES)}")
-    if isolation not in ("process", "thread"):
-        raise typer.BadParameter("--isolation is 'process' or 'thread'")
+            close = get_close_matches(name, MODULES, 1)
+            hint = f"did you mean {close[0]}?" if close else f"use one of: {', '.join(MODULES)}"
+            raise typer.BadParameter(f"'{name}' is no module; {hint}")
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     children = programs(
         namespace=options.namespace,
@@ -77,49 +81,62 @@ def up(
         params_file=str(params or ""),
         pipeline_file=str(pipeline or ""),
         journal=journal,
-        isolation=isolation,
-        log_level=log_level,
+        isolation=isolation.value if isolation else "",
+        log_level=log_level.value,
     )
     try:
-        with _signals(), Supervisor(children, _tell) as supervisor:
-            _announce(supervisor)
-            while True:
-                supervisor.poll()
-                if "orchestrator" in supervisor.given_up:
-                    err.print("[red]error:[/] the orchestrator does not stay up; see above")
-                    raise typer.Exit(EXIT_FAILED)
-                time.sleep(0.1)
-    except _Ended:
-        out.print("ended", highlight=False)
+        with connected() as client:
+            _look_around(client)
+            with Supervisor(children, _tell) as supervisor:
+                _announce(supervisor, client)
+                while _is_well(supervisor):
+                    time.sleep(0.2)
+        err.print("[red]error:[/] the orchestrator does not stay up; see above")
+        raise typer.Exit(EXIT_FAILED)
+    except Interrupted:
+        _tell("up", "ended")
 
 
 def _tell(name: str, text: str) -> None:
     out.print(f"[{name}] {text}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _announce(supervisor: Supervisor) -> None:
+def _look_around(client: OrchestratorClient) -> None:
+    """See that nobody is here yet: twice the same modules would do every task twice."""
+    from sustainml_orchestrator.client import OrchestratorUnavailable
+
+    try:
+        client.system_state(_LOOK_AROUND)
+    except OrchestratorUnavailable:
+        return
+    domain = os.environ.get("ROS_DOMAIN_ID") or 0
+    err.print(
+        f"[red]error:[/] an orchestrator runs already in namespace {client.namespace} and domain "
+        f"{domain}; use it, or set another ROS_DOMAIN_ID or --namespace",
+        highlight=False,
+    )
+    raise typer.Exit(EXIT_FAILED)
+
+
+def _is_well(supervisor: Supervisor) -> bool:
+    return supervisor.is_running and "orchestrator" not in supervisor.given_up
+
+
+def _announce(supervisor: Supervisor, client: OrchestratorClient) -> None:
     """Say when the system is ready, and how to go on."""
-    from sustainml_orchestrator.client import ClientError, OrchestratorClient
+    from sustainml_orchestrator.client import RequestTimeout
 
-    deadline = time.monotonic() + _START_TIMEOUT
-    with OrchestratorClient(options.namespace) as client:
-        while time.monotonic() < deadline:
-            supervisor.poll()
-            try:
-                client.wait_until_ready(0.3)
-            except ClientError as error:
-                reason = error.message
-                continue
-            _tell("up", 'ready: in another terminal, try `sustainml submit -d "…" --watch`')
+    remind_at = time.monotonic() + _START_TIMEOUT
+    while _is_well(supervisor):
+        try:
+            client.wait_until_ready(1.0)
+        except RequestTimeout as error:
+            if time.monotonic() > remind_at:
+                remind_at = float("inf")
+                _tell("up", f"{error.message}; going on")
+        else:
+            _tell("up", 'ready; in another terminal: sustainml submit --define "…" --watch')
             return
-        _tell("up", f"not ready yet, going on: {reason}")
-
-
-def examples() -> list[Path]:
-    """The problems that come with the package."""
-    from sustainml_orchestrator.ros.node import _share
-
-    return sorted((_share() / "config" / "examples").glob("*.yaml"))
 
 
 def demo(
@@ -128,37 +145,70 @@ def demo(
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the nodes' logs.")] = False,
 ) -> None:
-    """Start the framework, solve three problems at the same time, show what came out, and end."""
-    from sustainml_orchestrator.cli import problems
-    from sustainml_orchestrator.cli.submit import follow
+    """Start the framework, solve three problems at the same time, show what came out, and end.
 
+    It runs in a domain of its own on this machine: nothing else is touched, nothing is left.
+    """
+    from sustainml_orchestrator.cli import problems
+
+    given = [problems.read(str(path)) for path in files or examples()]
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-    os.environ["ROS_DOMAIN_ID"] = str(random.SystemRandom().choice(_DEMO_DOMAINS))
+    os.environ["ROS_DOMAIN_ID"] = str(_free_domain())
+    for name in ("ROS_STATIC_PEERS", "ROS_DISCOVERY_SERVER", "ROS_LOCALHOST_ONLY"):
+        os.environ.pop(name, None)
     options.namespace = f"/sustainml_demo_{os.getpid()}"
-    if not (files or examples()):
-        raise typer.BadParameter("the package has no config/examples; name a problem file")
-    inputs = [problems.to_message(problems.read(str(p))) for p in files or examples()]
-    lines: list[str] = []
+    tail: deque[tuple[str, str]] = deque(maxlen=_TAIL)
 
     def tell(name: str, text: str) -> None:
-        if verbose:
-            _tell(name, text)
-        elif name == "up":
-            lines.append(text)
+        _tell(name, text) if verbose else tail.append((name, text))
 
+    out.print("starting the orchestrator and six modules …", highlight=False)
+    succeeded = False
     try:
-        with _signals(), Supervisor(programs(namespace=options.namespace), tell) as supervisor:
-            with connected() as client:
-                out.print("starting the orchestrator and six modules …")
-                began = time.monotonic()
-                client.wait_until_ready(_START_TIMEOUT)
-                out.print(f"ready after {time.monotonic() - began:.1f} s", highlight=False)
-                tasks = [client.start_task(m, extra_data=extra) for m, extra in inputs]
-                succeeded = follow(client, tasks, _TASK_TIMEOUT)
-            for line in lines:
-                err.print(line, markup=False)
-            if not succeeded or supervisor.given_up:
-                raise typer.Exit(EXIT_FAILED)
-    except _Ended:
-        err.print("ended on request")
-        raise typer.Exit(130) from None
+        with Supervisor(programs(namespace=options.namespace), tell):
+            # Converted while they start: this loads ROS, too.
+            inputs = [problems.to_message(fields) for fields in given]
+            succeeded = _solve(inputs)
+    finally:
+        if not succeeded:
+            for line in tail:
+                err.print("[{}] {}".format(*line), markup=False, highlight=False)
+    if not succeeded:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _solve(inputs: list[tuple[object, dict[str, object]]]) -> bool:
+    from sustainml_orchestrator.cli.submit import follow
+
+    began = time.monotonic()
+    with connected() as client:
+        client.wait_until_ready(_START_TIMEOUT)
+        took = f"{time.monotonic() - began:.1f} s"
+        out.print(f"ready after {took}; submitting {len(inputs)} problems", highlight=False)
+        tasks = [client.start_task(message, extra_data=extra) for message, extra in inputs]
+        return follow(client, tasks, _TASK_TIMEOUT)
+
+
+def examples() -> list[Path]:
+    """The problems that come with the package."""
+    from sustainml_orchestrator.modules.catalog import directory
+
+    found = sorted((directory().parent / "examples").glob("*.yaml"))
+    if not found:
+        raise typer.BadParameter("the package has no config/examples; name a problem FILE")
+    return found
+
+
+def _free_domain() -> int:
+    """A domain in which no process of this machine takes part.
+
+    The first participant of a domain has a port that the DDS standard fixes.
+    """
+    for domain in random.sample(_DEMO_DOMAINS, len(_DEMO_DOMAINS)):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind(("", 7400 + 250 * domain + 10))
+            except OSError:
+                continue
+        return domain
+    raise typer.BadParameter("every domain from 30 to 101 is in use on this machine")

@@ -32,17 +32,20 @@ def wait_for(condition: Callable[[], object], seconds: float = 10.0) -> None:
         time.sleep(0.02)
 
 
+def is_gone(pid: int) -> bool:
+    """Whether it has ended; an orphan may stay a zombie until init takes it."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def test_a_killed_process_is_restarted() -> None:
     lines: list[tuple[str, str]] = []
     with Supervisor([Program("a", SLEEPER)], lambda *line: lines.append(line)) as group:
         first = group.pids["a"]
         os.kill(first, signal.SIGKILL)
-
-        def restarted() -> bool:
-            group.poll()
-            return group.pids.get("a", first) != first
-
-        wait_for(restarted)
+        wait_for(lambda: group.pids.get("a", first) != first)
         second = group.pids["a"]
     assert not psutil.pid_exists(second)
     assert ("up", "a was killed by SIGKILL; restarting it in 0.5 s") in lines
@@ -50,17 +53,51 @@ def test_a_killed_process_is_restarted() -> None:
 
 def test_what_dies_too_often_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "_BACKOFF", (0.01, 0.01))
+    monkeypatch.setattr(supervisor, "_LOOK", 0.01)
     lines: list[tuple[str, str]] = []
     with Supervisor([Program("a", DYING)], lambda *line: lines.append(line)) as group:
-        for child in group._children:
-            child.pause = 0.01
+        wait_for(lambda: group.given_up == ["a"], 30.0)
+    assert ("up", "a ended with 3, 10 times in 120 s; it is not restarted again") in lines
 
-        def given_up() -> bool:
-            group.poll()
-            return group.given_up == ["a"]
 
-        wait_for(given_up, 30.0)
-    assert any("a ended with 3, 10 times in 60 s; not restarted again" in t for _, t in lines)
+def test_a_program_that_is_not_there_is_told() -> None:
+    lines: list[tuple[str, str]] = []
+    with Supervisor(
+        [Program("a", ("/no/such/program",))], lambda *line: lines.append(line)
+    ) as group:
+        assert group.is_running and not group.pids
+    assert "a cannot be started" in lines[0][1]
+    assert not group.is_running
+
+
+def test_what_a_dead_process_leaves_behind_is_killed() -> None:
+    """A process that dies takes the others of its group along."""
+    lines: list[tuple[str, str]] = []
+    parent = (
+        "import subprocess, sys;"
+        f"print(subprocess.Popen({SLEEPER!r}, stdout=subprocess.DEVNULL).pid, flush=True);"
+        "sys.exit(1)"
+    )
+    program = Program("a", (sys.executable, "-c", parent))
+    with Supervisor([program], lambda *line: lines.append(line)):
+        wait_for(lambda: [text for name, text in lines if name == "a"])
+        child = int(next(text for name, text in lines if name == "a"))
+        wait_for(lambda: is_gone(child))
+
+
+def test_output_is_read_even_when_it_cannot_be_shown() -> None:
+    """A process must not block on a full pipe because the terminal has gone."""
+    code = "for _ in range(20_000): print('x' * 80)\nimport os; os._exit(7)"
+    ended: list[str] = []
+
+    def tell(name: str, text: str) -> None:
+        if name == "a":
+            raise BrokenPipeError
+        ended.append(text)
+
+    with Supervisor([Program("a", (sys.executable, "-c", code))], tell):
+        wait_for(lambda: ended)
+    assert ended[0] == "a ended with 7; restarting it in 0.5 s"
 
 
 def test_a_deaf_process_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,19 +123,19 @@ def test_nothing_is_left_when_the_supervisor_is_killed() -> None:
     finally:
         process.kill()
         process.wait()
-
-    def gone() -> bool:
-        try:
-            return psutil.Process(child).status() == psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return True
-
-    wait_for(gone)
+    wait_for(lambda: is_gone(child))
 
 
 def test_the_programs_of_the_framework() -> None:
-    every = programs(namespace="lab", without=["hw_resources"], journal="/j", isolation="thread")
+    every = programs(
+        namespace="lab",
+        without=["hw_resources"],
+        journal="/a b",
+        isolation="thread",
+        params_file="p",
+    )
     assert [p.name for p in every] == ["orchestrator", *(m for m in MODULES if m != "hw_resources")]
-    assert "journal_path:=/j" in every[0].command
-    assert all("__ns:=/lab" in p.command for p in every)
-    assert all("isolation:=thread" in p.command for p in every[1:])
+    assert 'journal_path:="/a b"' in every[0].command
+    assert all({"__ns:=/lab", "--params-file", "p"} <= {*p.command} for p in every)
+    assert all('isolation:="thread"' in p.command for p in every[1:])
+    assert not any("isolation" in word for p in programs(namespace="lab") for word in p.command)
