@@ -37,18 +37,21 @@ from sustainml_orchestrator.core.commands import (
     SendControl,
     Tell,
 )
+from sustainml_orchestrator.core.errors import OrchestratorError
 from sustainml_orchestrator.core.events import ConsumersMatched, Event, TimePassed
-from sustainml_orchestrator.core.ids import TaskId
+from sustainml_orchestrator.core.ids import ErrorCode, TaskId
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pipeline import Pipeline, PipelineError
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.turn import Instant
+from sustainml_orchestrator.journal import JournalError
 from sustainml_orchestrator.ros import conversions, names, parameters
 from sustainml_orchestrator.ros.calls import Calls
 from sustainml_orchestrator.ros.configuration import Configuration
 from sustainml_orchestrator.ros.diagnostics import Diagnostics
 from sustainml_orchestrator.ros.goals import Goals
 from sustainml_orchestrator.ros.inbox import Inbox
+from sustainml_orchestrator.ros.keeping import Keeper
 from sustainml_orchestrator.ros.outbox import Outbox
 from sustainml_orchestrator.ros.peers import find_peer
 from sustainml_orchestrator.ros.requests import Limits, derive_user_input
@@ -90,10 +93,15 @@ class OrchestratorNode(Node):
         peer = find_peer(self)
         if peer:
             raise StartError(peer)
+        self._keeper = Keeper(
+            str(self.get_parameter("journal_path").value),
+            str(self.get_parameter("journal_durability").value),
+            pipeline,
+        )
         self.core = Orchestrator(
             pipeline=pipeline,
             settings=settings,
-            session=random.SystemRandom().randrange(1, 2**32),
+            session=self._keeper.session or random.SystemRandom().randrange(1, 2**32),
             derive=derive_user_input,
         )
         self._dropped: Counter[str] = Counter()
@@ -101,8 +109,11 @@ class OrchestratorNode(Node):
         self._system_changed = True
         self._shown_revision = -1
         self._state_due = self._diagnostics_due = 0.0
-        self._trouble = ""
+        for warning in self._keeper.warnings:
+            self.get_logger().warning(warning)
+        restored = self._keeper.restore(self.core, self._instant())
         self._make_endpoints(pipeline)
+        self._carry_out(restored)
 
     def _make_endpoints(self, pipeline: Pipeline) -> None:
         self._outbox = Outbox(self, self.core)
@@ -123,7 +134,9 @@ class OrchestratorNode(Node):
             lambda: self.executor,
             lambda: int(self.get_parameter("max_pending_calls").value),
         )
-        services = Services(self, self.core, self._calls, self._limits, Configuration(self))
+        services = Services(
+            self, self.core, self._calls, self._limits, Configuration(self), self.check_admission
+        )
         self._goals = Goals(self, self.core, self._calls, services.submission)
         self._diagnostics = Diagnostics(self, self.core, self._dropped)
         self._inbox = Inbox(self, pipeline, self.dispatch, self._dropped)
@@ -139,14 +152,32 @@ class OrchestratorNode(Node):
 
     def dispatch(self, events: list[Event]) -> None:
         """Handle the events of one wake-up, then do what they lead to."""
-        now = Instant(time.monotonic(), self.get_clock().now().nanoseconds)
+        now = self._instant()
         commands: list[Command] = []
         for event in events:
             try:
                 commands += self.core.handle(event, now)
             except Exception:
                 self.get_logger().error(f"{type(event).__name__}:\n{traceback.format_exc()}")
+        if not self._keeper.keep(self.core, commands):
+            self.get_logger().error(self._keeper.failed, throttle_duration_sec=10.0)
         self._carry_out(commands)
+
+    def _instant(self) -> Instant:
+        return Instant(time.monotonic(), self.get_clock().now().nanoseconds)
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        self._keeper.close()
+
+    def check_admission(self) -> None:
+        """Whether new tasks may be taken.
+
+        Raises:
+            OrchestratorError: RESOURCE_EXHAUSTED, while the journal cannot be written.
+        """
+        if self._keeper.failed:
+            raise OrchestratorError(ErrorCode.RESOURCE_EXHAUSTED, self._keeper.failed)
 
     def _carry_out(self, commands: list[Command]) -> None:
         for command in commands:
@@ -203,7 +234,7 @@ class OrchestratorNode(Node):
         now = self.core.turn.now
         if now >= self._diagnostics_due:
             self._diagnostics_due = now + _DIAGNOSTICS_PERIOD
-            self._diagnostics.publish(self._trouble)
+            self._diagnostics.publish(self._keeper.failed)
             if self.core.database.revision != self._shown_revision:
                 self._announce_system()
         if now >= self._state_due:
@@ -220,7 +251,7 @@ class OrchestratorNode(Node):
 
 
 def _ignore(command: Command) -> None:
-    """Without a journal there is nothing to keep."""
+    """Kept already, before anything is carried out."""
 
 
 def read_pipeline(path: str) -> Pipeline:
@@ -265,16 +296,19 @@ def main(args: list[str] | None = None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: rclpy.try_shutdown())
     code = 0
+    node = None
     try:
         node = OrchestratorNode()
         executor.add_node(node)
         executor.spin()
-    except (StartError, PipelineError, ParameterException) as error:
+    except (StartError, PipelineError, ParameterException, JournalError) as error:
         sys.stderr.write(f"orchestrator: {error}\n")
         code = 1
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
+        if node is not None:
+            node.close()
         rclpy.try_shutdown()
     sys.exit(code)
 

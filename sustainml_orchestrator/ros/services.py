@@ -49,12 +49,14 @@ class Services:
         calls: Calls,
         limits: Limits,
         configuration: Configuration,
+        check_admission: Callable[[], None],
     ) -> None:
         self._node = node
         self._core = core
         self._calls = calls
         self._limits = limits
         self._configuration = configuration
+        self._check_admission = check_admission
         self._author = node.get_fully_qualified_name()
         group = ReentrantCallbackGroup()
         for name, kind in names.SERVICES.items():
@@ -100,8 +102,9 @@ class Services:
         """Check a request for a task; gives what makes the event for a call number.
 
         Raises:
-            OrchestratorError: INVALID_REQUEST.
+            OrchestratorError: INVALID_REQUEST; RESOURCE_EXHAUSTED while nothing can be kept.
         """
+        self._check_admission()
         requests.check_request_id(request.request_id)
         goal = requests.check_user_input(user_input, request.extra_data_json, self._limits)
         payload = requests.to_payload(
