@@ -26,22 +26,23 @@ class Lock:
     def __init__(self, journal: Path) -> None:
         path = journal.with_name(f"{journal.name}.lock")
         self.existed = path.exists()
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.pread(self._file, 200, 0).decode("utf-8", "replace").strip()
-            os.close(self._file)
+            holder = os.pread(self._file.fileno(), 200, 0).decode("utf-8", "replace").strip()
+            self._file.close()
             raise JournalError(
                 f"journal {journal} is in use by another orchestrator"
                 f"{f' ({holder})' if holder else ''}; stop it, or set another journal_path"
             ) from None
         except OSError:
-            os.close(self._file)
+            self._file.close()
             raise
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        os.ftruncate(self._file.fileno(), 0)
+        holder = f"process {os.getpid()} on {socket.gethostname()}\n"
+        os.pwrite(self._file.fileno(), holder.encode(), 0)
 
     def close(self) -> None:
         """Let go."""
-        os.close(self._file)
+        self._file.close()

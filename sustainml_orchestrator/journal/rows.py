@@ -23,6 +23,9 @@ from sustainml_orchestrator.journal.errors import Damaged
 #: Modules that one journal can know: ids of outputs are serial * MAX_MODULES + number.
 MAX_MODULES = 1024
 
+#: Spreads a small number over the seed of a CRC.
+_MIX = 0x9E3779B1
+
 COLUMNS = (*(name for name, _ in FIELDS), "delivered", "crc")
 _ATTEMPT = COLUMNS.index("attempt")
 REVISION = COLUMNS.index("revision")
@@ -123,7 +126,7 @@ def forget_outputs(connection: sqlite3.Connection, serial: int, *, before_attemp
 
 def _payload_crc(payload: bytes, key: int, number: int) -> int:
     """Covers the key as well, in case that a row turns up in a wrong place."""
-    return zlib.crc32(payload, (key + number * 0x9E3779B1) & 0xFFFFFFFF)
+    return zlib.crc32(payload, (key + number * _MIX) & 0xFFFFFFFF)
 
 
 def iteration_is_whole(row: Row) -> bool:
@@ -151,10 +154,12 @@ def read(connection: sqlite3.Connection) -> Iterator[Stored]:
 
 
 def _read(connection: sqlite3.Connection) -> Iterator[Stored]:
-    crc32, first_of = zlib.crc32, MAX_MODULES
+    crc32, per_serial, mix = zlib.crc32, MAX_MODULES, _MIX  # as locals: this runs a million times
     inputs = connection.execute(f"{GET_INPUTS} ORDER BY serial")
     outputs = connection.execute(f"{GET_OUTPUTS} ORDER BY id")
-    output, last, count = next(outputs, None), -1, 0
+    end_of_table = (2**63, 0, b"", 0)
+    key, of, payload, crc = next(outputs, end_of_table)
+    last, count = -1, 0
     for row in connection.execute(f"{GET_ITERATIONS} ORDER BY serial"):
         serial = row[0]
         if serial <= last or crc32(ascii(row[:-1]).encode()) != row[-1]:
@@ -164,17 +169,18 @@ def _read(connection: sqlite3.Connection) -> Iterator[Stored]:
         if given is None or given[0] != serial or not payload_is_whole(given):
             raise Damaged(f"the user input of {row[1]}/{row[2]} is not as it was written")
         found: dict[int, bytes] = {}
-        end = (serial + 1) * first_of
-        while output is not None and output[0] < end:
-            if not payload_is_whole(output):
+        attempt, first = row[_ATTEMPT], serial * per_serial
+        end = first + per_serial
+        while key < end:
+            if crc32(payload, (key + of * mix) & 0xFFFFFFFF) != crc:
                 raise Damaged(f"an output of {row[1]}/{row[2]} is not as it was written")
-            if output[1] == row[_ATTEMPT]:
-                found[output[0] % first_of] = output[2]
-            output = next(outputs, None)
+            if of == attempt:
+                found[key - first] = payload
+            key, of, payload, crc = next(outputs, end_of_table)
         if len(found) < row[_DELIVERED]:
             raise Damaged(f"an output of {row[1]}/{row[2]} is missing")
         yield Stored(row[:-2], given[2], given[1] == 1, found)
-    if next(inputs, None) is not None or output is not None:
+    if next(inputs, None) is not None or key != end_of_table[0]:
         raise Damaged("an iteration is missing")
     indexed = "SELECT count(*) FROM iterations INDEXED BY iterations_by_problem"
     if connection.execute(indexed).fetchone()[0] != count:

@@ -138,6 +138,20 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
         JournalError: they are from a newer version.
         sqlite3.Error: the file cannot be written, or is damaged.
     """
+    version, newest = require_version(connection, path), len(MIGRATIONS)
+    if version < newest:
+        steps = ";\n".join(MIGRATIONS[version:])
+        connection.executescript(
+            f"BEGIN IMMEDIATE;\n{steps};\nPRAGMA user_version = {newest};\nCOMMIT;"
+        )
+
+
+def require_version(connection: sqlite3.Connection, path: Path) -> int:
+    """The version of the tables.
+
+    Raises:
+        JournalError: it is a newer one than this program knows.
+    """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     newest = len(MIGRATIONS)
     if not 0 <= version <= newest:
@@ -145,11 +159,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
             f"journal {path} was written by a newer version (schema {version}, this one knows "
             f"{newest}); update sustainml_orchestrator, or set another journal_path"
         )
-    if version < newest:
-        steps = ";\n".join(MIGRATIONS[version:])
-        connection.executescript(
-            f"BEGIN IMMEDIATE;\n{steps};\nPRAGMA user_version = {newest};\nCOMMIT;"
-        )
+    return int(version)
 
 
 def read_life(connection: sqlite3.Connection) -> Life:
