@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sustainml_orchestrator.core.ids import TaskId
 from sustainml_orchestrator.core.iteration import Iteration
-from sustainml_orchestrator.journal import rows, salvage, schema
+from sustainml_orchestrator.journal import rows, salvage, schema, wal
 from sustainml_orchestrator.journal.errors import Damaged
 from sustainml_orchestrator.journal.rows import Layout
 
@@ -50,7 +50,7 @@ def open_contents(
     if not path.exists():
         fresh = path.with_name(f"{path.name}.new")
         schema.create(fresh, schema.new_session())
-        fresh.rename(path)
+        schema.put_in_place(fresh, path)
     try:
         contents = _load(path, pipeline_names, full, known_place)
     except Damaged as damage:
@@ -72,6 +72,7 @@ def _load(path: Path, names: Sequence[str], full: bool, known_place: bool) -> Co
     try:
         with _damage_told():
             connection.execute("PRAGMA journal_mode = WAL")
+            wal.check(connection, path)
             schema.migrate(connection, path)
             life = schema.read_life(connection)
             gone = set(schema.module_numbers(connection)) - set(names)

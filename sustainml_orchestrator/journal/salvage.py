@@ -45,7 +45,7 @@ def recover(path: Path, pipeline_names: Sequence[str]) -> str:
     finally:
         target.close()
     aside = set_aside(path)
-    fresh.rename(path)
+    schema.put_in_place(fresh, path)
     harm = f", {hurt} of them with losses" if hurt else ""
     return (
         f"it was set aside as {aside.name}; {saved} iterations were recovered{harm}; "
@@ -82,7 +82,7 @@ def finish_interrupted(path: Path) -> bool:
         set_aside(path)  # SQLite would play it into the file that comes in its place
     if not fresh.exists():
         return False
-    fresh.rename(path)
+    schema.put_in_place(fresh, path)
     return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sqlite3
 import zlib
@@ -129,6 +130,16 @@ def create(path: Path, session: int) -> None:
         write_life(connection, Life(session, 0, 1))
     finally:
         connection.close()
+
+
+def put_in_place(fresh: Path, path: Path) -> None:
+    """Give a complete new file its name, so that it keeps it when the power fails."""
+    fresh.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:

@@ -82,7 +82,8 @@ class Driver:
 
     def submit(self, text: str = "a problem", base: TaskId = NO_TASK, **values: Any) -> TaskId:
         """A new task, as last in the database."""
-        self.do(TaskSubmitted(0, text.encode(), text, base_task=base, **values))
+        values.setdefault("description", text)
+        self.do(TaskSubmitted(0, text.encode(), base_task=base, **values))
         return self.core.database.get(NO_TASK).task_id
 
     def work(self, task_id: TaskId, module: int, payload: bytes = b"out", **facts: Any) -> None:

@@ -28,11 +28,13 @@ def test_they_are_not_on_disk(path: Path, opened: Opened) -> None:
     journal = opened(redact=redact)
     driver = Driver(journal.session, journal)
     driver.bring_up()
-    task_id = driver.submit(f"solve {SECRET.decode()}")
-    task = driver.core.database.get(task_id)
-    task.description = "solve"  # the skin's part
-    assert SECRET in task.user_input
-    assert bytes_on_disk(path).count(SECRET) == 1  # in the description of the first commit
+    task_id = driver.submit(f"solve {SECRET.decode()}", description="solve")
+    driver.work(task_id, 0)
+    assert SECRET in driver.core.database.get(task_id).user_input
+    assert b"solve" in bytes_on_disk(path)
+    assert SECRET not in bytes_on_disk(path)
+    journal.close()
+    assert SECRET not in bytes_on_disk(path)
 
 
 def test_a_task_that_needs_them_fails_with_a_sentence(opened: Opened) -> None:

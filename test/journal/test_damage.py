@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import resource
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -83,7 +84,7 @@ def test_flipped_bits_are_noticed(path: Path, filled: dict[TaskId, list[bytes | 
     whole = path.read_bytes()
     rng = random.Random(1)
     noticed = 0
-    for _ in range(40):
+    for _ in range(20):
         data = bytearray(whole)
         for at in rng.sample(range(100, len(data)), 3):
             data[at] ^= 1 << rng.randrange(8)
@@ -94,7 +95,35 @@ def test_flipped_bits_are_noticed(path: Path, filled: dict[TaskId, list[bytes | 
         noticed += bool(journal.warnings)
         assert journal.warnings or solved == TASKS
         assert solved >= TASKS * 0.5
-    assert noticed > 20
+    assert noticed > 10
+
+
+def test_a_rotten_log_is_noticed(path: Path, opened: Opened) -> None:
+    journal = opened()
+    driver = Driver(journal.session, journal)
+    driver.bring_up()
+    outputs = {}
+    for number in range(10):
+        task_id = driver.submit(f"problem {number}")
+        driver.solve(task_id)
+        outputs[task_id] = driver.core.database.get(task_id).outputs
+    copy = path.with_name("copy.db")  # as a crash leaves it
+    shutil.copyfile(path, copy)
+    log = path.with_name("journal.db-wal").read_bytes()
+    copy_log = copy.with_name("copy.db-wal")
+    frame = log[32 : 32 + 24 + schema.PAGE_SIZE]
+    copy_log.write_bytes(log + frame[:4] + bytes(4) + frame[8:])  # a transaction not finished
+    again, solved = restore(copy, outputs)
+    assert (again.warnings, solved) == ([], 10)
+    for at, least in ((5, 0), (20, 0), (40, 0), (len(log) // 2, 2)):
+        shutil.copyfile(path, copy)
+        rotten = bytearray(log)
+        rotten[at] ^= 4
+        copy_log.write_bytes(rotten)
+        again, solved = restore(copy, outputs)
+        assert "the last changes before a crash are unreadable" in again.warnings[0]
+        assert again.session != journal.session
+        assert least <= solved < 10
 
 
 def test_a_destroyed_first_page_costs_nothing_else(

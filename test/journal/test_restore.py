@@ -159,7 +159,7 @@ def _play(driver: Driver, steps: list[tuple[str, int, int]]) -> None:
                 getattr(driver, what)(task_id, *details)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(first=_STEPS, second=_STEPS)
 def test_any_history_comes_back(
     first: list[tuple[str, int, int]], second: list[tuple[str, int, int]]

@@ -1,0 +1,55 @@
+"""Notices what SQLite passes over: it reads a write-ahead log up to the first bad frame.
+
+After a crash that is right for a transaction that was not finished, but the same happens when a
+frame in the middle has rotted: all that was committed after it would be gone without a word.
+Layout of the file: https://www.sqlite.org/fileformat2.html#the_write_ahead_log
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+from pathlib import Path
+
+from sustainml_orchestrator.journal.errors import Damaged
+
+_HEADER = struct.Struct(">8I")  # magic, version, page size, sequence, salts, checksum
+_FRAME = struct.Struct(">4I")  # page, size of the file after a commit (else 0), salts
+_FRAME_HEADER_SIZE = 24
+
+
+def check(connection: sqlite3.Connection, path: Path) -> None:
+    """Compare what SQLite could use of the log of a journal with what is in it.
+
+    Raises:
+        Damaged: there are commits behind the part that it could use.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    used = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
+    with log.open("rb") as file:
+        header = file.read(_HEADER.size)
+        if len(header) < _HEADER.size:
+            return
+        values = _HEADER.unpack(header)
+        page_size, salts = values[2], values[4:6]
+        lost = "the last changes before a crash are unreadable"
+        if not _header_is_whole(header):
+            if log.stat().st_size > _HEADER.size:
+                raise Damaged(lost)
+            return
+        size = _FRAME_HEADER_SIZE + page_size
+        file.seek(_HEADER.size + max(used, 0) * size)
+        while len(frame := file.read(size)) == size:
+            _, committed, *frame_salts = _FRAME.unpack_from(frame)
+            if committed and tuple(frame_salts) == salts:  # other salts: of an earlier use
+                raise Damaged(lost)
+
+
+def _header_is_whole(header: bytes) -> bool:
+    order = ">" if header[3] & 1 else "<"
+    words = struct.unpack(f"{order}6I", header[:24])
+    first = second = 0
+    for one, other in zip(words[::2], words[1::2], strict=True):
+        first = (first + one + second) & 0xFFFFFFFF
+        second = (second + other + first) & 0xFFFFFFFF
+    return (first, second) == struct.unpack(">2I", header[24:])
