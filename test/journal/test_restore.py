@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sustainml_orchestrator.core.commands import SendControl
 from sustainml_orchestrator.core.ids import TaskCommand, TaskId, TaskStatus
+from sustainml_orchestrator.core.iteration import Iteration
 from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.journal import Journal
 
@@ -43,6 +44,8 @@ def test_everything_comes_back(opened: Opened) -> None:
     assert contents(after.core) == contents(before.core)
     assert after.core.database.revision >= before.core.database.revision
     assert after.core.database.by_request("r1") == solved
+    for task_id in (solved, failed):  # nothing that an iteration has was forgotten
+        assert all(hasattr(after.core.database.get(task_id), name) for name in Iteration.__slots__)
     assert after.submit().problem_id == gone.problem_id + 1
 
 
@@ -177,3 +180,25 @@ def test_any_history_comes_back(
             assert journal.warnings == []
             assert contents(driver.core) == before
         journal.close()
+
+
+def test_full_durability(opened: Opened) -> None:
+    journal = opened(durability="full")
+    before = Driver(journal.session, journal)
+    before.bring_up()
+    before.solve(before.submit())
+    assert contents(Driver.restored(opened()).core) == contents(before.core)
+
+
+def test_deleted_problems_stay_deleted_and_their_ids_unused(opened: Opened) -> None:
+    journal = opened()
+    before = Driver(journal.session, journal)
+    before.bring_up()
+    for _ in range(2):
+        before.solve(before.submit())
+    before.delete(2)
+    after = Driver.restored(opened())
+    assert list(after.core.database.problems) == [1]
+    assert after.submit() == TaskId(3, 1)
+    again = Driver.restored(opened())
+    assert list(again.core.database.problems) == [1, 3]
