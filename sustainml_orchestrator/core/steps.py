@@ -28,6 +28,11 @@ _MAX_DELIVERIES = 3
 #: on another topic than its status and may come a little later.
 _IDLE_GRACE = 1.0
 
+#: A node that came up so short a time ago (s) may not be matched with all its sources yet, and
+#: miss what they send: the first redelivery to it comes after this patience (s).
+_FRESH = 15.0
+_FRESH_PATIENCE = 0.5
+
 _WORDS = {TaskStatus.WAITING: StepMove.ACCEPT, TaskStatus.RUNNING: StepMove.RUN}
 
 
@@ -227,7 +232,10 @@ class Steps:
     def _watch_state(self, task: Iteration, step: Step, node: Node) -> None:
         age = self._turn.now - step.since
         if step.state is StepState.READY:
-            if age >= self._settings.ack_timeout:
+            patience = self._settings.ack_timeout
+            if self._turn.now - node.active_since < _FRESH and not step.deliveries:
+                patience = min(patience, _FRESH_PATIENCE)
+            if age >= patience:
                 self._deliver(task, step, node)
             return
         spec = node.spec

@@ -1,0 +1,70 @@
+"""A module that does what the problem text says: fail:NAME, hang:NAME, once:NAME, crash:NAME.
+
+Its output carries the text of all its inputs, so that a mix-up of tasks would show.
+"""
+
+import json
+import os
+import sys
+import time
+
+from sustainml_msgs import msg
+
+from sustainml_orchestrator.module import ModuleNode
+
+TYPES = {
+    "app_requirements": msg.AppRequirements,
+    "ml_model_metadata": msg.MLModelMetadata,
+    "hw_constraints": msg.HWConstraints,
+    "ml_model_provider": msg.MLModel,
+    "hw_resources": msg.HWResource,
+    "carbon_tracker": msg.CO2Footprint,
+}
+NAME = sys.argv[1]
+
+
+def marks(message: object) -> list[str]:
+    """The texts that an input carries."""
+    if isinstance(message, msg.UserInput):
+        return [message.problem_definition]
+    return json.loads(bytes(message.extra_data))["marks"]
+
+
+class Scripted(ModuleNode):
+    module = NAME
+
+    def process(self, task, inputs):
+        seen = sorted({m for name in self.sources() for m in marks(getattr(inputs, name))})
+        assert len(seen) == 1, f"mixed inputs: {seen}"
+        text = seen[0]
+        first = task.try_number == 1
+        if f"fail:{NAME}" in text or (f"once:{NAME}" in text and first):
+            raise RuntimeError("told to fail")
+        if f"crash:{NAME}" in text and first:
+            os._exit(9)
+        if f"hang:{NAME}" in text:
+            while True:
+                task.check()
+                time.sleep(0.02)
+        output = TYPES[NAME](extra_data=json.dumps({"marks": seen, "quality": 0.5}).encode())
+        if NAME == "ml_model_provider":
+            output.model = f"model for {text}"
+            base = inputs.baselines.ml_model_provider
+            if base.header.frame_id:
+                output.model_path = f"after {base.model}"
+        elif NAME == "carbon_tracker":
+            output.carbon_footprint = 1.0 / task.task_id.iteration_id
+        return output
+
+    def sources(self):
+        return {
+            "ml_model_provider": ("app_requirements", "ml_model_metadata", "hw_constraints"),
+            "hw_resources": ("app_requirements", "hw_constraints", "ml_model_provider"),
+            "carbon_tracker": ("user_input", "ml_model_provider", "hw_resources"),
+        }.get(NAME, ("user_input",))
+
+
+main = Scripted.main
+
+if __name__ == "__main__":
+    main()

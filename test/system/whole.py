@@ -1,0 +1,72 @@
+"""A whole system of real processes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+from sustainml_orchestrator.client import OrchestratorClient
+from sustainml_orchestrator.supervisor import MODULES, Program, Supervisor
+
+HERE = Path(__file__).parent
+CONFIG = HERE.parents[1] / "config" / "pipeline.yaml"
+STEP_TIMEOUT = 1.5
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 20.0, what: str = "") -> None:
+    """Until it is true; fails with `what` when it is not in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what or "it did not come true in time"
+        time.sleep(0.02)
+
+
+class System:
+    """The orchestrator and six scripted modules in a namespace of their own."""
+
+    def __init__(self, folder: Path, *, isolation: str = "thread", journal: bool = False) -> None:
+        self.namespace = f"/system_{os.getpid()}_{time.monotonic_ns() % 10**6}"
+        self.lines: list[tuple[str, str]] = []
+        pipeline = yaml.safe_load(CONFIG.read_text())
+        for spec in pipeline["modules"].values():
+            spec["timeout"] = STEP_TIMEOUT
+        file = folder / "pipeline.yaml"
+        file.write_text(yaml.safe_dump(pipeline, sort_keys=False))
+        ros = ("--ros-args", "-r", f"__ns:={self.namespace}")
+        command = (sys.executable, "-m", "sustainml_orchestrator.ros.node", *ros)
+        command += ("-p", f"pipeline_file:={file}")
+        if journal:
+            command += ("-p", f"journal_path:={folder / 'journal.sqlite'}")
+        programs = [Program("orchestrator", command)]
+        script = str(HERE / "scripted_module.py")
+        for name in MODULES:
+            options = (*ros, "-p", f"isolation:={isolation}")
+            programs.append(Program(name, (sys.executable, script, name, *options)))
+        self.supervisor = Supervisor(programs, lambda *line: self.lines.append(line))
+        self.client: OrchestratorClient
+
+    def __enter__(self) -> System:
+        self.supervisor.__enter__()
+        try:
+            self.client = OrchestratorClient(self.namespace, timeout=10.0)
+            self.client.wait_until_ready(40.0)
+        except BaseException:
+            self.supervisor.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.close()
+        self.supervisor.__exit__(None, None, None)
+
+    def solve(self, text: str, within: float = 30.0, **fields: object):
+        """Run a problem to its end."""
+        from sustainml_msgs.msg import UserInput
+
+        task = self.client.start_task(UserInput(problem_definition=text), **fields)
+        return self.client.wait_for_task(task, within)
