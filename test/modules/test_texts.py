@@ -45,7 +45,7 @@ def test_cues(cue: str, text: str, found: bool) -> None:
     assert (needle(cue) in plain(text)) is found
 
 
-@pytest.mark.parametrize("cue", ["", "*", "...", "* *"])
+@pytest.mark.parametrize("cue", ["", "*", "...", "* *", "count * things"])
 def test_a_cue_without_a_word_is_refused(cue: str) -> None:
     with pytest.raises(ValueError, match="holds no word"):
         needle(cue)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,7 +60,7 @@ class Problem:
 
 def choice(value: Any) -> str:
     """A name chosen by the user, stripped; empty for none and for what is no string."""
-    name = _text(value).strip() if isinstance(value, str) else ""
+    name = _sendable(value).strip() if isinstance(value, str) else ""
     return "" if name.casefold() in _NO_CHOICE else name
 
 
@@ -85,5 +86,10 @@ def write_object(content: dict[str, Any]) -> bytes:
 
 
 def _text(value: str) -> str:
+    # Some single characters stand for whole phrases: cut again after writing them out.
+    return _sendable(unicodedata.normalize("NFKC", value[:MAX_TEXT]))
+
+
+def _sendable(value: str) -> str:
     # Half a surrogate pair, which JSON can smuggle in, cannot be sent on.
     return value[:MAX_TEXT].encode("utf-8", "replace").decode("utf-8")

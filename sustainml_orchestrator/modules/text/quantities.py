@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from sustainml_orchestrator.modules.text.words import plain
 
@@ -36,6 +37,8 @@ _PATTERNS = {
     "rate": re.compile(_NUMBER + rf"(k?) ?{_THINGS} ?(/|[^\W\d_]+ ){_PERIOD_WORDS}\b"),
     "fps": re.compile(_NUMBER + r" ?(fps|hz)\b"),
 }
+#: Numbers of one kind that are looked at: a text with more of them is a table.
+_MAX_FOUND = 200
 _SENTENCE_END = re.compile(r"[.;!?\n](?=\s|$)")
 _CLAUSE_END = re.compile(r"[.,;!?\n](?=\s|$)")
 
@@ -77,7 +80,7 @@ def shares(text: str) -> list[Quantity]:
 def rates(text: str) -> list[tuple[Quantity, str, str]]:
     """Things per time in a folded text: how many (1/s), the things, and the word for "per"."""
     found = []
-    for match in _PATTERNS["rate"].finditer(text):
+    for match in islice(_PATTERNS["rate"].finditer(text), _MAX_FOUND):
         number, kilo, things, each, period = match.groups()
         size = next(s for start, s in _longest_first(_PERIODS) if period.startswith(start))
         value = _number(number, whole=True) * (1000 if kilo else 1) / size
@@ -91,7 +94,7 @@ def frame_rates(text: str) -> list[Quantity]:
 
 
 def _find(kind: str, text: str) -> Iterator[Quantity]:
-    for match in _PATTERNS[kind].finditer(text):
+    for match in islice(_PATTERNS[kind].finditer(text), _MAX_FOUND):
         number, unit = match.groups()
         yield Quantity(_number(number), unit or "", *_around(text, match))
 

@@ -74,9 +74,9 @@ class TaskCatalogue:
         """
         self.weights: dict[str, float] = dict(data["weights"])
         self.tasks = {tag: _read(tag, entry) for tag, entry in data["tasks"].items()}
-        self._modalities, self._actions, self._results = (
+        self._modalities, self._actions, self._weak_actions, self._results = (
             {name: _needles(cues) for name, cues in data[part].items()}
-            for part in ("modalities", "actions", "results")
+            for part in ("modalities", "actions", "weak_actions", "results")
         )
         self._names = {
             _tag(name): task.tag
@@ -130,11 +130,17 @@ class TaskCatalogue:
         found = _Evidence(
             sources=sources,
             shares=self._modality_shares(problem, sources),
-            actions={name: _best(words, sources) for name, words in self._actions.items()},
+            actions=self._found_actions(sources),
             results={name for name, words in self._results.items() if _any(words, asked)},
             made={name for name, words in self._modalities.items() if _any(words, asked)},
         )
         return {tag: self._points(task, found) for tag, task in self.tasks.items()}
+
+    def _found_actions(self, sources: list[_Source]) -> dict[str, float]:
+        weak = {name: _best(words, sources) for name, words in self._weak_actions.items()}
+        clear = {name: _best(words, sources) for name, words in self._actions.items()}
+        names = {*weak, *clear}
+        return {n: max(clear.get(n, 0.0), self.weights["weak"] * weak.get(n, 0.0)) for n in names}
 
     def _points(self, task: Task, found: _Evidence) -> float:
         weights = self.weights
@@ -182,24 +188,30 @@ class TaskCatalogue:
 
     def _fit(self, task: Task, shares: Mapping[str, float]) -> float:
         """Share of its points that a task keeps with data of these modalities."""
+        if "any" in task.inputs:
+            return 1.0
         if not shares:
             return self.weights["unknown"]
-        present = [shares[name] for name in task.inputs if name in shares]
-        if "any" in task.inputs:
-            share = 1.0
-        elif len(task.inputs) > 1:
+        present = [shares[name] for name in task.inputs]
+        share = sum(present)
+        if len(task.inputs) > 1:
             several = shares["multimodal"]
-            share = sum(present) + several if min(present) or several else 0.0
-        else:
-            share = sum(present)
-        # What comes out is named in the text too, and then does not speak against the task.
-        share += shares.get(task.output, 0.0) / 2
+            share = share + several if min(present) or several else 0.0
+        if task.output == "text":
+            # Named in the text too, it does not speak against the task.
+            share += shares["text"] / 2 if share else 0.0
+        elif task.output:
+            # What is to be made is always named, what it is made of not always.
+            share = shares[task.output] + share / 2
         floor = self.weights["unfit"]
         return floor + (1 - floor) * min(1.0, share)
 
 
 def _read(tag: str, entry: Mapping[str, Any]) -> Task:
     aliases = tuple(entry.get("aliases", ()))
+    strong = _needles([*entry["strong"], *(a for a in aliases if len(a) > 3)])
+    # The tag itself counts beside any part of it.
+    strong = (*strong, *({needle(tag)} - set(strong)))
     return Task(
         tag=tag,
         inputs=frozenset(entry["in"]),
@@ -207,8 +219,8 @@ def _read(tag: str, entry: Mapping[str, Any]) -> Task:
         special=entry.get("special", False),
         actions=tuple(entry.get("actions", ())),
         results=frozenset(entry.get("results", ())),
-        cues=_needles(entry["cues"]),
-        strong=_needles([*entry["strong"], tag, *(a for a in aliases if len(a) > 3)]),
+        cues=tuple(c for c in _needles(entry["cues"]) if not any(s in c for s in strong)),
+        strong=strong,
         aliases=aliases,
         metrics=tuple(entry["metrics"]),
     )

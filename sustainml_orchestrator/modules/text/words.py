@@ -21,10 +21,14 @@ def plain(text: str) -> str:
 
 
 def needle(cue: str) -> str:
-    """What to look for in a plain text; a star at an end of the cue opens the word there."""
+    """What to look for in a plain text; a star at an end of the cue opens the word there.
+
+    Raises:
+        ValueError: the cue holds no word, or a star in its middle.
+    """
     core = plain(cue.strip("*"))[1:-1]
-    if not core:
-        raise ValueError(f"the cue {cue!r} holds no word")
+    if not core or "*" in cue[1:-1]:
+        raise ValueError(f"the cue {cue!r} holds no word, or a star that is not at one of its ends")
     before = "" if cue.startswith("*") else " "
     return f"{before}{core}{'' if cue.endswith('*') else ' '}"
 
