@@ -16,6 +16,7 @@ from sustainml_orchestrator.core.restoring import FIELDS, from_record
 from sustainml_orchestrator.journal import rows, schema
 from sustainml_orchestrator.journal.errors import Damaged, JournalError
 from sustainml_orchestrator.journal.journal import Journal, explain
+from sustainml_orchestrator.journal.lock import kept_here
 from sustainml_orchestrator.journal.rows import Stored
 
 FORMAT = 1
@@ -34,7 +35,7 @@ def export(path: Path, target: TextIO) -> int:
     """
     count = 0
     try:
-        schema.recognise(path, known_place=False)
+        schema.recognise(path, known_place=kept_here(path))
         with closing(schema.connect(path, mode="ro")) as connection:
             schema.require_version(connection, path)
             connection.execute("BEGIN")  # all tables as of one moment

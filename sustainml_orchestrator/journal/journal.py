@@ -96,18 +96,18 @@ class Journal:
         full = durability == "full"
         lock = None
         try:
+            if path.exists() and not path.is_file():
+                raise JournalError(f"journal {path} is no file; set another journal_path")
             path.parent.mkdir(parents=True, exist_ok=True)
             lock = Lock(path)
             contents = open_contents(path, pipeline_names, full=full, known_place=lock.existed)
             return cls(path, lock, contents, full, redact)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, JournalError) as error:
             if lock is not None:
-                lock.close()
+                lock.withdraw()
+            if isinstance(error, JournalError):
+                raise
             raise JournalError(f"journal {path} cannot be used: {explain(error)}") from error
-        except JournalError:
-            if lock is not None:
-                lock.close()
-            raise
 
     def restore(self, orchestrator: Orchestrator, now: Instant | None = None) -> list[Command]:
         """Fill a fresh orchestrator with what the journal holds; once, before any event.

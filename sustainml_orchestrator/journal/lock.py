@@ -10,13 +10,23 @@ from pathlib import Path
 from sustainml_orchestrator.journal.errors import JournalError
 
 
+def kept_here(journal: Path) -> bool:
+    """Whether a journal was kept at this place before: a name stands in the lock's file."""
+    path = _beside(journal)
+    return path.exists() and path.stat().st_size > 0
+
+
+def _beside(journal: Path) -> Path:
+    return journal.with_name(f"{journal.name}.lock")
+
+
 class Lock:
     """Held from construction to `close`, on a file beside the journal.
 
     The file stays: to remove it would let two processes lock two files of the same name.
 
     Attributes:
-        existed: whether a journal was kept at this place before.
+        existed: as of `kept_here`, when it was taken.
 
     Raises:
         JournalError: another process holds it; the text says which.
@@ -24,8 +34,8 @@ class Lock:
     """
 
     def __init__(self, journal: Path) -> None:
-        path = journal.with_name(f"{journal.name}.lock")
-        self.existed = path.exists()
+        path = _beside(journal)
+        self.existed = kept_here(journal)
         self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -42,6 +52,12 @@ class Lock:
         os.ftruncate(self._file.fileno(), 0)
         holder = f"process {os.getpid()} on {socket.gethostname()}\n"
         os.pwrite(self._file.fileno(), holder.encode(), 0)
+
+    def withdraw(self) -> None:
+        """Let go after all, as if it had never been held: no journal could be opened."""
+        if not self.existed:
+            os.ftruncate(self._file.fileno(), 0)
+        self.close()
 
     def close(self) -> None:
         """Let go."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sustainml_orchestrator.journal import rows, schema
 from sustainml_orchestrator.journal.errors import Damaged, JournalError
 from sustainml_orchestrator.journal.journal import explain
-from sustainml_orchestrator.journal.lock import Lock
+from sustainml_orchestrator.journal.lock import Lock, kept_here
 
 
 class Report(NamedTuple):
@@ -40,7 +40,7 @@ def check(path: Path) -> Report:
     try:
         if not path.exists():
             raise JournalError(f"there is no journal {path}")
-        schema.recognise(path, known_place=False)
+        schema.recognise(path, known_place=kept_here(path))
         with closing(schema.connect(path, mode="ro")) as connection:
             schema.require_version(connection, path)
             connection.execute("BEGIN")

@@ -122,6 +122,9 @@ def test_check_and_compact(path: Path, driver: Driver) -> None:
     assert check(path).findings
     with pytest.raises(JournalError, match="is damaged"):
         compact(path)
+    with path.open("r+b") as file:
+        file.write(bytes(100))
+    assert check(path).findings == ["its header is destroyed"]
     with pytest.raises(JournalError, match="there is no journal"):
         check(path.with_name("none.db"))
 
