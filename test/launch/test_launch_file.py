@@ -1,0 +1,51 @@
+"""The launch file is right by structure: whatever it names exists."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+from sustainml_orchestrator.module.parameters import TABLE as MODULE_TABLE
+from sustainml_orchestrator.ros.parameters import TABLE
+from sustainml_orchestrator.supervisor import MODULES
+
+ROOT = Path(__file__).parents[2]
+LAUNCH = ET.parse(ROOT / "launch" / "sustainml.launch.xml").getroot()
+ARGUMENTS = {arg.attrib["name"]: arg for arg in LAUNCH.iter("arg")}
+
+
+def test_every_executable_exists_and_every_module_is_there() -> None:
+    scripts = (ROOT / "setup.py").read_text()
+    names = [node.attrib["exec"] for node in LAUNCH.iter("node")]
+    assert names == ["orchestrator", *MODULES]
+    assert '"orchestrator = ' in scripts or "orchestrator = " in scripts
+    for node in LAUNCH.iter("node"):
+        assert node.attrib["pkg"] == "sustainml_orchestrator"
+        assert node.attrib["name"] == node.attrib["exec"]
+        if node.attrib["exec"] != "orchestrator":
+            assert f'"{node.attrib["exec"]}"' in scripts
+
+
+def test_every_argument_is_declared_described_and_used() -> None:
+    text = (ROOT / "launch" / "sustainml.launch.xml").read_text()
+    used = set(re.findall(r"\$\(var (\w+)\)", text))
+    assert used == set(ARGUMENTS)
+    assert all(arg.attrib["description"] and "default" in arg.attrib for arg in ARGUMENTS.values())
+
+
+def test_every_parameter_exists() -> None:
+    known = {spec.name for spec in TABLE}
+    modules = {name for name, *_ in MODULE_TABLE}
+    for node in LAUNCH.iter("node"):
+        names = {p.attrib["name"] for p in node.iter("param") if "name" in p.attrib}
+        assert names <= (known if node.attrib["exec"] == "orchestrator" else modules)
+
+
+def test_default_files_exist() -> None:
+    for arg in ARGUMENTS.values():
+        found = re.fullmatch(
+            r"\$\(find-pkg-share sustainml_orchestrator\)/(.+)", arg.attrib["default"]
+        )
+        if found:
+            assert (ROOT / found[1]).is_file()
