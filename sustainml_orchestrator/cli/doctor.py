@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-from typing import Annotated
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
+import sustainml_orchestrator
 from sustainml_orchestrator.cli.context import (
     EXIT_FAILED,
     EXIT_UNREACHABLE,
@@ -17,73 +20,156 @@ from sustainml_orchestrator.cli.context import (
 )
 from sustainml_orchestrator.core.ids import NodeStatus
 from sustainml_orchestrator.core.states import ACTIVE_NODES
+from sustainml_orchestrator.ros import domain
+
+if TYPE_CHECKING:
+    from sustainml_orchestrator.client import OrchestratorClient
+
+_COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
-    """Look at the environment, the orchestrator and every node; end with 0 when all is well."""
-    findings: list[tuple[str, str, str]] = []  # (level, what, remedy)
-    _look_at_environment(findings)
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at: `ok`, `warning` or `error`."""
+
+    level: str
+    finding: str
+    remedy: str = ""
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output.")] = False,
+) -> None:
+    """Look at the environment, the orchestrator and every node; say what to do.
+
+    Ends with 0 when all is well, 1 when something is wrong, 3 when no orchestrator is reachable.
+    """
+    findings = _environment()
     code = _look_at_ros(findings)
     if as_json:
-        print_json([dict(zip(("level", "finding", "remedy"), f, strict=True)) for f in findings])
+        print_json([asdict(finding) for finding in findings])
     else:
-        colours = {"ok": "green", "warning": "yellow", "error": "red"}
-        for level, what, remedy in findings:
-            out.print(f"[{colours[level]}]{level:>8}[/]  {what}", highlight=False)
-            if remedy:
-                out.print(f"          → {remedy}", highlight=False)
+        for item in findings:
+            colour = _COLOURS[item.level]
+            out.print(f"[{colour}]{item.level:>8}[/]  {escape(item.finding)}", highlight=False)
+            if item.remedy:
+                out.print(f"          → {escape(item.remedy)}", highlight=False)
+    if code == 0 and any(item.level == "error" for item in findings):
+        code = EXIT_FAILED
     raise typer.Exit(code)
 
 
-def _look_at_environment(findings: list[tuple[str, str, str]]) -> None:
-    findings.append(("ok", f"Python {platform.python_version()} on {platform.system()}", ""))
-    domain = os.environ.get("ROS_DOMAIN_ID", "0")
-    if domain.isdigit() and int(domain) <= 101:
-        findings.append(("ok", f"ROS_DOMAIN_ID is {domain}", ""))
+def _environment() -> list[Finding]:
+    distro = os.environ.get("ROS_DISTRO", "from wheels")
+    middleware = os.environ.get("RMW_IMPLEMENTATION", "the default middleware")
+    version = f"sustainml {sustainml_orchestrator.__version__}"
+    findings = [
+        Finding("ok", f"{version}, Python {platform.python_version()}, ROS {distro}, {middleware}")
+    ]
+    try:
+        number = domain.current()
+        others = f"{domain.participants(number)} ROS processes of this machine are in it"
+        findings.append(Finding("ok", f"ROS_DOMAIN_ID is {number}; {others}"))
+        if number > domain.LAST_SAFE:
+            remedy = f"use a number from 0 to {domain.LAST_SAFE}"
+            text = f"the ports of domain {number} may be in use by others"
+            findings.append(Finding("warning", text, remedy))
+    except ValueError as error:
+        findings.append(Finding("error", str(error)))
+    reach = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "").upper() or "SUBNET"
+    if reach in ("SUBNET", "LOCALHOST"):
+        whom = "this machine alone" if reach == "LOCALHOST" else "the local network"
+        findings.append(Finding("ok", f"discovery range is {reach}: {whom}"))
     else:
-        remedy = "use a number from 0 to 101; higher ones may meet ports that are in use"
-        findings.append(("warning", f"ROS_DOMAIN_ID is '{domain}'", remedy))
-    reach = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "SUBNET (default)")
-    findings.append(("ok", f"discovery range is {reach}", ""))
-    if reach == "OFF":
-        remedy = "unset ROS_AUTOMATIC_DISCOVERY_RANGE, or set it to LOCALHOST or SUBNET"
-        findings.append(("warning", "discovery is off: only static peers are seen", remedy))
+        remedy = "set ROS_AUTOMATIC_DISCOVERY_RANGE to LOCALHOST or SUBNET"
+        findings.append(Finding("warning", f"discovery range is {reach}", remedy))
+    return findings
 
 
-def _look_at_ros(findings: list[tuple[str, str, str]]) -> int:
+def _look_at_ros(findings: list[Finding]) -> int:
     try:
         from sustainml_orchestrator.client import ClientError, OrchestratorClient
     except ImportError as error:
-        remedy = "source the environment (`. ./env.sh`), or build it (`make build`)"
-        findings.append(("error", f"{error}", remedy))
+        remedy = "source the environment (`. ./env.sh`), or make it (`make build`)"
+        findings.append(Finding("error", str(error), remedy))
         return EXIT_FAILED
-    with OrchestratorClient(options.namespace, timeout=options.timeout) as client:
-        try:
-            state = client.system_state(min(2.5, options.timeout))
-            nodes = client.get_node_status()
-        except ClientError as error:
-            findings.append(("error", "no orchestrator answers", error.message))
-            return EXIT_UNREACHABLE
-    findings.append(("ok", f"orchestrator {state.version}, session {state.session}, answers", ""))
-    code = 0
-    for node in nodes:
-        status = NodeStatus(node.node_status)
-        if status in ACTIVE_NODES:
-            findings.append(("ok", f"{node.node_name} is {status.name}", ""))
-        else:
-            code = EXIT_FAILED
-            what = f"{node.node_name} is {status.name}: {node.error_description or 'inactive'}"
-            findings.append(("error", what, _remedy(node)))
-        if len(node.instances) > 1:
-            what = f"{node.node_name} runs {len(node.instances)} times: {node.instances}"
-            findings.append(("warning", what, "stop all but one"))
-    counts = f"{state.waiting} wait, {state.running} run, {state.succeeded} succeeded"
-    findings.append(("ok", f"tasks: {counts}, {state.failed} failed", ""))
-    return code
+    try:
+        with OrchestratorClient(options.namespace, timeout=options.timeout) as client:
+            try:
+                _look_at_orchestrator(client, findings)
+            except ClientError as error:
+                findings.append(Finding("error", *error.message.split("; ", 1)))
+                _look_elsewhere(client, findings)
+                return EXIT_UNREACHABLE
+    except ClientError as error:
+        findings.append(Finding("error", error.message))
+        return EXIT_UNREACHABLE
+    return 0
 
 
-def _remedy(node: object) -> str:
-    name = node.node_name  # type: ignore[attr-defined]
-    if not node.responsive:  # type: ignore[attr-defined]
-        return f"start its process: ros2 run sustainml_orchestrator {name}, or sustainml up"
-    return f"sustainml node {'reset' if node.node_status == 1 else 'start'} {name}"  # type: ignore[attr-defined]
+def _look_at_orchestrator(client: OrchestratorClient, findings: list[Finding]) -> None:
+    from sustainml_orchestrator.ros import names
+
+    nodes = client.get_node_status()
+    state = client.system_state()
+    where = f"{client.namespace}/{names.ORCHESTRATOR}"
+    findings.append(Finding("ok", f"{where} answers: version {state.version}"))
+    if state.version != sustainml_orchestrator.__version__:
+        remedy = "source the environment that it was started from"
+        findings.append(Finding("warning", "its version is not that of this command", remedy))
+    if client.node.count_publishers(names.SYSTEM_STATE) > 1:
+        remedy = "two command the same modules: stop one of them"
+        findings.append(Finding("error", f"more than one node is {where}", remedy))
+    known = {name for name, _ in client.node.get_service_names_and_types()}
+    missing = [name for name in names.SERVICES if f"{where}/{name}" not in known]
+    if missing:
+        text = f"services not found: {', '.join(missing)}"
+        findings.append(Finding("error", text, "restart the orchestrator"))
+    else:
+        findings.append(Finding("ok", f"all {len(names.SERVICES)} services are there"))
+    findings.extend(_judge(node) for node in nodes)
+    findings.extend(
+        Finding(
+            "warning",
+            f"{node.node_name} runs {len(node.instances)} times: {', '.join(node.instances)}",
+            "stop all but one",
+        )
+        for node in nodes
+        if len(node.instances) > 1
+    )
+    if not state.ready:
+        findings.append(Finding("error", f"tasks wait: {state.reason}", "see the nodes above"))
+    counts = f"{state.waiting} waiting, {state.running} running, {state.succeeded} succeeded"
+    findings.append(Finding("ok", f"tasks: {counts}, {state.failed} failed"))
+
+
+def _judge(node: Any) -> Finding:
+    name, status = node.node_name, NodeStatus(node.node_status)
+    what = f"{name} is {status.name}"
+    if status in ACTIVE_NODES:
+        return Finding("ok", what)
+    if node.error_description:
+        what += f": {node.error_description}"
+    if not node.responsive:
+        remedy = f"start its process: sustainml up, or ros2 run sustainml_orchestrator {name}"
+        return Finding("error", what, remedy)
+    if status in (NodeStatus.INITIALIZING, NodeStatus.TERMINATING):
+        return Finding("warning", what, "wait a little")
+    if status is NodeStatus.ERROR:
+        return Finding("error", what, f"sustainml node reset {name}")
+    return Finding("error", what, f"sustainml node start {name}")
+
+
+def _look_elsewhere(client: OrchestratorClient, findings: list[Finding]) -> None:
+    """Orchestrators in other namespaces, and modules that wait for one."""
+    from sustainml_orchestrator.ros import names
+
+    graph = sorted(set(client.node.get_node_names_and_namespaces()))
+    for name, namespace in graph:
+        if name == names.ORCHESTRATOR and namespace != client.namespace:
+            remedy = f"sustainml --namespace {namespace} doctor"
+            findings.append(Finding("warning", f"there is one in {namespace}", remedy))
+    others = [n for n, where in graph if where == client.namespace and n != client.node.get_name()]
+    if others:
+        text = f"nodes seen in {client.namespace}: {', '.join(others)}"
+        findings.append(Finding("ok", text))

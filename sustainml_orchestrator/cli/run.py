@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
-import socket
 import time
 from collections import deque
 from difflib import get_close_matches
@@ -22,15 +20,16 @@ from sustainml_orchestrator.cli.context import (
     options,
     out,
 )
+from sustainml_orchestrator.ros import domain
 from sustainml_orchestrator.supervisor import MODULES, Supervisor, programs
 
 if TYPE_CHECKING:
     from sustainml_orchestrator.client import OrchestratorClient
 
-#: Domains that a demo may take: all but the low ones that people use (up to 101 is safe on Linux).
-_DEMO_DOMAINS = range(30, 102)
+#: Domains that a demo may take: all but the low ones that people use.
+_DEMO_DOMAINS = range(30, domain.LAST_SAFE + 1)
 #: An orchestrator that runs already has shown itself by then, in s.
-_LOOK_AROUND = 1.0
+_LOOK_AROUND = 3.0
 _START_TIMEOUT = 60.0
 _TASK_TIMEOUT = 60.0
 #: Lines of the processes that a failed demo shows.
@@ -105,14 +104,15 @@ def _look_around(client: OrchestratorClient) -> None:
     """See that nobody is here yet: twice the same modules would do every task twice."""
     from sustainml_orchestrator.client import OrchestratorUnavailable
 
+    if client.is_alone():
+        return
     try:
         client.system_state(_LOOK_AROUND)
     except OrchestratorUnavailable:
         return
-    domain = os.environ.get("ROS_DOMAIN_ID") or 0
     err.print(
         f"[red]error:[/] an orchestrator runs already in namespace {client.namespace} and domain "
-        f"{domain}; use it, or set another ROS_DOMAIN_ID or --namespace",
+        f"{domain.current()}; use it, or set another ROS_DOMAIN_ID or --namespace",
         highlight=False,
     )
     raise typer.Exit(EXIT_FAILED)
@@ -153,7 +153,10 @@ def demo(
 
     given = [problems.read(str(path)) for path in files or examples()]
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-    os.environ["ROS_DOMAIN_ID"] = str(_free_domain())
+    try:
+        os.environ["ROS_DOMAIN_ID"] = str(domain.free(_DEMO_DOMAINS))
+    except LookupError as error:
+        raise typer.BadParameter(f"{error} on this machine") from error
     for name in ("ROS_STATIC_PEERS", "ROS_DISCOVERY_SERVER", "ROS_LOCALHOST_ONLY"):
         os.environ.pop(name, None)
     options.namespace = f"/sustainml_demo_{os.getpid()}"
@@ -197,18 +200,3 @@ def examples() -> list[Path]:
     if not found:
         raise typer.BadParameter("the package has no config/examples; name a problem FILE")
     return found
-
-
-def _free_domain() -> int:
-    """A domain in which no process of this machine takes part.
-
-    The first participant of a domain has a port that the DDS standard fixes.
-    """
-    for domain in random.sample(_DEMO_DOMAINS, len(_DEMO_DOMAINS)):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(("", 7400 + 250 * domain + 10))
-            except OSError:
-                continue
-        return domain
-    raise typer.BadParameter("every domain from 30 to 101 is in use on this machine")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich import box
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -33,7 +34,17 @@ def name_of(task: Any) -> str:
 def status_of(summary: Any) -> str:
     """Its status, coloured."""
     status = TaskStatus(summary.task_status)
-    return f"[{_COLOURS.get(status, 'white')}]{status.name}[/]"
+    text = f"[{_COLOURS.get(status, 'white')}]{status.name}[/]"
+    return f"{text} {summary.progress:.0%}" if status is TaskStatus.RUNNING else text
+
+
+def _short(text: str) -> str:
+    return escape(text if len(text) <= 60 else f"{text[:59]}…")
+
+
+def _model(name: str) -> str:
+    """A model's name as it fits a column: its publisher on a line of its own."""
+    return escape(name if len(name) <= 18 else name.replace("/", "/\n", 1))
 
 
 def seconds(summary: Any) -> float:
@@ -45,13 +56,14 @@ def seconds(summary: Any) -> float:
 
 
 def new_table(texts: Sequence[str], figures: Sequence[str], title: str = "") -> Table:
-    """An empty table: columns of text, then of figures; lean, so that 80 columns do."""
+    """An empty table: columns of text, then of figures; lean, so that 100 columns do."""
     table = Table(
         title=title or None,
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 1),
+        collapse_padding=True,
     )
     for head in texts:
         table.add_column(head, overflow="fold")
@@ -64,14 +76,14 @@ def task_table(summaries: Iterable[Any], title: str = "") -> Table:
     """One line per task."""
     table = new_table(
         ("task", "status", "problem", "model", "hardware"),
-        ("quality", "energy\n(Wh)", "carbon\n(kgCO2e)", "done"),
+        ("quality", "energy\n(Wh)", "carbon\n(kgCO2e)"),
         title,
     )
     for item in summaries:
         table.add_row(
-            name_of(item), status_of(item), item.problem_short_description[:60], item.model,
-            item.hw_description, figure(item.quality), figure(item.energy_consumption),
-            figure(item.carbon_footprint), f"{item.progress:.0%}",
+            name_of(item), status_of(item), _short(item.problem_short_description),
+            _model(item.model), item.hw_description, figure(item.quality),
+            figure(item.energy_consumption), figure(item.carbon_footprint),
         )  # fmt: skip
     return table
 
@@ -85,8 +97,9 @@ def result_table(tasks: Iterable[Any]) -> Table:
     for task in tasks:
         item = task.summary
         table.add_row(
-            name_of(item), item.problem_short_description[:60], item.model, item.hw_description,
-            figure(task.hw_resource.latency), figure(task.hw_resource.power_consumption),
+            name_of(item), _short(item.problem_short_description), _model(item.model),
+            item.hw_description, figure(task.hw_resource.latency),
+            figure(task.hw_resource.power_consumption),
             figure(item.energy_consumption), figure(item.carbon_footprint), figure(seconds(item)),
         )  # fmt: skip
     return table
@@ -100,7 +113,7 @@ def node_table(nodes: Iterable[Any]) -> Table:
         table.add_row(
             node.node_name, f"[{_NODE_COLOURS.get(status, 'red')}]{status.name}[/]",
             NodeStatus(node.desired_status).name, str(node.active_tasks), str(node.resets),
-            ", ".join(node.instances), node.error_description,
+            ", ".join(node.instances), escape(node.error_description),
         )  # fmt: skip
     return table
 
@@ -160,4 +173,5 @@ def print_results(tasks: Sequence[Any]) -> None:
     out.print(result_table(tasks))
     for task in tasks:
         if task.summary.task_status != TaskStatus.SUCCEEDED:
-            out.print(f"[red]task {name_of(task.summary)}[/]: {task.summary.outcome_reason}")
+            reason = escape(task.summary.outcome_reason)
+            out.print(f"[red]task {name_of(task.summary)}[/]: {reason}", highlight=False)

@@ -39,7 +39,7 @@ def watch(
             if not follow(client, [task_id(task)], within):
                 raise typer.Exit(EXIT_FAILED)
             return
-        client.system_state()  # says so when no orchestrator is there
+        client.list_tasks(limit=1)  # says so when no orchestrator is there
         with Bars() as bars, client.updates() as updates, suppress(Interrupted):
             deadline = time.monotonic() + within
             while (left := deadline - time.monotonic()) > 0:
@@ -69,8 +69,10 @@ def list_tasks(
     if as_json:
         print_json({"tasks": page, "total": total})
         return
-    title = f"{len(page)} of {total} tasks" if total else "no task yet: `sustainml submit` one"
-    out.print(task_table(page, title))
+    if page:
+        out.print(task_table(page, f"{len(page)} of {total} tasks"))
+    else:
+        out.print(f"{total} tasks match, none on this page" if total else "no task matches")
 
 
 def _status(text: str) -> TaskStatus:

@@ -23,11 +23,11 @@ from sustainml_orchestrator.client.errors import (
     unavailable,
 )
 from sustainml_orchestrator.core.ids import ErrorCode
-from sustainml_orchestrator.ros import names
+from sustainml_orchestrator.ros import domain, names
 
 DEFAULT_TIMEOUT = 5.0
-#: The node of an orchestrator that is there is found sooner, in s.
-_DISCOVERY = 2.0
+#: How long we look for others when nobody else of this machine is in the domain, in s.
+_ALONE = 2.0
 #: How often a wait looks whether the server is still there, in s.
 _LOOK = 0.25
 
@@ -44,7 +44,7 @@ class Connection:
         timeout: default longest wait of a call, in s.
 
     Raises:
-        ClientError: ROS cannot start, for instance because ROS_DOMAIN_ID is no number.
+        OrchestratorUnavailable: ROS cannot start, because of ROS_DOMAIN_ID or the namespace.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class Connection:
         self.timeout = timeout
         self._context = Context()
         try:
+            self._domain = domain.current()
             rclpy.init(context=self._context, args=[])
             self.node = rclpy.create_node(
                 f"{node_name}_{os.getpid()}_{time.monotonic_ns() % 10**6}",
@@ -90,7 +91,7 @@ class Connection:
             return
         # The thread ends before what it waits for goes: rclpy raises anything otherwise.
         self._closing = True
-        self._executor.wake()
+        self._executor.create_task(lambda: None)  # wake() alone does not end its wait
         self._thread.join()
         self.node.destroy_node()
         self._executor.shutdown()
@@ -145,18 +146,19 @@ class Connection:
             deadline: by the clock of `time.monotonic()`.
 
         Raises:
-            OrchestratorUnavailable: it is not; without any orchestrator, sooner.
+            OrchestratorUnavailable: it is not; told sooner where nobody is.
         """
         begun = time.monotonic()
         while not is_ready():
             now = time.monotonic()
-            if now > deadline or (now > begun + _DISCOVERY and not self._sees_orchestrator()):
+            # Discovery in a busy domain may lose packets and take 3 s.
+            if now > deadline or (now > begun + _ALONE and self.is_alone()):
                 raise unavailable(self.namespace)
             time.sleep(0.02)
 
-    def _sees_orchestrator(self) -> bool:
-        """Whether its node is in the graph; its services may be found a little later."""
-        return (names.ORCHESTRATOR, self.namespace) in self.node.get_node_names_and_namespaces()
+    def is_alone(self) -> bool:
+        """Whether no other process, of this machine or seen in the graph, is in the domain."""
+        return domain.participants(self._domain) <= 1 and len(self.node.get_node_names()) <= 1
 
     def take(
         self, queue: SimpleQueue[Any], deadline: float, is_ready: Callable[[], bool], what: str
@@ -197,9 +199,7 @@ def checked(kind: type[_Message], **fields: Any) -> _Message:
 
 
 def _cannot_start(namespace: str, error: Exception) -> ClientError:
-    domain = os.environ.get("ROS_DOMAIN_ID", "")
     reason = " ".join(str(error).split()) or type(error).__name__
-    return ClientError(
-        ErrorCode.INVALID_REQUEST,
-        f"ROS cannot start in namespace {namespace} and domain {domain or 0}: {reason}",
+    return OrchestratorUnavailable(
+        ErrorCode.INVALID_REQUEST, f"ROS cannot start in namespace {namespace}: {reason}"
     )
