@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import sustainml_orchestrator
-from sustainml_orchestrator.cli import compare, doctor, nodes, run, submit, tasks
+from sustainml_orchestrator.cli import compare, doctor, journal, nodes, run, submit, tasks
 from sustainml_orchestrator.cli.context import end_on_signals, options
 
 app = typer.Typer(
@@ -65,6 +65,9 @@ app.add_typer(nodes.node_app, name="node")
 app.add_typer(tasks.task_app, name="task")
 app.command()(nodes.configure)
 app.command()(doctor.doctor)
+app.command("export")(journal.export_command)
+app.command("import")(journal.import_command)
+app.add_typer(journal.journal_app, name="journal")
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from functools import partial
+from typing import NoReturn
 
 import rclpy
 from rclpy.signals import SignalHandlerOptions
@@ -22,7 +23,6 @@ from sustainml_orchestrator.module.worker_process import serve
 #: After a signal the process is gone within 2 s: user code has this long to heed, s.
 _SIGNAL_GRACE = 0.5
 _SIGNAL_DEADLINE = 1.7
-_SIGNAL_MARGIN = 0.2
 
 _SIGNAL, _COMMAND = "signal", "command"
 
@@ -49,10 +49,10 @@ def run(cls: type[ModuleNode], args: Sequence[str] | None = None) -> int:
     nursery.watch()
     node.start()
     _end(node, nursery, requests.get())
-    return 0
 
 
-def _end(node: ModuleSkin, nursery: Nursery, reason: str) -> None:
+def _end(node: ModuleSkin, nursery: Nursery, reason: str) -> NoReturn:
+    """Stop all work and end the process with 0."""
     values = node.values
     grace, deadline = _SIGNAL_GRACE, _SIGNAL_DEADLINE
     if reason == _COMMAND:
@@ -63,15 +63,11 @@ def _end(node: ModuleSkin, nursery: Nursery, reason: str) -> None:
     timer = threading.Timer(deadline, os._exit, [0])
     timer.daemon = True
     timer.start()
-    # The middleware was seen to spin for ever in destroy_node with the GIL held: no thread of
-    # Python gets through that, the default action of a signal does.
-    signal.setitimer(signal.ITIMER_REAL, deadline + _SIGNAL_MARGIN)
-    all_ended = node.stop(grace)
+    node.stop(grace)
     nursery.close()
-    node.destroy_node()
-    rclpy.try_shutdown()
-    if not all_ended:
-        # User code holds on to a thread, which no means can end but this.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+    # Fast DDS was seen to crash, and to spin for ever with the GIL held, when a node is destroyed
+    # while its peers leave too, as they do when a whole system ends. The others notice the end of
+    # a process without that; and user code may hold on to a thread, which no means ends but this.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

@@ -122,7 +122,7 @@ def _quality(extra_data: bytes) -> float:
 
 def _read(data: bytes | None, message_type: type, include_binary: bool) -> Any:
     """A stored payload as a message; without its large fields unless asked for."""
-    if data is None:
+    if not data:  # not delivered, or lost with a damaged journal
         return message_type()
     if not include_binary and len(data) > SMALL:
         data = payloads.without(data, message_type, ("raw_model", "extra_data"))
@@ -231,7 +231,9 @@ def task_to_msg(
         if field is None:
             task.extra_outputs.append(_extra_output(spec, data, include_binary))
         else:
-            setattr(task, field, _read(data, output_type(spec), include_binary))
+            message = _read(data, output_type(spec), include_binary)
+            message.session = core.session  # a recovered journal has another than the payload
+            setattr(task, field, message)
     return task
 
 

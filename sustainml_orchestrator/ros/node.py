@@ -5,6 +5,7 @@ ros2 run sustainml_orchestrator orchestrator --ros-args -p journal_path:=/tmp/jo
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import sys
@@ -13,7 +14,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import rclpy
 import yaml
@@ -289,7 +290,7 @@ def _share() -> Path:
         return Path(__file__).resolve().parents[2]
 
 
-def main(args: list[str] | None = None) -> None:
+def main(args: list[str] | None = None) -> NoReturn:
     """Run the node until SIGINT or SIGTERM; end with 1 and a sentence when it cannot start."""
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     executor = SingleThreadedExecutor()
@@ -310,7 +311,10 @@ def main(args: list[str] | None = None) -> None:
         if node is not None:
             node.close()
         rclpy.try_shutdown()
-    sys.exit(code)
+    # Fast DDS may crash when a node is destroyed while its peers leave: end without that.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -134,13 +134,14 @@ class ScriptedOrchestrator:
 
     def close(self) -> None:
         """End everything."""
+        # This node first: Fast DDS may crash when a node is destroyed while its peers leave.
+        self._executor.shutdown()
+        self._node.destroy_node()
+        rclpy.shutdown(context=self._context)
         for process in self.processes:
             if process.poll() is None:
                 process.kill()
             sys.stderr.write(process.communicate()[1])  # shown when a test fails
-        self._executor.shutdown()
-        self._node.destroy_node()
-        rclpy.shutdown(context=self._context)
 
     # What it sends #
 
