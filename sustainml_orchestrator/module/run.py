@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Sequence
 from functools import partial
-from typing import NoReturn
 
 import rclpy
 from rclpy.signals import SignalHandlerOptions
@@ -28,7 +27,11 @@ _SIGNAL, _COMMAND = "signal", "command"
 
 
 def run(cls: type[ModuleNode], args: Sequence[str] | None = None) -> int:
-    """Run the module until a signal or TERMINATE_NODE ends it; return the exit code."""
+    """Run the module until a signal or TERMINATE_NODE ends the process with 0.
+
+    Returns:
+        The exit code, where it could not start.
+    """
     # put() may be called from a signal handler, which no lock or event permits.
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
     for signum in (signal.SIGINT, signal.SIGTERM):
@@ -49,10 +52,16 @@ def run(cls: type[ModuleNode], args: Sequence[str] | None = None) -> int:
     nursery.watch()
     node.start()
     _end(node, nursery, requests.get())
+    # Fast DDS was seen to crash, and to spin for ever with the GIL held, when a node is destroyed
+    # while its peers leave too, as they do when a whole system ends. The others notice the end of
+    # a process without that; and user code may hold on to a thread, which no means ends but this.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
-def _end(node: ModuleSkin, nursery: Nursery, reason: str) -> NoReturn:
-    """Stop all work and end the process with 0."""
+def _end(node: ModuleSkin, nursery: Nursery, reason: str) -> None:
+    """Stop all work, in time whatever hangs."""
     values = node.values
     grace, deadline = _SIGNAL_GRACE, _SIGNAL_DEADLINE
     if reason == _COMMAND:
@@ -65,9 +74,3 @@ def _end(node: ModuleSkin, nursery: Nursery, reason: str) -> NoReturn:
     timer.start()
     node.stop(grace)
     nursery.close()
-    # Fast DDS was seen to crash, and to spin for ever with the GIL held, when a node is destroyed
-    # while its peers leave too, as they do when a whole system ends. The others notice the end of
-    # a process without that; and user code may hold on to a thread, which no means ends but this.
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
