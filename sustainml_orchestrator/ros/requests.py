@@ -30,6 +30,7 @@ _LISTS = tuple(
 )
 _MAX_REQUEST_ID = 1024
 _MAX_NAME = 256
+_MAX_DEPTH = 64
 
 
 @dataclass(slots=True)
@@ -105,8 +106,8 @@ def check_user_input(message: UserInput, extra_data_json: str, limits: Limits) -
     return _goal(message, read_extra_data(bytes(message.extra_data), limits))
 
 
-def read_extra_data(data: bytes, limits: Limits) -> dict[str, Any]:
-    """The JSON object in extra_data; empty bytes are an empty one.
+def read_extra_data(data: bytes, limits: Limits, field: str = "extra_data") -> dict[str, Any]:
+    """The JSON object in extra_data, or in another field; empty bytes are an empty one.
 
     Raises:
         OrchestratorError: INVALID_REQUEST.
@@ -114,15 +115,35 @@ def read_extra_data(data: bytes, limits: Limits) -> dict[str, Any]:
     if not data:
         return {}
     if len(data) > limits.max_request_bytes:
-        raise invalid(f"extra_data has more than {limits.max_request_bytes} bytes; shorten it")
+        raise invalid(f"{field} has more than {limits.max_request_bytes} bytes; shorten it")
     try:
-        value = json.loads(data, parse_constant=_no_constant)
+        value = json.loads(data.decode("utf-8"), parse_constant=_no_constant)
+        if b"\\ud" in data or b"\\uD" in data:  # half a character could not be passed on
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
-        text = f"extra_data is not JSON ({shorten(error)}); give an object like {{}}"
+        text = f"{field} is not JSON ({shorten(error)}); give an object like {{}}"
         raise invalid(text) from error
     if not isinstance(value, dict):
-        raise invalid(f"extra_data is a JSON {type(value).__name__}; give an object like {{}}")
+        raise invalid(f"{field} is a JSON {type(value).__name__}; give an object like {{}}")
+    if _is_deep(value):
+        raise invalid(f"{field} is nested deeper than {_MAX_DEPTH} levels; flatten it")
     return value
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether JSON data is nested so deep that walking it could exhaust the stack."""
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        inner: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner += item.values()
+            elif isinstance(item, list):
+                inner += item
+        if not inner:
+            return False
+        level = inner
+    return True
 
 
 def _no_constant(name: str) -> float:

@@ -217,7 +217,8 @@ class Services:
         limit = self._limits.max_text_bytes
         requests.check_text("configuration", request.configuration, limit)
         if request.configuration:
-            requests.read_extra_data(request.configuration.encode("utf-8", "replace"), self._limits)
+            data = request.configuration.encode("utf-8", "replace")
+            requests.read_extra_data(data, self._limits, "configuration")
         if not target.responsive:
             text = target.describe(self._core.turn.now)
             raise OrchestratorError(ErrorCode.NODE_UNAVAILABLE, text)
