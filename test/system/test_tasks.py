@@ -67,7 +67,10 @@ def test_iterations_have_baselines_and_overrides(system) -> None:
 def test_alternatives_follow_each_other(system) -> None:
     first = system.solve("three of them", extra_data={"num_outputs": 3})
     assert first.summary.next_task.iteration_id == 2
-    last = system.client.wait_for_task(TaskId(first.summary.task_id.problem_id, 3), 30.0)
+    problem = first.summary.task_id.problem_id
+    second = system.client.wait_for_task(TaskId(problem, 2), 30.0)
+    assert second.summary.next_task.iteration_id == 3
+    last = system.client.wait_for_task(TaskId(problem, 3), 30.0)
     assert last.summary.next_task.problem_id == 0
 
 
