@@ -88,10 +88,10 @@ class Database:
         """
         problem = self.problems.get(problem_id)
         if problem is None:
-            known = f"there are {len(self.problems)}; list_tasks names them"
+            text = f"no problem {problem_id}: list_tasks names the {len(self.problems)} there are"
             if not self.problems:
-                known = "there is none yet; start one with start_task"
-            raise OrchestratorError(ErrorCode.NOT_FOUND, f"no problem {problem_id}: {known}")
+                text = "there is no task yet; start one with start_task"
+            raise OrchestratorError(ErrorCode.NOT_FOUND, text)
         return problem
 
     def count(self, status: TaskStatus) -> int:

@@ -31,7 +31,7 @@ _IDLE_GRACE = 1.0
 #: A node that came up so short a time ago (s) may not be matched with all its sources yet, and
 #: miss what they send: the first redelivery to it comes after this patience (s).
 _FRESH = 15.0
-_FRESH_PATIENCE = 0.5
+_FRESH_PATIENCE = 1.0
 
 _WORDS = {TaskStatus.WAITING: StepMove.ACCEPT, TaskStatus.RUNNING: StepMove.RUN}
 

@@ -26,7 +26,7 @@ from sustainml_orchestrator.core.ids import ErrorCode, TaskCommand, TaskId, Task
 from sustainml_orchestrator.core.iteration import Iteration, Step
 from sustainml_orchestrator.core.lifecycle import Change, Lifecycle, NodeChange
 from sustainml_orchestrator.core.optimiser import Optimiser
-from sustainml_orchestrator.core.pipeline import Pipeline
+from sustainml_orchestrator.core.pipeline import USER_INPUT, Pipeline
 from sustainml_orchestrator.core.queue import WaitingQueue
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.states import (
@@ -44,6 +44,10 @@ from sustainml_orchestrator.core.turn import Turn
 
 #: Iterations of one problem; its number is a bound of memory, not of the contract.
 _MAX_ITERATIONS = 100_000
+
+#: A node that came up may not be matched with the publisher of user_input yet; one that never
+#: subscribes must not hold up the others for longer, in s.
+_MATCHING = 1.0
 
 #: What modules are told when a task that they hold ends or leaves RUNNING.
 _ABANDON = {
@@ -83,7 +87,8 @@ class Tasks:
         self._session = session
         self.running: dict[TaskId, Iteration] = {}
         self.waiting = WaitingQueue()
-        self.matched = 0
+        #: subscriptions matched with the publisher of user_input; None while nobody said
+        self.matched: int | None = None
         #: what was dropped, by reason; shown in diagnostics
         self.dropped: Counter[str] = Counter()
         self.steps = Steps(pipeline, settings, turn, lifecycle, database, self._fail)
@@ -228,8 +233,19 @@ class Tasks:
             self.waiting
             and len(self.running) < self._settings.max_active_tasks
             and self._lifecycle.ready
+            and self._consumers_matched()
         ):
             self._admit(self.waiting.pop())
+
+    def _consumers_matched(self) -> bool:
+        """Whether user_input reaches every live consumer; waits for it for a moment only."""
+        consumers = [n for n in self._lifecycle.nodes if USER_INPUT in n.spec.inputs]
+        fresh = any(self._turn.now - node.active_since < _MATCHING for node in consumers)
+        if self.matched is None or not fresh:
+            return True
+        return self.matched >= sum(
+            instance.responsive for node in consumers for instance in node.instances.values()
+        )
 
     def _admit(self, task: Iteration) -> None:
         task.started = task.started or self._turn.stamp

@@ -14,6 +14,7 @@ from sustainml_orchestrator.core.commands import (
     SendControl,
 )
 from sustainml_orchestrator.core.events import (
+    ConsumersMatched,
     DeletionRequested,
     OutputReceived,
     TimePassed,
@@ -77,6 +78,17 @@ def test_nothing_is_admitted_while_a_module_is_missing(core: Driver) -> None:
     assert task.status is TaskStatus.WAITING
     assert "hw_resources is INACTIVE (no heartbeat for" in core.core.waiting_reason()
     core.status("hw_resources", NodeStatus.IDLE)
+    assert task.status is TaskStatus.RUNNING
+
+
+def test_user_input_waits_for_its_consumers_but_not_for_long() -> None:
+    core = Driver()
+    core.give(ConsumersMatched(1))
+    for name in core.names:
+        core.status(name, NodeStatus.IDLE)
+    task = core.submit()
+    assert task.status is TaskStatus.WAITING
+    core.give(TimePassed(), 1.1)
     assert task.status is TaskStatus.RUNNING
 
 
