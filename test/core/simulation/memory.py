@@ -1,0 +1,64 @@
+"""What survives a crash of the orchestrator: the records that the journal would hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sustainml_orchestrator.core.commands import (
+    Command,
+    ForgetProblem,
+    SaveIteration,
+    SaveOutput,
+)
+from sustainml_orchestrator.core.ids import TaskId
+from sustainml_orchestrator.core.orchestrator import Orchestrator
+from sustainml_orchestrator.core.restoring import Record, from_record, resume, to_record
+from sustainml_orchestrator.core.turn import Instant
+
+
+class Memory:
+    """Commits what commands ask for, as the journal does, and fills a fresh core from it."""
+
+    def __init__(self) -> None:
+        self._records: dict[TaskId, tuple[Record, bytes]] = {}
+        self._outputs: dict[tuple[TaskId, int], tuple[int, bytes]] = {}
+        self._revision = 0
+        self._next_problem_id = 1
+
+    def commit(self, core: Orchestrator, commands: Sequence[Command]) -> None:
+        """Keep what one wake-up changed."""
+        for command in commands:
+            if isinstance(command, ForgetProblem):
+                for task_id in [t for t in self._records if t.problem_id == command.problem_id]:
+                    del self._records[task_id]
+            elif isinstance(command, (SaveIteration, SaveOutput)):
+                self._keep(core, command)
+        self._revision = core.database.revision
+        self._next_problem_id = core.database.next_problem_id
+
+    def _keep(self, core: Orchestrator, command: SaveIteration | SaveOutput) -> None:
+        task = core.database.find(command.task_id)
+        if task is None:
+            return  # forgotten by a later command of the same wake-up
+        self._records[task.task_id] = to_record(task), task.user_input
+        if isinstance(command, SaveOutput):
+            payload = task.outputs[command.module]
+            if payload is not None:
+                self._outputs[task.task_id, command.module] = task.attempt, payload
+
+    def restore(self, core: Orchestrator, now: Instant) -> list[Command]:
+        """Let a fresh core go on from what was kept."""
+        iterations = []
+        for record, user_input in sorted(self._records.values()):
+            it = from_record(record, user_input, [None] * len(core.pipeline))
+            outputs = [self._outputs.get((it.task_id, m)) for m in range(len(core.pipeline))]
+            payloads = [kept[1] if kept and kept[0] == it.attempt else None for kept in outputs]
+            iterations.append(from_record(record, user_input, payloads))
+        return resume(
+            core,
+            iterations,
+            revision=self._revision,
+            next_problem_id=self._next_problem_id,
+            without_credentials=(),
+            now=now,
+        )

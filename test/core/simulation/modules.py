@@ -1,0 +1,257 @@
+"""A module process: the state machine of the SDK, with its workers and its process simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import TYPE_CHECKING
+
+from sustainml_orchestrator.core.commands import SendControl
+from sustainml_orchestrator.core.events import OutputReceived, StatusReceived
+from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus, TaskStatus
+from sustainml_orchestrator.core.pipeline import USER_INPUT, ModuleSpec
+from sustainml_orchestrator.module.actions import (
+    Action,
+    Cancel,
+    Command,
+    Exit,
+    Failed,
+    FetchInputs,
+    Job,
+    Outcome,
+    Prepare,
+    PublishOutput,
+    Report,
+    Run,
+    Succeeded,
+)
+from sustainml_orchestrator.module.holding import Limits
+from sustainml_orchestrator.module.state import ModuleState
+from sustainml_orchestrator.module.wire import Ticket
+
+if TYPE_CHECKING:
+    from simulation.world import World
+
+#: In front of the name of the module whose output of the base it is.
+BASELINE = "baseline:"
+_CALLS = 4
+
+
+def payload_of(name: str, ticket: Ticket) -> bytes:
+    """What a message of this topic and task holds: enough to see where it came from."""
+    return f"{name}|{ticket.task_id}|{ticket.attempt}".encode()
+
+
+class Module:
+    """One module of the pipeline over its lives; its supervisor starts it again."""
+
+    def __init__(self, world: World, spec: ModuleSpec, random: Random) -> None:
+        self.name = spec.name
+        self.spec = spec
+        self.up = self.frozen = False
+        self.incarnation = 0
+        self.born = 0.0
+        self._world = world
+        self._random = random
+        self._backlog: list[Callable[[], None]] = []
+        self.state: ModuleState
+        self.start()
+
+    # The process #
+
+    def start(self) -> None:
+        """A new process; what was sent before it is there does not reach it."""
+        if self.up:
+            return
+        self.up, self.frozen, self._backlog = True, False, []
+        self.incarnation += 1
+        self.born = self._world.network.now + 0.1
+        self.state = ModuleState(
+            module=self.name,
+            instance=f"/sustainml/{self.name}",
+            incarnation=self.incarnation,
+            needed=self._needed,
+            limits=Limits(workers=self._random.choice([1, 1, 2])),
+        )
+        self._later(0.1, self._beat)
+
+    def crash(self) -> None:
+        """The process is gone at once; it is started again."""
+        self.up = False
+        self._world.network.after(self._random.uniform(0.2, 4.0), self.start)
+
+    def freeze(self, seconds: float) -> None:
+        """The process stands still for a while."""
+        if self.up and not self.frozen:
+            self.frozen = True
+            life = self.incarnation
+            self._world.network.after(
+                seconds, lambda: self.thaw() if life == self.incarnation else None
+            )
+
+    def thaw(self) -> None:
+        """It goes on; all that waited for it happens now."""
+        self.frozen = False
+        backlog, self._backlog = self._backlog, []
+        for action in backlog:
+            self._happen(self.incarnation, action)
+
+    def _needed(self, iteration_id: int) -> set[str]:
+        needed = set(self.spec.inputs)
+        if iteration_id > 1 and self.name == "ml_model_provider":
+            needed |= {BASELINE + spec.name for spec in self._world.pipeline.baselines}
+        return needed
+
+    def _later(self, delay: float, action: Callable[[], None]) -> None:
+        life = self.incarnation
+        self._world.network.after(delay, lambda: self._happen(life, action))
+
+    def _happen(self, life: int, action: Callable[[], None]) -> None:
+        if not self.up or life != self.incarnation:
+            return
+        if self.frozen:
+            self._backlog.append(action)
+        else:
+            action()
+
+    def _beat(self) -> None:
+        self._do(self.state.heartbeat())
+        self._later(1.0, self._beat)
+
+    # What it hears #
+
+    def hear_control(self, command: SendControl, session: int, sent: float) -> None:
+        """A command on its way arrives."""
+        if sent < self.born:
+            return
+        ticket = Ticket(command.task_id, command.attempt, session)
+        heard = Command(
+            command.target, command.command_id, 0, ticket,
+            command.cmd_node, command.cmd_task, command.try_number,
+        )  # fmt: skip
+        self._happen(self.incarnation, lambda: self._do(self.state.command_received(heard)))
+
+    def hear_input(self, name: str, ticket: Ticket, payload: bytes, sent: float) -> None:
+        """An input on its way arrives."""
+        if sent >= self.born:
+            self._happen(
+                self.incarnation,
+                lambda: self._do(self.state.input_received(name, ticket, payload)),
+            )
+
+    # What it does #
+
+    def _do(self, actions: list[Action]) -> None:
+        for action in actions:
+            if isinstance(action, Report):
+                self._report(action)
+            elif isinstance(action, PublishOutput):
+                self._publish(action.output)
+            elif isinstance(action, Run):
+                self._run(action.job)
+            elif isinstance(action, Cancel):
+                self._free(action.job, self._random.choice([0.0, 0.05, 2.0]))
+            elif isinstance(action, FetchInputs):
+                self._fetch(action.job, _CALLS)
+            elif isinstance(action, Prepare):
+                self._prepare(action.generation)
+            elif isinstance(action, Exit):
+                self._later(0.05, self.crash)
+
+    def _report(self, report: Report) -> None:
+        ticket = report.ticket
+        about = (ticket.task_id, ticket.attempt, ticket.session) if ticket else ((0, 0), 0, 0)
+        event = StatusReceived(
+            self.name, f"/sustainml/{self.name}", self.incarnation, self.state.last_command,
+            NodeStatus(report.node_status), *about, report.task_status, report.try_number,
+            report.error_code, report.text,
+        )  # fmt: skip
+        self._world.tell_core("status", self.name, event)
+
+    def _publish(self, output: bytes) -> None:
+        _, task, attempt = output.decode().split("|")
+        problem_id, iteration_id = map(int, task.split("/"))
+        ticket = Ticket(self._world.task_id(problem_id, iteration_id), int(attempt), 7)
+        event = OutputReceived(
+            self.spec.index, ticket.task_id, ticket.attempt, ticket.session, output, {"carbon": 1.0}
+        )
+        self._world.tell_core("output", self.name, event)
+        for index in self._world.pipeline.consumers[self.spec.index]:
+            self._world.tell_module(self.name, index, self.name, ticket, output)
+
+    def _prepare(self, generation: int) -> None:
+        if self._world.chance("broken_start"):
+            self._later(0.2, lambda: self._do(self.state.broken(generation, "no model")))
+        else:
+            delay = self._random.choice([0.01, 0.5])
+            self._later(delay, lambda: self._do(self.state.prepared(generation)))
+
+    def _run(self, job: Job) -> None:
+        for name, payload in (job.inputs or {}).items():
+            if not name.startswith(BASELINE) and payload != payload_of(name, job.ticket):
+                raise AssertionError(f"{self.name}: {payload!r} is no input of {job.ticket}")
+        if self._world.chance("hang"):
+            return
+        duration = self._random.expovariate(4.0)
+        if self._world.chance("die"):
+            self._later(duration, self.crash)
+            return
+        outcome: Outcome = Succeeded(payload_of(self.name, job.ticket))
+        if self._world.chance("error"):
+            codes = (ErrorCode.INTERNAL_ERROR, ErrorCode.INVALID_REQUEST)
+            outcome = Failed(self._random.choice(codes), "boom")
+        self._later(duration, lambda: self._end(job, outcome))
+
+    def _end(self, job: Job, outcome: Outcome) -> None:
+        self._do(self.state.call_ended(job, outcome))
+        self._free(job, 0.0)
+
+    def _free(self, job: Job, delay: float) -> None:
+        self._later(delay, lambda: self._do(self.state.slot_freed(job)))
+
+    # Fetching #
+
+    def _fetch(self, job: Job, calls: int) -> None:
+        """Ask; ask again when no answer comes."""
+        if not calls:
+            self._do(
+                self.state.fetch_failed(job, TaskStatus.RETURNED, ErrorCode.TIMEOUT, "no answer")
+            )
+            return
+        answered: list[bool] = []
+
+        def answer(reply: tuple[int, dict[str, bytes]] | ErrorCode) -> None:
+            life = self.incarnation
+            self._world.network.send(
+                "answer", "orchestrator", self.name,
+                lambda: self._happen(life, lambda: take(reply)),
+            )  # fmt: skip
+
+        def take(reply: tuple[int, dict[str, bytes]] | ErrorCode) -> None:
+            if answered:
+                return
+            answered.append(True)
+            if isinstance(reply, ErrorCode):
+                owed = reply not in (ErrorCode.REJECTED, ErrorCode.NOT_FOUND)
+                status = TaskStatus.RETURNED if owed else TaskStatus.STOPPED
+                self._do(self.state.fetch_failed(job, status, reply, "not owed"))
+            elif set(reply[1]) != self._needed(job.ticket.task_id.iteration_id):
+                self._do(
+                    self.state.fetch_failed(
+                        job, TaskStatus.RETURNED, ErrorCode.NOT_FOUND, "incomplete"
+                    )
+                )
+            else:
+                self._do(self.state.inputs_fetched(job, reply[0] or job.try_number, reply[1]))
+
+        def retry() -> None:
+            if not answered:
+                answered.append(True)
+                self._fetch(job, calls - 1)
+
+        self._world.ask_inputs(self, job.ticket, answer)
+        self._later(1.0, retry)
+
+    def names_of_inputs(self) -> list[str]:
+        """What it takes, user input aside."""
+        return [name for name in self.spec.inputs if name != USER_INPUT]
