@@ -21,6 +21,10 @@ test: build ## run all tests, in a domain of their own (ARGS="test/core -k lifec
 	exec env PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTEST_PLUGINS=pytest_timeout,_hypothesis_pytestplugin \
 	python -m pytest --durations=10 $(ARGS)
 
+N = 10000
+simulate: build ## run N random schedules of faults through the core, on all cores (N=1000000)
+	$(RUN) python test/core/simulation --count $(N) $(ARGS)
+
 lint: build ## check style, format and types
 	@. ./env.sh && ruff check . && ruff format --check . && mypy
 
@@ -29,4 +33,4 @@ clean: ## remove all that was made, for every ROS 2
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help build demo up test lint clean
+.PHONY: help build demo up test simulate lint clean
