@@ -38,6 +38,11 @@ class StatusReceived:
     error_code: int = ErrorCode.NO_ERROR
     error_description: str = ""
 
+    @property
+    def process(self) -> tuple[str, int]:
+        """Names the process that spoke: a name and an incarnation."""
+        return self.instance, self.incarnation
+
 
 @dataclass(frozen=True, slots=True)
 class OutputReceived:

@@ -7,6 +7,7 @@ node is reset, then its process terminated, so that its supervisor starts it ane
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 from typing import NamedTuple
 
@@ -27,6 +28,9 @@ from sustainml_orchestrator.core.turn import Turn
 
 #: Processes remembered per module; a spoofer must not fill the memory.
 _MAX_INSTANCES = 16
+#: Word of a process that another took the place of is ignored for so long, in s: it is more
+#: likely late than true.
+_LATE = 1.0
 #: Command ids are compared on a circle (RFC 1982), so that no number can jam the counter.
 _CIRCLE = 2**32
 
@@ -90,9 +94,11 @@ class Lifecycle:
     def observe(self, event: StatusReceived) -> tuple[Change, ...] | list[Change]:
         """Take note of what a node says of itself."""
         node = self.by_name[event.node_name]
-        instance = node.instances.get((event.instance, event.incarnation))
+        instance = node.instances.get(event.process)
         self._changes = []
         if instance is None:
+            if self._turn.now - node.retired.get(event.process, -math.inf) < _LATE:
+                return _NOTHING
             instance = self._appear(node, event)
         instance.last_seen = self._turn.now
         instance.last_seen_stamp = self._turn.stamp
@@ -107,20 +113,19 @@ class Lifecycle:
     def _appear(self, node: Node, event: StatusReceived) -> Instance:
         """A process not known so far."""
         instance = Instance(event.instance, event.incarnation, self._turn.now)
-        for other in node.instances.values():
-            if other.name == instance.name:  # it took the place of this one
-                other.responsive = False
+        was_active = node.active
+        if node.retired.pop(event.process, None) is None:  # else both live, with one name
+            for other in node.instances.values():
+                if other.name == instance.name:  # it took the place of this one
+                    other.responsive = False
         replaced = bool(node.instances) and not any(
             other.responsive for other in node.instances.values()
         )
-        if len(node.instances) >= _MAX_INSTANCES:
-            oldest = min(node.instances.values(), key=lambda i: (i.responsive, i.last_seen))
-            del node.instances[oldest.name, oldest.incarnation]
-        else:
-            for key in [k for k, i in node.instances.items() if not i.responsive]:
-                del node.instances[key]
-        node.instances[instance.name, instance.incarnation] = instance
+        self._retire(node)
+        node.instances[event.process] = instance
         node.choose_speaker()
+        if was_active and not node.active:
+            node.unavailable_since = self._turn.now
         self._turn.do(Tell("info", f"{instance.name} appeared as {node.name}"))
         self._turn.do(AnnounceSystem())
         if replaced:
@@ -133,12 +138,23 @@ class Lifecycle:
             self._turn.do(Tell("warning", f"{text}; the first output of a step wins"))
         return instance
 
+    def _retire(self, node: Node) -> None:
+        """Forget processes that are gone, and the least alive of too many."""
+        gone = [key for key, instance in node.instances.items() if not instance.responsive]
+        if not gone and len(node.instances) >= _MAX_INSTANCES:
+            gone = [min(node.instances, key=lambda key: node.instances[key].last_seen)]
+        for key in gone:
+            del node.instances[key]
+            node.retired[key] = self._turn.now
+        while len(node.retired) > _MAX_INSTANCES:
+            del node.retired[next(iter(node.retired))]
+
     def _settle_by_death(self, node: Node) -> None:
-        """The process that was told something is gone: terminated it has, obeyed it will not."""
+        """The process that was told something is gone: ended it has, obeyed it will not."""
         pending, node.pending = node.pending, None
         if pending is None:
             return
-        if pending.command is NodeCommand.TERMINATE:
+        if pending.command in (NodeCommand.TERMINATE, NodeCommand.STOP):
             pending.settle(ErrorCode.NO_ERROR)
         else:
             pending.settle(ErrorCode.NODE_UNAVAILABLE, node.describe(self._turn.now))
@@ -238,23 +254,28 @@ class Lifecycle:
         pending = node.pending
         if pending is None or self._turn.now <= pending.sent_at:
             return  # said before it could have heard of the command
-        obeyed = not node.echoes or _reached(instance.last_command, pending.first_id)
+        heard = node.echoes and _reached(instance.last_command, pending.first_id)
+        # The state alone confirms all but RESET, which an active node shows from before.
+        obeyed = heard or not node.echoes or pending.command is not NodeCommand.RESET
+        starts = pending.command in (NodeCommand.START, NodeCommand.RESET)
         status = instance.status
-        if pending.command in (NodeCommand.START, NodeCommand.STOP, NodeCommand.TERMINATE):
-            obeyed = True  # the state alone confirms these
         if obeyed and status in NODE_GOALS[pending.command]:
             pending.settle(ErrorCode.NO_ERROR)
             node.pending = None
-        elif obeyed and status is NodeStatus.INITIALIZING and not pending.acknowledged:
+        elif not (obeyed and starts):
+            return
+        elif status is NodeStatus.INITIALIZING and not pending.acknowledged:
             pending.acknowledged = True
             pending.deadline = self._turn.now + self._settings.start_timeout
-        elif obeyed and status is NodeStatus.ERROR and pending.acknowledged:
+        elif status is NodeStatus.ERROR and (heard or pending.acknowledged):
             pending.settle(ErrorCode.NODE_UNAVAILABLE, node.describe(self._turn.now))
             node.pending = None
 
     def climb(self, node: Node, why: str) -> None:
         """One rung up the ladder: reset the node, then terminate its process."""
-        if not node.responsive or (node.pending and node.pending.command != NodeCommand.START):
+        if node.status is NodeStatus.INACTIVE:
+            return  # gone, or told nothing that it could obey
+        if node.pending and node.pending.command is not NodeCommand.START:
             return
         node.rung = min(node.rung + 1, 2)
         node.unconfirmed.clear()
@@ -285,7 +306,7 @@ class Lifecycle:
         return self._changes
 
     def _notice_loss(self, node: Node) -> None:
-        now, lost = self._turn.now, False
+        now, lost, was_active = self._turn.now, False, node.active
         for instance in node.instances.values():
             silence = now - instance.last_seen
             if instance.responsive and silence > self._settings.heartbeat_timeout:
@@ -295,9 +316,8 @@ class Lifecycle:
                 self._turn.do(Tell("warning", text))
                 self._turn.tell(node.name, text)
         if lost:
-            was_active = node.active_since > node.unavailable_since
             node.choose_speaker()
-            if not node.active and was_active:
+            if was_active and not node.active:
                 node.unavailable_since = now
             if not node.responsive:
                 node.unconfirmed.clear()

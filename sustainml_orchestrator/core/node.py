@@ -82,6 +82,7 @@ class Node:
     Attributes:
         desired_active: whether the orchestrator wants it to take work.
         instances: by (name, incarnation), in order of appearance.
+        retired: (name, incarnation) of processes that were forgotten, and when (s, steady).
         speaker: the instance whose status counts; None while never seen.
         active_since: when it last became able to take work (s, steady).
         unavailable_since: since when it cannot, although wanted (s, steady).
@@ -96,6 +97,7 @@ class Node:
         self.spec = spec
         self.desired_active = desired_active
         self.instances: dict[tuple[str, int], Instance] = {}
+        self.retired: dict[tuple[str, int], float] = {}
         self.speaker: Instance | None = None
         self.active_since = now
         self.unavailable_since = now

@@ -6,8 +6,8 @@ import pytest
 from driver import Driver
 
 from sustainml_orchestrator.core.commands import Reply, SendControl
-from sustainml_orchestrator.core.events import NodeCommanded, TimePassed
-from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, NodeStatus
+from sustainml_orchestrator.core.events import NodeCommanded, StatusReceived, TimePassed
+from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, NodeStatus, TaskStatus
 
 
 def told(core: Driver) -> list[tuple[str, NodeCommand]]:
@@ -184,3 +184,109 @@ def test_instances_are_bounded(core: Driver) -> None:
         core.incarnations["hw_resources"] = incarnation + 10
         core.status("hw_resources", NodeStatus.IDLE)
     assert len(core.core.lifecycle.by_name["hw_resources"].instances) <= 16
+
+
+def test_late_word_of_a_dead_process_is_ignored(core: Driver) -> None:
+    node = core.core.lifecycle.by_name["hw_resources"]
+    core.incarnations["hw_resources"] = 2
+    core.status("hw_resources", NodeStatus.INACTIVE)
+    core.incarnations["hw_resources"] = 1
+    core.status("hw_resources", NodeStatus.RUNNING)
+    assert node.status is NodeStatus.INACTIVE
+    assert [i.incarnation for i in node.instances.values()] == [2]
+
+
+def test_two_processes_of_one_name_do_not_displace_each_other(core: Driver) -> None:
+    """Someone started the node twice: each heartbeat must not look like a respawn."""
+    task = core.submit()
+    for second in range(20):
+        core.incarnations["hw_constraints"] = 1 + second % 2
+        core.word("hw_constraints", task, TaskStatus.RUNNING)
+        core.beat(0.6)
+    node = core.core.lifecycle.by_name["hw_constraints"]
+    assert len(node.instances) == 2 and all(i.responsive for i in node.instances.values())
+    assert task.steps[node.spec.index].try_number <= 2
+
+
+def test_a_quick_respawn_does_not_fail_what_waited_long(core: Driver) -> None:
+    task = core.submit()
+    for name in core.names[:2]:
+        core.output(name, task)
+    core.word("hw_constraints", task, TaskStatus.WAITING)
+    core.beat(100.0)
+    core.incarnations["hw_constraints"] = 2
+    core.status("hw_constraints", NodeStatus.INACTIVE)
+    core.beat(5.0)
+    assert task.status is TaskStatus.RUNNING
+
+
+def test_stop_is_repeated_to_a_node_that_initialises(core: Driver) -> None:
+    core.status("hw_resources", NodeStatus.INITIALIZING)
+    assert command(core, "hw_resources", NodeCommand.STOP) is None
+    core.forget()
+    core.beat(2.0)
+    assert told(core).count(("hw_resources", NodeCommand.STOP)) >= 3
+
+
+def test_a_start_that_fails_at_once_is_answered_at_once() -> None:
+    core = Driver(autostart=False)
+    core.status("hw_resources", NodeStatus.INACTIVE)
+    assert command(core, "hw_resources", NodeCommand.START, 60.0) is None
+    sent = core.find(SendControl)[-1].command_id
+    core.status(
+        "hw_resources", NodeStatus.ERROR, last_command=sent, error_code=1, error_description="no"
+    )
+    core.give(TimePassed())
+    (reply,) = core.find(Reply)
+    assert reply.error.code is ErrorCode.NODE_UNAVAILABLE and "(no)" in reply.error.message
+
+
+@pytest.mark.parametrize("what", [NodeCommand.STOP, NodeCommand.TERMINATE])
+def test_a_process_that_ends_has_stopped(core: Driver, what: NodeCommand) -> None:
+    assert command(core, "hw_resources", what, 30.0) is None
+    core.beat(4.0, silent=("hw_resources",))
+    (reply,) = core.find(Reply)
+    assert reply.error is None
+
+
+def test_a_reset_of_a_process_that_ends_has_failed(core: Driver) -> None:
+    assert command(core, "hw_resources", NodeCommand.RESET, 30.0) is None
+    core.beat(4.0, silent=("hw_resources",))
+    (reply,) = core.find(Reply)
+    assert reply.error.code is ErrorCode.NODE_UNAVAILABLE
+
+
+def test_the_ladder_spares_a_node_that_was_stopped(core: Driver) -> None:
+    node = core.core.lifecycle.by_name["hw_resources"]
+    node.desired_active = False
+    core.status("hw_resources", NodeStatus.INACTIVE)
+    core.forget()
+    core.core.lifecycle.climb(node, "is silent")
+    assert not told(core) and node.rung == 0
+
+
+def test_a_hung_start_climbs_the_ladder_after_its_own_time() -> None:
+    core = Driver(start_timeout=20.0)
+    core.status("hw_constraints", NodeStatus.INACTIVE)
+    core.beat(1.0)
+    core.status("hw_constraints", NodeStatus.INITIALIZING, last_command=1)
+    core.forget()
+    core.beat(18.0)
+    assert not told(core)
+    core.beat(30.0)
+    assert [what for _, what in told(core)][:1] == [NodeCommand.RESET]
+
+
+def test_a_node_that_never_echoes_is_confirmed_by_its_state(core: Driver) -> None:
+    node = core.core.lifecycle.by_name["hw_resources"]
+    node.echoes = False
+    assert command(core, "hw_resources", NodeCommand.RESET) is None
+    core.status("hw_resources", NodeStatus.IDLE)
+    assert core.find(Reply)[-1].error is None
+
+
+def test_the_processes_of_a_spoofer_are_forgotten(core: Driver) -> None:
+    for number in range(200):
+        core.give(StatusReceived("hw_resources", f"/spoof{number}", 1, 0, NodeStatus.IDLE))
+    node = core.core.lifecycle.by_name["hw_resources"]
+    assert len(node.instances) <= 16 and len(node.retired) <= 16
