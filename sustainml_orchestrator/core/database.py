@@ -52,6 +52,8 @@ class Database:
         self._all = _BySerial()
         self._by_status = {status: _BySerial() for status in TaskStatus}
         self._requests: dict[str, TaskId] = {}
+        #: of each task that was started automatically, the one that it follows
+        self._previous: dict[TaskId, TaskId] = {}
 
     # Reading #
 
@@ -142,6 +144,11 @@ class Database:
         """The task that an earlier request of this id started."""
         return self._requests.get(request_id) if request_id else None
 
+    def previous(self, iteration: Iteration) -> Iteration | None:
+        """The iteration that this one followed by itself; None when someone asked for it."""
+        task_id = self._previous.get(iteration.task_id)
+        return self.find(task_id) if task_id is not None else None
+
     # Writing, by the core alone #
 
     def add(self, base_task: TaskId, request_id: str) -> Iteration:
@@ -175,6 +182,8 @@ class Database:
         self.next_problem_id = max(self.next_problem_id, problem_id + 1)
         self.payload_bytes += sum(len(p) for p in iteration.outputs if p)
         self.payload_bytes += len(iteration.user_input)
+        if iteration.next_task != NO_TASK:
+            self._previous[iteration.next_task] = iteration.task_id
         if iteration.request_id:
             self._requests[iteration.request_id] = iteration.task_id
             if len(self._requests) > _MAX_REQUEST_IDS:
@@ -186,6 +195,11 @@ class Database:
         iteration.status = status
         self._by_status[status].add(iteration)
         self.touch(iteration)
+
+    def link(self, iteration: Iteration, following: Iteration) -> None:
+        """Note that one iteration followed another by itself."""
+        iteration.next_task = following.task_id
+        self._previous[following.task_id] = iteration.task_id
 
     def set_user_input(self, iteration: Iteration, payload: bytes) -> None:
         """Store the user input of an iteration."""
@@ -213,7 +227,9 @@ class Database:
         for item in problem:
             self._all.remove(item)
             self._by_status[item.status].remove(item)
-            self._requests.pop(item.request_id, None)
+            self._previous.pop(item.task_id, None)
+            if self._requests.get(item.request_id) == item.task_id:
+                del self._requests[item.request_id]
             self.payload_bytes -= len(item.user_input) + sum(len(p) for p in item.outputs if p)
         self.revision += 1
         return len(problem)

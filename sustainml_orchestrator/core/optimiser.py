@@ -66,9 +66,8 @@ class Optimiser:
 
     def _chain(self, task: Iteration) -> list[Iteration]:
         """The iterations that led to this one by themselves, oldest first."""
-        before = {item.next_task: item for item in self._database.problem(task.task_id.problem_id)}
         chain = [task]
-        while (earlier := before.get(chain[-1].task_id)) is not None and len(chain) < len(before):
+        while (earlier := self._database.previous(chain[-1])) is not None:
             chain.append(earlier)
         return chain[::-1]
 
@@ -92,8 +91,8 @@ class Optimiser:
     def _next(
         self, task: Iteration, base: Iteration, goal: OptimisationGoal, proposals: int
     ) -> TaskSubmitted:
-        used = [task.model, *(item.model for item in self._chain(task))]
-        restrains = tuple(dict.fromkeys(m for m in (*goal.model_restrains, *used) if m))
+        # A goal carries the models of all iterations that led to it.
+        restrains = tuple(dict.fromkeys(m for m in (*goal.model_restrains, task.model) if m))
         previous = base.task_id.iteration_id
         return TaskSubmitted(
             call=0,

@@ -87,6 +87,7 @@ class Orchestrator:
             turn.commands = [Reply(event.call, error=refusal)]  # type: ignore[union-attr]
             return turn.commands
         self.tasks.admit()
+        self.tasks.retention.enforce()
         return turn.commands
 
     def _on_time(self, event: TimePassed) -> None:

@@ -22,12 +22,13 @@ from sustainml_orchestrator.core.events import (
     TaskSubmitted,
     UnreadableOutputReceived,
 )
-from sustainml_orchestrator.core.ids import ErrorCode, TaskCommand, TaskId, TaskStatus
+from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskCommand, TaskId, TaskStatus
 from sustainml_orchestrator.core.iteration import Iteration, Step
 from sustainml_orchestrator.core.lifecycle import Change, Lifecycle, NodeChange
 from sustainml_orchestrator.core.optimiser import Optimiser
 from sustainml_orchestrator.core.pipeline import USER_INPUT, Pipeline
 from sustainml_orchestrator.core.queue import WaitingQueue
+from sustainml_orchestrator.core.retention import Retention
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.states import (
     OPEN_STEPS,
@@ -89,6 +90,7 @@ class Tasks:
         self.waiting = WaitingQueue()
         #: subscriptions matched with the publisher of user_input; None while nobody said
         self.matched: int | None = None
+        self.retention = Retention(settings, database, turn)
         #: what was dropped, by reason; shown in diagnostics
         self.dropped: Counter[str] = Counter()
         self.steps = Steps(pipeline, settings, turn, lifecycle, database, self._fail)
@@ -105,13 +107,14 @@ class Tasks:
         if known is not None:
             self._turn.do(Reply(event.call, known))
             return
+        base_task = NO_TASK
         if event.base_task.problem_id:
-            self._database.get(event.base_task)
-        task = self.create(event)
+            base_task = self._database.get(event.base_task).task_id
+        task = self.create(event, base_task)
         self._turn.do(Reply(event.call, task.task_id))
 
-    def create(self, event: TaskSubmitted) -> Iteration:
-        """A new task in the queue.
+    def create(self, event: TaskSubmitted, base_task: TaskId) -> Iteration:
+        """A new task in the queue, of the problem of `base_task` where that is set.
 
         Raises:
             OrchestratorError: RESOURCE_EXHAUSTED.
@@ -122,14 +125,14 @@ class Tasks:
                 f"{len(self.waiting)} tasks wait already; try again later, "
                 "or raise max_waiting_tasks",
             )
-        problem = self._database.problems.get(event.base_task.problem_id, ())
+        problem = self._database.problems.get(base_task.problem_id, ())
         if len(problem) >= _MAX_ITERATIONS:
             raise OrchestratorError(
                 ErrorCode.RESOURCE_EXHAUSTED,
-                f"problem {event.base_task.problem_id} has {len(problem)} iterations, the most "
+                f"problem {base_task.problem_id} has {len(problem)} iterations, the most "
                 "there can be; start a new problem",
             )
-        task = self._database.add(event.base_task, event.request_id)
+        task = self._database.add(base_task, event.request_id)
         self._database.set_user_input(task, event.user_input)
         task.description = event.description
         task.priority = event.priority
@@ -138,6 +141,7 @@ class Tasks:
         self.waiting.add(task)
         self._changed(task)
         self._turn.tell(str(task.task_id), "created")
+        self.retention.note(task.task_id.problem_id)
         return task
 
     def command(self, event: TaskCommanded) -> None:
@@ -176,6 +180,8 @@ class Tasks:
             self.running[task.task_id] = task
         elif status is TaskStatus.WAITING:
             self.waiting.add(task)
+        if not task.open:
+            self.retention.note(task.task_id.problem_id)
         self._changed(task)
 
     def _changed(self, task: Iteration) -> None:
@@ -222,8 +228,12 @@ class Tasks:
         self._move(task, TaskMove.SUCCEED)
         task.close(TaskStatus.SUCCEEDED)
         following = self._optimiser.succeeded(task)
-        if following is not None:
-            task.next_task = self.create(following).task_id
+        if following is None:
+            return
+        try:
+            self._database.link(task, self.create(following, following.base_task))
+        except OrchestratorError as refusal:
+            task.outcome_reason = f"every module delivered; nothing follows: {refusal.message}"
 
     # Admission #
 
@@ -262,6 +272,8 @@ class Tasks:
                         )
                     )
         self.steps.begin(task, redeliver)
+        if None not in task.outputs:  # the last one came while it waited
+            self._succeed(task)
 
     def baseline(self, task: Iteration, module: int) -> bytes | None:
         """What a module gave for the base of a task."""

@@ -1,0 +1,50 @@
+"""Retention: the oldest finished problems go first, what is open never."""
+
+from __future__ import annotations
+
+from sustainml_orchestrator.core.commands import AnnounceSystem, ForgetProblem
+from sustainml_orchestrator.core.database import Database
+from sustainml_orchestrator.core.settings import Settings
+from sustainml_orchestrator.core.turn import Turn
+
+
+class Retention:
+    """Keeps the database within `max_problems` and `max_payload_bytes`.
+
+    A problem that grew or ended in the present turn stays, so that its end can be announced.
+    """
+
+    def __init__(self, settings: Settings, database: Database, turn: Turn) -> None:
+        self._settings = settings
+        self._database = database
+        self._turn = turn
+        self._fresh: set[int] = set()
+
+    def note(self, problem_id: int) -> None:
+        """A task of this problem was created, or ended: there may be too much now."""
+        if self._settings.max_problems or self._settings.max_payload_bytes:
+            self._fresh.add(problem_id)
+
+    def enforce(self) -> None:
+        """Forget as many problems as it takes; nothing to do unless something was noted."""
+        if not self._fresh:
+            return
+        fresh, self._fresh = self._fresh, set()
+        if not self._exceeded():
+            return
+        for problem_id, problem in list(self._database.problems.items()):
+            if problem_id in fresh or any(item.open for item in problem):
+                continue
+            self._database.delete(problem_id)
+            self._turn.tell(str(problem_id), "forgotten, to make room")
+            self._turn.do(ForgetProblem(problem_id))
+            self._turn.do(AnnounceSystem())
+            if not self._exceeded():
+                return
+
+    def _exceeded(self) -> bool:
+        settings, database = self._settings, self._database
+        return (
+            0 < settings.max_problems < len(database.problems)
+            or 0 < settings.max_payload_bytes < database.payload_bytes
+        )
