@@ -34,13 +34,14 @@ class Step:
         fed_at: when the oldest of its inputs went out (s, steady).
         due: must be (re)delivered by RESET_TASK as soon as the module is there.
         deliveries: redeliveries since the module last gave word.
+        running_since: when work on this try began, as far as known (s, steady; inf = not yet).
         output_due: when the output of a step reported as succeeded must be here (inf = no such).
         started, finished: ns of ROS time, 0 = not yet.
     """
 
     __slots__ = (
         "deliveries", "due", "error_code", "error_description", "fed_at", "finished", "index",
-        "instance", "output_due", "since", "started", "state", "try_number",
+        "instance", "output_due", "running_since", "since", "started", "state", "try_number",
     )  # fmt: skip
 
     def __init__(self, index: int) -> None:
@@ -51,6 +52,7 @@ class Step:
         self.fed_at = 0.0
         self.due = False
         self.deliveries = 0
+        self.running_since = math.inf
         self.output_due = math.inf
         self.started = 0
         self.finished = 0

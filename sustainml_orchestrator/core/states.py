@@ -52,6 +52,7 @@ class StepMove(Enum):
     ACCEPT = "accept"
     RUN = "run"
     REDELIVER = "redeliver"
+    REWIND = "rewind"
     FINISH = "finish"
     FAIL = "fail"
 
@@ -102,8 +103,13 @@ STEP_MOVES: dict[tuple[StepState, StepMove], StepState] = {
             (StepMove.RUN, StepState.RUNNING),
             (StepMove.FINISH, StepState.DONE),
             (StepMove.FAIL, StepState.FAILED),
-            (StepMove.REDELIVER, StepState.READY),
         )
+    },
+    # A task that is admitted again, or a step that must be redelivered before all its inputs
+    # have come to us, begins anew.
+    **{
+        (start, StepMove.REWIND): StepState.PENDING
+        for start in (StepState.PENDING, StepState.READY, StepState.ACCEPTED, StepState.RUNNING)
     },
     (StepState.ACCEPTED, StepMove.RUN): StepState.RUNNING,
     (StepState.ACCEPTED, StepMove.REDELIVER): StepState.READY,

@@ -80,9 +80,9 @@ class Steps:
         for step in task.steps:
             if step.state is StepState.DONE:
                 continue
-            step.state, step.due, step.deliveries = StepState.PENDING, False, 0
+            step.deliveries = 0
             step.fed_at = self._turn.now
-            self._complete_inputs(task, step, redeliver)
+            self._rewind(task, step, redeliver)
 
     def feed_consumers(self, task: Iteration, module: int) -> None:
         """A module's output is stored: some that take it may have all their inputs now."""
@@ -91,13 +91,18 @@ class Steps:
             if step.state is StepState.PENDING:
                 self._complete_inputs(task, step, redeliver=step.due)
 
+    def _rewind(self, task: Iteration, step: Step, redeliver: bool) -> None:
+        """Let a step begin anew: READY if its inputs are here, else PENDING."""
+        step.state = move(STEP_MOVES, step.state, StepMove.REWIND)
+        step.output_due = step.running_since = math.inf
+        self._complete_inputs(task, step, redeliver)
+
     def _complete_inputs(self, task: Iteration, step: Step, redeliver: bool) -> None:
         """Make a step READY once all its inputs are there."""
         step.due = redeliver
-        sources = [task.steps[i] for i in self._pipeline.sources[step.index]]
-        if any(source.state is not StepState.DONE for source in sources):
+        if not self._complete(task, step):
             return
-        fed = [source.since for source in sources]
+        fed = [task.steps[i].since for i in self._pipeline.sources[step.index]]
         if USER_INPUT in self._pipeline.modules[step.index].inputs:
             fed.append(step.fed_at)
         step.fed_at = min(fed)
@@ -121,8 +126,8 @@ class Steps:
                 step.output_due = self._turn.now + self._settings.ack_timeout
         elif status in _WORDS:
             self._hear_progress(task, step, _WORDS[status])
-        elif step.state in OPEN_STEPS:  # given back, or dropped without our wish
-            self._redeliver_later(task, step)
+        elif step.state in OPEN_STEPS:
+            self._hear_given_back(task, step, event)
 
     def _hear_progress(self, task: Iteration, step: Step, word: StepMove) -> None:
         step.deliveries = 0
@@ -131,7 +136,20 @@ class Steps:
             return  # a repeated word
         if word is StepMove.RUN:
             step.started = step.started or self._turn.stamp
+            step.running_since = min(step.running_since, self._turn.now)
         self._move(task, step, word)
+
+    def _hear_given_back(self, task: Iteration, step: Step, event: StatusReceived) -> None:
+        """It was returned, or dropped without our wish: the module gets it again by and by.
+
+        Not at once, since one that has no room now would only return it again.
+        """
+        due = step.due
+        self._redeliver_later(task, step)
+        if step.state is StepState.READY:
+            step.due = due
+        if event.error_code == ErrorCode.RESOURCE_EXHAUSTED:
+            step.deliveries = 0
 
     def _hear_error(self, task: Iteration, step: Step, event: StatusReceived) -> None:
         code = _error_code(event.error_code)
@@ -150,6 +168,7 @@ class Steps:
             self.fail(task, step, code, text)
             return
         step.try_number += 1
+        step.deliveries = 0
         self._turn.tell(str(task.task_id), f"{spec.name} try {step.try_number}: {text}")
         self._turn.do(
             Tell("warning", f"task {task.task_id}: {spec.name} failed ({text}); trying again")
@@ -167,10 +186,20 @@ class Steps:
         self._fail_task(task, code, f"{name}{tries}: {text}")
 
     def _redeliver_later(self, task: Iteration, step: Step) -> None:
+        """Let the module be told to take a step as soon as it can."""
+        if not self._complete(task, step):  # word of it had overtaken its inputs
+            self._rewind(task, step, redeliver=True)
+            return
         if step.state is not StepState.READY:
             self._move(task, step, StepMove.REDELIVER)
         step.due = True
-        step.output_due = math.inf
+        step.since = self._turn.now
+        step.output_due = step.running_since = math.inf
+
+    def _complete(self, task: Iteration, step: Step) -> bool:
+        """Whether all inputs of a step are here."""
+        sources = self._pipeline.sources[step.index]
+        return all(task.steps[i].state is StepState.DONE for i in sources)
 
     def _deliver(self, task: Iteration, step: Step, node: Node) -> None:
         """Tell a module to take a step, paced and counted."""
@@ -239,7 +268,8 @@ class Steps:
                 self._deliver(task, step, node)
             return
         spec = node.spec
-        if step.state is StepState.RUNNING and age >= spec.timeout:
+        worked = self._turn.now - step.running_since
+        if step.state is StepState.RUNNING and worked >= spec.timeout:
             text = f"did not finish within {spec.timeout:g} s; raise its timeout in the pipeline"
             self.retry(task, step, ErrorCode.TIMEOUT, text)
         elif step.state is StepState.ACCEPTED and age >= self._settings.queue_timeout:
@@ -248,7 +278,10 @@ class Steps:
         elif node.status is NodeStatus.IDLE and node.speaker is not None:
             idle = self._turn.now - max(node.speaker.since, step.since)
             if idle >= _IDLE_GRACE + self._settings.resend_period and len(node.instances) == 1:
+                # It may work all the same, and say so again: its time goes on.
+                running_since = step.running_since
                 self._redeliver_later(task, step)
+                step.running_since = running_since
 
     def _wait_for(self, task: Iteration, step: Step, node: Node) -> None:
         if not node.desired_active or node.status is NodeStatus.INITIALIZING:

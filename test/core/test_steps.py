@@ -1,0 +1,201 @@
+"""Steps: word that overtakes, work given back, deadlines and redeliveries."""
+
+from __future__ import annotations
+
+from driver import SESSION, Driver
+
+from sustainml_orchestrator.core.commands import PublishUserInput, SendControl
+from sustainml_orchestrator.core.events import StatusReceived, TimePassed
+from sustainml_orchestrator.core.ids import (
+    ErrorCode,
+    NodeCommand,
+    NodeStatus,
+    TaskCommand,
+    TaskStatus,
+)
+from sustainml_orchestrator.core.iteration import Iteration, Step
+from sustainml_orchestrator.core.states import StepState
+
+
+def resets(core: Driver) -> list[tuple[str, int]]:
+    """(module, try) of every RESET_TASK sent."""
+    commands = core.find(SendControl)
+    return [(c.target, c.try_number) for c in commands if c.cmd_task is TaskCommand.RESET]
+
+
+def step_of(core: Driver, task: Iteration, name: str) -> Step:
+    return task.steps[core.names.index(name)]
+
+
+def test_a_step_that_overtook_its_inputs_waits_for_them_when_its_module_dies(core: Driver) -> None:
+    """It must not be told to fetch inputs that nobody can give it."""
+    task = core.submit()
+    core.word("ml_model_provider", task, TaskStatus.WAITING)
+    core.incarnations["ml_model_provider"] = 2
+    core.status("ml_model_provider", NodeStatus.INACTIVE)
+    core.status("ml_model_provider", NodeStatus.IDLE)
+    core.give(TimePassed())
+    assert step_of(core, task, "ml_model_provider").state is StepState.PENDING
+    assert not resets(core)
+    for name in core.names[:3]:
+        core.output(name, task)
+    core.give(TimePassed())
+    assert resets(core) == [("ml_model_provider", 1)]
+
+
+def test_a_step_that_overtook_its_inputs_and_fails_tries_again_when_they_are_there(
+    core: Driver,
+) -> None:
+    task = core.submit()
+    core.word("ml_model_provider", task, TaskStatus.ERROR, error_description="no")
+    core.give(TimePassed())
+    assert not resets(core)
+    for name in core.names[:3]:
+        core.output(name, task)
+    core.give(TimePassed())
+    assert resets(core) == [("ml_model_provider", 2)]
+
+
+def test_work_given_back_comes_again_by_and_by(core: Driver) -> None:
+    core.beat(20.0)  # the nodes are not fresh any more
+    task = core.submit()
+    core.output("app_requirements", task)
+    core.output("ml_model_metadata", task)
+    core.word("hw_constraints", task, TaskStatus.WAITING)
+    core.forget()
+    core.word("hw_constraints", task, TaskStatus.RETURNED)
+    core.status("hw_constraints", NodeStatus.IDLE)
+    core.beat(4.0)
+    assert not resets(core)
+    core.beat(1.6)
+    assert resets(core) == [("hw_constraints", 1)]
+
+
+def test_a_module_without_room_is_neither_flooded_nor_reset(core: Driver) -> None:
+    task = core.submit()
+    core.output("app_requirements", task)
+    core.output("ml_model_metadata", task)
+    for _ in range(30):
+        full = {"error_code": ErrorCode.RESOURCE_EXHAUSTED}
+        core.word("hw_constraints", task, TaskStatus.RETURNED, **full)
+        core.status("hw_constraints", NodeStatus.RUNNING)
+        core.beat(2.0)
+    assert len(resets(core)) <= 30
+    assert not [c for c in core.find(SendControl) if c.cmd_node is not NodeCommand.NONE]
+    assert (task.status, step_of(core, task, "hw_constraints").try_number) == (
+        TaskStatus.RUNNING,
+        1,
+    )
+
+
+def test_a_node_that_calls_itself_idle_at_work_meets_its_deadline(core: Driver) -> None:
+    """It is asked again and again, but repeating that it works gives it no more time."""
+    task = core.submit()
+    core.output("app_requirements", task)
+    core.output("ml_model_metadata", task)
+    begun = core.now
+    while core.now - begun < 320 and step_of(core, task, "hw_constraints").try_number == 1:
+        core.give(
+            StatusReceived(
+                "hw_constraints", "/sustainml/hw_constraints", 1, 0, NodeStatus.IDLE,
+                task.task_id, 1, SESSION, TaskStatus.RUNNING, 1,
+            )
+        )  # fmt: skip
+        core.beat(1.0)
+    assert 300 <= core.now - begun < 305
+
+
+def test_time_in_a_stopped_module_does_not_count(core: Driver) -> None:
+    task = core.submit()
+    core.output("app_requirements", task)
+    core.output("ml_model_metadata", task)
+    core.word("hw_constraints", task, TaskStatus.RUNNING)
+    core.core.lifecycle.by_name["hw_constraints"].desired_active = False
+    core.word("hw_constraints", task, TaskStatus.RETURNED)
+    core.status("hw_constraints", NodeStatus.INACTIVE)
+    core.beat(1000.0)
+    core.core.lifecycle.by_name["hw_constraints"].desired_active = True
+    core.status("hw_constraints", NodeStatus.IDLE)
+    core.forget()
+    core.give(TimePassed())
+    assert resets(core) == [("hw_constraints", 1)]
+    core.word("hw_constraints", task, TaskStatus.RUNNING)
+    core.beat(100.0)
+    assert step_of(core, task, "hw_constraints").try_number == 1
+
+
+def test_success_from_before_a_preemption_is_no_promise(core: Driver) -> None:
+    task = core.submit()
+    core.word("hw_constraints", task, TaskStatus.SUCCEEDED)
+    core.core.settings.max_active_tasks = 0
+    core.command(task, TaskCommand.PREEMPT)
+    core.beat(10.0)
+    core.core.settings.max_active_tasks = 1
+    core.beat(1.0)
+    assert step_of(core, task, "hw_constraints").try_number == 1
+
+
+def test_the_last_output_may_come_while_the_task_waits(core: Driver) -> None:
+    task = core.submit()
+    for name in core.names[:-1]:
+        core.output(name, task)
+    core.core.settings.max_active_tasks = 0
+    core.command(task, TaskCommand.PREEMPT)
+    core.output(core.names[-1], task)
+    assert task.status is TaskStatus.WAITING
+    core.core.settings.max_active_tasks = 1
+    core.give(TimePassed())
+    assert task.status is TaskStatus.SUCCEEDED
+    assert len(core.find(PublishUserInput)) == 1
+
+
+def test_three_redeliveries_in_vain_reset_the_node_and_use_up_a_try(core: Driver) -> None:
+    task = core.submit()
+    core.output("app_requirements", task)
+    core.output("ml_model_metadata", task)
+    core.beat(26.0)
+    assert resets(core)[:3] == [("hw_constraints", 1)] * 3
+    told = [c.cmd_node for c in core.find(SendControl) if c.cmd_node]
+    assert told[:1] == [NodeCommand.RESET]
+    assert step_of(core, task, "hw_constraints").try_number == 2
+
+
+def test_redelivery_is_paced() -> None:
+    core = Driver(max_redeliveries_per_tick=2)
+    core.bring_up()
+    for _ in range(3):
+        core.submit()
+    core.beat(2.0)
+    core.give(TimePassed())
+    times = [c.command_id for c in core.find(SendControl)]
+    assert len(times) == len(set(times)) <= 2 * 6
+    assert set(resets(core)) <= {(name, 1) for name in core.names[:3]}
+
+
+def test_an_error_code_that_is_none_counts_as_internal(core: Driver) -> None:
+    task = core.submit()
+    for try_number in (1, 2):
+        core.word(
+            "hw_constraints", task, TaskStatus.ERROR, error_code=200, try_number=try_number
+        )  # fmt: skip
+    assert task.error_code is ErrorCode.INTERNAL_ERROR
+    assert task.error_description.endswith("no reason given")
+
+
+def test_word_of_an_earlier_try_is_ignored(core: Driver) -> None:
+    task = core.submit()
+    core.word("hw_constraints", task, TaskStatus.ERROR, error_code=1)
+    core.word("hw_constraints", task, TaskStatus.RUNNING, try_number=1)
+    assert step_of(core, task, "hw_constraints").state is StepState.READY
+
+
+def test_a_step_has_so_much_time_in_the_queue(core: Driver) -> None:
+    core.core.settings.queue_timeout = 50.0
+    task = core.submit()
+    core.output("app_requirements", task)
+    core.output("ml_model_metadata", task)
+    for try_number in (1, 2):
+        core.word("hw_constraints", task, TaskStatus.WAITING, try_number=try_number)
+        core.beat(51.0)
+    assert (task.status, task.error_code) == (TaskStatus.ERROR, ErrorCode.TIMEOUT)
+    assert "did not begin within 50 s" in task.error_description
