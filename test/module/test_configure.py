@@ -82,8 +82,10 @@ def test_it_answers_in_time_when_user_code_holds_the_interpreter(
     orchestrator.start("Playful", "-p", "configure_timeout:=0.3")
     orchestrator.task((1, 1), "hold", "1.5")
     orchestrator.await_task((1, 1), TaskStatus.RUNNING)
-    answer = orchestrator.configure('{"greeting": "hi"}')
-    assert answer.error_code == ErrorCode.TIMEOUT
+    # RUNNING is said just before the user code begins: what changes nothing tells when it has.
+    answers = (orchestrator.configure('{"greeting": "hello"}') for _ in range(20))
+    assert any(answer.error_code == ErrorCode.TIMEOUT for answer in answers)
+    assert orchestrator.configure('{"greeting": "hi"}').error_code == ErrorCode.TIMEOUT
     # It was too late when user code let go, so it did not take effect behind our back.
     orchestrator.await_task((1, 1), TaskStatus.SUCCEEDED)
     assert orchestrator.output((1, 1)).app_requirements[0] == "hello"
