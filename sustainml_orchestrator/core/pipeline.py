@@ -137,7 +137,8 @@ class _Reader:
 
     def _inputs(self, key: str, inputs: Any, modules: Mapping[str, Any]) -> tuple[str, ...]:
         key = f"{key}.inputs"
-        if not isinstance(inputs, list) or not inputs:
+        texts = isinstance(inputs, list) and all(isinstance(name, str) for name in inputs)
+        if not texts or not inputs:
             raise self.fail(key, "must be a list that names user_input or other modules")
         for name in inputs:
             if name != USER_INPUT and name not in modules:
@@ -147,8 +148,8 @@ class _Reader:
         return tuple(inputs)
 
     def _output_type(self, key: str, value: Any) -> str:
-        if value in OUTPUT_TYPES or (isinstance(value, str) and _FOREIGN_TYPE.fullmatch(value)):
-            return str(value)
+        if isinstance(value, str) and (value in OUTPUT_TYPES or _FOREIGN_TYPE.fullmatch(value)):
+            return value
         raise self.fail(
             f"{key}.output_type",
             f"is '{value}'; use one of {sorted(OUTPUT_TYPES)} or package/msg/Type",

@@ -42,6 +42,8 @@ def test_every_setting_of_the_core_is_a_parameter_of_the_same_default() -> None:
         ("modules: {}", "modules: holds 0"),
         ("modules: {a: {inputs: [b], output_type: MLModel}}", "modules.a.inputs: names 'b'"),
         ("modules: {a: {inputs: [user_input], output_type: Wish}}", "modules.a.output_type"),
+        ("modules: {a: {inputs: [user_input], output_type: [MLModel]}}", "modules.a.output_type"),
+        ("modules: {a: {inputs: [[user_input]], output_type: MLModel}}", "modules.a.inputs"),
         (
             "modules: {a: {inputs: [user_input], output_type: no_msgs/msg/Such}}",
             "is not installed",
