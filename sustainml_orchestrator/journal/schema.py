@@ -90,6 +90,8 @@ def connect(path: Path, *, mode: str = "rw", full: bool = False) -> sqlite3.Conn
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=1.0)
     if mode == "rw":
         connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
+        connection.execute("PRAGMA journal_size_limit = 0")  # `wal.check` relies on it,
+        connection.execute("PRAGMA cache_spill = OFF")  # and on frames written once
     return connection
 
 

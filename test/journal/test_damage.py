@@ -126,6 +126,34 @@ def test_a_rotten_log_is_noticed(path: Path, opened: Opened) -> None:
         assert least <= solved < 10
 
 
+def test_a_commit_torn_in_a_log_used_again_is_no_damage(path: Path, opened: Opened) -> None:
+    journal = opened()
+    driver = Driver(journal.session, journal)
+    driver.bring_up()
+    for number in range(9):
+        driver.solve(driver.submit(f"problem {number}"))
+    log = path.with_name("journal.db-wal")
+    older = log.read_bytes()
+    with sqlite3.connect(path) as connection:  # the next frame goes to the beginning of the log
+        connection.execute("PRAGMA wal_checkpoint(RESTART)")
+    connection.close()
+    before = driver.core.database.get(TaskId(0, 0)).task_id
+    driver.submit("in the air")
+    newer = log.read_bytes()
+    assert newer[:32] != older[:32]
+    assert len(newer) < len(older)  # cut when the log was begun anew
+    page = len(newer) - schema.PAGE_SIZE  # of the commit: killed before it was written
+    copy = path.with_name("copy.db")
+    shutil.copyfile(path, copy)
+    copy.with_name("copy.db-wal").write_bytes(newer[:page] + older[page:])
+    again = Journal.open(copy, pipeline_names=NAMES)
+    try:
+        assert again.warnings == []
+        assert Driver.restored(again).core.database.get(TaskId(0, 0)).task_id == before
+    finally:
+        again.close()
+
+
 def test_a_destroyed_first_page_costs_nothing_else(
     path: Path, filled: dict[TaskId, list[bytes | None]]
 ) -> None:
