@@ -54,7 +54,7 @@ from sustainml_orchestrator.ros.goals import Goals
 from sustainml_orchestrator.ros.inbox import Inbox
 from sustainml_orchestrator.ros.keeping import Keeper
 from sustainml_orchestrator.ros.outbox import Outbox
-from sustainml_orchestrator.ros.peers import find_peer
+from sustainml_orchestrator.ros.peers import Peers, find_peer
 from sustainml_orchestrator.ros.requests import Limits, derive_user_input
 from sustainml_orchestrator.ros.services import Services
 
@@ -67,7 +67,7 @@ _DIAGNOSTICS_PERIOD = 1.0
 
 
 class StartError(RuntimeError):
-    """The node cannot start; the text says why and what to do."""
+    """The node cannot start, or must give way; the text says why and what to do."""
 
 
 class OrchestratorNode(Node):
@@ -93,6 +93,7 @@ class OrchestratorNode(Node):
         pipeline = read_pipeline(str(self.get_parameter("pipeline_file").value))
         peer = find_peer(self)
         if peer:
+            self.destroy_node()
             raise StartError(peer)
         self._keeper = Keeper(
             str(self.get_parameter("journal_path").value),
@@ -114,6 +115,7 @@ class OrchestratorNode(Node):
             self.get_logger().warning(warning)
         restored = self._keeper.restore(self.core, self._instant())
         self._make_endpoints(pipeline)
+        self._peers = Peers(self, self.core.database, self.core.session)
         self._carry_out(restored)
 
     def _make_endpoints(self, pipeline: Pipeline) -> None:
@@ -236,6 +238,9 @@ class OrchestratorNode(Node):
         if now >= self._diagnostics_due:
             self._diagnostics_due = now + _DIAGNOSTICS_PERIOD
             self._diagnostics.publish(self._keeper.failed)
+            peer = self._peers.look()
+            if peer:
+                raise StartError(peer)
             if self.core.database.revision != self._shown_revision:
                 self._announce_system()
         if now >= self._state_due:
@@ -292,25 +297,35 @@ def _share() -> Path:
 
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the node until SIGINT or SIGTERM; end with 1 and a sentence when it cannot start."""
+    ending = False
+
+    def end(*_: object) -> None:
+        # Nothing is shut down here: whatever the signal interrupts must be able to finish.
+        nonlocal ending
+        ending = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     executor = SingleThreadedExecutor()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: rclpy.try_shutdown())
     code = 0
     node = None
     try:
         node = OrchestratorNode()
         executor.add_node(node)
-        executor.spin()
+        while not ending:
+            executor.spin_once()  # its timer ends the longest wait
     except (StartError, PipelineError, ParameterException, JournalError) as error:
         sys.stderr.write(f"orchestrator: {error}\n")
         code = 1
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except ExternalShutdownException:
         pass
     finally:
         if node is not None:
             node.close()
         rclpy.try_shutdown()
+    if node is None:
+        sys.exit(code)  # leaves no ghost in the graph, which would hide peers for 20 s
     # Fast DDS may crash when a node is destroyed while its peers leave: end without that.
     sys.stdout.flush()
     sys.stderr.flush()

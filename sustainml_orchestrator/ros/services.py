@@ -34,6 +34,8 @@ from sustainml_orchestrator.ros.requests import Limits, invalid
 
 _DEFAULT_PAGE = 100
 _MAX_PAGE = 1000
+#: Characters of a problem's description in summaries: a page has up to 1,000 of them.
+_MAX_SHOWN = 1000
 _LISTED = frozenset(TaskStatus) - {TaskStatus.RETURNED}
 
 Callback = Callable[[Any, Any], Awaitable[None]]
@@ -110,7 +112,8 @@ class Services:
         payload = requests.to_payload(
             user_input, self._author, base_task.iteration_id, self._limits
         )
-        description = user_input.problem_short_description or user_input.problem_definition[:120]
+        text = user_input.problem_short_description or user_input.problem_definition[:120]
+        description = text[:_MAX_SHOWN]
 
         def make(call: int) -> TaskSubmitted:
             return TaskSubmitted(

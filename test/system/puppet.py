@@ -224,8 +224,9 @@ class Framework:
         trace: TracebackType | None,
     ) -> None:
         self.puppet.close()
-        code = self.end(signal.SIGTERM)
-        assert code == 0 or kind is not None, f"the orchestrator ended with {code}"
+        if self.process.returncode is None:
+            code = self.end(signal.SIGTERM)
+            assert code == 0 or kind is not None, f"the orchestrator ended with {code}"
 
     def end(self, how: signal.Signals, within: float = 5.0) -> int:
         """Signal the orchestrator; its exit code. Killed when it does not end in time."""
