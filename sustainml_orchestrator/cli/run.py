@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 #: Domains that a demo may take: all but the low ones that people use.
 _DEMO_DOMAINS = range(30, domain.LAST_SAFE + 1)
 #: An orchestrator that runs already has shown itself by then, in s.
-_LOOK_AROUND = 3.0
+_LOOK_AROUND = 5.0
 _START_TIMEOUT = 60.0
 _TASK_TIMEOUT = 60.0
 #: Lines of the processes that a failed demo shows.
@@ -124,19 +124,18 @@ def _is_well(supervisor: Supervisor) -> bool:
 
 def _announce(supervisor: Supervisor, client: OrchestratorClient) -> None:
     """Say when the system is ready, and how to go on."""
-    from sustainml_orchestrator.client import RequestTimeout
-
     remind_at = time.monotonic() + _START_TIMEOUT
-    while _is_well(supervisor):
-        try:
-            client.wait_until_ready(1.0)
-        except RequestTimeout as error:
+    reason = "the orchestrator does not answer"
+    with client.states() as states:
+        while _is_well(supervisor):
+            state = states.get(0.5)
+            if state is not None and state.ready:
+                _tell("up", 'ready; in another terminal: sustainml submit --define "…" --watch')
+                return
+            reason = state.reason if state is not None else reason
             if time.monotonic() > remind_at:
                 remind_at = float("inf")
-                _tell("up", f"{error.message}; going on")
-        else:
-            _tell("up", 'ready; in another terminal: sustainml submit --define "…" --watch')
-            return
+                _tell("up", f"not ready after {_START_TIMEOUT:g} s, going on: {reason}")
 
 
 def demo(

@@ -136,6 +136,6 @@ def follow(
             seen[TaskId(summary.task_id.problem_id, summary.task_id.iteration_id)] = None
             if bars is not None:
                 bars.show(summary)
-    results = [client.get_task(task) for task in sorted(seen)]
+    results = [client.get_task(task, include_binary=quiet) for task in sorted(seen)]
     print_json(results) if quiet else print_results(results)
     return all(task.summary.task_status == TaskStatus.SUCCEEDED for task in results)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from queue import Empty, SimpleQueue
 from typing import Any
 
 from sustainml_msgs.action import RunTask
@@ -25,8 +24,8 @@ from sustainml_orchestrator.client.errors import (
     RequestTimeout,
     unavailable,
 )
+from sustainml_orchestrator.client.feed import Feed
 from sustainml_orchestrator.client.running import run_task
-from sustainml_orchestrator.client.updates import TaskUpdates
 from sustainml_orchestrator.client.watching import Watch
 from sustainml_orchestrator.core.ids import (
     NO_TASK,
@@ -161,9 +160,13 @@ class OrchestratorClient(Connection):
 
     # Following #
 
-    def updates(self) -> TaskUpdates:
+    def updates(self) -> Feed[TaskSummary]:
         """Every update of any task from now on; close it, or use it in a `with`."""
-        return TaskUpdates(self.node)
+        return Feed(self.node, TaskSummary, names.TASK_UPDATES, names.TASK_UPDATES_QOS)
+
+    def states(self) -> Feed[SystemState]:
+        """The state of the system: the latest, then each that follows."""
+        return Feed(self.node, SystemState, names.SYSTEM_STATE, names.SYSTEM_STATE_QOS)
 
     def watch(
         self, task_ids: Sequence[TaskId], *, timeout: float, follow: bool = True
@@ -208,7 +211,8 @@ class OrchestratorClient(Connection):
         Raises:
             OrchestratorUnavailable: none came in time.
         """
-        state = self._state(self.timeout if timeout is None else timeout, lambda state: True)
+        with self.states() as states:
+            state = states.get(self.timeout if timeout is None else timeout)
         if state is None:
             raise unavailable(self.namespace)
         return state
@@ -219,28 +223,15 @@ class OrchestratorClient(Connection):
         Raises:
             RequestTimeout: with the reason why it is not.
         """
-        state = self._state(timeout, lambda state: state.ready)
-        if state is None or not state.ready:
-            reason = state.reason if state else "no orchestrator answers"
-            raise RequestTimeout(ErrorCode.TIMEOUT, f"not ready after {timeout:g} s: {reason}")
-        return state
-
-    def _state(self, timeout: float, wanted: Callable[[SystemState], bool]) -> SystemState | None:
-        """The first state that is as wanted; else the last one that came, if any."""
-        states: SimpleQueue[SystemState] = SimpleQueue()
-        subscription = self.node.create_subscription(
-            SystemState, names.SYSTEM_STATE, states.put, names.SYSTEM_STATE_QOS
-        )
         deadline = time.monotonic() + timeout
-        state = None
-        try:
-            while state is None or not wanted(state):
-                state = states.get(timeout=max(0.0, deadline - time.monotonic()))
-        except Empty:
-            pass
-        finally:
-            self.node.destroy_subscription(subscription)
-        return state
+        reason = "no orchestrator answers"
+        with self.states() as states:
+            while (left := deadline - time.monotonic()) > 0:
+                state = states.get(left)
+                if state is not None and state.ready:
+                    return state
+                reason = state.reason if state is not None else reason
+        raise RequestTimeout(ErrorCode.TIMEOUT, f"not ready after {timeout:g} s: {reason}")
 
     # Nodes #
 

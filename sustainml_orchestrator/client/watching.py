@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from sustainml_msgs.msg import TaskSummary
 
 from sustainml_orchestrator.client.errors import OrchestratorUnavailable, RequestTimeout
-from sustainml_orchestrator.client.updates import TaskUpdates
+from sustainml_orchestrator.client.feed import Feed
 from sustainml_orchestrator.core.ids import ErrorCode, TaskId, TaskStatus
 from sustainml_orchestrator.core.states import FINAL_TASKS
 
@@ -37,7 +37,7 @@ class Watch:
         self._period = _FIRST_LOOK
         self._look_at = self._give_up_at = time.monotonic()
 
-    def until_over(self, updates: TaskUpdates, timeout: float) -> Iterator[TaskSummary]:
+    def until_over(self, updates: Feed[TaskSummary], timeout: float) -> Iterator[TaskSummary]:
         """Every change, until all tasks are over.
 
         Raises:

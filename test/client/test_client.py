@@ -1,0 +1,161 @@
+"""Every wait of the client ends: with servers that are silent, refuse, die, or are not there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sustainml_msgs.msg import UserInput
+
+from sustainml_orchestrator.client import (
+    OrchestratorClient,
+    OrchestratorUnavailable,
+    RequestRefused,
+    RequestTimeout,
+)
+from sustainml_orchestrator.core.ids import ErrorCode, TaskId
+from sustainml_orchestrator.ros import domain
+
+SCRIPT = Path(__file__).with_name("scripted_orchestrator.py")
+PROBLEM = UserInput(problem_definition="tell cats from dogs in photos")
+
+
+@pytest.fixture
+def namespace() -> str:
+    return f"/client_{os.getpid()}_{time.monotonic_ns() % 10**6}"
+
+
+@pytest.fixture
+def server(namespace: str) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen([sys.executable, str(SCRIPT), namespace]) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def client(namespace: str) -> Iterator[OrchestratorClient]:
+    with OrchestratorClient(namespace, timeout=20.0) as made:
+        yield made
+
+
+def test_nobody_is_there(namespace: str) -> None:
+    with (
+        OrchestratorClient(namespace, timeout=0.5) as client,
+        pytest.raises(OrchestratorUnavailable, match="sustainml up") as caught,
+    ):
+        client.get_task()
+    assert caught.value.code is ErrorCode.NODE_UNAVAILABLE
+
+
+def test_state_of_nobody(namespace: str) -> None:
+    with OrchestratorClient(namespace, timeout=0.2) as client:
+        with pytest.raises(OrchestratorUnavailable):
+            client.system_state()
+        with pytest.raises(RequestTimeout, match="no orchestrator answers"):
+            client.wait_until_ready(0.2)
+        with pytest.raises(OrchestratorUnavailable):
+            client.run_task(PROBLEM)
+
+
+def test_a_silent_server_is_a_timeout(
+    server: subprocess.Popen[bytes], client: OrchestratorClient
+) -> None:
+    client.list_tasks()  # it is there
+    with pytest.raises(RequestTimeout, match="get_task was not answered"):
+        client.call("get_task", 0.5)
+    assert client.list_tasks() == ([], 0)  # and others are answered as before
+
+
+def test_an_unknown_code_is_still_a_refusal(
+    server: subprocess.Popen[bytes], client: OrchestratorClient
+) -> None:
+    with pytest.raises(RequestRefused, match="not today") as caught:
+        client.delete_problem(1)
+    assert caught.value.code is ErrorCode.INTERNAL_ERROR
+
+
+def test_a_server_that_goes_ends_the_calls_to_it(
+    server: subprocess.Popen[bytes], client: OrchestratorClient
+) -> None:
+    client.list_tasks()
+    timer = threading.Timer(0.3, server.terminate)
+    timer.start()
+    with pytest.raises(OrchestratorUnavailable, match="went away"):
+        client.call("get_task", 60.0)
+    timer.join()
+
+
+def test_a_server_that_goes_ends_the_goal(
+    server: subprocess.Popen[bytes], client: OrchestratorClient
+) -> None:
+    with pytest.raises(OrchestratorUnavailable, match="went away"):
+        client.run_task(PROBLEM, feedback=lambda summary: server.terminate(), timeout=60.0)
+
+
+def test_what_ends_the_wait_cancels_the_goal(
+    server: subprocess.Popen[bytes], client: OrchestratorClient
+) -> None:
+    """Feedback runs in the caller's thread: it may call the client, and raise."""
+    seen: list[str] = []
+
+    def feedback(summary) -> None:
+        seen.append(summary.model)
+        assert client.list_tasks()[1] == 0
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        client.run_task(PROBLEM, feedback=feedback, timeout=60.0)
+    assert seen == ["m"]
+    deadline = time.monotonic() + 10.0
+    while client.list_tasks()[1] == 0:  # the cancellation and this request race
+        assert time.monotonic() < deadline
+    assert client.list_tasks()[1] == 1
+    with pytest.raises(RequestTimeout, match="run_task"):
+        client.run_task(PROBLEM, timeout=3.0)
+
+
+def test_wrong_values_do_not_reach_the_wire(client: OrchestratorClient) -> None:
+    for wrong in (
+        lambda: client.get_task(TaskId(2**40, 1)),
+        lambda: client.delete_problem(-1),
+        lambda: client.start_task(PROBLEM, priority=1000),
+        lambda: client.start_task("a problem"),
+        lambda: client.start_task(PROBLEM, extra_data={"a": float("nan")}),
+        lambda: client.start_task(PROBLEM, extra_data={"a": object()}),
+        lambda: client.run_task(PROBLEM, request_id=7),
+    ):
+        with pytest.raises(RequestRefused) as caught:
+            wrong()
+        assert caught.value.code is ErrorCode.INVALID_REQUEST
+
+
+@pytest.mark.parametrize("number", ["abc", "400", "-1", "1.5"])
+def test_a_wrong_domain_is_named(monkeypatch: pytest.MonkeyPatch, number: str) -> None:
+    monkeypatch.setenv("ROS_DOMAIN_ID", number)
+    with pytest.raises(OrchestratorUnavailable, match=f"ROS_DOMAIN_ID is '{number}'"):
+        OrchestratorClient()
+
+
+def test_a_wrong_namespace_is_named() -> None:
+    with pytest.raises(OrchestratorUnavailable, match="Invalid namespace"):
+        OrchestratorClient("my lab")
+
+
+def test_clients_come_and_go(namespace: str) -> None:
+    """Closed twice, several at a time, from several threads."""
+    with OrchestratorClient(namespace) as first:
+        begun = time.monotonic()
+        for _ in range(5):
+            with OrchestratorClient(namespace) as other:
+                other.close()
+        assert time.monotonic() - begun < 5.0  # none waits for its thread's next wake-up
+        assert domain.participants(domain.current()) >= 1
+        assert not first.states().get(0.0)

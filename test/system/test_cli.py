@@ -1,0 +1,292 @@
+"""The command line against the whole framework, as `sustainml up` starts it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+from whole import wait_for
+
+from sustainml_orchestrator.cli.main import app
+from sustainml_orchestrator.cli.run import examples
+from sustainml_orchestrator.supervisor import MODULES
+
+SUSTAINML = (sys.executable, "-m", "sustainml_orchestrator.cli")
+#: Finds every process that a test has started, whatever became of its parents.
+MARK = "SUSTAINML_TEST_MARK"
+
+
+class Up:
+    """`sustainml up` in a namespace of its own, as a process."""
+
+    def __init__(self, *options: str, namespace: str = "") -> None:
+        self.mark = f"{os.getpid()}_{time.monotonic_ns()}"
+        self.namespace = namespace or f"/cli_{self.mark}"
+        self.process = subprocess.Popen(
+            [*SUSTAINML, "--namespace", self.namespace, "up", *options],
+            env={**os.environ, MARK: self.mark},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self._output = self.process.stdout
+        self.lines: list[str] = []
+
+    def wait_for_line(self, text: str) -> None:
+        """Read its output up to that line; the time limit of the test is ours."""
+        for line in self._output:
+            self.lines.append(line)
+            if text in line:
+                return
+        raise AssertionError(f"'{text}' did not come:\n{''.join(self.lines[-40:])}")
+
+    def family(self) -> list[psutil.Process]:
+        """All processes with our mark that are alive, this one included."""
+        return [p for p in psutil.process_iter() if _is_marked(p, self.mark)]
+
+    def end(self) -> None:
+        """Whatever a test did: nothing stays."""
+        for process in self.family():
+            process.kill()
+        self.process.wait()
+        self._output.close()
+
+
+def _is_marked(process: psutil.Process, mark: str) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == mark
+    except psutil.Error:
+        return False
+
+
+@pytest.fixture
+def up(request: pytest.FixtureRequest) -> Iterator[Up]:
+    made = Up(*getattr(request, "param", ()))
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Up]:
+    """One system for all the tests that leave it whole."""
+    made = Up("--isolation", "thread")
+    try:
+        made.wait_for_line("[up] ready")
+        yield made
+    finally:
+        made.end()
+
+
+def sustainml(up: Up, *words: str, stdin: str = "", code: int = 0) -> Result:
+    """Run a verb against that system."""
+    options = ("--namespace", up.namespace, "--timeout", "20")
+    result = CliRunner().invoke(app, [*options, *words], input=stdin)
+    assert result.exit_code == code, f"{words}: {result.output} {result.exception!r}"
+    return result
+
+
+# Verbs #
+
+
+def test_a_problem_from_submission_to_deletion(running: Up, tmp_path: Path) -> None:
+    text = json.dumps({"problem_definition": "translate French news", "extra_data": {"note": 1}})
+    submitted = sustainml(running, "submit", "-", "--watch", "--json", stdin=text)
+    task = json.loads(submitted.stdout)[0]
+    name = "{problem_id}/{iteration_id}".format(**task["summary"]["task_id"])
+    problem = name.partition("/")[0]
+    assert task["user_input"]["extra_data"] == {"note": 1}
+    assert task["summary"]["task_status"] == 3
+    assert task["ml_model"]["model"]
+
+    changes = ("--set", "maximum_samples=7", "--set", "extra_data.num=2")
+    iterated = sustainml(running, "iterate", name, *changes, "--watch")
+    assert f"{problem}/2" in iterated.stdout and "kgCO2e" in iterated.stdout
+    again = yaml.safe_load(sustainml(running, "show", problem, "--yaml").stdout)
+    assert again["user_input"]["maximum_samples"] == 7
+    assert again["user_input"]["extra_data"] == {"note": 1, "num": 2}
+    assert again["user_input"]["problem_definition"] == "translate French news"
+
+    rows = json.loads(sustainml(running, "compare", problem, "--json").stdout)
+    assert [row["task_id"]["iteration_id"] for row in rows] == [1, 2]
+    assert sum(row["best"] for row in rows) == 1
+    plot = tmp_path / "front.png"
+    table = sustainml(running, "compare", problem, "--plot", str(plot))
+    assert "Pareto" in table.stdout and plot.read_bytes().startswith(b"\x89PNG")
+    assert sustainml(running, "compare", problem, "--csv").stdout.startswith("task,model,")
+
+    listed = json.loads(sustainml(running, "list", problem, "--json").stdout)
+    assert listed["total"] == 2
+    assert "succeeded" in sustainml(running, "watch", name).stdout
+    assert "SUCCEEDED" in sustainml(running, "show", name).stdout
+    assert "2 iterations deleted" in sustainml(running, "delete", problem).stdout
+    assert "NOT_FOUND" in sustainml(running, "show", name, code=1).stderr
+
+
+def test_a_stopped_node_and_its_task(running: Up) -> None:
+    assert "INACTIVE" in sustainml(running, "node", "stop", "hw_resources").stdout
+    findings = json.loads(sustainml(running, "doctor", "--json", code=1).stdout)
+    assert any(f["remedy"] == "sustainml node start hw_resources" for f in findings)
+    submitted = sustainml(
+        running, "submit", "--define", "tell cats from dogs [in photos]", "--json"
+    )
+    name = json.loads(submitted.stdout)["task"]
+    assert "WAITING" in sustainml(running, "list", "--status", "waiting").stdout
+    refused = sustainml(running, "task", "preempt", name, code=1)
+    assert "REJECTED" in refused.stderr
+    assert "STOPPED" in sustainml(running, "task", "stop", name).stdout
+    assert "hw_resources" in sustainml(running, "node", "start", "all").stdout
+    assert "WAITING" in sustainml(running, "task", "reset", name).stdout
+    assert "succeeded" in sustainml(running, "watch", name).stdout
+    assert "version" in sustainml(running, "doctor").stdout
+
+
+def test_a_task_that_fails_ends_with_1_and_the_reason(running: Up) -> None:
+    nonsense = "extra_data.model_selected=no such model"
+    result = sustainml(running, "submit", "-d", "x", "-s", nonsense, "--watch", code=1)
+    assert "error" in result.stdout and "task " in result.stdout
+
+
+def test_nodes_and_their_configuration(running: Up) -> None:
+    states = json.loads(sustainml(running, "nodes", "--json").stdout)
+    assert [state["node_name"] for state in states] == list(MODULES)
+    assert "regions" in json.loads(sustainml(running, "configure", "carbon_tracker").stdout)
+    assert "use one of" in sustainml(running, "configure", "carbon", code=1).stderr
+
+
+def test_a_second_system_in_the_same_place_is_refused(running: Up) -> None:
+    second = Up(namespace=running.namespace)
+    try:
+        second.wait_for_line("runs already")
+        assert second.process.wait(10.0) == 1
+    finally:
+        second.end()
+
+
+# Wrong usage, and nobody there #
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["submit"], "--define"),
+        (["submit", "-d", "x", "-s", "maximum_sample=1"], "did you mean"),
+        (["show", "1/2/3"], "PROBLEM/ITERATION"),
+        (["show", "99999999999"], "PROBLEM/ITERATION"),
+        (["list", "--status", "fine"], "succeeded"),
+        (["up", "--without", "hw_resource"], "did you mean hw_resources"),
+        (["up", "--log-level", "loud"], "debug"),
+        (["configure", "carbon_tracker", "[1]"], "JSON object"),
+        (["sumbit"], "submit"),
+    ],
+)
+def test_wrong_usage_is_explained(words: list[str], text: str) -> None:
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2
+    assert text in " ".join(result.output.replace("│", " ").split())
+
+
+def test_without_an_orchestrator_it_says_how_to_start_one() -> None:
+    begun = time.monotonic()
+    result = subprocess.run(
+        [*SUSTAINML, "--namespace", f"/nobody_{os.getpid()}", "--timeout", "1", "list", "--json"],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert result.returncode == 3
+    assert not result.stdout and "sustainml up" in result.stderr
+    assert time.monotonic() - begun < 6.0  # 3 s on a machine that has nothing else to do
+
+
+def test_help_needs_no_ros() -> None:
+    code = (
+        "import sys; sys.modules['rclpy'] = sys.modules['sustainml_msgs'] = None;"
+        "from sustainml_orchestrator.cli.main import app; app(['--help'])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "Exit codes" in result.stdout and "3/2" in result.stdout
+
+
+# Life and death #
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_up_leaves_nothing_behind(up: Up, number: signal.Signals) -> None:
+    up.wait_for_line("[up] ready")
+    assert len(up.family()) >= 1 + 1 + len(MODULES)
+    up.process.send_signal(number)
+    up.process.wait(6.0)
+    wait_for(lambda: not up.family(), 2.0)
+    assert up.process.returncode == (-number if number == signal.SIGKILL else 0)
+
+
+@pytest.mark.parametrize("up", [("--without", "hw_resources")], indirect=True)
+def test_up_without_a_module_restarts_what_dies(up: Up) -> None:
+    def module(name: str) -> list[psutil.Process]:
+        leaders = [p for p in up.family() if p.ppid() == up.process.pid]
+        return [p for p in leaders if f"sustainml_orchestrator.modules.{name}" in p.cmdline()]
+
+    up.wait_for_line("carbon_tracker is IDLE")
+    assert not module("hw_resources")
+    module("carbon_tracker")[0].kill()
+    up.wait_for_line("carbon_tracker was killed by SIGKILL; restarting it in 0.5 s")
+    up.wait_for_line("carbon_tracker is IDLE")
+    assert len(module("carbon_tracker")) == 1
+
+
+def test_the_demo_solves_the_examples() -> None:
+    begun = time.monotonic()
+    result = subprocess.run([*SUSTAINML, "demo"], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    for number in range(1, len(examples()) + 1):
+        assert f"{number}/1 100% succeeded" in result.stdout
+    assert all(unit in result.stdout for unit in ("(s)", "(W)", "(Wh)", "(kgCO2e)"))
+    assert time.monotonic() - begun < 60.0  # 30 s on a machine that has nothing else to do
+
+
+def test_a_demo_that_fails_says_why(tmp_path: Path) -> None:
+    problem = tmp_path / "bad.yaml"
+    problem.write_text("problem_definition: translate\nextra_data: {model_selected: none such}\n")
+    result = subprocess.run(
+        [*SUSTAINML, "demo", str(problem)], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert "none such" in result.stdout
+
+
+def test_an_interrupted_demo_leaves_nothing_behind() -> None:
+    mark = f"{os.getpid()}_{time.monotonic_ns()}"
+    demo = subprocess.Popen(
+        [*SUSTAINML, "demo", "--verbose"], env={**os.environ, MARK: mark},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+    def family() -> list[psutil.Process]:
+        return [p for p in psutil.process_iter() if _is_marked(p, mark)]
+
+    try:
+        assert demo.stdout is not None
+        for line in demo.stdout:
+            if "[orchestrator]" in line:
+                break
+        demo.send_signal(signal.SIGINT)
+        demo.send_signal(signal.SIGINT)  # an impatient user presses it twice
+        demo.communicate(timeout=10.0)
+        assert demo.returncode == 130
+        wait_for(lambda: not family(), 2.0)
+    finally:
+        for process in family():
+            process.kill()
