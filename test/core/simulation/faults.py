@@ -18,6 +18,9 @@ class Faults:
         crash, freeze: of modules. restart: of the orchestrator.
         error, hang, die: what user code does instead of its work.
         node_command, task_command, delete: of a nervous front-end.
+        amnesia: the orchestrator has no journal. foreign: one module never confirms commands.
+        twin: one module has a second process, of another name.
+        mild: every task must succeed.
         gentle: nothing excuses a second try, or the reset of a node.
     """
 
@@ -38,24 +41,34 @@ class Faults:
     node_command: float = 0.0
     task_command: float = 0.0
     delete: float = 0.0
+    amnesia: bool = False
+    foreign: bool = False
+    twin: bool = False
+    mild: bool = False
     gentle: bool = False
 
 
 def draw(random: Random) -> Faults:
     """A schedule of one of several kinds: single faults show more than storms do."""
     until, tasks = random.uniform(5, 25), random.randint(1, 8)
-    kind = random.randrange(6)
+    kind = random.randrange(8)
     if kind == 0:
-        return Faults(until, tasks, lose_nth=random.randint(1, 120))
+        return Faults(until, tasks, lose_nth=random.randint(1, 120), mild=True)
     if kind == 1:
         delay = random.choice([0.001, 0.05])
-        return Faults(until, tasks, delay=delay, restart=0.3, gentle=True)
+        return Faults(until, tasks, delay=delay, restart=0.3, mild=True, gentle=True)
     if kind == 2:
         return Faults(until, tasks, crash=0.2, freeze=0.1)
     if kind == 3:
         return Faults(until, tasks, error=0.2, hang=0.05, die=0.05, broken_start=0.2)
     if kind == 4:
         return Faults(until, tasks, node_command=0.3, task_command=1.0, delete=0.1, delay=0.1)
+
+    if kind == 5:
+        commands = random.choice([2.0, 8.0])
+        return Faults(until, tasks, task_command=commands, drop=random.choice([0.0, 0.05]))
+    if kind == 6:
+        return Faults(until, tasks, restart=0.3, amnesia=True, drop=random.choice([0.0, 0.1]))
 
     def some(most: float) -> float:
         return random.choice([0.0, random.uniform(0, most)])
@@ -77,4 +90,7 @@ def draw(random: Random) -> Faults:
         node_command=some(0.3),
         task_command=some(1.0),
         delete=some(0.2),
+        amnesia=random.random() < 0.2,
+        foreign=random.random() < 0.2,
+        twin=random.random() < 0.2,
     )

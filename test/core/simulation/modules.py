@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from sustainml_orchestrator.core.commands import SendControl
 from sustainml_orchestrator.core.events import OutputReceived, StatusReceived
-from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus, TaskStatus
-from sustainml_orchestrator.core.pipeline import USER_INPUT, ModuleSpec
+from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus, TaskId, TaskStatus
+from sustainml_orchestrator.core.pipeline import ModuleSpec
 from sustainml_orchestrator.module.actions import (
     Action,
     Cancel,
@@ -34,19 +34,24 @@ if TYPE_CHECKING:
 
 #: In front of the name of the module whose output of the base it is.
 BASELINE = "baseline:"
+#: How often a module asks for inputs before it gives the task back.
 _CALLS = 4
 
 
 def payload_of(name: str, ticket: Ticket) -> bytes:
     """What a message of this topic and task holds: enough to see where it came from."""
-    return f"{name}|{ticket.task_id}|{ticket.attempt}".encode()
+    return f"{name}|{ticket.task_id}|{ticket.attempt}|{ticket.session}".encode()
 
 
 class Module:
     """One module of the pipeline over its lives; its supervisor starts it again."""
 
-    def __init__(self, world: World, spec: ModuleSpec, random: Random) -> None:
+    def __init__(
+        self, world: World, spec: ModuleSpec, random: Random, instance: str, *, foreign: bool
+    ) -> None:
         self.name = spec.name
+        self.instance = instance
+        self._foreign = foreign
         self.spec = spec
         self.up = self.frozen = False
         self.incarnation = 0
@@ -68,7 +73,7 @@ class Module:
         self.born = self._world.network.now + 0.1
         self.state = ModuleState(
             module=self.name,
-            instance=f"/sustainml/{self.name}",
+            instance=self.instance,
             incarnation=self.incarnation,
             needed=self._needed,
             limits=Limits(workers=self._random.choice([1, 1, 2])),
@@ -162,22 +167,22 @@ class Module:
         ticket = report.ticket
         about = (ticket.task_id, ticket.attempt, ticket.session) if ticket else ((0, 0), 0, 0)
         event = StatusReceived(
-            self.name, f"/sustainml/{self.name}", self.incarnation, self.state.last_command,
+            self.name, self.instance, 0 if self._foreign else self.incarnation,
+            0 if self._foreign else self.state.last_command,
             NodeStatus(report.node_status), *about, report.task_status, report.try_number,
             report.error_code, report.text,
         )  # fmt: skip
-        self._world.tell_core("status", self.name, event)
+        self._world.tell_core("status", self.instance, event)
 
     def _publish(self, output: bytes) -> None:
-        _, task, attempt = output.decode().split("|")
-        problem_id, iteration_id = map(int, task.split("/"))
-        ticket = Ticket(self._world.task_id(problem_id, iteration_id), int(attempt), 7)
+        _, task, attempt, session = output.decode().split("|")
+        ticket = Ticket(TaskId.parse(task), int(attempt), int(session))
         event = OutputReceived(
             self.spec.index, ticket.task_id, ticket.attempt, ticket.session, output, {"carbon": 1.0}
         )
-        self._world.tell_core("output", self.name, event)
+        self._world.tell_core("output", self.instance, event)
         for index in self._world.pipeline.consumers[self.spec.index]:
-            self._world.tell_module(self.name, index, self.name, ticket, output)
+            self._world.tell_module(self.instance, index, self.name, ticket, output)
 
     def _prepare(self, generation: int) -> None:
         if self._world.chance("broken_start"):
@@ -223,7 +228,7 @@ class Module:
         def answer(reply: tuple[int, dict[str, bytes]] | ErrorCode) -> None:
             life = self.incarnation
             self._world.network.send(
-                "answer", "orchestrator", self.name,
+                "answer", "orchestrator", self.instance,
                 lambda: self._happen(life, lambda: take(reply)),
             )  # fmt: skip
 
@@ -251,7 +256,3 @@ class Module:
 
         self._world.ask_inputs(self, job.ticket, answer)
         self._later(1.0, retry)
-
-    def names_of_inputs(self) -> list[str]:
-        """What it takes, user input aside."""
-        return [name for name in self.spec.inputs if name != USER_INPUT]

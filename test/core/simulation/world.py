@@ -46,7 +46,6 @@ from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.turn import Instant
 from sustainml_orchestrator.module.wire import Ticket
 
-SESSION = 7
 _TICK = 0.25
 #: By when every task has ended once the faults stopped, s of simulated time.
 PATIENCE = 300.0
@@ -65,6 +64,7 @@ class World:
         self.network = Network(self.random, self.faults)
         self.pipeline = PIPELINE
         self.memory = Memory()
+        self.session = 7
         self.steps = 0
         self._core: Orchestrator | None = None
         self._inbox: list[Event] = []
@@ -73,16 +73,27 @@ class World:
         self.accepted: dict[str, TaskId] = {}
         self.deleted: set[int] = set()
         self._published: set[tuple[object, ...]] = set()
-        self._results: dict[tuple[TaskId, int, int], bytes] = {}
+        self._results: dict[tuple[Ticket, int], bytes] = {}
         self._revision = 0
         self.story: list[tuple[float, object]] = []
         self._start_core()
-        self.modules = [Module(self, spec, self.random) for spec in self.pipeline.modules]
+        self.modules = self._make_modules()
         for index in range(self.faults.tasks):
             when = self.random.uniform(0, self.faults.until)
             self.network.after(when, lambda i=index: self._submit(f"task {i}"))
         self.network.after(0.5, self._misfortune)
         self.network.after(self.faults.until, self._calm)
+
+    def _make_modules(self) -> list[Module]:
+        foreign = self.random.choice(self.pipeline.modules) if self.faults.foreign else None
+        modules = [
+            Module(self, spec, self.random, f"/sustainml/{spec.name}", foreign=spec is foreign)
+            for spec in self.pipeline.modules
+        ]
+        if self.faults.twin:
+            spec = self.random.choice(self.pipeline.modules)
+            modules.append(Module(self, spec, self.random, "/sustainml/twin", foreign=False))
+        return modules
 
     @property
     def core(self) -> Orchestrator:
@@ -135,6 +146,13 @@ class World:
     # The orchestrator's process #
 
     def _start_core(self) -> None:
+        if self.faults.amnesia and self._core is None and self.steps:
+            self.memory = Memory()
+            self.session += 1
+            self.deleted.clear()
+            for name in self.accepted:
+                self.network.after(1.0, lambda name=name: self._submit(name))
+            self.accepted.clear()
         self._core = core = Orchestrator(
             pipeline=self.pipeline,
             settings=Settings(
@@ -144,7 +162,7 @@ class World:
                 start_timeout=10.0,
                 max_auto_iterations=3,
             ),
-            session=SESSION,
+            session=self.session,
             derive=lambda payload, models, left, previous: payload,
         )
         commands = self.memory.restore(core, self._instant())
@@ -152,7 +170,7 @@ class World:
         self._carry_out(commands)
         life = core
         self.network.after(0.0, lambda: self._tick(life))
-        matched = self.random.choice([0, 2, 4, 9])
+        matched = self.random.choice([0, 4, 9])
         self.network.after(0.3, lambda: self._arrive(life, ConsumersMatched(matched)))
 
     def _instant(self) -> Instant:
@@ -219,32 +237,32 @@ class World:
             restarts = command.cmd_node in (NodeCommand.RESET, NodeCommand.TERMINATE)
             assert not restarts, f"a healthy node is restarted: {command}"
             assert command.try_number <= 1, f"a healthy module needs another try: {command}"
-        sent = self.network.now
+        sent, session = self.network.now, self.session
         for module in self.modules:
             if module.name == command.target:
                 self.network.send(
-                    "control", "orchestrator", module.name,
-                    lambda m=module: m.hear_control(command, SESSION, sent),
+                    "control", "orchestrator", module.instance,
+                    lambda m=module: m.hear_control(command, session, sent),
                 )  # fmt: skip
 
     def _publish(self, command: PublishUserInput | PublishBaseline) -> None:
-        ticket = Ticket(command.task_id, command.attempt, SESSION)
+        ticket = Ticket(command.task_id, command.attempt, self.session)
         name = USER_INPUT
         payload = payload_of(USER_INPUT, ticket)
         if isinstance(command, PublishBaseline):
             name = BASELINE + self.pipeline.modules[command.module].name
             payload = command.payload or b""
-        key = (name, command.task_id, command.attempt)
+        key = (name, ticket)
         assert key not in self._published, f"published twice: {key}"
         self._published.add(key)
-        for module in self.modules:
-            if name in module.spec.inputs or name.startswith(BASELINE):
-                self.tell_module("orchestrator", module.spec.index, name, ticket, payload)
+        for spec in self.pipeline.modules:
+            if name in spec.inputs or name.startswith(BASELINE):
+                self.tell_module("orchestrator", spec.index, name, ticket, payload)
 
     def _check_result(self, command: SaveOutput) -> None:
         task = self.core.database.find(command.task_id)
         if task is not None and (payload := task.outputs[command.module]) is not None:
-            key = (task.task_id, task.attempt, command.module)
+            key = (Ticket(task.task_id, task.attempt, self.session), command.module)
             assert self._results.setdefault(key, payload) == payload, f"result changed: {key}"
 
     # Messages #
@@ -258,14 +276,13 @@ class World:
         self, writer: str, index: int, name: str, ticket: Ticket, payload: bytes
     ) -> None:
         """Something is published that a module subscribes."""
-        module, sent = self.modules[index], self.network.now
-        self.network.send(
-            name, writer, module.name, lambda: module.hear_input(name, ticket, payload, sent)
-        )
-
-    def task_id(self, problem_id: int, iteration_id: int) -> TaskId:
-        """An id."""
-        return TaskId(problem_id, iteration_id)
+        sent = self.network.now
+        for module in self.modules:
+            if module.spec.index == index:
+                self.network.send(
+                    name, writer, module.instance,
+                    lambda m=module: m.hear_input(name, ticket, payload, sent),
+                )  # fmt: skip
 
     def ask_inputs(
         self,
@@ -276,7 +293,7 @@ class World:
         """A module calls get_inputs."""
         life = self._core
         self.network.send(
-            "get_inputs", module.name, "orchestrator",
+            "get_inputs", module.instance, "orchestrator",
             lambda: self._serve_inputs(life, module, ticket, answer),
         )  # fmt: skip
 
@@ -383,10 +400,10 @@ class World:
                 assert task_id.problem_id in self.deleted, f"{name} ({task_id}) is lost"
                 continue
             assert not task.open
-            if self.faults.gentle:
+            if self.faults.mild:
                 assert task.status is TaskStatus.SUCCEEDED, f"{task_id}: {task.outcome_reason}"
         for problem in core.database.problems.values():
             for task in problem:
                 for spec, output in zip(self.pipeline.modules, task.outputs, strict=True):
-                    right = payload_of(spec.name, Ticket(task.task_id, task.attempt, SESSION))
+                    right = payload_of(spec.name, Ticket(task.task_id, task.attempt, self.session))
                     assert output in (None, right), f"{task.task_id} holds {output!r}"

@@ -1,0 +1,88 @@
+"""Node commands of front-ends: one node after the other, each answered once."""
+
+from __future__ import annotations
+
+import pytest
+from driver import Driver
+
+from sustainml_orchestrator.core.commands import Reply, SendControl
+from sustainml_orchestrator.core.events import NodeCommanded
+from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, NodeStatus
+
+
+def ask(core: Driver, name: str, what: NodeCommand, timeout: float = 5.0) -> None:
+    core.forget()
+    core.give(NodeCommanded(5, name, what, timeout))
+
+
+def obey(core: Driver, status: NodeStatus) -> str:
+    """The node that was told last does as told."""
+    sent = core.find(SendControl)[-1]
+    core.status(sent.target, status, last_command=sent.command_id)
+    return sent.target
+
+
+@pytest.mark.parametrize(
+    ("what", "status"),
+    [
+        (NodeCommand.STOP, NodeStatus.INACTIVE),
+        (NodeCommand.TERMINATE, NodeStatus.TERMINATING),
+        (NodeCommand.RESET, NodeStatus.IDLE),
+    ],
+)
+def test_all_in_order_or_in_reverse(core: Driver, what: NodeCommand, status: NodeStatus) -> None:
+    ask(core, "", what, 60.0)
+    told = [obey(core, status) for _ in core.names]
+    assert told == (core.names if what is NodeCommand.RESET else core.names[::-1])
+    (reply,) = core.find(Reply)
+    assert reply.error is None and sorted(reply.value) == sorted(core.names)
+
+
+def test_starting_all_that_are_active_is_done_at_once(core: Driver) -> None:
+    ask(core, "", NodeCommand.START)
+    (reply,) = core.find(Reply)
+    assert reply.error is None and not core.find(SendControl)
+
+
+def test_all_stop_at_the_first_failure(core: Driver) -> None:
+    core.status(core.names[1], NodeStatus.INACTIVE)
+    ask(core, "", NodeCommand.RESET, 60.0)
+    obey(core, NodeStatus.IDLE)
+    (reply,) = core.find(Reply)
+    assert reply.error.code is ErrorCode.REJECTED and core.names[1] in reply.error.message
+    assert {c.target for c in core.find(SendControl)} == {core.names[0]}
+
+
+def test_a_later_command_takes_the_place_of_an_earlier(core: Driver) -> None:
+    ask(core, "hw_resources", NodeCommand.RESET, 60.0)
+    core.give(NodeCommanded(6, "hw_resources", NodeCommand.STOP, 60.0))
+    obey(core, NodeStatus.INACTIVE)
+    answers = {reply.call: reply.error for reply in core.find(Reply)}
+    assert answers[6] is None and answers[5].code is ErrorCode.REJECTED
+    assert "STOP_NODE to hw_resources took its place" in answers[5].message
+
+
+def test_two_callers_of_one_command_are_both_answered(core: Driver) -> None:
+    ask(core, "hw_resources", NodeCommand.STOP)
+    core.give(NodeCommanded(6, "hw_resources", NodeCommand.STOP, 5.0))
+    obey(core, NodeStatus.INACTIVE)
+    assert {r.call: r.error for r in core.find(Reply)} == {5: None, 6: None}
+
+
+def test_a_refused_command_changes_nothing(core: Driver) -> None:
+    before = [(n.desired_active, n.pending) for n in core.core.lifecycle.nodes]
+    revision = core.core.database.revision
+    ask(core, "nobody", NodeCommand.STOP)
+    assert core.find(Reply)[0].error.code is ErrorCode.NOT_FOUND
+    assert [(n.desired_active, n.pending) for n in core.core.lifecycle.nodes] == before
+    assert core.core.database.revision == revision and core.core.operations.idle
+
+
+def test_terminated_nodes_stay_down_when_started_again(core: Driver) -> None:
+    ask(core, "hw_resources", NodeCommand.TERMINATE)
+    obey(core, NodeStatus.TERMINATING)
+    core.incarnations["hw_resources"] = 2
+    core.status("hw_resources", NodeStatus.INACTIVE)
+    core.forget()
+    core.beat(5.0)
+    assert not core.find(SendControl)
