@@ -225,11 +225,25 @@ class Database:
         """Drop a problem; returns how many iterations it had. Its id is never used again."""
         problem = self.problems.pop(problem_id)
         for item in problem:
-            self._all.remove(item)
-            self._by_status[item.status].remove(item)
-            self._previous.pop(item.task_id, None)
-            if self._requests.get(item.request_id) == item.task_id:
-                del self._requests[item.request_id]
-            self.payload_bytes -= len(item.user_input) + sum(len(p) for p in item.outputs if p)
+            self._drop(item)
         self.revision += 1
         return len(problem)
+
+    def withdraw(self, iteration: Iteration) -> None:
+        """Drop the last iteration of a problem, which nobody has heard of yet."""
+        problem = self.problems[iteration.task_id.problem_id]
+        if problem[-1] is not iteration:
+            raise ValueError(f"{iteration.task_id} is not the last of its problem")
+        problem.pop()
+        if not problem:
+            del self.problems[iteration.task_id.problem_id]
+        self._drop(iteration)
+        self.revision += 1
+
+    def _drop(self, item: Iteration) -> None:
+        self._all.remove(item)
+        self._by_status[item.status].remove(item)
+        self._previous.pop(item.task_id, None)
+        if self._requests.get(item.request_id) == item.task_id:
+            del self._requests[item.request_id]
+        self.payload_bytes -= len(item.user_input) + sum(len(p) for p in item.outputs if p)

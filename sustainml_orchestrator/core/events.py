@@ -108,6 +108,16 @@ class TaskSubmitted:
 
 
 @dataclass(frozen=True, slots=True)
+class SubmissionNotKept:
+    """The task of the turn before could not be kept; what that turn asks for was not done.
+
+    Whoever asked for it is refused, and nothing of it stays.
+    """
+
+    task_id: TaskId
+
+
+@dataclass(frozen=True, slots=True)
 class TaskCommanded:
     """A front-end commanded a task."""
 
@@ -145,6 +155,7 @@ Event = (
     | UnreadableOutputReceived
     | ConsumersMatched
     | TaskSubmitted
+    | SubmissionNotKept
     | TaskCommanded
     | NodeCommanded
     | DeletionRequested

@@ -18,6 +18,7 @@ from sustainml_orchestrator.core.errors import IllegalTransition, OrchestratorEr
 from sustainml_orchestrator.core.events import (
     OutputReceived,
     StatusReceived,
+    SubmissionNotKept,
     TaskCommanded,
     TaskSubmitted,
     UnreadableOutputReceived,
@@ -143,6 +144,16 @@ class Tasks:
         self._turn.tell(str(task.task_id), "created")
         self.retention.note(task.task_id.problem_id)
         return task
+
+    def withdraw(self, event: SubmissionNotKept) -> None:
+        """Undo a submission of which nobody has heard yet."""
+        task = self._database.find(event.task_id)
+        if task is None:
+            return
+        self.waiting.remove(task)
+        self.running.pop(task.task_id, None)
+        self._database.withdraw(task)
+        self._turn.tell(str(task.task_id), "withdrawn: it could not be kept")
 
     def command(self, event: TaskCommanded) -> None:
         """A front-end's command on a task.

@@ -11,6 +11,8 @@ from sustainml_orchestrator.journal.journal import Journal
 from sustainml_orchestrator.journal.maintenance import Report, check, compact
 
 __all__ = [
+    "MEMORY_ONLY",
+    "USUAL_PLACE",
     "Journal",
     "JournalError",
     "Report",
@@ -19,13 +21,32 @@ __all__ = [
     "default_path",
     "export",
     "import_lines",
+    "locate",
 ]
 
 
-def default_path() -> Path:
-    """Where a journal is kept unless told otherwise: below ROS_HOME, else as XDG says."""
+#: What `journal_path` may say instead of a path.
+USUAL_PLACE, MEMORY_ONLY = "auto", "none"
+
+
+def default_path(namespace: str = "/sustainml", domain: int = 0) -> Path:
+    """Where a journal is kept unless told otherwise: below ROS_HOME, else as XDG says.
+
+    Each framework of a user has its own: the name tells its namespace and ROS domain where they
+    are not the default ones.
+    """
     ros_home = os.environ.get("ROS_HOME")
-    if ros_home:
-        return Path(ros_home) / "sustainml" / "journal.db"
     state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(state).expanduser() / "sustainml" / "journal.db"
+    parts = ["journal"]
+    if namespace.strip("/") != "sustainml":
+        parts.append(namespace.strip("/").replace("/", "__"))
+    if domain:
+        parts.append(f"domain{domain}")
+    return Path(ros_home or state).expanduser() / "sustainml" / f"{'-'.join(parts)}.db"
+
+
+def locate(setting: str, namespace: str, domain: int) -> str:
+    """The path that a `journal_path` means; "" = memory only."""
+    if setting == USUAL_PLACE:
+        return str(default_path(namespace, domain))
+    return "" if setting == MEMORY_ONLY else setting

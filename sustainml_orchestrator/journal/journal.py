@@ -25,6 +25,7 @@ from sustainml_orchestrator.core.commands import (
 )
 from sustainml_orchestrator.core.database import Database
 from sustainml_orchestrator.core.ids import TaskId
+from sustainml_orchestrator.core.iteration import Iteration
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.restoring import resume
 from sustainml_orchestrator.core.turn import Instant
@@ -44,6 +45,7 @@ class Journal:
     """A journal in use. Made by `Journal.open`; for one thread.
 
     Attributes:
+        path: the file.
         session: names this life of the database (uint32, not 0); kept over restarts.
         warnings: sentences about what was repaired or set aside when it was opened.
         failed: why the last commit failed; "" while all is well.
@@ -52,7 +54,7 @@ class Journal:
     def __init__(
         self, path: Path, lock: Lock, contents: Contents, full: bool, redact: Redact | None
     ) -> None:
-        self._path = path
+        self.path = path
         self._lock = lock
         self._contents: Contents | None = contents
         self._connection = contents.connection
@@ -155,12 +157,16 @@ class Journal:
             with suppress(sqlite3.Error):
                 self._connection.rollback()
             self._retry_at = time.monotonic() + RETRY_PERIOD
-            self.failed = f"journal {self._path} cannot be written: {explain(error)}"
+            self.failed = f"journal {self.path} cannot be written: {explain(error)}"
             raise JournalError(self.failed) from error
         self.failed = ""
         self._iterations.clear()
         self._outputs.clear()
         self._forgotten.clear()
+
+    def holds(self, iteration: Iteration) -> bool:
+        """Whether an iteration was kept at least once."""
+        return iteration.serial < self._next_serial
 
     def close(self) -> None:
         """Let go of the file. What was committed stays."""
@@ -183,7 +189,7 @@ class Journal:
                 self._forgotten[command.problem_id] = None
 
     def _write(self, database: Database) -> None:
-        if self._path.stat().st_ino != self._inode:
+        if self.path.stat().st_ino != self._inode:
             raise FileNotFoundError(errno.ENOENT, "the file was replaced by another one")
         if self.failed:
             self._reconnect()
@@ -195,7 +201,8 @@ class Journal:
         connection.executemany(rows.PUT_OUTPUT, self._output_rows(database))
         for problem_id in self._forgotten:
             rows.forget(connection, problem_id)
-        if self._forgotten or database.revision >= promised:
+        # After a failure something is written in any case: that shows whether the disk is well.
+        if self.failed or self._forgotten or database.revision >= promised:
             promised = max(promised, database.revision + schema.REVISION_BLOCK)
             schema.write_life(
                 connection, schema.Life(self.session, promised, database.next_problem_id)
@@ -231,7 +238,7 @@ class Journal:
         """Begin afresh after a failure; never makes a new file."""
         with suppress(sqlite3.Error):
             self._connection.close()
-        self._connection = schema.connect(self._path, full=self._full)
+        self._connection = schema.connect(self.path, full=self._full)
 
 
 def explain(error: Exception) -> str:

@@ -10,6 +10,7 @@ from sustainml_msgs.msg import UserInput
 
 from sustainml_orchestrator.core import credentials
 from sustainml_orchestrator.core.commands import Command
+from sustainml_orchestrator.core.iteration import Iteration
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.core.turn import Instant
@@ -56,6 +57,11 @@ class Keeper:
         return self._journal.session if self._journal else None
 
     @property
+    def place(self) -> str:
+        """The file; "" without one."""
+        return str(self._journal.path) if self._journal else ""
+
+    @property
     def warnings(self) -> list[str]:
         """What was repaired or set aside."""
         return self._journal.warnings if self._journal else []
@@ -78,6 +84,10 @@ class Keeper:
         except JournalError:
             return False
         return True
+
+    def lacks(self, iteration: Iteration | None) -> bool:
+        """Whether an iteration would be forgotten now if the process died."""
+        return self._journal is not None and bool(iteration) and not self._journal.holds(iteration)
 
     def close(self) -> None:
         """Let go of the file."""

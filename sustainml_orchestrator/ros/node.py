@@ -39,14 +39,19 @@ from sustainml_orchestrator.core.commands import (
     Tell,
 )
 from sustainml_orchestrator.core.errors import OrchestratorError
-from sustainml_orchestrator.core.events import ConsumersMatched, Event, TimePassed
+from sustainml_orchestrator.core.events import (
+    ConsumersMatched,
+    Event,
+    SubmissionNotKept,
+    TimePassed,
+)
 from sustainml_orchestrator.core.ids import ErrorCode, TaskId
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pipeline import Pipeline, PipelineError
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.turn import Instant
-from sustainml_orchestrator.journal import JournalError
-from sustainml_orchestrator.ros import conversions, names, parameters
+from sustainml_orchestrator.journal import JournalError, locate
+from sustainml_orchestrator.ros import conversions, domain, names, parameters
 from sustainml_orchestrator.ros.calls import Calls
 from sustainml_orchestrator.ros.configuration import Configuration
 from sustainml_orchestrator.ros.diagnostics import Diagnostics
@@ -96,7 +101,11 @@ class OrchestratorNode(Node):
             self.destroy_node()
             raise StartError(peer)
         self._keeper = Keeper(
-            str(self.get_parameter("journal_path").value),
+            locate(
+                str(self.get_parameter("journal_path").value),
+                self.get_namespace(),
+                domain.current(),
+            ),
             str(self.get_parameter("journal_durability").value),
             pipeline,
         )
@@ -114,6 +123,9 @@ class OrchestratorNode(Node):
         for warning in self._keeper.warnings:
             self.get_logger().warning(warning)
         restored = self._keeper.restore(self.core, self._instant())
+        if self._keeper.place:
+            count = sum(map(len, self.core.database.problems.values()))
+            self.get_logger().info(f"journal {self._keeper.place}: {count} iterations")
         self._make_endpoints(pipeline)
         self._peers = Peers(self, self.core.database, self.core.session)
         self._carry_out(restored)
@@ -164,7 +176,30 @@ class OrchestratorNode(Node):
                 self.get_logger().error(f"{type(event).__name__}:\n{traceback.format_exc()}")
         if not self._keeper.keep(self.core, commands):
             self.get_logger().error(self._keeper.failed, throttle_duration_sec=10.0)
+            commands = self._take_back(commands, now)
         self._carry_out(commands)
+
+    def _take_back(self, commands: list[Command], now: Instant) -> list[Command]:
+        """Refuse what was submitted in a turn that could not be kept, as if it had never been."""
+        refused = [
+            command
+            for command in commands
+            if isinstance(command, Reply)
+            and isinstance(command.value, TaskId)
+            and self._keeper.lacks(self.core.database.find(command.value))
+        ]
+        tasks = {reply.value for reply in refused}
+        rest = [
+            command
+            for command in commands
+            if command not in refused and getattr(command, "task_id", None) not in tasks
+        ]
+        refusal = OrchestratorError(ErrorCode.RESOURCE_EXHAUSTED, self._keeper.failed)
+        for reply in reversed(refused):
+            followed = self.core.handle(SubmissionNotKept(reply.value), now)
+            self._keeper.keep(self.core, followed)
+            rest += [*followed, Reply(reply.call, error=refusal)]
+        return rest
 
     def _instant(self) -> Instant:
         return Instant(time.monotonic(), self.get_clock().now().nanoseconds)
