@@ -10,11 +10,28 @@ from typing import Annotated
 
 import typer
 
-from sustainml_orchestrator.cli.context import EXIT_FAILED, err, out
+from sustainml_orchestrator.cli.context import EXIT_FAILED, err, options, out
 from sustainml_orchestrator.journal import JournalError, default_path
+from sustainml_orchestrator.ros import domain
+
+
+def _usual_place() -> Path:
+    """That of this namespace and domain, as `sustainml up` uses it."""
+    try:
+        return default_path(options.namespace, domain.current())
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
 
 JournalOption = Annotated[
-    Path, typer.Option("--journal", "-j", help="The journal.", default_factory=default_path)
+    Path,
+    typer.Option(
+        "--journal",
+        "-j",
+        help="The journal; by default the one that `sustainml up` keeps.",
+        show_default=False,
+        default_factory=_usual_place,
+    ),
 ]
 FileArgument = Annotated[Path, typer.Argument(help="The file; - is standard input or output.")]
 

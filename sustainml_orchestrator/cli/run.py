@@ -20,6 +20,7 @@ from sustainml_orchestrator.cli.context import (
     options,
     out,
 )
+from sustainml_orchestrator.journal import USUAL_PLACE
 from sustainml_orchestrator.ros import domain
 from sustainml_orchestrator.supervisor import MODULES, Supervisor, programs
 
@@ -52,7 +53,11 @@ def up(
         typer.Option(exists=True, dir_okay=False, help="Module graph, instead of the default one."),
     ] = None,
     journal: Annotated[
-        str, typer.Option(metavar="PATH", help="File that keeps the database; none = memory only.")
+        str,
+        typer.Option(
+            metavar="PATH",
+            help="File that keeps the database; auto = the usual place, none = memory only.",
+        ),
     ] = "",
     isolation: Annotated[
         Isolation | None, typer.Option(help="Where the modules run user code.")
@@ -61,7 +66,8 @@ def up(
 ) -> None:
     """Start the orchestrator and its modules; until Ctrl-C.
 
-    What dies is started again. ROS_DOMAIN_ID and ROS_AUTOMATIC_DISCOVERY_RANGE are honoured;
+    What dies is started again; the database is kept in a file, so that it goes on where it was,
+    next time too. ROS_DOMAIN_ID and ROS_AUTOMATIC_DISCOVERY_RANGE are honoured;
     without the latter, this machine alone is reached.
 
     sustainml up
@@ -79,7 +85,7 @@ def up(
         without=without or [],
         params_file=str(params or ""),
         pipeline_file=str(pipeline or ""),
-        journal=journal,
+        journal=journal or _journal_beside(params),
         isolation=isolation.value if isolation else "",
         log_level=log_level.value,
     )
@@ -94,6 +100,12 @@ def up(
         raise typer.Exit(EXIT_FAILED)
     except Interrupted:
         _tell("up", "ended")
+
+
+def _journal_beside(params: Path | None) -> str:
+    """The usual place, unless the parameter file names one: that must not be overridden."""
+    named = params is not None and "journal_path" in params.read_text(errors="replace")
+    return "" if named else USUAL_PLACE
 
 
 def _tell(name: str, text: str) -> None:

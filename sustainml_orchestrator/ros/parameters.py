@@ -33,8 +33,8 @@ def _seconds(name: str, default: float, description: str, high: float = 86400.0)
 TABLE: tuple[Spec, ...] = (
     Spec("pipeline_file", "", "file that describes the modules; empty = the one that comes with "
          "the package", read_only=True),
-    Spec("journal_path", "", "SQLite file that keeps the database over restarts; empty = keep it "
-         "in memory only", read_only=True),
+    Spec("journal_path", "", "SQLite file that keeps the database over restarts; auto = in its "
+         "usual place, below ROS_HOME or ~/.local/state; none or empty = memory only", read_only=True),
     Spec("journal_durability", "normal", "'normal' survives a crash of the process, 'full' a loss "
          "of power too", read_only=True),
     Spec("autostart", True, "start every module as soon as it appears", read_only=True),

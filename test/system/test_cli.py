@@ -29,12 +29,16 @@ MARK = "SUSTAINML_TEST_MARK"
 class Up:
     """`sustainml up` in a namespace of its own, as a process."""
 
-    def __init__(self, *options: str, namespace: str = "") -> None:
+    def __init__(self, *options: str, namespace: str = "", home: str = "") -> None:
         self.mark = f"{os.getpid()}_{time.monotonic_ns()}"
         self.namespace = namespace or f"/cli_{self.mark}"
         self.process = subprocess.Popen(
-            [*SUSTAINML, "--namespace", self.namespace, "up", *options],
-            env={**os.environ, MARK: self.mark},
+            [
+                *(*SUSTAINML, "--namespace", self.namespace, "up"),
+                *(() if home else ("--journal", "none")),
+                *options,
+            ],
+            env={**os.environ, MARK: self.mark, **({"ROS_HOME": home} if home else {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -151,6 +155,25 @@ def test_a_stopped_node_and_its_task(running: Up) -> None:
     assert "WAITING" in sustainml(running, "task", "reset", name).stdout
     assert "succeeded" in sustainml(running, "watch", name).stdout
     assert "version" in sustainml(running, "doctor").stdout
+
+
+def test_the_database_is_there_next_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROS_HOME", str(tmp_path))
+    namespace = f"/cli_kept_{os.getpid()}"
+    for life in ("first", "second"):
+        up = Up("--isolation", "thread", namespace=namespace, home=str(tmp_path))
+        try:
+            up.wait_for_line("[up] ready")
+            sustainml(up, "submit", "-d", f"tell cats from dogs, {life} life", "--watch")
+            listed = json.loads(sustainml(up, "list", "--json").stdout)
+            up.process.send_signal(signal.SIGINT)
+            up.process.wait(15.0)
+        finally:
+            up.end()
+    assert listed["total"] == 2
+    report = sustainml(up, "journal", "check").stdout
+    assert str(tmp_path / "sustainml") in report.replace("\n", "")
+    assert "2 problems, 2 iterations" in report.replace("\n", " ")
 
 
 def test_a_task_that_fails_ends_with_1_and_the_reason(running: Up) -> None:
