@@ -34,7 +34,8 @@ TABLE: tuple[Spec, ...] = (
     Spec("pipeline_file", "", "file that describes the modules; empty = the one that comes with "
          "the package", read_only=True),
     Spec("journal_path", "", "SQLite file that keeps the database over restarts; auto = in its "
-         "usual place, below ROS_HOME or ~/.local/state; none or empty = memory only", read_only=True),
+         "usual place, below ROS_HOME or ~/.local/state; none or empty = memory only",
+         read_only=True),
     Spec("journal_durability", "normal", "'normal' survives a crash of the process, 'full' a loss "
          "of power too", read_only=True),
     Spec("autostart", True, "start every module as soon as it appears", read_only=True),
