@@ -5,7 +5,7 @@ SHELL := /bin/sh
 RUN = @. ./env.sh && exec
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-10s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-13s %s\n", $$1, $$2}'
 
 build: ## make the environment: ROS 2, sustainml_msgs, the package linked to its sources
 	@sh scripts/build.sh
@@ -25,6 +25,22 @@ N = 10000
 simulate: build ## run N random schedules of faults through the core, on all cores (N=1000000)
 	$(RUN) python test/core/simulation --count $(N) $(ARGS)
 
+BENCH = @. ./env.sh && export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST \
+	ROS_DOMAIN_ID="$$(python scripts/free_domain.py)" && exec python -m bench
+
+bench: build ## measure beside bare rclpy: table and bench/results/<date>.json (ARGS="--only start")
+	$(BENCH) $(ARGS)
+
+bench-full: build ## the same with a million iterations, and the plots
+	$(BENCH) --full $(ARGS)
+
+bench-compare: build ## what got better or worse: make bench-compare A=before.json B=after.json
+	$(RUN) python -m bench.compare $(or $(strip $(A) $(B)),$(filter %.json,$(MAKECMDGOALS)))
+
+ifneq (,$(filter bench-compare,$(MAKECMDGOALS)))
+%.json: ; @: # files given as goals are not to be made
+endif
+
 lint: build ## check style, format and types
 	@. ./env.sh && ruff check . && ruff format --check . && mypy
 
@@ -33,4 +49,4 @@ clean: ## remove all that was made, for every ROS 2
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help build demo up test simulate lint clean
+.PHONY: help build demo up test simulate bench bench-full bench-compare lint clean

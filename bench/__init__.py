@@ -1,0 +1,1 @@
+"""Benchmarks: what the framework costs beside the bare middleware. See README.md."""

@@ -1,0 +1,44 @@
+"""The benchmarks, one file each.
+
+Every module here has `measure(runs, window, full)`, which yields figures: `runs` interleaved pairs
+of ours and the reference, timed for `window` s each where there is something to repeat, and with
+`full` also what takes too long for every day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from importlib.util import find_spec
+
+from bench.figure import Figure
+
+Measure = Callable[[int, float, bool], Iterable[Figure]]
+
+#: In the order of the table.
+NAMES = (
+    "digest",
+    "latency",
+    "throughput",
+    "queries",
+    "memory",
+    "rebuild",
+    "large",
+    "start",
+    "idle",
+)
+
+
+def present() -> list[str]:
+    """The benchmarks that there are."""
+    return [name for name in NAMES if find_spec(f"bench.figures.{name}")]
+
+
+def load(name: str) -> Measure:
+    """The `measure` of a benchmark.
+
+    Raises:
+        ModuleNotFoundError: no such benchmark.
+    """
+    measure: Measure = import_module(f"bench.figures.{name}").measure
+    return measure
