@@ -78,6 +78,14 @@ class SaveOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveNode:
+    """Keep whether a front-end wants a node active."""
+
+    name: str
+    desired_active: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ForgetProblem:
     """Drop a problem and all that was kept of it."""
 
@@ -101,6 +109,7 @@ Command = (
     | Reply
     | SaveIteration
     | SaveOutput
+    | SaveNode
     | ForgetProblem
     | Tell
 )

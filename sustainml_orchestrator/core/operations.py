@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from sustainml_orchestrator.core.commands import Reply
+from sustainml_orchestrator.core.commands import Reply, SaveNode
 from sustainml_orchestrator.core.errors import OrchestratorError
 from sustainml_orchestrator.core.events import NodeCommanded
 from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand
@@ -115,7 +115,10 @@ class Operations:
     def _command(self, node: Node, command: NodeCommand) -> PendingCommand | None:
         """Tell one node; None when it is already so."""
         effect = self._judge(node, command)
-        node.desired_active = _DESIRED.get(command, node.desired_active)
+        desired = _DESIRED.get(command, node.desired_active)
+        if desired is not node.desired_active:
+            node.desired_active = desired
+            self._turn.do(SaveNode(node.name, desired))
         if command is NodeCommand.RESET:
             node.resets, node.given_up, node.rung = 0, False, 0
         if effect is Effect.NOTHING:

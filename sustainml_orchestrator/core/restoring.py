@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -205,6 +205,7 @@ def resume(
     revision: int,
     next_problem_id: int,
     without_credentials: Collection[TaskId],
+    desired_active: Mapping[str, bool],
     now: Instant,
 ) -> list[Command]:
     """Fill the database of a fresh orchestrator and take up what was open.
@@ -217,6 +218,7 @@ def resume(
         revision: at least the greatest that was ever announced.
         next_problem_id: at least the next one; ids are not used again.
         without_credentials: tasks whose user input was kept without its credentials.
+        desired_active: what front-ends want of nodes, by name.
 
     Returns:
         What changed by this; to be saved and carried out like the commands of an event.
@@ -226,6 +228,8 @@ def resume(
     """
     database, tasks, turn = orchestrator.database, orchestrator.tasks, orchestrator.turn
     turn.begin(now)
+    for node in orchestrator.lifecycle.nodes:
+        node.desired_active = desired_active.get(node.name, node.desired_active)
     unfinished = []
     for iteration in iterations:
         database.insert(iteration)

@@ -21,6 +21,7 @@ from sustainml_orchestrator.core.commands import (
     Command,
     ForgetProblem,
     SaveIteration,
+    SaveNode,
     SaveOutput,
 )
 from sustainml_orchestrator.core.database import Database
@@ -69,6 +70,7 @@ class Journal:
         self._iterations: dict[TaskId, None] = {}
         self._outputs: dict[tuple[TaskId, int], None] = {}
         self._forgotten: dict[int, None] = {}
+        self._desired: dict[str, bool] = {}
         self._retry_at = 0.0
         self.session = contents.life.session
         self.warnings = contents.warnings
@@ -132,6 +134,7 @@ class Journal:
             revision=contents.life.revision,
             next_problem_id=contents.life.next_problem_id,
             without_credentials=contents.without_credentials,
+            desired_active=contents.desired_active,
             now=now or Instant(time.monotonic(), time.time_ns()),
         )
         self.commit(orchestrator.database, commands)
@@ -163,6 +166,7 @@ class Journal:
         self._iterations.clear()
         self._outputs.clear()
         self._forgotten.clear()
+        self._desired.clear()
 
     def holds(self, iteration: Iteration) -> bool:
         """Whether an iteration was kept at least once."""
@@ -176,7 +180,7 @@ class Journal:
 
     @property
     def _dirty(self) -> bool:
-        return bool(self._iterations or self._outputs or self._forgotten)
+        return bool(self._iterations or self._outputs or self._forgotten or self._desired)
 
     def _note(self, commands: Iterable[Command]) -> None:
         for command in commands:
@@ -187,6 +191,8 @@ class Journal:
                 self._outputs[command.task_id, command.module] = None
             elif isinstance(command, ForgetProblem):
                 self._forgotten[command.problem_id] = None
+            elif isinstance(command, SaveNode):
+                self._desired[command.name] = command.desired_active
 
     def _write(self, database: Database) -> None:
         if self.path.stat().st_ino != self._inode:
@@ -201,6 +207,10 @@ class Journal:
         connection.executemany(rows.PUT_OUTPUT, self._output_rows(database))
         for problem_id in self._forgotten:
             rows.forget(connection, problem_id)
+        connection.executemany(
+            "UPDATE modules SET desired_active = ? WHERE name = ?",
+            [(desired, name) for name, desired in self._desired.items()],
+        )
         # After a failure something is written in any case: that shows whether the disk is well.
         if self.failed or self._forgotten or database.revision >= promised:
             promised = max(promised, database.revision + schema.REVISION_BLOCK)

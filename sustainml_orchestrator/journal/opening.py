@@ -24,6 +24,7 @@ class Contents(NamedTuple):
 
     Attributes:
         without_credentials: tasks of which the user input was kept without its credentials.
+        desired_active: what front-ends want of nodes, by name.
         warnings: what was repaired or set aside.
     """
 
@@ -32,6 +33,7 @@ class Contents(NamedTuple):
     layout: Layout
     iterations: list[Iteration]
     without_credentials: set[TaskId]
+    desired_active: dict[str, bool]
     warnings: list[str]
 
 
@@ -79,6 +81,7 @@ def _load(path: Path, names: Sequence[str], full: bool, known_place: bool) -> Co
             connection.execute("BEGIN IMMEDIATE")
             layout = Layout(names, schema.add_modules(connection, names))
             iterations, without = _read(connection, layout)
+            desired = schema.desired_active(connection)
             last = max((it.revision for it in iterations), default=0)
             problem_id = max((it.task_id.problem_id for it in iterations), default=0)
             # Whatever was announced is below the old promise; this life goes on above it.
@@ -94,7 +97,7 @@ def _load(path: Path, names: Sequence[str], full: bool, known_place: bool) -> Co
         connection.close()
         raise
     warnings = [f"journal {path}: {_gone(gone)}"] if gone and iterations else []
-    return Contents(connection, life, layout, iterations, without, warnings)
+    return Contents(connection, life, layout, iterations, without, desired, warnings)
 
 
 def _gone(names: set[str]) -> str:

@@ -132,7 +132,10 @@ def _copy(reader: _Reader, target: sqlite3.Connection) -> tuple[int, int]:
     iterations, life = reader.iterations(), reader.life()
     used = max((row[rows.REVISION] for row in iterations.values()), default=0)
     ids = [life.next_problem_id, *(row[1] + 1 for row in iterations.values())]
-    target.executemany("INSERT INTO modules (name, number) VALUES (?, ?)", reader.numbers.items())
+    target.executemany(
+        "INSERT INTO modules (name, number, desired_active) VALUES (?, ?, ?)",
+        [(name, number, reader.desired.get(name)) for name, number in reader.numbers.items()],
+    )
     life = schema.Life(
         schema.new_session(), max(life.revision, used) + schema.REVISION_BLOCK, max(ids)
     )
@@ -167,6 +170,10 @@ class _Reader:
             self.numbers = schema.module_numbers(source)
         except sqlite3.Error:
             self.numbers = {}
+        try:
+            self.desired = schema.desired_active(source)
+        except sqlite3.Error:  # or its version does not know that yet
+            self.desired = {}
         for name in names:
             self.numbers.setdefault(name, len(self.numbers))
 

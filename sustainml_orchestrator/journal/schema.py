@@ -58,8 +58,11 @@ CREATE TABLE outputs (
 ) STRICT
 """
 
+#: Whether front-ends want a node active; NULL = as `autostart` says.
+_VERSION_2 = "ALTER TABLE modules ADD COLUMN desired_active INTEGER"
+
 #: What leads from each version to the next, beginning with an empty file.
-MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
 
 
 class Life(NamedTuple):
@@ -196,6 +199,12 @@ def write_life(connection: sqlite3.Connection, life: Life) -> None:
 def module_numbers(connection: sqlite3.Connection) -> dict[str, int]:
     """The number of each module that the journal knows, by name."""
     return dict(connection.execute("SELECT name, number FROM modules ORDER BY number"))
+
+
+def desired_active(connection: sqlite3.Connection) -> dict[str, bool]:
+    """What front-ends want of nodes, by name; those of which nobody said anything are not in it."""
+    query = "SELECT name, desired_active FROM modules WHERE desired_active IS NOT NULL"
+    return {name: bool(desired) for name, desired in connection.execute(query)}
 
 
 def add_modules(connection: sqlite3.Connection, names: Iterable[str]) -> dict[str, int]:

@@ -34,6 +34,7 @@ from sustainml_orchestrator.core.commands import (
     PublishUserInput,
     Reply,
     SaveIteration,
+    SaveNode,
     SaveOutput,
     SendControl,
     Tell,
@@ -142,6 +143,7 @@ class OrchestratorNode(Node):
             Tell: self._tell,
             SaveIteration: _ignore,
             SaveOutput: _ignore,
+            SaveNode: _ignore,
             ForgetProblem: _ignore,
         }
         self._calls = Calls(

@@ -226,7 +226,7 @@ def test_a_newer_journal_is_left_alone(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(JournalError, match=r"newer version \(schema 99, this one knows 1\)"):
+    with pytest.raises(JournalError, match=r"newer version \(schema 99, this one knows 2\)"):
         Journal.open(path, pipeline_names=NAMES)
 
 
@@ -238,9 +238,25 @@ def test_an_older_journal_is_brought_up_to_date(
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, step))
     assert opened().session == session
     connection = schema.connect(path, mode="ro")
-    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (3,)
     assert connection.execute("SELECT * FROM notes").fetchall() == []
     connection.close()
+
+
+def test_a_journal_of_the_first_version_is_brought_up_to_date(
+    path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+        schema.create(path, 77)
+        old = schema.connect(path)
+        schema.add_modules(old, NAMES[:3])
+        old.close()
+    journal = opened()
+    assert (journal.session, journal.warnings) == (77, [])
+    driver = Driver.restored(journal)
+    driver.bring_up()
+    driver.solve(driver.submit())
 
 
 def test_a_locked_journal_says_by_whom(path: Path) -> None:

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sustainml_orchestrator.core.commands import SendControl
-from sustainml_orchestrator.core.ids import TaskCommand, TaskId, TaskStatus
+from sustainml_orchestrator.core.events import NodeCommanded
+from sustainml_orchestrator.core.ids import NodeCommand, TaskCommand, TaskId, TaskStatus
 from sustainml_orchestrator.core.iteration import Iteration
 from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.journal import Journal
@@ -66,6 +67,22 @@ def test_running_tasks_go_on_with_the_same_try(opened: Opened) -> None:
     after.work(task_id, 1)
     after.work(task_id, 2)
     assert after.core.database.get(task_id).status is TaskStatus.SUCCEEDED
+
+
+def test_a_node_stopped_on_purpose_stays_so(opened: Opened) -> None:
+    journal = opened()
+    before = Driver(journal.session, journal)
+    before.bring_up()
+    before.do(NodeCommanded(1, "limits", NodeCommand.STOP, 5.0))
+    for _ in range(2):
+        after = Driver.restored(opened(), started_at=1e6)
+        desired = {node.name: node.desired_active for node in after.core.lifecycle.nodes}
+        assert [name for name, active in desired.items() if not active] == ["limits"]
+    after.bring_up()
+    assert not after.core.lifecycle.by_name["limits"].desired_active
+    after.do(NodeCommanded(2, "limits", NodeCommand.START, 5.0))
+    again = Driver.restored(opened())
+    assert again.core.lifecycle.by_name["limits"].desired_active
 
 
 def test_waiting_tasks_keep_their_order(opened: Opened) -> None:

@@ -8,6 +8,7 @@ from sustainml_orchestrator.core.commands import (
     Command,
     ForgetProblem,
     SaveIteration,
+    SaveNode,
     SaveOutput,
 )
 from sustainml_orchestrator.core.ids import TaskId
@@ -24,6 +25,7 @@ class Memory:
         self._outputs: dict[tuple[TaskId, int], tuple[int, bytes]] = {}
         self._revision = 0
         self._next_problem_id = 1
+        self._desired: dict[str, bool] = {}
 
     def commit(self, core: Orchestrator, commands: Sequence[Command]) -> None:
         """Keep what one wake-up changed."""
@@ -31,6 +33,8 @@ class Memory:
             if isinstance(command, ForgetProblem):
                 for task_id in [t for t in self._records if t.problem_id == command.problem_id]:
                     del self._records[task_id]
+            elif isinstance(command, SaveNode):
+                self._desired[command.name] = command.desired_active
             elif isinstance(command, (SaveIteration, SaveOutput)):
                 self._keep(core, command)
         self._revision = core.database.revision
@@ -60,5 +64,6 @@ class Memory:
             revision=self._revision,
             next_problem_id=self._next_problem_id,
             without_credentials=(),
+            desired_active=self._desired,
             now=now,
         )
