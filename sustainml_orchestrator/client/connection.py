@@ -26,8 +26,9 @@ from sustainml_orchestrator.core.ids import ErrorCode
 from sustainml_orchestrator.ros import domain, names
 
 DEFAULT_TIMEOUT = 5.0
-#: How long we look for others when nobody else of this machine is in the domain, in s.
-_ALONE = 2.0
+#: How long we look for an orchestrator, in s: on this machine when nobody else is in the domain,
+#: and else, unless some who are there have not been seen yet: under load that may take 4 s.
+_ALONE, _SEEN = 0.5, 2.0
 #: How often a wait looks whether the server is still there, in s.
 _LOOK = 0.25
 
@@ -151,10 +152,19 @@ class Connection:
         begun = time.monotonic()
         while not is_ready():
             now = time.monotonic()
-            # Discovery in a busy domain may lose packets and take 3 s.
-            if now > deadline or (now > begun + _ALONE and self.is_alone()):
+            if now > deadline or self._is_absent(now - begun):
                 raise unavailable(self.namespace)
             time.sleep(0.02)
+
+    def _is_absent(self, waited: float) -> bool:
+        """Whether there is no orchestrator, as far as one can tell after so many s."""
+        if domain.is_local() and waited > _ALONE and self.is_alone():
+            return True
+        if waited <= _SEEN:
+            return False
+        found = self.node.get_node_names_and_namespaces()
+        all_seen = len(found) >= domain.participants(self._domain)
+        return all_seen and (names.ORCHESTRATOR, self.namespace) not in found
 
     def is_alone(self) -> bool:
         """Whether no other process, of this machine or seen in the graph, is in the domain."""

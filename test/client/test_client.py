@@ -55,6 +55,19 @@ def test_nobody_is_there(namespace: str) -> None:
     assert caught.value.code is ErrorCode.NODE_UNAVAILABLE
 
 
+def test_others_are_there_but_no_orchestrator(
+    server: subprocess.Popen[bytes], client: OrchestratorClient, namespace: str
+) -> None:
+    client.list_tasks()  # the other framework is there
+    begun = time.monotonic()
+    with (
+        OrchestratorClient(f"{namespace}_not", timeout=60.0) as stranger,
+        pytest.raises(OrchestratorUnavailable, match="sustainml up"),
+    ):
+        stranger.get_task()
+    assert time.monotonic() - begun < 30.0  # it does not take the whole timeout to tell
+
+
 def test_state_of_nobody(namespace: str) -> None:
     with OrchestratorClient(namespace, timeout=0.2) as client:
         with pytest.raises(OrchestratorUnavailable):
