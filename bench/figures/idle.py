@@ -1,0 +1,55 @@
+"""CPU of the whole system while it has nothing to do, beside idle rclpy nodes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from bench.asking import fresh_namespace
+from bench.figure import Figure, Run
+from bench.processes import Processes, cpu_seconds, python, tree
+from sustainml_orchestrator.client import OrchestratorClient
+from sustainml_orchestrator.ros import domain
+from sustainml_orchestrator.supervisor import MODULES, Program, programs
+
+#: From ready to quiet, in s: discovery repeats itself for a while.
+_SETTLE = 5.0
+
+
+def measure(runs: int, window: float, full: bool) -> Iterator[Figure]:
+    """CPU seconds per second, of both at the same time, in domains of their own."""
+    namespace = fresh_namespace()
+    ours = programs(namespace=namespace, journal="none", log_level="warn")
+    bare = [Program(name, python("bench.bare_node", name)) for name in MODULES]
+    with (
+        Processes(ours) as system,
+        Processes(bare, {"ROS_DOMAIN_ID": str(_other_domain())}) as nodes,
+    ):
+        nodes.wait_for_line("up", len(bare))
+        with OrchestratorClient(namespace) as client:
+            client.wait_until_ready(60.0)
+        time.sleep(_SETTLE)
+        pairs = [_run(system, nodes, window) for _ in range(runs)]
+    yield Figure("CPU of the idle system", "%", 1.3, "lower", pairs)
+
+
+def _run(system: Processes, nodes: Processes, window: float) -> Run:
+    before, began = (_used(system), _used(nodes)), time.perf_counter()
+    time.sleep(window)
+    took = time.perf_counter() - began
+    return Run(*(
+        100 * (_used(which) - used) / took
+        for which, used in zip((system, nodes), before, strict=True)
+    ))  # fmt: skip
+
+
+def _used(processes: Processes) -> float:
+    everyone = {p.pid for pid in processes.pids.values() for p in tree(pid)}
+    return sum(map(cpu_seconds, everyone))
+
+
+def _other_domain() -> int:
+    """One that nobody uses, so that the two do not discover each other."""
+    here = domain.current()
+    following = (*range(here + 1, domain.LAST_SAFE + 1), *range(1, here))
+    return next(number for number in following if not domain.participants(number))
