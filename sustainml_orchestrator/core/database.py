@@ -172,17 +172,22 @@ class Database:
     def insert(self, iteration: Iteration) -> None:
         """Put in an iteration, new or read from a journal; ids of a problem come in order."""
         problem_id, number = iteration.task_id
-        problem = self.problems.setdefault(problem_id, [])
-        if number != len(problem) + 1:
-            raise ValueError(f"iteration {iteration.task_id} does not follow {len(problem)}")
-        problem.append(iteration)
+        problem = self.problems.get(problem_id)
+        size = len(problem) if problem else 0
+        if number != size + 1:
+            raise ValueError(f"iteration {iteration.task_id} does not follow {size}")
+        if problem is None:
+            self.problems[problem_id] = [iteration]
+        else:
+            problem.append(iteration)
         self._all.add(iteration)
         self._by_status[iteration.status].add(iteration)
-        self._next_serial = max(self._next_serial, iteration.serial + 1)
-        self.next_problem_id = max(self.next_problem_id, problem_id + 1)
-        self.payload_bytes += sum(len(p) for p in iteration.outputs if p)
-        self.payload_bytes += len(iteration.user_input)
-        if iteration.next_task != NO_TASK:
+        if iteration.serial >= self._next_serial:
+            self._next_serial = iteration.serial + 1
+        if problem_id >= self.next_problem_id:
+            self.next_problem_id = problem_id + 1
+        self.payload_bytes += _payload_bytes(iteration)
+        if iteration.next_task is not NO_TASK:
             self._previous[iteration.next_task] = iteration.task_id
         if iteration.request_id:
             self._requests[iteration.request_id] = iteration.task_id
@@ -246,4 +251,8 @@ class Database:
         self._previous.pop(item.task_id, None)
         if self._requests.get(item.request_id) == item.task_id:
             del self._requests[item.request_id]
-        self.payload_bytes -= len(item.user_input) + sum(len(p) for p in item.outputs if p)
+        self.payload_bytes -= _payload_bytes(item)
+
+
+def _payload_bytes(item: Iteration) -> int:
+    return len(item.user_input) + sum(map(len, filter(None, item.outputs)))

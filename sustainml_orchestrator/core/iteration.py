@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import math
 import struct
+import sys
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskId, TaskStatus
+from sustainml_orchestrator.core.packing import Packed
 from sustainml_orchestrator.core.states import FINAL_TASKS, StepState
 
 _PACKED = struct.Struct("<BBBxHxxqq")  # status, tries, error code, instance, started, finished
+
+#: created, started, finished; quality, latency, power, energy, carbon
+NUMBERS = struct.Struct("<qqqddddd")
+_TIMES = NUMBERS.size - 5 * 8  # bytes, before the figures
+_NOTHING_KNOWN = NUMBERS.pack(0, 0, 0, *[math.nan] * 5)
 
 
 class StepRecord(NamedTuple):
@@ -72,8 +81,16 @@ _SHOWN_AS = {
 }
 
 
+@lru_cache(maxsize=1024)
+def _shared(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The same tuple for equal ones: a million tasks run on the same few instances."""
+    return names
+
+
 class Iteration:
     """A task as the database holds it. Only the core writes to it.
+
+    There may be a million of them: what is over is packed, and texts that repeat are shared.
 
     Attributes:
         serial: order of creation over the whole database.
@@ -85,12 +102,20 @@ class Iteration:
     """
 
     __slots__ = (
-        "_instances", "_packed", "attempt", "base_task", "carbon", "created", "description",
-        "energy", "error_code", "error_description", "finished", "goal", "hw_description",
-        "latency", "model", "next_task", "outcome_reason", "outputs", "power", "priority",
-        "published", "quality", "request_id", "revision", "serial", "started", "status", "steps",
+        "_instances", "_numbers", "_packed", "attempt", "base_task", "description", "error_code",
+        "error_description", "goal", "hw_description", "model", "next_task", "outcome_reason",
+        "outputs", "priority", "published", "request_id", "revision", "serial", "status", "steps",
         "task_id", "user_input",
     )  # fmt: skip
+
+    created = Packed[int]("q", 0)
+    started = Packed[int]("q", 8)
+    finished = Packed[int]("q", 16)
+    quality = Packed[float]("d", 24)
+    latency = Packed[float]("d", 32)
+    power = Packed[float]("d", 40)
+    energy = Packed[float]("d", 48)
+    carbon = Packed[float]("d", 56)
 
     def __init__(self, task_id: TaskId, serial: int, modules: int) -> None:
         self.task_id = task_id
@@ -101,9 +126,7 @@ class Iteration:
         self.revision = 0
         self.status = TaskStatus.WAITING
         self.priority = 0
-        self.created = 0
-        self.started = 0
-        self.finished = 0
+        self._numbers = _NOTHING_KNOWN
         self.request_id = ""
         self.description = ""
         self.user_input = b""
@@ -111,10 +134,10 @@ class Iteration:
         #: whether the user input of this attempt has gone out
         self.published = False
         self.outputs: list[bytes | None] = [None] * modules
-        self.steps: list[Step] = [Step(i) for i in range(modules)]
+        self.steps: Sequence[Step] = [Step(i) for i in range(modules)]
         self._packed = b""
         self._instances: tuple[str, ...] = ()
-        self.clear_figures()
+        self.model = self.hw_description = ""
         self.outcome_reason = ""
         self.error_code: int = ErrorCode.NO_ERROR
         self.error_description = ""
@@ -122,7 +145,7 @@ class Iteration:
     def clear_figures(self) -> None:
         """Forget what the outputs told."""
         self.model = self.hw_description = ""
-        self.quality = self.latency = self.power = self.energy = self.carbon = math.nan
+        self._numbers = self._numbers[:_TIMES] + _NOTHING_KNOWN[_TIMES:]
 
     @property
     def progress(self) -> float:
@@ -173,8 +196,10 @@ class Iteration:
             )
             for step in self.steps
         )
-        self._instances = tuple(step.instance for step in self.steps)
-        self.steps = []
+        self._instances = _shared(tuple(step.instance for step in self.steps))
+        self.steps = ()
+        self.model, self.hw_description = sys.intern(self.model), sys.intern(self.hw_description)
+        self.outcome_reason = sys.intern(self.outcome_reason)
 
     def reopen(self) -> None:
         """Give an attempt fresh steps and forget the outputs of the one before."""

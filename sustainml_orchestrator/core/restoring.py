@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from sustainml_orchestrator.core.commands import Command
 from sustainml_orchestrator.core.events import OptimisationGoal
-from sustainml_orchestrator.core.ids import ErrorCode, TaskId, TaskStatus
-from sustainml_orchestrator.core.iteration import _PACKED, _SHOWN_AS, Iteration, Step
+from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskId, TaskStatus
+from sustainml_orchestrator.core.iteration import _PACKED, _SHOWN_AS, NUMBERS, Iteration, Step
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pipeline import USER_INPUT
 from sustainml_orchestrator.core.states import FINAL_TASKS, StepState
@@ -64,6 +65,7 @@ NO_STEP = _PACKED.pack(TaskStatus.WAITING, 1, 0, 0, 0, 0)
 Record = tuple[Any, ...]
 
 _STATUSES = tuple(TaskStatus)
+_NAN = math.nan
 _NO_CREDENTIALS = (
     "its credentials were not kept over the restart of the orchestrator; submit it again with them"
 )
@@ -76,6 +78,7 @@ def to_record(it: Iteration) -> Record:
         instances = tuple(step.instance for step in it.steps)
     else:
         steps, instances = it._packed, it._instances
+    created, started, finished, *figures = NUMBERS.unpack(it._numbers)
     return (
         it.serial,
         *it.task_id,
@@ -85,16 +88,12 @@ def to_record(it: Iteration) -> Record:
         it.revision,
         int(it.status),
         it.priority,
-        it.created,
-        it.started,
-        it.finished,
+        created,
+        started,
+        finished,
         int(it.published),
         int(it.error_code),
-        _figure(it.quality),
-        _figure(it.latency),
-        _figure(it.power),
-        _figure(it.energy),
-        _figure(it.carbon),
+        *map(_figure, figures),
         it.request_id,
         it.description,
         _goal_to_text(it.goal),
@@ -158,22 +157,29 @@ def from_record(record: Record, user_input: bytes, outputs: list[bytes | None]) 
     it = Iteration.__new__(Iteration)
     (
         it.serial, problem_id, iteration_id, base_problem, base_iteration, next_problem,
-        next_iteration, it.attempt, it.revision, status, it.priority, it.created, it.started,
-        it.finished, published, it.error_code, quality, latency, power, energy, carbon,
-        it.request_id, it.description, goal, it.model, it.hw_description, it.outcome_reason,
+        next_iteration, it.attempt, it.revision, status, it.priority, created, started,
+        finished, published, it.error_code, quality, latency, power, energy, carbon,
+        it.request_id, it.description, goal, model, hw_description, outcome_reason,
         it.error_description, instances, steps,
     ) = record  # fmt: skip
     it.task_id = TaskId(problem_id, iteration_id)
-    it.base_task = TaskId(base_problem, base_iteration)
-    it.next_task = TaskId(next_problem, next_iteration)
+    it.base_task = TaskId(base_problem, base_iteration) if base_problem else NO_TASK
+    it.next_task = TaskId(next_problem, next_iteration) if next_problem else NO_TASK
     it.status = _STATUSES[status]
     it.published = published == 1
-    nan = math.nan
-    it.quality = nan if quality is None else quality
-    it.latency = nan if latency is None else latency
-    it.power = nan if power is None else power
-    it.energy = nan if energy is None else energy
-    it.carbon = nan if carbon is None else carbon
+    it._numbers = NUMBERS.pack(
+        created,
+        started,
+        finished,
+        _NAN if quality is None else quality,
+        _NAN if latency is None else latency,
+        _NAN if power is None else power,
+        _NAN if energy is None else energy,
+        _NAN if carbon is None else carbon,
+    )
+    intern = sys.intern
+    it.model, it.hw_description = intern(model), intern(hw_description)
+    it.outcome_reason = intern(outcome_reason)
     it.goal = _goal_from_text(goal)
     it.user_input = user_input
     it.outputs = outputs
@@ -181,7 +187,7 @@ def from_record(record: Record, user_input: bytes, outputs: list[bytes | None]) 
     if len(steps) != STEP_SIZE * len(outputs) or len(names) != len(outputs):
         raise ValueError(f"iteration {it.task_id} tells of another number of modules")
     if it.status in FINAL_TASKS:
-        it.steps, it._packed, it._instances = [], steps, names
+        it.steps, it._packed, it._instances = (), steps, names
     else:
         it.steps, it._packed, it._instances = _open_steps(steps, names, outputs), b"", ()
     return it

@@ -33,7 +33,7 @@ from sustainml_orchestrator.core.turn import Instant
 from sustainml_orchestrator.journal import rows, schema
 from sustainml_orchestrator.journal.errors import JournalError
 from sustainml_orchestrator.journal.lock import Lock
-from sustainml_orchestrator.journal.opening import Contents, open_contents
+from sustainml_orchestrator.journal.opening import Contents, no_collection, open_contents
 
 #: Between two attempts to write again after a failure, in s.
 RETRY_PERIOD = 1.0
@@ -128,15 +128,16 @@ class Journal:
         contents, self._contents = self._contents, None
         if contents is None:
             raise ValueError("a journal is restored once")
-        commands = resume(
-            orchestrator,
-            contents.iterations,
-            revision=contents.life.revision,
-            next_problem_id=contents.life.next_problem_id,
-            without_credentials=contents.without_credentials,
-            desired_active=contents.desired_active,
-            now=now or Instant(time.monotonic(), time.time_ns()),
-        )
+        with no_collection():
+            commands = resume(
+                orchestrator,
+                contents.iterations,
+                revision=contents.life.revision,
+                next_problem_id=contents.life.next_problem_id,
+                without_credentials=contents.without_credentials,
+                desired_active=contents.desired_active,
+                now=now or Instant(time.monotonic(), time.time_ns()),
+            )
         self.commit(orchestrator.database, commands)
         return commands
 

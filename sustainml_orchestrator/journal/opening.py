@@ -110,7 +110,7 @@ def _gone(names: set[str]) -> str:
 def _read(connection: sqlite3.Connection, layout: Layout) -> tuple[list[Iteration], set[TaskId]]:
     iterations, without = [], set()
     sizes: dict[int, int] = {}
-    with _no_collection():
+    with no_collection():
         for stored in rows.read(connection):
             iteration = layout.to_iteration(stored)
             problem_id, iteration_id = iteration.task_id
@@ -135,7 +135,7 @@ def _damage_told() -> Iterator[None]:
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """A million new objects, none of them garbage: looking for some would double the time."""
     enabled = gc.isenabled()
     gc.disable()

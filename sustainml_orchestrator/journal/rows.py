@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import struct
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -165,8 +166,8 @@ def _read(connection: sqlite3.Connection) -> Iterator[Stored]:
         if serial <= last or crc32(ascii(row[:-1]).encode()) != row[-1]:
             raise Damaged(f"iteration {row[1]}/{row[2]} is not as it was written")
         last, count = serial, count + 1
-        given = next(inputs, None)
-        if given is None or given[0] != serial or not payload_is_whole(given):
+        owner, removed, user_input, check = next(inputs, end_of_table)
+        if owner != serial or crc32(user_input, (owner + removed * mix) & 0xFFFFFFFF) != check:
             raise Damaged(f"the user input of {row[1]}/{row[2]} is not as it was written")
         found: dict[int, bytes] = {}
         attempt, first = row[_ATTEMPT], serial * per_serial
@@ -179,7 +180,7 @@ def _read(connection: sqlite3.Connection) -> Iterator[Stored]:
             key, of, payload, crc = next(outputs, end_of_table)
         if len(found) < row[_DELIVERED]:
             raise Damaged(f"an output of {row[1]}/{row[2]} is missing")
-        yield Stored(row[:-2], given[2], given[1] == 1, found)
+        yield Stored(row[:-2], user_input, removed == 1, found)
     if next(inputs, None) is not None or key != end_of_table[0]:
         raise Damaged("an iteration is missing")
     indexed = "SELECT count(*) FROM iterations INDEXED BY iterations_by_problem"
@@ -217,9 +218,12 @@ class Layout:
             known = range(len(record[_STEPS]) // STEP_SIZE)
             order = [places.get(number, -1) for number in known]
             record = self._arrange(record, len(self.numbers), order)
+        outputs: list[bytes | None] = [None] * len(self.numbers)  # no longer than it must be
+        for place, number in enumerate(self.numbers):
+            outputs[place] = found.get(number)
         try:
-            return from_record(record, user_input, [found.get(n) for n in self.numbers])
-        except (ValueError, IndexError, TypeError) as error:
+            return from_record(record, user_input, outputs)
+        except (ValueError, IndexError, TypeError, struct.error) as error:
             raise Damaged(f"iteration {stored.task_id} makes no sense ({error})") from error
 
     @staticmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Sequence
 
@@ -73,7 +74,11 @@ class Keeper:
 
     def restore(self, core: Orchestrator, now: Instant) -> list[Command]:
         """Fill a fresh core; the commands that follow from it."""
-        return self._journal.restore(core, now) if self._journal else []
+        if self._journal is None:
+            return []
+        commands = self._journal.restore(core, now)
+        gc.freeze()  # it stays for good: no collection need look at a million iterations
+        return commands
 
     def keep(self, core: Orchestrator, commands: Sequence[Command]) -> bool:
         """Keep what these commands ask for, before anyone hears of it; False when it failed."""
