@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, ShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
-from rclpy.subscription import Subscription
 from sustainml_msgs.msg import NodeControl
 
 from sustainml_orchestrator.core.ids import (
@@ -32,6 +30,7 @@ from sustainml_orchestrator.module.host import Host
 from sustainml_orchestrator.module.node import ModuleNode
 from sustainml_orchestrator.module.nursery import Nursery
 from sustainml_orchestrator.module.processes import ProcessWorkers
+from sustainml_orchestrator.module.receiving import Receiver
 from sustainml_orchestrator.module.spec import TYPES, USER_INPUT, spec_of
 from sustainml_orchestrator.module.state import ModuleState
 from sustainml_orchestrator.module.states import Trigger
@@ -40,9 +39,6 @@ from sustainml_orchestrator.module.task import BASELINE
 from sustainml_orchestrator.module.wire import Ticket, read_ticket, stamp
 from sustainml_orchestrator.module.workers import BrokenWorkersError, ThreadWorkers, Workers
 from sustainml_orchestrator.ros import names
-
-#: Messages taken from one subscription before the others, and timers, have their turn.
-_DRAIN = 100
 
 
 class ModuleSkin(Node):
@@ -100,18 +96,14 @@ class ModuleSkin(Node):
             fetched=self._inputs_fetched,
             failed=self._fetch_failed,
         )
+        self._receiver = Receiver(self)
         self._listen(spec.inputs, spec.baselines)
         self._configure = ConfigureService(
             self, spec.module, timeout=values.configure_timeout, workers=self._ready_workers
         )
-        self.create_timer(
-            values.heartbeat_period,
-            self._heartbeat,
-            clock=Clock(clock_type=ClockType.STEADY_TIME),
-        )
         self._executor_ = SingleThreadedExecutor()
         self._executor_.add_node(self)
-        self._crew = Crew(values.workers + 1, turn=self._turn, nudge=self._nudge)
+        self._crew = Crew(values.workers + 1, turn=self._turn, nudge=self._receiver.nudge)
 
     def start(self) -> None:
         """Begin to work, with a first status."""
@@ -119,6 +111,8 @@ class ModuleSkin(Node):
         if self.values.autostart:
             self._dispatch(self._state.triggered, Trigger.START)
         self._crew.start()
+        for serve in (self._spin, self._beat):
+            threading.Thread(target=serve, name=serve.__name__, daemon=True).start()
 
     def stop(self, grace: float) -> bool:
         """Give back all tasks, say so, and end user code; it has ``grace`` s to heed.
@@ -133,35 +127,21 @@ class ModuleSkin(Node):
     # What comes in #
 
     def _listen(self, inputs: dict[str, type], baselines: tuple[str, ...]) -> None:
-        self._subscribe(NodeControl, names.CONTROL, self._control, names.CONTROL_QOS)
+        self.create_subscription(
+            NodeControl,
+            names.CONTROL,
+            partial(self._guarded, self._control),
+            names.CONTROL_QOS,
+        )
         for name, type_ in inputs.items():
             topic = names.USER_INPUT if name == USER_INPUT else names.output_topic(name)
-            self._subscribe(type_, topic, partial(self._input, name), names.DATA_QOS, raw=True)
+            self._receive(type_, topic, name)
         for name in baselines:
-            take = partial(self._input, BASELINE + name)
-            topic = names.baseline_topic(name)
-            self._subscribe(TYPES[name], topic, take, names.DATA_QOS, raw=True)
+            self._receive(TYPES[name], names.baseline_topic(name), BASELINE + name)
 
-    def _subscribe(
-        self,
-        type_: type,
-        topic: str,
-        take: Callable[[Any], None],
-        qos: QoSProfile,
-        raw: bool = False,
-    ) -> None:
-        """Take all that has arrived at each wake-up, which costs more than a message does."""
-
-        def receive(message: Any) -> None:
-            for _ in range(_DRAIN):
-                self._guarded(take, message)
-                taken = subscription.handle.take_message(type_, raw)
-                if taken is None:
-                    return
-                message = taken[0]
-            self._guarded(take, message)
-
-        subscription: Subscription = self.create_subscription(type_, topic, receive, qos, raw=raw)
+    def _receive(self, type_: type, topic: str, name: str) -> None:
+        take = partial(self._guarded, self._input, name)
+        self._receiver.subscribe(type_, topic, names.DATA_QOS, take)
 
     def _input(self, name: str, data: bytes) -> None:
         self._dispatch(self._state.input_received, name, read_ticket(data), data)
@@ -183,7 +163,7 @@ class ModuleSkin(Node):
         self._dispatch(self._state.command_received, command)
 
     def _heartbeat(self) -> None:
-        self._guarded(self._dispatch, self._state.heartbeat)
+        self._dispatch(self._state.heartbeat)
         if self._state.evicted > self._evicted:
             self._evicted = self._state.evicted
             self.get_logger().warning(
@@ -292,19 +272,37 @@ class ModuleSkin(Node):
             outcome = act.Succeeded(stamped)
         self._dispatch(self._state.call_ended, job, outcome)
 
-    # The executor #
+    # The threads #
 
     def _turn(self) -> None:
+        """Receive inputs."""
         try:
-            self._executor_.spin_once()
-        except (ExternalShutdownException, ShutdownException):
-            self._on_exit()
-            threading.Event().wait(0.1)
+            self._receiver.turn()
         except Exception as error:
-            self.get_logger().error(f"{error!r}", throttle_duration_sec=1.0)
+            self._survive(error)
 
-    def _nudge(self) -> None:
-        self._executor_.create_task(_nothing)
+    def _spin(self) -> None:
+        """Serve all else: commands, services, parameters."""
+        while True:
+            try:
+                self._executor_.spin_once()
+            except Exception as error:
+                self._survive(error)
+
+    def _beat(self) -> None:
+        """Send heartbeats, on a thread: a timer costs the executor 20 times as much."""
+        due = time.monotonic()
+        while True:
+            due = max(due + self.values.heartbeat_period, time.monotonic())
+            time.sleep(max(0.0, due - time.monotonic()))
+            self._guarded(self._heartbeat)
+
+    def _survive(self, error: Exception) -> None:
+        if isinstance(error, (ExternalShutdownException, ShutdownException)):
+            self._on_exit()
+        else:
+            self.get_logger().error(f"{error!r}", throttle_duration_sec=1.0)
+        threading.Event().wait(0.1)
 
     def _guarded(self, callback: Callable[..., None], *args: object) -> None:
         """Nothing that comes in, whatever it holds, may end the node."""
@@ -312,7 +310,3 @@ class ModuleSkin(Node):
             callback(*args)
         except Exception as error:
             self.get_logger().warning(f"went on after {error!r}", throttle_duration_sec=1.0)
-
-
-def _nothing() -> None:
-    """Makes the executor return."""
