@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
-
-from yake import KeywordExtractor
+from typing import TYPE_CHECKING
 
 from sustainml_orchestrator.modules.text.words import plain
+
+if TYPE_CHECKING:
+    from yake import KeywordExtractor
 
 DEFAULT_MAX_KEYWORDS = 10
 #: Languages told apart, by their commonest words; the first is taken for a text without any.
@@ -45,4 +47,6 @@ def _stopwords(code: str) -> frozenset[str]:
 
 @cache
 def _extractor(code: str) -> KeywordExtractor:
+    from yake import KeywordExtractor  # takes 0.2 s, and not all who import this need it
+
     return KeywordExtractor(lan=code, n=_MAX_WORDS, top=50)
