@@ -18,6 +18,7 @@ from sustainml_orchestrator.module.nursery import Nursery
 from sustainml_orchestrator.module.skin import ModuleSkin
 from sustainml_orchestrator.module.spec import spec_of
 from sustainml_orchestrator.module.worker_process import serve
+from sustainml_orchestrator.ros import discovery
 
 #: After a signal the process is gone within 2 s: user code has this long to heed, s.
 _SIGNAL_GRACE = 0.5
@@ -43,6 +44,7 @@ def run(cls: type[ModuleNode], args: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     try:
+        discovery.prefer_profile()
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node = ModuleSkin(cls, nursery, on_exit=lambda: requests.put(_COMMAND))
     except Exception as error:

@@ -18,7 +18,6 @@ from typing import Any, NoReturn
 
 import rclpy
 import yaml
-from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -52,7 +51,7 @@ from sustainml_orchestrator.core.pipeline import Pipeline, PipelineError
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.turn import Instant
 from sustainml_orchestrator.journal import JournalError, locate
-from sustainml_orchestrator.ros import conversions, domain, names, parameters
+from sustainml_orchestrator.ros import conversions, discovery, domain, names, parameters, share
 from sustainml_orchestrator.ros.calls import Calls
 from sustainml_orchestrator.ros.configuration import Configuration
 from sustainml_orchestrator.ros.diagnostics import Diagnostics
@@ -304,7 +303,7 @@ def read_pipeline(path: str) -> Pipeline:
         PipelineError: one sentence that names file, key and remedy.
     """
     try:
-        file = Path(path) if path else _share() / "config" / "pipeline.yaml"
+        file = Path(path) if path else share.directory() / "config" / "pipeline.yaml"
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
@@ -324,14 +323,6 @@ def read_pipeline(path: str) -> Pipeline:
     return pipeline
 
 
-def _share() -> Path:
-    """Where the package keeps its files: installed, or in the checkout."""
-    try:
-        return Path(get_package_share_directory("sustainml_orchestrator"))
-    except PackageNotFoundError:
-        return Path(__file__).resolve().parents[2]
-
-
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the node until SIGINT or SIGTERM; end with 1 and a sentence when it cannot start."""
     ending = False
@@ -343,6 +334,7 @@ def main(args: list[str] | None = None) -> NoReturn:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
+    discovery.prefer_profile()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     executor = SingleThreadedExecutor()
     code = 0

@@ -1,0 +1,42 @@
+"""How the processes announce themselves: by our profile, unless the user has one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from sustainml_orchestrator.ros import discovery
+
+NAMES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+NODE = "import rclpy; rclpy.init(); rclpy.create_node('n').destroy_node(); rclpy.shutdown()"
+
+
+@pytest.fixture(autouse=True)
+def no_profiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in NAMES:
+        monkeypatch.setenv(name, "")
+
+
+def test_the_profile_is_set_and_the_middleware_reads_it() -> None:
+    discovery.prefer_profile()
+    file = Path(os.environ[NAMES[0]])
+    assert file == Path(os.environ[NAMES[1]])
+    namespace = "{http://www.eprosima.com}"
+    count = ET.parse(file).getroot().find(f".//{namespace}initialAnnouncements/{namespace}count")
+    assert count is not None and count.text == "25"
+    run = subprocess.run(
+        [sys.executable, "-c", NODE], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "XMLPARSER" not in run.stderr + run.stdout
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_profiles_of_the_user_stay(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "/their/profiles.xml")
+    discovery.prefer_profile()
+    assert sorted(filter(None, (os.environ[n] for n in NAMES))) == ["/their/profiles.xml"]
