@@ -31,7 +31,7 @@ BENCH = @. ./env.sh && export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST \
 bench: build ## measure beside bare rclpy: table and bench/results/<date>.json (ARGS="--only start")
 	$(BENCH) $(ARGS)
 
-bench-full: build ## the same with a million iterations, and the plots
+bench-full: build ## the same with a million iterations
 	$(BENCH) --full $(ARGS)
 
 bench-compare: build ## what got better or worse: make bench-compare A=before.json B=after.json

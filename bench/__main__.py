@@ -24,12 +24,12 @@ def main(
     runs: Annotated[int, typer.Option(min=1, help="Pairs of runs per figure.")] = 5,
     window: Annotated[float, typer.Option(min=0.1, help="Length of a timed run, in s.")] = 5.0,
     full: Annotated[
-        bool, typer.Option("--full", help="Also what takes long: a million iterations, plots.")
+        bool, typer.Option("--full", help="Also what takes long: a million iterations.")
     ] = False,
     folder: Annotated[Path, typer.Option(help="Where the result is written.")] = results.FOLDER,
 ) -> None:
     """Measure the framework beside bare rclpy; print a table and write a JSON file."""
-    names = only or figures.present()
+    names = only or figures.NAMES
     unknown = set(names) - set(figures.NAMES)
     if unknown:
         raise typer.BadParameter(f"no '{min(unknown)}'; there are {', '.join(figures.NAMES)}")

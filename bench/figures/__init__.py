@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from importlib import import_module
-from importlib.util import find_spec
 
 from bench.figure import Figure
 
@@ -17,21 +16,12 @@ Measure = Callable[[int, float, bool], Iterable[Figure]]
 
 #: In the order of the table.
 NAMES = (
-    "digest",
-    "latency",
-    "throughput",
     "queries",
     "memory",
     "rebuild",
-    "large",
     "start",
     "idle",
 )
-
-
-def present() -> list[str]:
-    """The benchmarks that there are."""
-    return [name for name in NAMES if find_spec(f"bench.figures.{name}")]
 
 
 def load(name: str) -> Measure:
