@@ -26,9 +26,9 @@ from sustainml_orchestrator.core.ids import ErrorCode
 from sustainml_orchestrator.ros import domain, names
 
 DEFAULT_TIMEOUT = 5.0
-#: How long we look for an orchestrator, in s: on this machine when nobody else is in the domain,
-#: and else, unless some who are there have not been seen yet: under load that may take 4 s.
-_ALONE, _SEEN = 0.5, 2.0
+#: How long we look for an orchestrator when it is not among those who are there, in s; one that is
+#: just being started is there by then. Longer while some have not been seen: that may take 4 s.
+_LOOK_AROUND = 2.0
 #: How often a wait looks whether the server is still there, in s.
 _LOOK = 0.25
 
@@ -158,10 +158,10 @@ class Connection:
 
     def _is_absent(self, waited: float) -> bool:
         """Whether there is no orchestrator, as far as one can tell after so many s."""
-        if domain.is_local() and waited > _ALONE and self.is_alone():
-            return True
-        if waited <= _SEEN:
+        if waited <= _LOOK_AROUND:
             return False
+        if self.timeout > DEFAULT_TIMEOUT:  # someone has patience: all may not be in the graph yet
+            return self.is_alone()
         found = self.node.get_node_names_and_namespaces()
         all_seen = len(found) >= domain.participants(self._domain)
         return all_seen and (names.ORCHESTRATOR, self.namespace) not in found

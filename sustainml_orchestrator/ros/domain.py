@@ -25,13 +25,6 @@ def current() -> int:
     return int(text)
 
 
-def is_local() -> bool:
-    """Whether this process finds others on this machine alone."""
-    elsewhere = any(os.environ.get(n) for n in ("ROS_STATIC_PEERS", "ROS_DISCOVERY_SERVER"))
-    discovery_range = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "")
-    return discovery_range.upper() in ("LOCALHOST", "OFF") and not elsewhere
-
-
 def participants(domain: int) -> int:
     """How many processes of this machine take part, as far as one can tell.
 

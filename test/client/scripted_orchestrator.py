@@ -73,7 +73,9 @@ class ScriptedOrchestrator(Node):
 def main() -> None:
     rclpy.init()
     with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
-        rclpy.spin(ScriptedOrchestrator(sys.argv[1]))
+        node = ScriptedOrchestrator(sys.argv[1])
+        print("ready", flush=True)
+        rclpy.spin(node)
 
 
 if __name__ == "__main__":
