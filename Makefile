@@ -25,6 +25,11 @@ N = 10000
 simulate: build ## run N random schedules of faults through the core, on all cores (N=1000000)
 	$(RUN) python test/core/simulation --count $(N) $(ARGS)
 
+MINUTES = 10
+chaos: build ## kill and freeze processes at random while tasks flow (MINUTES=10 ARGS="--seed 7")
+	@. ./env.sh && export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ROS_DOMAIN_ID="$$(python scripts/free_domain.py)" && \
+	exec python test/system/chaos.py --minutes $(MINUTES) $(ARGS)
+
 BENCH = @. ./env.sh && export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST \
 	ROS_DOMAIN_ID="$$(python scripts/free_domain.py)" && exec python -m bench
 
@@ -49,4 +54,4 @@ clean: ## remove all that was made, for every ROS 2
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help build demo up test simulate bench bench-full bench-compare lint clean
+.PHONY: help build demo up test simulate chaos bench bench-full bench-compare lint clean
