@@ -16,6 +16,8 @@ Measure = Callable[[int, float, bool], Iterable[Figure]]
 
 #: In the order of the table.
 NAMES = (
+    "latency",
+    "throughput",
     "queries",
     "memory",
     "rebuild",

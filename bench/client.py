@@ -1,0 +1,199 @@
+"""A front-end that keeps so many tasks in flight, and sees to it that all end as they must."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from rclpy.serialization import deserialize_message
+from sustainml_msgs.msg import NodeStatus, TaskSummary, UserInput
+from sustainml_msgs.srv import StartTask
+
+from bench import relay, work
+from bench.waiting import Waiter
+from sustainml_orchestrator.ros import names
+
+#: Where a serialized TaskSummary has its status, and its description.
+_STATUS_AT = 44
+_DESCRIPTION = slice(80, 80 + work.DIGITS)
+_RUNNING = (NodeStatus.TASK_WAITING, NodeStatus.TASK_RUNNING)
+#: In one line of the table, and in its run: a task that takes longer is lost, in s.
+_PATIENCE = 30.0
+
+
+@dataclass
+class Load:
+    """What came of a run.
+
+    Attributes:
+        latencies: from submission to the update that tells the end, in s, of the tasks that
+            ended within the window.
+        rate: tasks that ended within the window, per s.
+        submitted: all of them.
+        lost: those of which no end was heard.
+    """
+
+    latencies: list[float] = field(default_factory=list)
+    rate: float = 0.0
+    submitted: int = 0
+    lost: int = 0
+
+
+class Client:
+    """Submits tasks and hears of their end; one for the reference, `OurClient` for ours.
+
+    Args:
+        namespace, domain: where the system is.
+    """
+
+    def __init__(self, namespace: str, domain: int | None = None) -> None:
+        self.waiter = Waiter(namespace, domain)
+        self._numbers = count(1)
+        self._sent: dict[int, float] = {}
+        self._ended: list[tuple[int, float]] = []
+        self._summaries: dict[int, bytes] = {}
+        self.waiter.listen(TaskSummary, names.TASK_UPDATES, names.TASK_UPDATES_QOS, self._on_update)
+        self._connect()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.waiter.close()
+
+    def _connect(self) -> None:
+        self._task = work.user_input(0)
+        self._tasks = self.waiter.node.create_publisher(UserInput, relay.TASK, names.DATA_QOS)
+
+    def _submit(self, number: int) -> None:
+        self._task.task_id.problem_id = number
+        self._task.problem_short_description = work.text(number)
+        self._tasks.publish(self._task)
+
+    def _check(self, number: int, summary: TaskSummary) -> None:
+        """The relays pass on what they get; that it came is all."""
+
+    def _settled(self) -> bool:
+        """Whether nothing is owed to us but the ends of tasks."""
+        return True
+
+    def _on_update(self, data: bytes) -> None:
+        if data[_STATUS_AT] in _RUNNING:
+            return
+        number = int(data[_DESCRIPTION])
+        if number in self._sent:
+            self._ended.append((number, time.perf_counter()))
+            self._summaries[number] = data
+
+    def _send(self) -> None:
+        number = next(self._numbers)
+        self._sent[number] = time.perf_counter()
+        self._submit(number)
+
+    def wait_until_answered(self, timeout: float = 60.0) -> None:
+        """Until tasks come back: all processes have found each other.
+
+        Raises:
+            RuntimeError: they do not.
+        """
+        deadline = time.monotonic() + timeout
+        in_a_row = 0
+        while in_a_row < 20:
+            if time.monotonic() > deadline:
+                raise RuntimeError("no task comes to its end")
+            self._send()
+            in_a_row = in_a_row + 1 if self._drain(0.3) else 0
+            self._forget()
+
+    def run(self, in_flight: int, window: float, tasks: float = math.inf) -> Load:
+        """Keep so many tasks in flight for a window (s), or until so many were submitted.
+
+        Timed from the first ends on, when the pipeline is full.
+
+        Raises:
+            RuntimeError: a result is wrong.
+        """
+        load = Load()
+        for _ in range(in_flight):
+            self._send()
+        load.submitted = in_flight
+        opened = 0.0
+        while not opened or (time.perf_counter() < opened + window and load.submitted < tasks):
+            self.waiter.turn(_PATIENCE)
+            ended = self._take_ended()
+            if not ended:
+                continue
+            if not opened:
+                opened = time.perf_counter()
+            else:
+                load.latencies += ended
+            for _ in ended:
+                self._send()
+            load.submitted += len(ended)
+        load.rate = len(load.latencies) / (time.perf_counter() - opened)
+        self._drain(_PATIENCE)
+        load.lost = len(self._sent)
+        for number, data in self._summaries.items():
+            self._check(number, deserialize_message(data, TaskSummary))
+        self._forget()
+        return load
+
+    def _take_ended(self) -> list[float]:
+        """Latencies of the tasks that ended since it was last asked."""
+        ended, self._ended = self._ended, []
+        return [at - self._sent.pop(number) for number, at in ended if number in self._sent]
+
+    def _drain(self, timeout: float) -> bool:
+        """Wait for the tasks in flight; whether all came, with no longer gap than this (s)."""
+        last = time.monotonic()
+        while self._sent or not self._settled():
+            if self._take_ended():
+                last = time.monotonic()
+            elif time.monotonic() > last + timeout:
+                return False
+            else:
+                self.waiter.turn(min(timeout, 0.05))
+        return True
+
+    def _forget(self) -> None:
+        self._sent.clear()
+        self._ended.clear()
+        self._summaries.clear()
+
+
+class OurClient(Client):
+    """Asks the orchestrator, by its service."""
+
+    def _connect(self) -> None:
+        self._asked: dict[int, int] = {}
+        self._task_ids: dict[int, tuple[int, int]] = {}
+        self._request = StartTask.Request(user_input=work.user_input(0))
+        self._start = self.waiter.client(
+            StartTask, names.service("start_task"), self._on_response
+        ).handle
+
+    def _submit(self, number: int) -> None:
+        self._request.user_input.problem_short_description = work.text(number)
+        self._asked[self._start.send_request(self._request)] = number
+
+    def _on_response(self, sequence: int, response: Any) -> None:
+        if not response.success:
+            raise RuntimeError(f"a task was refused: {response.message}")
+        id_ = response.task_id
+        self._task_ids[self._asked.pop(sequence)] = (id_.problem_id, id_.iteration_id)
+
+    def _settled(self) -> bool:
+        return not self._asked
+
+    def _check(self, number: int, summary: TaskSummary) -> None:
+        work.check(number, summary)
+        if self._task_ids[number] != (summary.task_id.problem_id, summary.task_id.iteration_id):
+            raise RuntimeError(f"task {number} is {self._task_ids[number]}, but {summary.task_id}")
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._asked.clear()
+        self._task_ids.clear()
