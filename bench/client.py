@@ -20,8 +20,10 @@ from sustainml_orchestrator.ros import names
 _STATUS_AT = 44
 _DESCRIPTION = slice(80, 80 + work.DIGITS)
 _RUNNING = (NodeStatus.TASK_WAITING, NodeStatus.TASK_RUNNING)
-#: In one line of the table, and in its run: a task that takes longer is lost, in s.
+#: A task is lost when none ends for so long, in s.
 _PATIENCE = 30.0
+#: Ends of tasks after which a run has settled, or as many as are in flight.
+_SETTLED = 250
 
 
 @dataclass
@@ -29,8 +31,7 @@ class Load:
     """What came of a run.
 
     Attributes:
-        latencies: from submission to the update that tells the end, in s, of the tasks that
-            ended within the window.
+        latencies: from submission to the update that tells the end, in s, of all tasks.
         rate: tasks that ended within the window, per s.
         submitted: all of them.
         lost: those of which no end was heard.
@@ -105,36 +106,36 @@ class Client:
             if time.monotonic() > deadline:
                 raise RuntimeError("no task comes to its end")
             self._send()
-            in_a_row = in_a_row + 1 if self._drain(0.3) else 0
+            in_a_row = in_a_row + 1 if self._drain(0.3, []) else 0
             self._forget()
 
     def run(self, in_flight: int, window: float, tasks: float = math.inf) -> Load:
         """Keep so many tasks in flight for a window (s), or until so many were submitted.
 
-        Timed from the first ends on, when the pipeline is full.
+        The window opens when the pipeline is full and the first burst has been taken in.
 
         Raises:
             RuntimeError: a result is wrong.
         """
-        load = Load()
+        load = Load(submitted=in_flight)
         for _ in range(in_flight):
             self._send()
-        load.submitted = in_flight
-        opened = 0.0
-        while not opened or (time.perf_counter() < opened + window and load.submitted < tasks):
+        settled = min(in_flight, _SETTLED)
+        opened, before, last = math.inf, 0, time.perf_counter()
+        while (now := time.perf_counter()) < opened + window and load.submitted < tasks:
+            if opened == math.inf and len(load.latencies) >= settled:
+                opened, before = now, len(load.latencies)
             self.waiter.turn(_PATIENCE)
             ended = self._take_ended()
-            if not ended:
-                continue
-            if not opened:
-                opened = time.perf_counter()
-            else:
-                load.latencies += ended
+            if not ended and now > last + _PATIENCE:
+                break
+            last = now if ended else last
             for _ in ended:
                 self._send()
             load.submitted += len(ended)
-        load.rate = len(load.latencies) / (time.perf_counter() - opened)
-        self._drain(_PATIENCE)
+            load.latencies += ended
+        load.rate = (len(load.latencies) - before) / (time.perf_counter() - opened)
+        self._drain(_PATIENCE, load.latencies)
         load.lost = len(self._sent)
         for number, data in self._summaries.items():
             self._check(number, deserialize_message(data, TaskSummary))
@@ -146,11 +147,12 @@ class Client:
         ended, self._ended = self._ended, []
         return [at - self._sent.pop(number) for number, at in ended if number in self._sent]
 
-    def _drain(self, timeout: float) -> bool:
+    def _drain(self, timeout: float, latencies: list[float]) -> bool:
         """Wait for the tasks in flight; whether all came, with no longer gap than this (s)."""
         last = time.monotonic()
         while self._sent or not self._settled():
-            if self._take_ended():
+            if ended := self._take_ended():
+                latencies += ended
                 last = time.monotonic()
             elif time.monotonic() > last + timeout:
                 return False
