@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
 from pathlib import Path
@@ -11,8 +12,10 @@ import typer
 from rich.console import Console
 
 from bench import figures, results
+from bench.asking import Asker
 from bench.figure import Figure
 from bench.table import number, table
+from sustainml_orchestrator.ros import discovery
 
 out = Console()
 
@@ -33,6 +36,7 @@ def main(
     unknown = set(names) - set(figures.NAMES)
     if unknown:
         raise typer.BadParameter(f"no '{min(unknown)}'; there are {', '.join(figures.NAMES)}")
+    _take_profile()
     made: list[Figure] = []
     failed = []
     for name in names:
@@ -52,6 +56,20 @@ def main(
     if failed:
         out.print(f"[red]not measured:[/] {', '.join(failed)}")
         raise typer.Exit(1)
+
+
+def _take_profile() -> None:
+    """Be set up like the modules and front-ends that this process plays.
+
+    The middleware reads its profile with the first participant. Put back afterwards, so that the
+    reference's processes are as rclpy makes them; ours take it by themselves.
+    """
+    before = dict(os.environ)
+    discovery.prefer_profile()
+    with Asker():
+        pass
+    for name in set(os.environ) - set(before):
+        del os.environ[name]
 
 
 def _tell(figure: Figure) -> None:

@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from rclpy.serialization import deserialize_message, serialize_message
-from sustainml_msgs.msg import NodeControl, NodeStatus, SystemState, UserInput
+from sustainml_msgs.msg import NodeStatus, SystemState, UserInput
 from sustainml_msgs.srv import GetTask, ListTasks, StartTask
 
 from bench import work
@@ -93,7 +93,6 @@ class Puppets:
         self._pending = 0
         self._ready = False
         self.waiter.listen(UserInput, names.USER_INPUT, names.DATA_QOS, self._on_task)
-        self.waiter.listen(NodeControl, names.CONTROL, names.CONTROL_QOS, self._on_control)
         self.waiter.listen(SystemState, names.SYSTEM_STATE, names.SYSTEM_STATE_QOS, self._on_state)
         self._start = self.waiter.client(
             StartTask, names.service("start_task"), self._on_response
@@ -199,11 +198,6 @@ class Puppets:
 
     def _on_task(self, data: bytes) -> None:
         self._due.append(data[_IDS])
-
-    def _on_control(self, data: bytes) -> None:
-        command = deserialize_message(data, NodeControl)
-        if command.cmd_task != NodeControl.NO_CMD_TASK:
-            raise RuntimeError(f"the orchestrator has lost what it was told: {command}")
 
     def _on_state(self, data: bytes) -> None:
         self._ready = deserialize_message(data, SystemState).ready
