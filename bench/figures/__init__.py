@@ -19,6 +19,7 @@ NAMES = (
     "latency",
     "throughput",
     "digest",
+    "large",
     "queries",
     "memory",
     "rebuild",
