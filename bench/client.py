@@ -13,6 +13,7 @@ from sustainml_msgs.msg import NodeStatus, TaskSummary, UserInput
 from sustainml_msgs.srv import StartTask
 
 from bench import relay, work
+from bench.processes import Processes
 from bench.waiting import Waiter
 from sustainml_orchestrator.ros import names
 
@@ -33,12 +34,14 @@ class Load:
     Attributes:
         latencies: from submission to the update that tells the end, in s, of all tasks.
         rate: tasks that ended within the window, per s.
+        cpu: of all processes of the system, in s per task.
         submitted: all of them.
         lost: those of which no end was heard.
     """
 
     latencies: list[float] = field(default_factory=list)
     rate: float = 0.0
+    cpu: float = 0.0
     submitted: int = 0
     lost: int = 0
 
@@ -47,10 +50,12 @@ class Client:
     """Submits tasks and hears of their end; one for the reference, `OurClient` for ours.
 
     Args:
-        namespace, domain: where the system is.
+        processes: of the system.
+        namespace, domain: where it is.
     """
 
-    def __init__(self, namespace: str, domain: int | None = None) -> None:
+    def __init__(self, processes: Processes, namespace: str, domain: int | None = None) -> None:
+        self._processes = processes
         self.waiter = Waiter(namespace, domain)
         self._numbers = count(1)
         self._sent: dict[int, float] = {}
@@ -117,7 +122,7 @@ class Client:
         Raises:
             RuntimeError: a result is wrong.
         """
-        load = Load(submitted=in_flight)
+        load, used = Load(submitted=in_flight), self._processes.cpu_seconds()
         for _ in range(in_flight):
             self._send()
         settled = min(in_flight, _SETTLED)
@@ -136,6 +141,7 @@ class Client:
             load.latencies += ended
         load.rate = (len(load.latencies) - before) / (time.perf_counter() - opened)
         self._drain(_PATIENCE, load.latencies)
+        load.cpu = (self._processes.cpu_seconds() - used) / load.submitted
         load.lost = len(self._sent)
         for number, data in self._summaries.items():
             self._check(number, deserialize_message(data, TaskSummary))

@@ -50,6 +50,11 @@ class Processes:
         """Of each process, by name."""
         return self._supervisor.pids
 
+    def cpu_seconds(self) -> float:
+        """CPU time that all of them, and what they started, have used, in s."""
+        everyone = {process.pid for pid in self.pids.values() for process in tree(pid)}
+        return sum(map(cpu_seconds, everyone))
+
     def _hear(self, name: str, text: str) -> None:
         self.lines.append((name, text))
 

@@ -39,9 +39,9 @@ def ours(isolation: str = "thread", **parameters: object) -> Iterator[OurClient]
         for name in MODULES
     )  # fmt: skip
     programs = [orchestrator_program(namespace, **parameters), *modules]
-    with Processes(programs), OrchestratorClient(namespace) as asker:
+    with Processes(programs) as processes, OrchestratorClient(namespace) as asker:
         asker.wait_until_ready(60.0)
-        with OurClient(namespace) as client:
+        with OurClient(processes, namespace) as client:
             client.wait_until_answered()
             yield client
 
@@ -56,7 +56,7 @@ def relay() -> Iterator[Client]:
     ]
     with Processes(programs, {"ROS_DOMAIN_ID": str(number)}) as processes:
         processes.wait_for_line("up", len(programs))
-        with Client(namespace, number) as client:
+        with Client(processes, namespace, number) as client:
             client.wait_until_answered()
             yield client
 

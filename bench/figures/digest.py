@@ -25,7 +25,7 @@ from sustainml_orchestrator.supervisor import Program
 #: Share of a window for one run of one of them.
 _SHARE = 0.4
 #: Tasks of the run that tells how many fit into a window, and the most that may wait.
-_FIRST, _MOST = 200, 9_000
+_FIRST, _MOST = 200, 2_000
 #: Messages on their way: of as many tasks as the orchestrator works on at a time.
 _AHEAD = 100 * MESSAGES_PER_TASK
 

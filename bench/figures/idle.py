@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from bench.asking import fresh_namespace
 from bench.figure import Figure, Run
-from bench.processes import Processes, cpu_seconds, python, tree
+from bench.processes import Processes, python
+from bench.systems import other_domain
 from sustainml_orchestrator.client import OrchestratorClient
-from sustainml_orchestrator.ros import domain
 from sustainml_orchestrator.supervisor import MODULES, Program, programs
 
 #: From ready to quiet, in s: discovery repeats itself for a while.
@@ -23,7 +23,7 @@ def measure(runs: int, window: float, full: bool) -> Iterator[Figure]:
     bare = [Program(name, python("bench.bare_node", name)) for name in MODULES]
     with (
         Processes(ours) as system,
-        Processes(bare, {"ROS_DOMAIN_ID": str(_other_domain())}) as nodes,
+        Processes(bare, {"ROS_DOMAIN_ID": str(other_domain())}) as nodes,
     ):
         nodes.wait_for_line("up", len(bare))
         with OrchestratorClient(namespace) as client:
@@ -34,22 +34,10 @@ def measure(runs: int, window: float, full: bool) -> Iterator[Figure]:
 
 
 def _run(system: Processes, nodes: Processes, window: float) -> Run:
-    before, began = (_used(system), _used(nodes)), time.perf_counter()
+    before, began = (system.cpu_seconds(), nodes.cpu_seconds()), time.perf_counter()
     time.sleep(window)
     took = time.perf_counter() - began
     return Run(*(
-        100 * (_used(which) - used) / took
+        100 * (which.cpu_seconds() - used) / took
         for which, used in zip((system, nodes), before, strict=True)
     ))  # fmt: skip
-
-
-def _used(processes: Processes) -> float:
-    everyone = {p.pid for pid in processes.pids.values() for p in tree(pid)}
-    return sum(map(cpu_seconds, everyone))
-
-
-def _other_domain() -> int:
-    """One that nobody uses, so that the two do not discover each other."""
-    here = domain.current()
-    following = (*range(here + 1, domain.LAST_SAFE + 1), *range(1, here))
-    return next(number for number in following if not domain.participants(number))

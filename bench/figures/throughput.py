@@ -47,6 +47,8 @@ def _figures(load: int, pairs: list[tuple[Load, Load]]) -> Iterator[Figure]:
     if load == _LEAST_AT:
         name = f"throughput, {load:,} in flight, absolute"
         yield Figure(name, "tasks/s", _LEAST, "higher", rates, "value")
+        cpu = [Run(1e3 * ours.cpu, 1e3 * bare.cpu) for ours, bare in pairs]
+        yield Figure(f"CPU of a task, {load:,} in flight", "ms", None, "lower", cpu)
     # All runs together: one alone has too few tasks for the thousandth part.
     latencies = [1e3 * taken for ours, _ in pairs for taken in ours.latencies]
     slow = Run(quantiles(latencies, n=1000)[-1], median(latencies))
