@@ -23,6 +23,8 @@ _DESCRIPTION = slice(80, 80 + work.DIGITS)
 _RUNNING = (NodeStatus.TASK_WAITING, NodeStatus.TASK_RUNNING)
 #: A task is lost when none ends for so long, in s.
 _PATIENCE = 30.0
+#: Requests on their way; more than a service has room for are lost.
+_PENDING = names.SERVICE_QOS.depth // 2
 #: Ends of tasks after which a run has settled, or as many as are in flight.
 _SETTLED = 250
 
@@ -55,7 +57,7 @@ class Client:
     """
 
     def __init__(self, processes: Processes, namespace: str, domain: int | None = None) -> None:
-        self._processes = processes
+        self.processes = processes
         self.waiter = Waiter(namespace, domain)
         self._numbers = count(1)
         self._sent: dict[int, float] = {}
@@ -122,7 +124,7 @@ class Client:
         Raises:
             RuntimeError: a result is wrong.
         """
-        load, used = Load(submitted=in_flight), self._processes.cpu_seconds()
+        load, used = Load(submitted=in_flight), self.processes.cpu_seconds()
         for _ in range(in_flight):
             self._send()
         settled = min(in_flight, _SETTLED)
@@ -141,7 +143,7 @@ class Client:
             load.latencies += ended
         load.rate = (len(load.latencies) - before) / (time.perf_counter() - opened)
         self._drain(_PATIENCE, load.latencies)
-        load.cpu = (self._processes.cpu_seconds() - used) / load.submitted
+        load.cpu = (self.processes.cpu_seconds() - used) / load.submitted
         load.lost = len(self._sent)
         for number, data in self._summaries.items():
             self._check(number, deserialize_message(data, TaskSummary))
@@ -184,6 +186,8 @@ class OurClient(Client):
         ).handle
 
     def _submit(self, number: int) -> None:
+        while len(self._asked) >= _PENDING:
+            self.waiter.turn(1.0)
         self._request.user_input.problem_short_description = work.text(number)
         self._asked[self._start.send_request(self._request)] = number
 

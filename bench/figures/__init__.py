@@ -25,6 +25,7 @@ NAMES = (
     "rebuild",
     "start",
     "idle",
+    "growth",
 )
 
 
