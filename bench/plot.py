@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 #: Latency, memory and throughput of a task: (median ms, p99 ms, tasks/s, MiB).
 Points = Mapping[int, Sequence[float]]
@@ -36,8 +37,10 @@ def _row(axes: Sequence[Axes], points: Points, bare: Points) -> None:
     _draw(latency, points, _MEDIAN, _OURS, "median")
     _draw(latency, bare, _MEDIAN, _BARE, "bare relay, median")
     latency.set(title="latency of a task", ylabel="ms", yscale="log")
+    latency.set_ylim(1, max(100, 2 * max(point[_P99] for point in points.values())))
     _draw(memory, points, _MEMORY, _OURS, "")
     memory.set(title="resident memory of the orchestrator", ylabel="MiB", yscale="log")
+    memory.set_ylim(10, max(1000, 2 * max(point[_MEMORY] for point in points.values())))
     _draw(rate, points, _RATE, _OURS, "ours")
     _draw(rate, bare, _RATE, _BARE, "bare relay")
     rate.set(title="throughput", ylabel="tasks/s")
@@ -45,6 +48,8 @@ def _row(axes: Sequence[Axes], points: Points, bare: Points) -> None:
     for ax in axes:
         ax.set_xscale("log")
         ax.grid(alpha=0.3)
+        ax.yaxis.set_major_formatter("{x:,g}")
+        ax.yaxis.set_minor_formatter(NullFormatter())
     for ax in (latency, rate) if bare else (latency,):
         ax.legend(frameon=False)
 
