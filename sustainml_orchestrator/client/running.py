@@ -75,8 +75,7 @@ def _follow(
             elif feedback is not None:
                 feedback(item.feedback.summary)
     except BaseException:
-        if over is not None:
-            _cancel(sent.result())
+        _cancel(sent)
         raise
     result = over.result().result
     if not result.success:
@@ -92,8 +91,15 @@ def _accepted(sent: Future) -> ClientGoalHandle:
     return handle
 
 
-def _cancel(handle: ClientGoalHandle) -> None:
-    """Cancel a goal, and stay until the server knows."""
+def _cancel(sent: Future) -> None:
+    """Cancel a goal, and stay until the server knows; feedback may overtake its acceptance."""
     done = threading.Event()
-    handle.cancel_goal_async().add_done_callback(lambda _: done.set())
+
+    def answered(_: Future) -> None:
+        if sent.exception() is None and sent.result().accepted:
+            sent.result().cancel_goal_async().add_done_callback(lambda _: done.set())
+        else:
+            done.set()
+
+    sent.add_done_callback(answered)
     done.wait(_CANCEL_WAIT)
