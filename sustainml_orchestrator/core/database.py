@@ -10,6 +10,7 @@ import heapq
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import islice
+from operator import attrgetter
 
 from sustainml_orchestrator.core.errors import OrchestratorError
 from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskId, TaskStatus
@@ -18,6 +19,7 @@ from sustainml_orchestrator.core.iteration import Iteration
 #: Newest request ids remembered, so that a repeated request returns the same task.
 _MAX_REQUEST_IDS = 100_000
 _MAX_ID = 2**32 - 1
+_serial = attrgetter("serial")
 
 
 class _BySerial:
@@ -36,7 +38,7 @@ class _BySerial:
         del self.items[self._position(iteration)]
 
     def _position(self, iteration: Iteration) -> int:
-        return bisect_left(self.items, iteration.serial, key=lambda item: item.serial)
+        return bisect_left(self.items, iteration.serial, key=_serial)
 
 
 class Database:
@@ -133,12 +135,18 @@ class Database:
     ) -> tuple[list[Iteration], int]:
         lists = [self._by_status[status].items for status in wanted]
         total = sum(map(len, lists))
-        merged = heapq.merge(
-            *(reversed(items) if newest_first else items for items in lists),
-            key=lambda item: item.serial,
-            reverse=newest_first,
-        )
-        return list(islice(merged, min(offset, total), min(offset + limit, total))), total
+        start = max(0, total - offset - limit) if newest_first else min(offset, total)
+        stop = max(0, total - offset) if newest_first else min(offset + limit, total)
+
+        def before(serial: int) -> int:
+            return sum(bisect_left(items, serial, key=_serial) for items in lists)
+
+        # Not by merging up to there: that takes the longer the more is stored.
+        first = bisect_left(range(self._next_serial), start, key=before)
+        begins = (bisect_left(items, first, key=_serial) for items in lists)
+        parts = (items[i : i + stop - start] for items, i in zip(lists, begins, strict=True))
+        page = list(islice(heapq.merge(*parts, key=_serial), stop - start))
+        return page[::-1] if newest_first else page, total
 
     def by_request(self, request_id: str) -> TaskId | None:
         """The task that an earlier request of this id started."""

@@ -70,6 +70,25 @@ def test_pages_of_a_problem_and_of_states(filled: Driver) -> None:
     assert ids(filled, 1, [TaskStatus.RUNNING], False, 0, 9) == ([], 0)
 
 
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_pages_of_several_states_are_cut_from_the_whole(core: Driver, newest_first: bool) -> None:
+    for number in range(12):
+        task = core.submit()
+        if number % 3 == 0:
+            core.finish(task)
+        elif number % 3 == 1:
+            core.command(task, TaskCommand.STOP)
+        if number % 4 == 1:
+            core.ask(DeletionRequested, task.task_id.problem_id)
+    both = [TaskStatus.STOPPED, TaskStatus.SUCCEEDED]
+    every, total = ids(core, 0, both, newest_first, 0, 100)
+    assert len(every) == total == 6
+    for offset in range(total + 2):
+        for limit in range(total + 2):
+            page = ids(core, 0, both, newest_first, offset, limit)
+            assert page == (every[offset : offset + limit], total)
+
+
 def test_a_request_id_is_free_again_after_deletion(core: Driver) -> None:
     task = core.submit(request_id="x")
     core.finish(task)
