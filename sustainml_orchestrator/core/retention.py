@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
+
 from sustainml_orchestrator.core.commands import AnnounceSystem, ForgetProblem
 from sustainml_orchestrator.core.database import Database
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.turn import Turn
+
+#: Problems looked up at a time: usually one has to go, but there may be a million.
+_BATCH = 100
 
 
 class Retention:
@@ -32,15 +38,20 @@ class Retention:
         fresh, self._fresh = self._fresh, set()
         if not self._exceeded():
             return
-        for problem_id, problem in list(self._database.problems.items()):
-            if problem_id in fresh or any(item.open for item in problem):
-                continue
-            self._database.delete(problem_id)
-            self._turn.tell(str(problem_id), "forgotten, to make room")
-            self._turn.do(ForgetProblem(problem_id))
-            self._turn.do(AnnounceSystem())
-            if not self._exceeded():
-                return
+        while oldest := list(islice(self._finished(fresh), _BATCH)):
+            for problem_id in oldest:
+                self._database.delete(problem_id)
+                self._turn.tell(str(problem_id), "forgotten, to make room")
+                self._turn.do(ForgetProblem(problem_id))
+                self._turn.do(AnnounceSystem())
+                if not self._exceeded():
+                    return
+
+    def _finished(self, fresh: set[int]) -> Iterator[int]:
+        """Problems of which nothing is open, the oldest first."""
+        for problem_id, problem in self._database.problems.items():
+            if problem_id not in fresh and not any(item.open for item in problem):
+                yield problem_id
 
     def _exceeded(self) -> bool:
         settings, database = self._settings, self._database
