@@ -12,8 +12,9 @@ from bench.client import Client, Load
 from bench.figure import Figure, Run
 
 LOADS = (1, 10, 100, 1_000)
+_WARM_UP_AT = 10
 #: Share of a window for one run at one load.
-_SHARE = 0.4
+_SHARE = 0.3
 _GOAL, _LEAST, _LEAST_AT = 0.8, 300.0, 100
 _STALL = 10.0
 _MANY = 10_000
@@ -35,6 +36,7 @@ def measure(runs: int, window: float, full: bool) -> Iterator[Figure]:
 def _run(system: Callable[[], AbstractContextManager[Client]], window: float) -> list[Load]:
     """A new system at all loads."""
     with system() as client:
+        client.run(_WARM_UP_AT, window)
         return [client.run(load, window) for load in LOADS]
 
 
