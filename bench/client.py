@@ -197,8 +197,8 @@ class OurClient(Client):
     def _on_response(self, sequence: int, response: Any) -> None:
         if not response.success:
             raise RuntimeError(f"a task was refused: {response.message}")
-        id_ = response.task_id
-        self._task_ids[self._asked.pop(sequence)] = (id_.problem_id, id_.iteration_id)
+        if (number := self._asked.pop(sequence, None)) is not None:  # not given up meanwhile
+            self._task_ids[number] = (response.task_id.problem_id, response.task_id.iteration_id)
 
     def _settled(self) -> bool:
         return not self._asked
