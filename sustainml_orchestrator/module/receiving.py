@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rclpy.callback_groups import CallbackGroup
 from rclpy.guard_condition import GuardCondition
 from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
+
+from sustainml_orchestrator.ros.apart import Apart
 
 #: Messages taken from one subscription before the others have their turn.
 _DRAIN = 100
@@ -22,25 +23,12 @@ _DRAIN = 100
 Take = Callable[[bytes], None]
 
 
-class _Apart(CallbackGroup):
-    """What no executor serves."""
-
-    def can_execute(self, entity: object) -> bool:
-        return False
-
-    def beginning_execution(self, entity: object) -> bool:
-        return False
-
-    def ending_execution(self, entity: object) -> None:
-        """Nothing begins, so nothing ends."""
-
-
 class Receiver:
     """Subscriptions to serialized messages, and the wait for them. One thread at a time waits."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._apart = _Apart()
+        self._apart = Apart()
         self._inputs: list[tuple[Subscription, Take]] = []
         self._guard = GuardCondition(None, None, context=node.context)
         self._wait_set: _rclpy.WaitSet | None = None

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from itertools import count
 from typing import Any
-
-from rclpy.executors import Executor
-from rclpy.task import Future
 
 from sustainml_orchestrator.core.commands import Reply
 from sustainml_orchestrator.core.errors import OrchestratorError
@@ -15,26 +12,54 @@ from sustainml_orchestrator.core.events import Event
 from sustainml_orchestrator.core.ids import ErrorCode
 
 
+class Answer:
+    """What a coroutine waits for; given once, then the coroutine goes on.
+
+    Args:
+        wake: called when it is given to a coroutine that the loop does not run itself.
+    """
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._value: Any = None
+        self._given = False
+        self._go_on = wake
+
+    def __await__(self) -> Generator[Answer, None, Any]:
+        while not self._given:
+            yield self
+        return self._value
+
+    def when_given(self, go_on: Callable[[], None]) -> None:
+        """Have this called, in place of `wake`."""
+        self._go_on = go_on
+
+    def give(self, value: Any) -> None:
+        """Answer; what comes after the first time is nothing."""
+        if not self._given:
+            self._given, self._value = True, value
+            self._go_on()
+
+
 class Calls:
     """Pairs requests with the replies of the core.
 
     Args:
         dispatch: gives an event to the core.
-        executor: which resumes a coroutine when its future is done.
-        most: how many may be pending; each one is walked on every spin.
+        wake: makes the executor look at its tasks.
+        most: how many may be pending.
     """
 
     def __init__(
         self,
         dispatch: Callable[[list[Event]], None],
-        executor: Callable[[], Executor | None],
+        wake: Callable[[], None],
         most: Callable[[], int],
     ) -> None:
         self._dispatch = dispatch
-        self._executor = executor
+        self._wake = wake
         self._most = most
         self._numbers = count(1)
-        self._pending: dict[int, Future[Reply]] = {}
+        self._pending: dict[int, Answer] = {}
         self._others = 0
 
     async def ask(self, make: Callable[[int], Event]) -> Any:
@@ -45,11 +70,10 @@ class Calls:
         """
         self.check_room()
         number = next(self._numbers)
-        future: Future[Reply] = Future(executor=self._executor())
-        self._pending[number] = future
+        answer = self._pending[number] = Answer(self._wake)
         try:
             self._dispatch([make(number)])
-            reply = await future
+            reply: Reply = await answer
         finally:
             self._pending.pop(number, None)
         if reply.error is not None:
@@ -75,6 +99,6 @@ class Calls:
 
     def reply(self, reply: Reply) -> None:
         """The core's answer to a call."""
-        future = self._pending.get(reply.call)
-        if future is not None and not future.done():
-            future.set_result(reply)
+        answer = self._pending.get(reply.call)
+        if answer is not None:
+            answer.give(reply)

@@ -15,6 +15,7 @@ from sustainml_msgs.srv import Configure
 from sustainml_orchestrator.core.errors import OrchestratorError
 from sustainml_orchestrator.core.ids import ErrorCode
 from sustainml_orchestrator.ros import names
+from sustainml_orchestrator.ros.calls import Answer
 
 
 class Configuration:
@@ -45,9 +46,8 @@ class Configuration:
                 callback_group=self._group,
             )
         transaction = next(self._transactions) % 2**32
-        done: Future[Any] = Future(executor=self._node.executor)
         request = Configure.Request(transaction_id=transaction, configuration=configuration)
-        answer = await self._call(client, request, done, timeout)
+        answer = await self._call(client, request, timeout)
         if answer is None:
             raise OrchestratorError(
                 ErrorCode.TIMEOUT,
@@ -59,10 +59,9 @@ class Configuration:
             raise OrchestratorError(code or ErrorCode.INTERNAL_ERROR, text)
         return transaction, answer.configuration
 
-    async def _call(
-        self, client: Client, request: Any, done: Future[Any], timeout: float
-    ) -> Any | None:
+    async def _call(self, client: Client, request: Any, timeout: float) -> Any | None:
         """The response, or None when the time is over: no future of rclpy ends by itself."""
+        done = Answer(self._node.executor.wake)
         sent: list[Future[Any]] = []
         deadline = self._clock.now().nanoseconds + int(timeout * 1e9)
 
@@ -70,9 +69,9 @@ class Configuration:
             if not sent and client.service_is_ready():
                 future = client.call_async(request)
                 sent.append(future)
-                future.add_done_callback(lambda f: done.done() or done.set_result(f.result()))
-            elif self._clock.now().nanoseconds >= deadline and not done.done():
-                done.set_result(None)
+                future.add_done_callback(lambda f: done.give(f.result()))
+            elif self._clock.now().nanoseconds >= deadline:
+                done.give(None)
 
         attempt()
         timer = self._node.create_timer(0.05, attempt, self._group, self._clock)

@@ -10,7 +10,6 @@ from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
-from rclpy.task import Future
 from sustainml_msgs.action import RunTask
 from sustainml_msgs.msg import TaskSummary
 
@@ -21,7 +20,7 @@ from sustainml_orchestrator.core.iteration import Iteration
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.states import FINAL_TASKS
 from sustainml_orchestrator.ros import conversions, names
-from sustainml_orchestrator.ros.calls import Calls
+from sustainml_orchestrator.ros.calls import Answer, Calls
 
 #: How a task that did not succeed reads as an error of its goal.
 _CODES = {
@@ -33,7 +32,7 @@ _CODES = {
 class _Goal:
     """A goal under way and the task that it follows now."""
 
-    def __init__(self, handle: ServerGoalHandle, task_id: TaskId, ended: Future[None]) -> None:
+    def __init__(self, handle: ServerGoalHandle, task_id: TaskId, ended: Answer) -> None:
         self.handle = handle
         self.task_id = task_id
         self.ended = ended
@@ -98,7 +97,7 @@ class Goals:
 
     async def _follow(self, handle: ServerGoalHandle, task_id: TaskId) -> Iteration:
         """Wait until the task, and those that follow it by themselves, are over."""
-        goal = _Goal(handle, task_id, Future(executor=self._node.executor))
+        goal = _Goal(handle, task_id, Answer(self._node.executor.wake))
         self._goals.append(goal)
         self._calls.occupy(1)
         try:
@@ -116,13 +115,13 @@ class Goals:
         while True:
             iteration = self._core.database.find(goal.task_id)
             if iteration is None:
-                goal.ended.done() or goal.ended.set_result(None)
+                goal.ended.give(None)
                 return
             if iteration.next_task == NO_TASK or iteration.status is not TaskStatus.SUCCEEDED:
                 break
             goal.task_id = iteration.next_task
-        if iteration.status in FINAL_TASKS and not goal.ended.done():
-            goal.ended.set_result(None)
+        if iteration.status in FINAL_TASKS:
+            goal.ended.give(None)
 
     def tell(self, iteration: Iteration, summary: TaskSummary) -> None:
         """A task changed: feedback for whoever follows it."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from rclpy.node import Node
-from rclpy.subscription import Subscription
+from rclpy.qos import QoSProfile
 from sustainml_msgs.msg import NodeStatus
 
 from sustainml_orchestrator.core.events import (
@@ -17,13 +17,13 @@ from sustainml_orchestrator.core.events import (
 )
 from sustainml_orchestrator.core.pipeline import ModuleSpec, Pipeline
 from sustainml_orchestrator.ros import conversions, names, payloads
-
-#: Messages taken in one wake-up, so that a flood cannot keep services from being answered.
-_MAX_DRAIN = 500
+from sustainml_orchestrator.ros.loop import Loop
 
 
 class Inbox:
     """Subscribes to status and outputs; hands on all that is queued at each wake-up.
+
+    Statuses come first: what a module says of its work is heard before the work ends.
 
     Args:
         dispatch: takes the events of one wake-up.
@@ -33,11 +33,13 @@ class Inbox:
     def __init__(
         self,
         node: Node,
+        loop: Loop,
         pipeline: Pipeline,
         dispatch: Callable[[list[Event]], None],
         dropped: Counter[str],
     ) -> None:
         self._node = node
+        self._loop = loop
         self._dispatch = dispatch
         self._dropped = dropped
         self._subscribe(names.STATUS, NodeStatus, names.STATUS_QOS, self._status)
@@ -52,18 +54,14 @@ class Inbox:
             )
 
     def _subscribe(
-        self, topic: str, message_type: type, qos: object, read: Callable[[bytes], Event | None]
+        self, topic: str, message_type: type, qos: QoSProfile, read: Callable[[bytes], Event | None]
     ) -> None:
-        subscription: Subscription
-
-        def on_message(first: bytes) -> None:
-            events = [e for data in _drain(subscription, first) if (e := read(data)) is not None]
+        def take(messages: list[bytes]) -> None:
+            events = [event for data in messages if (event := read(data)) is not None]
             if events:
                 self._dispatch(events)
 
-        subscription = self._node.create_subscription(
-            message_type, topic, on_message, qos, raw=True
-        )
+        self._loop.subscribe(self._node, message_type, topic, qos, take)
 
     def _status(self, data: bytes) -> StatusReceived | None:
         try:
@@ -90,14 +88,3 @@ def _default(message_type: type) -> bytes:
     from rclpy.serialization import serialize_message
 
     return serialize_message(message_type())
-
-
-def _drain(subscription: Subscription, first: bytes) -> Iterator[bytes]:
-    """The message that woke us, and all that are queued behind it."""
-    yield first
-    for _ in range(_MAX_DRAIN):
-        with subscription.handle:
-            taken = subscription.handle.take_message(subscription.msg_type, True)
-        if taken is None:
-            return
-        yield taken[0]

@@ -20,7 +20,7 @@ import rclpy
 import yaml
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
@@ -58,6 +58,7 @@ from sustainml_orchestrator.ros.diagnostics import Diagnostics
 from sustainml_orchestrator.ros.goals import Goals
 from sustainml_orchestrator.ros.inbox import Inbox
 from sustainml_orchestrator.ros.keeping import Keeper
+from sustainml_orchestrator.ros.loop import Loop
 from sustainml_orchestrator.ros.outbox import Outbox
 from sustainml_orchestrator.ros.peers import Peers, find_peer
 from sustainml_orchestrator.ros.requests import Limits, derive_user_input
@@ -89,7 +90,7 @@ class OrchestratorNode(Node):
     Parameters: see `parameters.TABLE`.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, loop: Loop, **kwargs: Any) -> None:
         super().__init__(names.ORCHESTRATOR, namespace=names.DEFAULT_NAMESPACE, **kwargs)
         settings = Settings()
         self._limits = Limits()
@@ -126,11 +127,11 @@ class OrchestratorNode(Node):
         if self._keeper.place:
             count = sum(map(len, self.core.database.problems.values()))
             self.get_logger().info(f"journal {self._keeper.place}: {count} iterations")
-        self._make_endpoints(pipeline)
+        self._make_endpoints(pipeline, loop)
         self._peers = Peers(self, self.core.database, self.core.session)
         self._carry_out(restored)
 
-    def _make_endpoints(self, pipeline: Pipeline) -> None:
+    def _make_endpoints(self, pipeline: Pipeline, loop: Loop) -> None:
         self._outbox = Outbox(self, self.core)
         self._carry: dict[type, Callable[[Any], None]] = {
             PublishUserInput: self._outbox.publish_user_input,
@@ -147,15 +148,17 @@ class OrchestratorNode(Node):
         }
         self._calls = Calls(
             self.dispatch,
-            lambda: self.executor,
+            loop.wake,
             lambda: int(self.get_parameter("max_pending_calls").value),
         )
         services = Services(
-            self, self.core, self._calls, self._limits, Configuration(self), self.check_admission
-        )
+            self, loop, self.core, self._calls, self._limits, Configuration(self),
+            self.check_admission,
+        )  # fmt: skip
         self._goals = Goals(self, self.core, self._calls, services.submission)
         self._diagnostics = Diagnostics(self, self.core, self._dropped)
-        self._inbox = Inbox(self, pipeline, self.dispatch, self._dropped)
+        self._inbox = Inbox(self, loop, pipeline, self.dispatch, self._dropped)
+        loop.after_turn = self._announce
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = self.create_timer(_BUSY_TICK, self._tick, clock=steady)
         self._matched = -1
@@ -167,7 +170,7 @@ class OrchestratorNode(Node):
     # The loop: events in, commands out #
 
     def dispatch(self, events: list[Event]) -> None:
-        """Handle the events of one wake-up, then do what they lead to."""
+        """Handle events that came together, keep what they change, do what they lead to."""
         now = self._instant()
         commands: list[Command] = []
         for event in events:
@@ -221,6 +224,9 @@ class OrchestratorNode(Node):
     def _carry_out(self, commands: list[Command]) -> None:
         for command in commands:
             self._carry[type(command)](command)
+
+    def _announce(self) -> None:
+        """Tell what has changed in this turn; of each task only how it stands now."""
         if self._changed_tasks:
             self._announce_tasks()
         if self._system_changed:
@@ -336,14 +342,14 @@ def main(args: list[str] | None = None) -> NoReturn:
         signal.signal(number, end)
     discovery.prefer_profile()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    executor = SingleThreadedExecutor()
+    loop = Loop()
     code = 0
     node = None
     try:
-        node = OrchestratorNode()
-        executor.add_node(node)
+        node = OrchestratorNode(loop)
+        loop.add_node(node)
         while not ending:
-            executor.spin_once()  # its timer ends the longest wait
+            loop.spin_once()  # its timer ends the longest wait
     except (StartError, PipelineError, ParameterException, JournalError) as error:
         sys.stderr.write(f"orchestrator: {error}\n")
         code = 1

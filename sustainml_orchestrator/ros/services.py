@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import sustainml_msgs.srv
-from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 
 from sustainml_orchestrator.core import comparison
@@ -28,8 +27,9 @@ from sustainml_orchestrator.core.ids import (
 )
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.ros import conversions, names, requests
-from sustainml_orchestrator.ros.calls import Calls
+from sustainml_orchestrator.ros.calls import Answer, Calls
 from sustainml_orchestrator.ros.configuration import Configuration
+from sustainml_orchestrator.ros.loop import Loop
 from sustainml_orchestrator.ros.requests import Limits, invalid
 
 _DEFAULT_PAGE = 100
@@ -47,6 +47,7 @@ class Services:
     def __init__(
         self,
         node: Node,
+        loop: Loop,
         core: Orchestrator,
         calls: Calls,
         limits: Limits,
@@ -60,17 +61,18 @@ class Services:
         self._configuration = configuration
         self._check_admission = check_admission
         self._author = node.get_fully_qualified_name()
-        group = ReentrantCallbackGroup()
         for name, kind in names.SERVICES.items():
-            node.create_service(
+            loop.serve(
+                node,
                 getattr(sustainml_msgs.srv, kind),
                 names.service(name),
+                names.SERVICE_QOS,
                 self._guarded(name, getattr(self, name)),
-                qos_profile=names.SERVICE_QOS,
-                callback_group=group,
             )
 
-    def _guarded(self, name: str, callback: Callback) -> Callable[[Any, Any], Awaitable[Any]]:
+    def _guarded(
+        self, name: str, callback: Callback
+    ) -> Callable[[Any, Any], Coroutine[Answer, None, Any]]:
         """Whatever happens, the caller is answered and the node goes on."""
 
         async def guard(request: Any, response: Any) -> Any:

@@ -222,11 +222,11 @@ def test_large_texts_do_not_swell_the_lists(framework: Framework) -> None:
 
 
 def test_a_second_orchestrator_refuses_and_says_who_is_there(framework: Framework) -> None:
+    session = framework.puppet.heard["orchestrator/system_state"][-1].session
     second = framework.launch()
     _, log = second.communicate(timeout=20.0)
     assert second.returncode == 1
     line = log.strip().splitlines()[-1]
-    session = framework.puppet.heard["orchestrator/system_state"][-1].session
     assert f"another orchestrator (session {session}" in line and framework.namespace in line
     solve(framework)
 
