@@ -11,7 +11,6 @@ from rclpy.action.server import ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from sustainml_msgs.action import RunTask
-from sustainml_msgs.msg import TaskSummary
 
 from sustainml_orchestrator.core.errors import OrchestratorError
 from sustainml_orchestrator.core.events import TaskCommanded
@@ -123,11 +122,12 @@ class Goals:
         if iteration.status in FINAL_TASKS:
             goal.ended.give(None)
 
-    def tell(self, iteration: Iteration, summary: TaskSummary) -> None:
+    def tell(self, iteration: Iteration) -> None:
         """A task changed: feedback for whoever follows it."""
         for goal in self._goals:
             if goal.task_id == iteration.task_id:
                 if goal.handle.is_active:
+                    summary = conversions.summary_to_msg(self._core, iteration)
                     goal.handle.publish_feedback(RunTask.Feedback(summary=summary))
                 self._advance(goal)
 

@@ -253,14 +253,13 @@ class OrchestratorNode(Node):
 
     def _announce_tasks(self) -> None:
         changed, self._changed_tasks = self._changed_tasks, {}
-        if not (self._outbox.has_listeners or self._goals.followed):
-            return
-        for task_id in changed:
+        heard, followed = self._outbox.has_listeners, self._goals.followed
+        for task_id in changed if heard or followed else ():
             iteration = self.core.database.find(task_id)
-            if iteration is not None:
-                summary = conversions.summary_to_msg(self.core, iteration)
-                self._outbox.announce_task(summary)
-                self._goals.tell(iteration, summary)
+            if iteration is not None and heard:
+                self._outbox.announce_task(iteration)
+            if iteration is not None and followed:
+                self._goals.tell(iteration)
 
     def _announce_system(self) -> None:
         self._system_changed = False

@@ -9,8 +9,9 @@ from sustainml_msgs.msg import NodeControl, SystemState, TaskSummary, UserInput
 import sustainml_orchestrator
 from sustainml_orchestrator.core.commands import PublishBaseline, PublishUserInput, SendControl
 from sustainml_orchestrator.core.ids import TaskStatus
+from sustainml_orchestrator.core.iteration import Iteration
 from sustainml_orchestrator.core.orchestrator import Orchestrator
-from sustainml_orchestrator.ros import conversions, names
+from sustainml_orchestrator.ros import conversions, names, summaries
 from sustainml_orchestrator.ros.payloads import Ids, with_ids
 
 
@@ -60,9 +61,9 @@ class Outbox:
         message.header.stamp = conversions.time_to_msg(self._core.turn.stamp)
         self._control.publish(message)
 
-    def announce_task(self, summary: TaskSummary) -> None:
+    def announce_task(self, iteration: Iteration) -> None:
         """Publish the summary of a task that changed."""
-        self._updates.publish(summary)
+        self._updates.publish(summaries.serialize(self._core, iteration))
 
     @property
     def has_listeners(self) -> bool:

@@ -70,7 +70,17 @@ def _string(data: bytes, at: int) -> tuple[str, int]:
     end = at + 4 + length
     if end > len(data):
         raise BadPayload("a string that is longer than the message")
-    return data[at + 4 : end - 1].decode("utf-8", "replace") if length else "", end
+    encoded = data[at + 4 : end].partition(b"\0")[0]  # that is what a C string holds
+    return encoded.decode("utf-8", "replace"), end
+
+
+#: What follows the names where there is no error_description: alignment, length 1, a zero.
+_NO_TEXT = b"\0\0\0\1\0\0\0\0"
+_PLAIN_TAIL = _STATUS_NUMBERS.size + len(_NO_TEXT)
+_NAMES_AT = _STAMP_AT + _STAMP.size
+_MOST_NAMES = 256
+#: node_name and instance, by the bytes that hold them: they are the same in all of a node's words.
+_names: dict[bytes, tuple[str, str]] = {}
 
 
 def read_status(data: bytes) -> StatusReceived:
@@ -81,16 +91,17 @@ def read_status(data: bytes) -> StatusReceived:
     """
     task_id, attempt, session = read_ids(data)
     try:
-        _, at = _string(data, _STAMP_AT + _STAMP.size)
-        node_name, at = _string(data, at)
-        instance, at = _string(data, at)
-        at += -(at - _BASE) % 8
-        numbers = _STATUS_NUMBERS.unpack_from(data, at)
-        incarnation, last_command, node_status, task_status, try_number, error_code = numbers
-        description, _ = _string(data, at + _STATUS_NUMBERS.size)
+        at = len(data) - _PLAIN_TAIL
+        names, text = None, ""
+        if at >= _NAMES_AT and data.endswith(_NO_TEXT):
+            names = _names.get(data[_NAMES_AT:at])
+        if names is None:
+            names, at, text = _read_texts(data)
+        incarnation, last_command, node_status, task_status, try_number, error_code = (
+            _STATUS_NUMBERS.unpack_from(data, at)
+        )
         return StatusReceived(
-            node_name,
-            instance,
+            *names,
             incarnation,
             last_command,
             NodeStatus(node_status),
@@ -100,16 +111,37 @@ def read_status(data: bytes) -> StatusReceived:
             TaskStatus(task_status),
             try_number,
             error_code,
-            description,
+            text,
         )
     except (struct.error, ValueError) as error:
         raise BadPayload(f"no NodeStatus: {error}") from error
+
+
+def _read_texts(data: bytes) -> tuple[tuple[str, str], int, str]:
+    """Names, where the numbers stand, and error_description of a NodeStatus."""
+    _, at = _string(data, _NAMES_AT)
+    node_name, at = _string(data, at)
+    instance, at = _string(data, at)
+    at += -(at - _BASE) % 8
+    text, end = _string(data, at + _STATUS_NUMBERS.size)
+    names = node_name, instance
+    if end == len(data) == at + _PLAIN_TAIL:
+        if len(_names) >= _MOST_NAMES:
+            _names.clear()
+        _names[data[_NAMES_AT:at]] = names
+    return names, at, text
 
 
 # Walking any message #
 
 #: Walks one field: (data, offset) → offset after it. Raises struct.error or BadPayload.
 Walk = Callable[[bytes, int], int]
+
+
+def _walk_boolean(data: bytes, at: int) -> int:
+    if data[at : at + 1] not in (b"\0", b"\1"):
+        raise BadPayload("a boolean that is neither true nor false, or the message ends too early")
+    return at + 1
 
 
 def _walk_number(size: int) -> Walk:
@@ -156,6 +188,8 @@ def _walk_many(item: Walk, size: int, count: int | None) -> Walk:
 
 def _walk_type(slot: idl.AbstractType) -> Walk:
     if isinstance(slot, idl.BasicType):
+        if slot.typename == "boolean":
+            return _walk_boolean
         return _walk_number(_SIZES[slot.typename])
     if isinstance(slot, idl.AbstractString):
         return _walk_string

@@ -65,6 +65,55 @@ def test_random_bytes_raise_nothing_but_bad_payload(kind: type, data: bytes, hon
             continue
 
 
+edits = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=4)
+
+
+@settings(max_examples=500)
+@given(st.sampled_from(OUTPUTS), texts, st.binary(max_size=20), edits, st.integers(0, 400))
+def test_what_can_be_walked_can_be_deserialized(
+    kind: type, text: str, raw: bytes, changes: list[tuple[int, int]], cut: int
+) -> None:
+    message = kind(extra_data=raw)
+    for name, slot in kind.get_fields_and_field_types().items():
+        if slot == "string":
+            setattr(message, name, text)
+        elif slot == "sequence<string>":
+            setattr(message, name, [text, "", text])
+    data = bytearray(serialize_message(message))
+    for at, value in changes:
+        data[at % len(data)] = value
+    data = bytes(data[: max(cut, 20)] if cut < len(data) // 2 else data)
+    try:
+        facts = conversions.facts(data, kind)
+    except BadPayload:
+        return
+    read = deserialize_message(data, kind)
+    for fact, field in (("model", "model"), ("hw_description", "hw_description")):
+        assert fact not in facts or facts[fact] == getattr(read, field)
+
+
+@settings(max_examples=300)
+@given(texts, texts, edits)
+def test_a_changed_status_is_read_like_its_message_or_not_at_all(
+    name: str, instance: str, changes: list[tuple[int, int]]
+) -> None:
+    message = msg.NodeStatus(node_name=name, instance=instance, last_command=7)
+    plain = serialize_message(message)
+    payloads.read_status(plain)  # its names are known from now on
+    data = bytearray(plain)
+    for at, value in changes:
+        data[at % len(data)] = value
+    try:
+        event = payloads.read_status(bytes(data))
+    except BadPayload:
+        return
+    read = deserialize_message(bytes(data), msg.NodeStatus)
+    assert (event.node_name, event.instance) == (read.node_name, read.instance)
+    assert (event.incarnation, event.last_command) == (read.incarnation, read.last_command)
+    assert (event.try_number, event.error_code) == (read.try_number, read.error_code)
+    assert event.error_description == read.error_description
+
+
 @given(st.integers(0, 400), st.binary(max_size=40))
 def test_a_truncated_message_is_refused(cut: int, raw: bytes) -> None:
     message = msg.MLModel(model="m", raw_model=raw, input_batch=["a", "b"])
