@@ -263,9 +263,9 @@ def number(data: bytes, span: tuple[int, int]) -> float:
     return float(struct.unpack_from("<d", data, span[0])[0])
 
 
-def octets(data: bytes, span: tuple[int, int]) -> bytes:
-    """An uint8[] field of which the span is known."""
-    return data[span[0] + 4 : span[1]]
+def octets(data: bytes, span: tuple[int, int]) -> memoryview:
+    """An uint8[] field of which the span is known; not copied."""
+    return memoryview(data)[span[0] + 4 : span[1]]
 
 
 def without(data: bytes, message_type: type, names: tuple[str, ...]) -> bytes:
