@@ -43,14 +43,17 @@ class Step:
         fed_at: when the oldest of its inputs went out (s, steady).
         due: must be (re)delivered by RESET_TASK as soon as the module is there.
         deliveries: redeliveries since the module last gave word.
-        running_since: when work on this try began, as far as known (s, steady; inf = not yet).
+        waited, worked: s of this try before work on it began, and since then.
+        absent: s for which its module has been gone, although wanted.
+        counted: s of these counted by this life of the orchestrator; kept next at `keep_at`.
         output_due: when the output of a step reported as succeeded must be here (inf = no such).
         started, finished: ns of ROS time, 0 = not yet.
     """
 
     __slots__ = (
-        "deliveries", "due", "error_code", "error_description", "fed_at", "finished", "index",
-        "instance", "output_due", "running_since", "since", "started", "state", "try_number",
+        "absent", "counted", "deliveries", "due", "error_code", "error_description", "fed_at",
+        "finished", "index", "instance", "keep_at", "output_due", "since", "started",
+        "state", "try_number", "waited", "worked",
     )  # fmt: skip
 
     def __init__(self, index: int) -> None:
@@ -61,7 +64,8 @@ class Step:
         self.fed_at = 0.0
         self.due = False
         self.deliveries = 0
-        self.running_since = math.inf
+        self.waited = self.worked = self.absent = 0.0
+        self.counted, self.keep_at = 0.0, 1.0
         self.output_due = math.inf
         self.started = 0
         self.finished = 0

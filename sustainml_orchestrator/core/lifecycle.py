@@ -113,7 +113,7 @@ class Lifecycle:
     def _appear(self, node: Node, event: StatusReceived) -> Instance:
         """A process not known so far."""
         instance = Instance(event.instance, event.incarnation, self._turn.now)
-        was_active = node.active
+        new = node.speaker is None and event.node_status not in ACTIVE_NODES
         if node.retired.pop(event.process, None) is None:  # else both live, with one name
             for other in node.instances.values():
                 if other.name == instance.name:  # it took the place of this one
@@ -124,13 +124,12 @@ class Lifecycle:
         self._retire(node)
         node.instances[event.process] = instance
         node.choose_speaker()
-        if was_active and not node.active:
-            node.unavailable_since = self._turn.now
         self._turn.do(Tell("info", f"{instance.name} appeared as {node.name}"))
         self._turn.do(AnnounceSystem())
         if replaced:
             node.unconfirmed.clear()
             self._settle_by_death(node)
+        if replaced or new:
             self._changes.append(Change(node, NodeChange.RESPAWNED))
         others = [i.name for i in node.instances.values() if i.responsive and i is not instance]
         if others:
@@ -173,7 +172,6 @@ class Lifecycle:
 
     def _change_status(self, node: Node, instance: Instance, event: StatusReceived) -> None:
         now = self._turn.now
-        was_active = node.active
         lost = not instance.responsive
         before = instance.status
         instance.responsive = True
@@ -194,8 +192,6 @@ class Lifecycle:
             node.active_since = now
             node.given_up = False
             self._changes.append(Change(node, NodeChange.ACTIVATED))
-        elif was_active and not node.active:
-            node.unavailable_since = now
         if instance.status is NodeStatus.ERROR:
             self._plan_reset(node)
         self._tell_status(node, instance, lost)
@@ -306,7 +302,7 @@ class Lifecycle:
         return self._changes
 
     def _notice_loss(self, node: Node) -> None:
-        now, lost, was_active = self._turn.now, False, node.active
+        now, lost = self._turn.now, False
         for instance in node.instances.values():
             silence = now - instance.last_seen
             if instance.responsive and silence > self._settings.heartbeat_timeout:
@@ -317,8 +313,6 @@ class Lifecycle:
                 self._turn.tell(node.name, text)
         if lost:
             node.choose_speaker()
-            if was_active and not node.active:
-                node.unavailable_since = now
             if not node.responsive:
                 node.unconfirmed.clear()
                 self._settle_by_death(node)

@@ -85,7 +85,6 @@ class Node:
         retired: (name, incarnation) of processes that were forgotten, and when (s, steady).
         speaker: the instance whose status counts; None while never seen.
         active_since: when it last became able to take work (s, steady).
-        unavailable_since: since when it cannot, although wanted (s, steady).
         resets: by the orchestrator since it last did well; `next_reset` when the next is due.
         given_up: in error for good: a person must reset it.
         rung: how far up the recovery ladder is climbed: 0 nothing, 1 reset, 2 terminate.
@@ -100,7 +99,6 @@ class Node:
         self.retired: dict[tuple[str, int], float] = {}
         self.speaker: Instance | None = None
         self.active_since = now
-        self.unavailable_since = now
         self.pending: PendingCommand | None = None
         self.resets = 0
         self.next_reset = 0.0

@@ -1,7 +1,7 @@
 """Iterations as plain records and back, and how an orchestrator goes on from them.
 
 The pure counterpart of the journal: what is worth keeping is decided here, where and how in
-`sustainml_orchestrator.journal`. Deadlines are not kept: a restored task gets them anew.
+`sustainml_orchestrator.journal`. Deadlines are kept as the time that a step has taken.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from sustainml_orchestrator.core import clocks
 from sustainml_orchestrator.core.commands import Command
 from sustainml_orchestrator.core.events import OptimisationGoal
 from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskId, TaskStatus
@@ -135,13 +136,14 @@ def _instances_from_text(text: str) -> tuple[str, ...]:
 
 
 def _pack_open(step: Step) -> bytes:
+    """Where a step that has ended tells when, an open one tells what time it has taken."""
     return _PACKED.pack(
         _SHOWN_AS[step.state],
         min(step.try_number, 255),
         0,
         1 if step.instance else 0,
         step.started,
-        step.finished,
+        step.finished if step.state >= StepState.DONE else clocks.pack(step),
     )
 
 
@@ -199,7 +201,8 @@ def _open_steps(packed: bytes, names: tuple[str, ...], outputs: list[bytes | Non
         step = Step(index)
         step.state = StepState.PENDING if outputs[index] is None else StepState.DONE
         step.try_number, step.instance = tries, names[index]
-        step.started, step.finished = started, finished
+        step.started, step.finished = started, max(finished, 0)
+        clocks.unpack(step, finished)
         steps.append(step)
     return steps
 
@@ -249,7 +252,7 @@ def resume(
             tasks.waiting.add(task)
         else:
             tasks.running[task.task_id] = task
-            tasks.steps.begin(task, redeliver=True)
+            tasks.steps.resume(task)
     for task in unfinished:
         _settle(orchestrator, task, task.task_id in without_credentials)
     return turn.commands

@@ -19,7 +19,8 @@ class Settings:
         resend_period: between two sendings of a command that is not yet confirmed.
         bring_up_wait: longest wait of a module for those it depends on, at bring-up.
         ack_timeout: longest silence about a step whose inputs are complete.
-        queue_timeout: longest stay of a step in the queue of its module.
+        queue_timeout: longest time of one try before its module works on it; work that the module
+            gives back without being told to counts as waiting.
         node_lost_timeout: how long an admitted task waits for a module that is gone.
         max_resets: resets of a node in error before a person must look at it.
         max_redeliveries_per_tick: pace of redelivery.

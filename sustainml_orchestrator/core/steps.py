@@ -2,7 +2,8 @@
 
 Delivery is at least once, results exactly once. A step whose module should have it but gives no
 word is delivered again (RESET_TASK, same try: a module that has it repeats what it said); one that
-fails or takes too long gets another try; no state is without a deadline.
+fails or takes too long gets another try; no state is without a deadline: `clocks` counts how long
+a try has waited and was worked on, and for how long its module has been gone.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from sustainml_orchestrator.core import clocks
 from sustainml_orchestrator.core.commands import AnnounceTask, SaveIteration, Tell
 from sustainml_orchestrator.core.database import Database
 from sustainml_orchestrator.core.events import StatusReceived
@@ -28,10 +30,17 @@ _MAX_DELIVERIES = 3
 #: on another topic than its status and may come a little later.
 _IDLE_GRACE = 1.0
 
+#: An orchestrator that was started so short a time ago (s) may not have heard of every module.
+_BEGINNING = 3.0
+
 #: A node that came up so short a time ago (s) may not be matched with all its sources yet, and
 #: miss what they send: the first redelivery to it comes after this patience (s).
 _FRESH = 15.0
 _FRESH_PATIENCE = 1.0
+
+#: The orchestrator ticks several times a second. After a longer pause (s) it stood still itself,
+#: and nobody is to blame for what did not happen in the meantime.
+_LONGEST_TICK = 2.0
 
 _WORDS = {TaskStatus.WAITING: StepMove.ACCEPT, TaskStatus.RUNNING: StepMove.RUN}
 
@@ -59,6 +68,7 @@ class Steps:
         self._database = database
         self._fail_task = fail_task
         self._budget = settings.max_redeliveries_per_tick
+        self._begun = self._ticked = math.nan
 
     # Moving #
 
@@ -78,6 +88,12 @@ class Steps:
             redeliver: its user input went out before, so modules must be told to fetch it.
         """
         for step in task.steps:
+            clocks.start(step)
+        self.resume(task, redeliver)
+
+    def resume(self, task: Iteration, redeliver: bool = True) -> None:
+        """Let the steps of a task go on; what their modules owe is asked for again."""
+        for step in task.steps:
             if step.state is StepState.DONE:
                 continue
             step.deliveries = 0
@@ -94,7 +110,7 @@ class Steps:
     def _rewind(self, task: Iteration, step: Step, redeliver: bool) -> None:
         """Let a step begin anew: READY if its inputs are here, else PENDING."""
         step.state = move(STEP_MOVES, step.state, StepMove.REWIND)
-        step.output_due = step.running_since = math.inf
+        step.output_due = math.inf
         self._complete_inputs(task, step, redeliver)
 
     def _complete_inputs(self, task: Iteration, step: Step, redeliver: bool) -> None:
@@ -125,26 +141,37 @@ class Steps:
             if step.output_due == math.inf:
                 step.output_due = self._turn.now + self._settings.ack_timeout
         elif status in _WORDS:
-            self._hear_progress(task, step, _WORDS[status])
+            self._hear_progress(task, step, event)
         elif step.state in OPEN_STEPS:
             self._hear_given_back(task, step, event)
 
-    def _hear_progress(self, task: Iteration, step: Step, word: StepMove) -> None:
+    def _hear_progress(self, task: Iteration, step: Step, event: StatusReceived) -> None:
+        word = _WORDS[event.task_status]
         step.deliveries = 0
         step.due = False
         if (step.state, word) not in STEP_MOVES:
             return  # a repeated word
         if word is StepMove.RUN:
             step.started = step.started or self._turn.stamp
-            step.running_since = min(step.running_since, self._turn.now)
+        else:
+            clocks.begin_anew(step)
         self._move(task, step, word)
 
     def _hear_given_back(self, task: Iteration, step: Step, event: StatusReceived) -> None:
         """It was returned, or dropped without our wish: the module gets it again by and by.
 
-        Not at once, since one that has no room now would only return it again.
+        Not at once, since one that has no room now would only return it again; and not for ever.
         """
-        due = step.due
+        node = self._lifecycle.nodes[step.index]
+        due, limit = step.due, self._settings.queue_timeout
+        if node.desired_active and not node.rung:  # else it was told to
+            clocks.begin_anew(step)
+        step.worked = 0.0
+        if node.desired_active and step.waited >= limit:
+            why = event.error_description or "no reason given"
+            text = f"gave it back again and again for {limit:g} s (queue_timeout): {why}"
+            self.retry(task, step, ErrorCode.TIMEOUT, text)
+            return
         self._redeliver_later(task, step)
         if step.state is StepState.READY:
             step.due = due
@@ -169,6 +196,7 @@ class Steps:
             return
         step.try_number += 1
         step.deliveries = 0
+        clocks.start(step)
         self._turn.tell(str(task.task_id), f"{spec.name} try {step.try_number}: {text}")
         self._turn.do(
             Tell("warning", f"task {task.task_id}: {spec.name} failed ({text}); trying again")
@@ -194,7 +222,7 @@ class Steps:
             self._move(task, step, StepMove.REDELIVER)
         step.due = True
         step.since = self._turn.now
-        step.output_due = step.running_since = math.inf
+        step.output_due = math.inf
 
     def _complete(self, task: Iteration, step: Step) -> bool:
         """Whether all inputs of a step are here."""
@@ -224,6 +252,8 @@ class Steps:
     def node_activated(self, task: Iteration, step: Step, node: Node) -> None:
         """A node began to take work: what it owes from before must be delivered again."""
         if step.state in OPEN_STEPS and step.fed_at < node.active_since:
+            if step.state is StepState.RUNNING:
+                step.worked = 0.0  # it was dropped
             self._redeliver_later(task, step)
 
     def node_respawned(self, task: Iteration, step: Step, node: Node) -> None:
@@ -231,6 +261,8 @@ class Steps:
         if step.state is StepState.RUNNING:
             text = f"the process of {node.name} died while it worked on the task"
             self.retry(task, step, ErrorCode.NODE_UNAVAILABLE, text)
+        else:
+            clocks.begin_anew(step)  # it may have worked on it for an earlier orchestrator
 
     def node_given_up(self, task: Iteration, step: Step, node: Node) -> None:
         """No reset brought the node out of its error."""
@@ -240,13 +272,28 @@ class Steps:
 
     # Time #
 
-    def refill(self) -> None:
-        """A tick begins: so many redeliveries may go out."""
+    def tick(self, tasks: list[Iteration]) -> None:
+        """Look at every open step of these running tasks."""
+        now = self._turn.now
+        if math.isnan(self._ticked):
+            self._begun = self._ticked = now
+        elapsed = min(now - self._ticked, _LONGEST_TICK)
+        self._ticked = now
         self._budget = self._settings.max_redeliveries_per_tick
+        for task in tasks:
+            for step in task.steps:
+                if step.state in OPEN_STEPS:
+                    self._watch(task, step, min(elapsed, now - step.since))
+                    if task.status is not TaskStatus.RUNNING:
+                        break  # the step failed, and so did its task
 
-    def watch(self, task: Iteration, step: Step) -> None:
-        """Look at the deadline of an open step."""
+    def _watch(self, task: Iteration, step: Step, elapsed: float) -> None:
+        """Look at the deadlines of an open step after so many s more."""
         node = self._lifecycle.nodes[step.index]
+        if clocks.count(step, node, elapsed):
+            self._turn.do(SaveIteration(task.task_id))
+        if node.desired_active and self._overdue(task, step, node):
+            return
         if not node.active:
             self._wait_for(task, step, node)
         elif step.due:
@@ -258,6 +305,22 @@ class Steps:
         else:
             self._watch_state(task, step, node)
 
+    def _overdue(self, task: Iteration, step: Step, node: Node) -> bool:
+        """Give a step that waited or was worked on for too long another try, or fail it."""
+        timeout, queue_timeout = node.spec.timeout, self._settings.queue_timeout
+        # READY in a live node is no place to stay: either it is delivered, or that is in vain.
+        waits = step.state is StepState.ACCEPTED or not node.active
+        if step.state is StepState.RUNNING:
+            if step.worked < timeout:
+                return False
+            text = f"did not finish within {timeout:g} s; raise its timeout in the pipeline"
+        elif waits and step.waited >= queue_timeout:
+            text = f"did not begin within {queue_timeout:g} s (queue_timeout)"
+        else:
+            return False
+        self.retry(task, step, ErrorCode.TIMEOUT, text)
+        return True
+
     def _watch_state(self, task: Iteration, step: Step, node: Node) -> None:
         age = self._turn.now - step.since
         if step.state is StepState.READY:
@@ -267,30 +330,19 @@ class Steps:
             if age >= patience:
                 self._deliver(task, step, node)
             return
-        spec = node.spec
-        worked = self._turn.now - step.running_since
-        if step.state is StepState.RUNNING and worked >= spec.timeout:
-            text = f"did not finish within {spec.timeout:g} s; raise its timeout in the pipeline"
-            self.retry(task, step, ErrorCode.TIMEOUT, text)
-        elif step.state is StepState.ACCEPTED and age >= self._settings.queue_timeout:
-            text = f"did not begin within {self._settings.queue_timeout:g} s (queue_timeout)"
-            self.retry(task, step, ErrorCode.TIMEOUT, text)
-        elif node.status is NodeStatus.IDLE and node.speaker is not None:
+        if node.status is NodeStatus.IDLE and node.speaker is not None:
             idle = self._turn.now - max(node.speaker.since, step.since)
             if idle >= _IDLE_GRACE + self._settings.resend_period and len(node.instances) == 1:
-                # It may work all the same, and say so again: its time goes on.
-                running_since = step.running_since
-                self._redeliver_later(task, step)
-                step.running_since = running_since
+                self._redeliver_later(task, step)  # it may work all the same: its time goes on
 
     def _wait_for(self, task: Iteration, step: Step, node: Node) -> None:
         if not node.desired_active or node.status is NodeStatus.INITIALIZING:
-            return  # stopped on purpose: without limit; initialising has a deadline of its own
+            return  # stopped on purpose: without limit; else it has other deadlines
         if node.given_up:
             self.node_given_up(task, step, node)
             return
-        absence = self._turn.now - max(node.unavailable_since, step.since)
-        if absence >= self._settings.node_lost_timeout:
+        begins = self._turn.now - self._begun < _BEGINNING
+        if step.absent >= self._settings.node_lost_timeout and not begins:
             text = f"{node.describe(self._turn.now)}, or raise node_lost_timeout"
             self.fail(task, step, ErrorCode.NODE_UNAVAILABLE, text)
 

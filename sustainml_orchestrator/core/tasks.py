@@ -378,13 +378,7 @@ class Tasks:
 
     def tick(self) -> None:
         """Look at every open step."""
-        self.steps.refill()
-        for task in list(self.running.values()):
-            for step in task.steps:
-                if step.state in OPEN_STEPS:
-                    self.steps.watch(task, step)
-                    if task.status is not TaskStatus.RUNNING:
-                        break  # the step failed, and so did its task
+        self.steps.tick(list(self.running.values()))
 
 
 def _permitted(status: TaskStatus) -> str:

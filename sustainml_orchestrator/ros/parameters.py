@@ -47,7 +47,7 @@ TABLE: tuple[Spec, ...] = (
     _seconds("resend_period", 0.5, "between two sendings of a command not yet confirmed"),
     _seconds("bring_up_wait", 2.0, "longest wait of a module for those it depends on"),
     _seconds("ack_timeout", 5.0, "longest silence about a step whose inputs are complete"),
-    _seconds("queue_timeout", 3600.0, "longest stay of a step in the queue of its module",
+    _seconds("queue_timeout", 3600.0, "longest time before a module works on a step for good",
              30 * 86400.0),
     _seconds("node_lost_timeout", 60.0, "how long an admitted task waits for a lost module"),
     Spec("max_resets", 3, "resets of a node in error before a person must look at it", 0, 1000),

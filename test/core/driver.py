@@ -32,7 +32,8 @@ from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.turn import Instant
 
 SESSION = 7
-PIPELINE = Path(__file__).parents[2] / "config" / "pipeline.yaml"
+_DATA = yaml.safe_load((Path(__file__).parents[2] / "config" / "pipeline.yaml").read_text())
+PIPELINE = Pipeline.from_data(_DATA, "pipeline.yaml")
 C = TypeVar("C", bound=Command)
 
 
@@ -40,9 +41,8 @@ class Driver:
     """A core, a clock, and the modules' side of the conversation."""
 
     def __init__(self, **settings: object) -> None:
-        data = yaml.safe_load(PIPELINE.read_text())
         self.core = Orchestrator(
-            pipeline=Pipeline.from_data(data, "pipeline.yaml"),
+            pipeline=PIPELINE,
             settings=Settings(**settings),  # type: ignore[arg-type]
             session=SESSION,
             derive=lambda payload, models, left, previous: payload + b"'",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from driver import SESSION, Driver
 
 from sustainml_orchestrator.core.commands import PublishUserInput, SendControl
@@ -86,6 +87,66 @@ def test_a_module_without_room_is_neither_flooded_nor_reset(core: Driver) -> Non
         TaskStatus.RUNNING,
         1,
     )
+
+
+@pytest.mark.parametrize("before", [None, TaskStatus.WAITING, TaskStatus.RUNNING])
+@pytest.mark.parametrize("code", [ErrorCode.NO_ERROR, ErrorCode.RESOURCE_EXHAUSTED])
+def test_what_is_given_back_for_ever_ends_with_the_reason(
+    core: Driver, before: TaskStatus | None, code: ErrorCode
+) -> None:
+    """The module answers promptly whenever it is asked, but never does the work."""
+    core.core.settings.queue_timeout = 100.0
+    task = core.submit()
+    core.output("app_requirements", task)
+    core.output("ml_model_metadata", task)
+    begun, core.commands = core.now, []
+    while task.open:
+        assert core.now - begun < 2 * 130
+        for name, try_number in resets(core):
+            assert name == "hw_constraints"
+            if before is not None:
+                core.word(name, task, before, try_number=try_number)
+                core.beat(3.0)
+            text = {"error_code": code, "error_description": "no room"}
+            core.word(name, task, TaskStatus.RETURNED, try_number=try_number, **text)
+        core.forget()
+        core.beat(0.5)
+    assert task.outcome_reason.startswith("hw_constraints after 2 tries: ")
+    if before or code:
+        assert task.error_code is ErrorCode.TIMEOUT
+        given_back = "gave it back again and again for 100 s (queue_timeout): no room"
+        never_begun = "did not begin within 100 s (queue_timeout)"
+        assert task.outcome_reason.partition(": ")[2] in (given_back, never_begun)
+
+
+def test_work_given_back_on_request_does_not_count(core: Driver) -> None:
+    """A person stopped the module after hours of work: no deadline has passed by that."""
+    core.core.settings.queue_timeout = 100.0
+    task = core.submit()
+    core.output("app_requirements", task)
+    core.output("ml_model_metadata", task)
+    core.word("hw_constraints", task, TaskStatus.RUNNING)
+    core.beat(200.0)
+    core.core.lifecycle.by_name["hw_constraints"].desired_active = False
+    core.word("hw_constraints", task, TaskStatus.RETURNED)
+    core.core.lifecycle.by_name["hw_constraints"].desired_active = True
+    core.beat(1.0)
+    core.word("hw_constraints", task, TaskStatus.WAITING)
+    core.beat(90.0)
+    assert step_of(core, task, "hw_constraints").try_number == 1
+
+
+def test_a_module_that_initialises_for_ever_is_not_awaited_for_ever(core: Driver) -> None:
+    core.core.settings.queue_timeout = 500.0
+    task = core.submit()
+    core.output("app_requirements", task)
+    core.output("ml_model_metadata", task)
+    begun = core.now
+    while task.open:
+        assert core.now - begun < 1100
+        core.status("hw_constraints", NodeStatus.INITIALIZING)
+        core.beat(0.5)
+    assert "did not begin within 500 s (queue_timeout)" in task.outcome_reason
 
 
 def test_a_node_that_calls_itself_idle_at_work_meets_its_deadline(core: Driver) -> None:
