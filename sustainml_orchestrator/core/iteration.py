@@ -46,13 +46,14 @@ class Step:
         waited, worked: s of this try before work on it began, and since then.
         absent: s for which its module has been gone, although wanted.
         counted: s of these counted by this life of the orchestrator; kept next at `keep_at`.
+        processes: that gave word of having it, and were not asked again since.
         output_due: when the output of a step reported as succeeded must be here (inf = no such).
         started, finished: ns of ROS time, 0 = not yet.
     """
 
     __slots__ = (
         "absent", "counted", "deliveries", "due", "error_code", "error_description", "fed_at",
-        "finished", "index", "instance", "keep_at", "output_due", "since", "started",
+        "finished", "index", "instance", "keep_at", "output_due", "processes", "since", "started",
         "state", "try_number", "waited", "worked",
     )  # fmt: skip
 
@@ -66,6 +67,7 @@ class Step:
         self.deliveries = 0
         self.waited = self.worked = self.absent = 0.0
         self.counted, self.keep_at = 0.0, 1.0
+        self.processes: tuple[tuple[str, int], ...] = ()
         self.output_due = math.inf
         self.started = 0
         self.finished = 0

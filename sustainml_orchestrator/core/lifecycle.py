@@ -171,7 +171,7 @@ class Lifecycle:
             self._last_command_id = last_command
 
     def _change_status(self, node: Node, instance: Instance, event: StatusReceived) -> None:
-        now = self._turn.now
+        now, was_active = self._turn.now, node.active
         lost = not instance.responsive
         before = instance.status
         instance.responsive = True
@@ -188,11 +188,11 @@ class Lifecycle:
             return  # IDLE ↔ RUNNING: everyday life, told with the next periodic state
         self._turn.tell(node.name, f"{before.name} → {instance.status.name} ({instance.name})")
         self._turn.do(AnnounceSystem())
-        if node.active and not (lost and before in ACTIVE_NODES):
+        if node.active and not was_active and not (lost and before in ACTIVE_NODES):
             node.active_since = now
             node.given_up = False
             self._changes.append(Change(node, NodeChange.ACTIVATED))
-        if instance.status is NodeStatus.ERROR:
+        if instance.status is node.status is NodeStatus.ERROR:
             self._plan_reset(node)
         self._tell_status(node, instance, lost)
 

@@ -128,6 +128,16 @@ class Node:
         """Whether it can be given work."""
         return self.status in ACTIVE_NODES
 
+    @property
+    def idle_since(self) -> float:
+        """Since when none of its processes has changed its status (s, steady)."""
+        return max(i.since for i in self.instances.values() if i.responsive)
+
+    def hosts(self, process: tuple[str, int]) -> bool:
+        """Whether this process of it is alive."""
+        instance = self.instances.get(process)
+        return instance is not None and instance.responsive
+
     def choose_speaker(self) -> None:
         """Let the most capable responsive instance speak; the latest among equals."""
         self.speaker = max(

@@ -106,7 +106,10 @@ class Orchestrator:
         for change in changes:
             self.tasks.react(change)
         if event.task_id != NO_TASK:
-            self.tasks.hear(event)
+            if self.lifecycle.by_name[event.node_name].hosts(event.process):
+                self.tasks.hear(event)
+            else:
+                self.tasks.dropped["status of a process that is gone"] += 1
         if not self.operations.idle:
             self.operations.advance()
 

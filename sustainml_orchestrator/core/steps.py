@@ -42,6 +42,9 @@ _FRESH_PATIENCE = 1.0
 #: and nobody is to blame for what did not happen in the meantime.
 _LONGEST_TICK = 2.0
 
+#: Processes remembered per step; more are a spoofer's.
+_MAX_PROCESSES = 16
+
 _WORDS = {TaskStatus.WAITING: StepMove.ACCEPT, TaskStatus.RUNNING: StepMove.RUN}
 
 
@@ -110,7 +113,7 @@ class Steps:
     def _rewind(self, task: Iteration, step: Step, redeliver: bool) -> None:
         """Let a step begin anew: READY if its inputs are here, else PENDING."""
         step.state = move(STEP_MOVES, step.state, StepMove.REWIND)
-        step.output_due = math.inf
+        step.output_due, step.processes = math.inf, ()
         self._complete_inputs(task, step, redeliver)
 
     def _complete_inputs(self, task: Iteration, step: Step, redeliver: bool) -> None:
@@ -149,6 +152,8 @@ class Steps:
         word = _WORDS[event.task_status]
         step.deliveries = 0
         step.due = False
+        if event.process not in step.processes:
+            step.processes = (*step.processes, event.process)[-_MAX_PROCESSES:]
         if (step.state, word) not in STEP_MOVES:
             return  # a repeated word
         if word is StepMove.RUN:
@@ -222,7 +227,7 @@ class Steps:
             self._move(task, step, StepMove.REDELIVER)
         step.due = True
         step.since = self._turn.now
-        step.output_due = math.inf
+        step.output_due, step.processes = math.inf, ()
 
     def _complete(self, task: Iteration, step: Step) -> bool:
         """Whether all inputs of a step are here."""
@@ -330,10 +335,20 @@ class Steps:
             if age >= patience:
                 self._deliver(task, step, node)
             return
-        if node.status is NodeStatus.IDLE and node.speaker is not None:
-            idle = self._turn.now - max(node.speaker.since, step.since)
-            if idle >= _IDLE_GRACE + self._settings.resend_period and len(node.instances) == 1:
+        if not any(map(node.hosts, step.processes)):
+            self._lose(task, step, node)
+        elif node.status is NodeStatus.IDLE:
+            idle = self._turn.now - max(node.idle_since, step.since)
+            if idle >= _IDLE_GRACE + self._settings.resend_period:
                 self._redeliver_later(task, step)  # it may work all the same: its time goes on
+
+    def _lose(self, task: Iteration, step: Step, node: Node) -> None:
+        """The process that had the step is lost, another one can take it."""
+        if step.state is StepState.RUNNING:
+            text = f"the process of {node.name} was lost while it worked on the task"
+            self.retry(task, step, ErrorCode.NODE_UNAVAILABLE, text)
+        else:
+            self._redeliver_later(task, step)
 
     def _wait_for(self, task: Iteration, step: Step, node: Node) -> None:
         if not node.desired_active or node.status is NodeStatus.INITIALIZING:

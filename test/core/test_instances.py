@@ -1,0 +1,155 @@
+"""Several live processes of one module: one that is lost leaves its work to the others."""
+
+from __future__ import annotations
+
+import pytest
+from driver import SESSION, Driver
+
+from sustainml_orchestrator.core.commands import SendControl
+from sustainml_orchestrator.core.events import StatusReceived, TimePassed
+from sustainml_orchestrator.core.ids import (
+    NO_TASK,
+    ErrorCode,
+    NodeStatus,
+    TaskCommand,
+    TaskStatus,
+)
+from sustainml_orchestrator.core.iteration import Iteration, Step
+
+MODULE = "hw_constraints"
+#: More than one process of MODULE, by name and incarnation.
+ONE, TWO = (f"/sustainml/{MODULE}", 1), ("/sustainml/twin", 2)
+
+
+def say(
+    core: Driver,
+    process: tuple[str, int],
+    status: NodeStatus = NodeStatus.IDLE,
+    task: Iteration | None = None,
+    word: TaskStatus = TaskStatus.RUNNING,
+    try_number: int = 1,
+) -> None:
+    """A process says something of itself, or of its work on a task."""
+    about = (task.task_id, task.attempt, SESSION) if task else (NO_TASK, 0, 0)
+    last = core.core.lifecycle.last_id
+    core.give(StatusReceived(MODULE, *process, last, status, *about, word, try_number))
+
+
+def pass_time(core: Driver, seconds: float, *alive: tuple[tuple[str, int], NodeStatus]) -> None:
+    """Time passes with heartbeats of the other modules, and of these processes."""
+    for _ in range(round(seconds / 0.5)):
+        for process, status in alive:
+            say(core, process, status)
+        core.beat(0.5, silent=(MODULE,))
+
+
+def resets(core: Driver) -> list[int]:
+    """Tries of every RESET_TASK sent."""
+    sent = [c for c in core.find(SendControl) if c.cmd_task is TaskCommand.RESET]
+    assert {c.target for c in sent} <= {MODULE}
+    return [c.try_number for c in sent]
+
+
+@pytest.fixture
+def task(core: Driver) -> Iteration:
+    """A task that only waits for MODULE, of which two processes live."""
+    task = core.submit()
+    core.output("app_requirements", task)
+    core.output("ml_model_metadata", task)
+    say(core, ONE)
+    say(core, TWO)
+    core.forget()
+    return task
+
+
+def step_of(core: Driver, task: Iteration) -> Step:
+    return task.steps[core.names.index(MODULE)]
+
+
+def test_the_loss_of_one_at_work_uses_up_a_try_and_the_other_takes_over(
+    core: Driver, task: Iteration
+) -> None:
+    say(core, ONE, NodeStatus.RUNNING, task)
+    pass_time(core, 5.0, (TWO, NodeStatus.IDLE))
+    assert step_of(core, task).try_number == 2
+    assert resets(core) == [2]
+    say(core, TWO, NodeStatus.RUNNING, task, try_number=2)
+    pass_time(core, 20.0, (TWO, NodeStatus.RUNNING))
+    assert step_of(core, task).instance == TWO[0]
+    core.output(MODULE, task)
+    assert task.status is TaskStatus.RUNNING and task.outputs[core.names.index(MODULE)]
+
+
+def test_a_task_that_kills_one_process_after_the_other_ends(core: Driver, task: Iteration) -> None:
+    say(core, ONE, NodeStatus.RUNNING, task)
+    pass_time(core, 5.0, (TWO, NodeStatus.IDLE))
+    say(core, TWO, NodeStatus.RUNNING, task, try_number=2)
+    pass_time(core, 2.0, (TWO, NodeStatus.RUNNING))
+    third = (ONE[0], 3)  # the supervisor has started the first one again
+    pass_time(core, 5.0, (third, NodeStatus.IDLE))
+    assert (task.status, task.error_code) == (TaskStatus.ERROR, ErrorCode.NODE_UNAVAILABLE)
+    assert task.outcome_reason == (
+        f"{MODULE} after 2 tries: the process of {MODULE} was lost while it worked on the task"
+    )
+
+
+def test_a_respawn_beside_a_live_one_is_a_loss_too(core: Driver, task: Iteration) -> None:
+    say(core, ONE, NodeStatus.RUNNING, task)
+    say(core, (ONE[0], 9), NodeStatus.INACTIVE)
+    core.give(TimePassed())
+    assert step_of(core, task).try_number == 2
+
+
+def test_what_was_only_queued_there_is_delivered_again_with_the_same_try(
+    core: Driver, task: Iteration
+) -> None:
+    say(core, ONE, NodeStatus.RUNNING, task, TaskStatus.WAITING)
+    pass_time(core, 5.0, (TWO, NodeStatus.RUNNING))
+    assert step_of(core, task).try_number == 1
+    assert resets(core) == [1]
+
+
+def test_work_that_the_other_does_as_well_goes_on(core: Driver, task: Iteration) -> None:
+    say(core, ONE, NodeStatus.RUNNING, task)
+    say(core, TWO, NodeStatus.RUNNING, task)
+    pass_time(core, 20.0, (TWO, NodeStatus.RUNNING))
+    assert step_of(core, task).try_number == 1
+    assert not resets(core)
+
+
+def test_one_that_comes_back_rejoins_and_its_stale_word_is_dropped(
+    core: Driver, task: Iteration
+) -> None:
+    """Frozen, then woken: the other one has the step by now."""
+    say(core, ONE, NodeStatus.RUNNING, task)
+    pass_time(core, 5.0, (TWO, NodeStatus.IDLE))
+    say(core, TWO, NodeStatus.RUNNING, task, try_number=2)
+    say(core, ONE, NodeStatus.RUNNING, task)
+    say(core, ONE, NodeStatus.RUNNING, task, TaskStatus.ERROR)
+    step = step_of(core, task)
+    assert (step.try_number, step.instance) == (2, TWO[0])
+    assert core.core.lifecycle.by_name[MODULE].hosts(ONE)
+
+
+def test_both_idle_means_that_the_step_was_dropped(core: Driver, task: Iteration) -> None:
+    say(core, ONE, NodeStatus.RUNNING, task, TaskStatus.WAITING)
+    say(core, ONE)
+    pass_time(core, 3.0, (ONE, NodeStatus.IDLE), (TWO, NodeStatus.IDLE))
+    assert resets(core) == [1]
+
+
+def test_word_from_beyond_the_grave_is_dropped(core: Driver, task: Iteration) -> None:
+    say(core, (ONE[0], 9))
+    say(core, ONE, NodeStatus.RUNNING, task)
+    assert core.core.tasks.dropped["status of a process that is gone"] == 1
+    assert not step_of(core, task).instance
+
+
+def test_one_in_error_is_no_error_of_the_module(core: Driver, task: Iteration) -> None:
+    """Nor does it use up the resets of those that work."""
+    core.core.settings.max_resets = 0
+    say(core, ONE, NodeStatus.RUNNING, task)
+    say(core, TWO, NodeStatus.ERROR)
+    pass_time(core, 5.0, (ONE, NodeStatus.RUNNING), (TWO, NodeStatus.ERROR))
+    node = core.core.lifecycle.by_name[MODULE]
+    assert task.open and node.active and not node.given_up
