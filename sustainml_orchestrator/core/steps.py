@@ -38,10 +38,6 @@ _BEGINNING = 3.0
 _FRESH = 15.0
 _FRESH_PATIENCE = 1.0
 
-#: The orchestrator ticks several times a second. After a longer pause (s) it stood still itself,
-#: and nobody is to blame for what did not happen in the meantime.
-_LONGEST_TICK = 2.0
-
 #: Processes remembered per step; more are a spoofer's.
 _MAX_PROCESSES = 16
 
@@ -282,7 +278,7 @@ class Steps:
         now = self._turn.now
         if math.isnan(self._ticked):
             self._begun = self._ticked = now
-        elapsed = min(now - self._ticked, _LONGEST_TICK)
+        elapsed = now - self._ticked
         self._ticked = now
         self._budget = self._settings.max_redeliveries_per_tick
         for task in tasks:

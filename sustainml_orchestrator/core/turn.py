@@ -10,6 +10,11 @@ from sustainml_orchestrator.core.commands import Command
 #: Moves remembered for the story that an error tells.
 STORY_LENGTH = 4096
 
+#: Something happens several times a second, if only that time passes. After a longer pause (s)
+#: the orchestrator stood still itself (frozen, or starved), and knows of nothing that was said
+#: to it meanwhile: for the core no more than this has passed, and nobody missed a deadline.
+LONGEST_PAUSE = 2.0
+
 
 class Instant(NamedTuple):
     """A moment, on both clocks.
@@ -28,13 +33,18 @@ class Turn:
 
     def __init__(self) -> None:
         self.now = 0.0
+        self._steady: float | None = None
         self.stamp = 0
         self.commands: list[Command] = []
         self._story: deque[tuple[float, str, str]] = deque(maxlen=STORY_LENGTH)
 
     def begin(self, now: Instant) -> None:
-        """Start a new turn. The steady clock never runs backwards, whatever the caller says."""
-        self.now = max(self.now, now.steady)
+        """Start a new turn. `now` never runs backwards, whatever the caller says."""
+        if self._steady is None:
+            self.now = self._steady = now.steady
+        pause = max(now.steady - self._steady, 0.0)
+        self._steady += pause
+        self.now += min(pause, LONGEST_PAUSE)
         self.stamp = now.stamp
         self.commands = []
 

@@ -7,9 +7,9 @@ from driver import Driver
 from simulation.memory import Memory
 
 from sustainml_orchestrator.core import clocks
-from sustainml_orchestrator.core.commands import Command, SaveIteration
+from sustainml_orchestrator.core.commands import Command, SaveIteration, SendControl, Tell
 from sustainml_orchestrator.core.events import Event, TimePassed
-from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus, TaskId, TaskStatus
+from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus, TaskCommand, TaskId, TaskStatus
 from sustainml_orchestrator.core.iteration import Iteration, Step
 from sustainml_orchestrator.core.turn import Instant
 
@@ -171,11 +171,17 @@ def test_what_is_quick_is_not_kept_more_often(core: Driver) -> None:
 
 
 def test_an_orchestrator_that_stood_still_blames_nobody(core: Driver) -> None:
+    """Neither a step for its deadline, nor a node for its heartbeat or a command."""
     task = core.submit()
     for name in core.names[:2]:
         core.output(name, task)
     core.word("hw_constraints", task, TaskStatus.RUNNING)
+    core.command(task, TaskCommand.PREEMPT)
+    core.word("hw_constraints", task, TaskStatus.RUNNING)
     core.give(TimePassed(), 0.1)
+    core.forget()
     core.give(TimePassed(), 10_000.0)
     core.beat(1.0)
     assert task.steps[core.names.index("hw_constraints")].try_number == 1
+    assert core.core.lifecycle.ready
+    assert not core.find(Tell) and not core.find(SendControl)
