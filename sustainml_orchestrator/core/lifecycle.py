@@ -191,9 +191,8 @@ class Lifecycle:
         if node.active and not was_active and not (lost and before in ACTIVE_NODES):
             node.active_since = now
             node.given_up = False
+            node.next_reset = None
             self._changes.append(Change(node, NodeChange.ACTIVATED))
-        if instance.status is node.status is NodeStatus.ERROR:
-            self._plan_reset(node)
         self._tell_status(node, instance, lost)
 
     def _tell_status(self, node: Node, instance: Instance, lost: bool) -> None:
@@ -348,9 +347,8 @@ class Lifecycle:
         elif status is NodeStatus.INACTIVE:
             if self._may_start(node):
                 self.command(node, NodeCommand.START)
-        elif status is NodeStatus.ERROR and not node.given_up and self._turn.now >= node.next_reset:
-            node.resets += 1
-            self.command(node, NodeCommand.RESET)
+        elif status is NodeStatus.ERROR and not node.given_up:
+            self._recover(node)
 
     def _may_start(self, node: Node) -> bool:
         """In pipeline order where the others come up, without them after `bring_up_wait`."""
@@ -359,13 +357,18 @@ class Lifecycle:
             return True
         return all(self.nodes[i].active for i in self._sources[node.spec.index])
 
-    def _plan_reset(self, node: Node) -> None:
+    def _recover(self, node: Node) -> None:
+        """Reset a node in error after a pause that doubles with every reset in vain."""
         if node.resets >= self._settings.max_resets:
             node.given_up = True
             self._changes.append(Change(node, NodeChange.GIVEN_UP))
             self._turn.do(Tell("error", f"{node.describe(self._turn.now)}; no reset helped"))
-        else:
+        elif node.next_reset is None:
             node.next_reset = self._turn.now + 2.0**node.resets
+        elif self._turn.now >= node.next_reset:
+            node.resets += 1
+            node.next_reset = None
+            self.command(node, NodeCommand.RESET)
 
 
 def _reached(last: int, command_id: int) -> bool:

@@ -85,7 +85,8 @@ class Node:
         retired: (name, incarnation) of processes that were forgotten, and when (s, steady).
         speaker: the instance whose status counts; None while never seen.
         active_since: when it last became able to take work (s, steady).
-        resets: by the orchestrator since it last did well; `next_reset` when the next is due.
+        resets: by the orchestrator since it last did well.
+        next_reset: when the next one is due (s, steady); None = not planned.
         given_up: in error for good: a person must reset it.
         rung: how far up the recovery ladder is climbed: 0 nothing, 1 reset, 2 terminate.
         unconfirmed: (command id, when sent) of task commands.
@@ -101,7 +102,7 @@ class Node:
         self.active_since = now
         self.pending: PendingCommand | None = None
         self.resets = 0
-        self.next_reset = 0.0
+        self.next_reset: float | None = None
         self.given_up = False
         self.rung = 0
         self.unconfirmed: deque[tuple[int, float]] = deque(maxlen=2000)

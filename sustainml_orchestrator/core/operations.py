@@ -120,7 +120,7 @@ class Operations:
             node.desired_active = desired
             self._turn.do(SaveNode(node.name, desired))
         if command is NodeCommand.RESET:
-            node.resets, node.given_up, node.rung = 0, False, 0
+            node.resets, node.next_reset, node.given_up, node.rung = 0, None, False, 0
         if effect is Effect.NOTHING:
             return None
         if node.pending is not None and node.pending.command is command:

@@ -97,6 +97,20 @@ def test_errors_are_reset_with_growing_pauses_then_given_up(core: Driver) -> Non
     assert not node.given_up and node.resets == 0
 
 
+def test_a_node_that_stays_in_error_is_reset_no_faster_or_more_often(core: Driver) -> None:
+    """It obeys and fails at once: nobody sees it initialise."""
+    times = []
+    for _ in range(200):
+        last = core.core.lifecycle.last_id
+        core.status("hw_resources", NodeStatus.ERROR, error_code=1, last_command=last)
+        core.forget()
+        core.give(TimePassed(), 0.1)
+        times += [core.now for name, what in told(core) if name == "hw_resources"]
+    pauses = [b - a for a, b in zip(times, times[1:], strict=False)]
+    assert [round(pause) for pause in pauses] == [2, 4]
+    assert core.core.lifecycle.by_name["hw_resources"].given_up
+
+
 def test_a_task_command_not_confirmed_climbs_the_ladder(core: Driver) -> None:
     task = core.submit()
     node = core.core.lifecycle.by_name["hw_constraints"]
