@@ -44,5 +44,5 @@ class WaitingQueue:
         while True:
             _, ticket, iteration = heapq.heappop(self._heap)
             if self._places.get(iteration) == ticket:
-                del self._places[iteration]
+                self.remove(iteration)
                 return iteration

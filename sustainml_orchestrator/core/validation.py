@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from sustainml_orchestrator.core.ids import NO_TASK, TaskId, TaskStatus
 from sustainml_orchestrator.core.iteration import Iteration, Step
@@ -32,80 +31,113 @@ def validate(core: Orchestrator) -> None:
         for task in problem:
             _check_task(core, task)
     _check_nodes(core)
+    _check_memory(core)
 
 
 def _check_database(core: Orchestrator) -> None:
-    database, problems = core.database, core.database.problems
-    tasks = [task for problem in problems.values() for task in problem]
-    places = [TaskId(p, i) for p, problem in problems.items() for i in range(1, len(problem) + 1)]
-    _require(core, [task.task_id for task in tasks] == places, "the place of a task is its id")
-    payload_bytes = sum(len(t.user_input) + sum(len(o) for o in t.outputs if o) for t in tasks)
-    _require(core, payload_bytes == database.payload_bytes, "payload bytes are counted")
-    _require(core, len({task.revision for task in tasks}) == len(tasks), "revisions are unique")
-    _require(core, all(t.revision <= database.revision for t in tasks), "revisions are past")
-    _require(core, all(p < database.next_problem_id for p in problems), "ids are not reused")
-    everything, total = database.page(0, (), False, 0, len(tasks) + 1)
-    _require(core, total == len(tasks) and set(everything) == set(tasks), "all are listed")
-    _require(core, all(a.serial < b.serial for a, b in pairwise(everything)), "by creation")
+    database = core.database
+    tasks: list[Iteration] = []
+    for problem_id, problem in database.problems.items():
+        if problem_id >= database.next_problem_id:
+            _broken(core, "ids are not reused")
+        for number, task in enumerate(problem, 1):
+            if task.task_id != (problem_id, number):
+                _broken(core, "the place of a task is its id", task)
+        tasks += problem
+    payload_bytes = sum([len(t.user_input) + sum([len(o) for o in t.outputs if o]) for t in tasks])
+    if payload_bytes != database.payload_bytes:
+        _broken(core, "payload bytes are counted")
+    revisions = {task.revision for task in tasks}
+    if len(revisions) != len(tasks) or max(revisions, default=0) > database.revision:
+        _broken(core, "revisions are unique and past")
+    tasks.sort(key=lambda task: task.serial)
+    if any(a.serial == b.serial for a, b in zip(tasks, tasks[1:], strict=False)):
+        _broken(core, "every task has a serial of its own")
+    if database.page(0, (), False, 0, len(tasks) + 1) != (tasks, len(tasks)):
+        _broken(core, "all are listed, by creation")
     for status in TaskStatus:
         listed, _ = database.page(0, [status], False, 0, len(tasks) + 1)
-        expected = [task for task in everything if task.status is status]
-        _require(core, listed == expected, f"those of status {status.name} are listed")
-    of_status = database.count
-    _require(core, len(core.tasks.running) == of_status(TaskStatus.RUNNING), "RUNNING ones run")
-    _require(core, len(core.tasks.waiting) == of_status(TaskStatus.WAITING), "WAITING ones wait")
+        if listed != [task for task in tasks if task.status is status]:
+            _broken(core, f"those of status {status.name} are listed")
+    if len(core.tasks.running) != database.count(TaskStatus.RUNNING):
+        _broken(core, "RUNNING ones run")
+    if len(core.tasks.waiting) != database.count(TaskStatus.WAITING):
+        _broken(core, "WAITING ones wait")
 
 
 def _check_task(core: Orchestrator, task: Iteration) -> None:
-    subject = str(task.task_id)
     running = core.tasks.running.get(task.task_id) is task
-    _require(core, running == (task.status is TaskStatus.RUNNING), "runs iff RUNNING", subject)
-    queued = task in core.tasks.waiting
-    _require(core, queued == (task.status is TaskStatus.WAITING), "queued iff WAITING", subject)
-    _require(core, bool(task.steps) == task.open, "has steps iff open", subject)
-    if task.status is TaskStatus.SUCCEEDED:
-        _require(core, None not in task.outputs, "succeeded with every output", subject)
-    if running:
-        _require(core, None in task.outputs, "runs while something is missing", subject)
+    if running != (task.status is TaskStatus.RUNNING):
+        _broken(core, "runs iff RUNNING", task)
+    if (task in core.tasks.waiting) != (task.status is TaskStatus.WAITING):
+        _broken(core, "queued iff WAITING", task)
+    if bool(task.steps) != task.open:
+        _broken(core, "has steps iff open", task)
+    if task.status is TaskStatus.SUCCEEDED and None in task.outputs:
+        _broken(core, "succeeded with every output", task)
+    if running and None not in task.outputs:
+        _broken(core, "runs while something is missing", task)
     for other, later in ((task.base_task, False), (task.next_task, True)):
         if other != NO_TASK:
-            _require(core, core.database.find(other) is not None, f"{other} is there", subject)
-            _require(core, other.problem_id == task.task_id.problem_id, "one problem", subject)
-            _require(core, (other > task.task_id) == later, "base before, next after", subject)
+            _check_relative(core, task, other, later)
     for step in task.steps:
         _check_step(core, task, step)
 
 
+def _check_relative(core: Orchestrator, task: Iteration, other: TaskId, later: bool) -> None:
+    if core.database.find(other) is None:
+        _broken(core, f"{other} is there", task)
+    if other.problem_id != task.task_id.problem_id or (other > task.task_id) != later:
+        _broken(core, f"{other} is of its problem, base before and next after it", task)
+
+
 def _check_step(core: Orchestrator, task: Iteration, step: Step) -> None:
-    subject = str(task.task_id)
-    done = task.outputs[step.index] is not None
-    _require(core, done == (step.state is StepState.DONE), "DONE iff stored", subject)
-    limit = core.pipeline.modules[step.index].max_tries
-    _require(core, 1 <= step.try_number <= limit, "tries within limits", subject)
-    if task.status is not TaskStatus.RUNNING:
+    if (task.outputs[step.index] is not None) != (step.state is StepState.DONE):
+        _broken(core, "DONE iff stored", task)
+    if not 1 <= step.try_number <= core.pipeline.modules[step.index].max_tries:
+        _broken(core, "tries within limits", task)
+    if len(step.processes) > _MAX_PROCESSES:
+        _broken(core, "few processes have a step", task)
+    if min(step.waited, step.worked, step.absent) < 0:
+        _broken(core, "clocks count upwards", task)
+    if task.status is not TaskStatus.RUNNING or step.state > StepState.RUNNING:
+        return
+    if step.state is StepState.ACCEPTED or step.state is StepState.RUNNING:
+        if step.due or not step.processes:
+            _broken(core, "whoever has a step is known, and not asked to take it", task)
         return
     complete = all(task.outputs[i] is not None for i in core.pipeline.sources[step.index])
-    if step.state is StepState.READY:
-        _require(core, complete, "READY with all inputs", subject)
-    if step.state is StepState.PENDING:
-        _require(core, not complete, "PENDING for want of inputs", subject)
-    elif step.state is not StepState.READY:
-        _require(core, not step.due, "nothing to deliver of what the module has", subject)
+    if complete != (step.state is StepState.READY):
+        _broken(core, "READY with all inputs, PENDING for want of some", task)
 
 
 def _check_nodes(core: Orchestrator) -> None:
     for node in core.lifecycle.nodes:
-        _require(core, len(node.instances) <= _MAX_PROCESSES, "few instances", node.name)
-        _require(core, len(node.retired) <= _MAX_PROCESSES, "few retired", node.name)
-        _require(core, len(node.unconfirmed) <= _MAX_UNCONFIRMED, "few commands", node.name)
-        speaks = node.speaker is None or node.speaker in node.instances.values()
-        _require(core, speaks, "speaks for itself", node.name)
-        settled = node.pending is not None and node.pending.outcome is not None
-        _require(core, not settled, "what is settled is not pending", node.name)
-    _require(core, len(core.tasks.dropped) <= _MAX_REASONS, "few reasons for dropping")
+        if max(len(node.instances), len(node.retired)) > _MAX_PROCESSES:
+            _broken(core, f"{node.name} has few processes")
+        if len(node.unconfirmed) > _MAX_UNCONFIRMED:
+            _broken(core, f"few commands to {node.name} are remembered")
+        if node.speaker is not None and node.speaker not in node.instances.values():
+            _broken(core, f"{node.name} speaks for itself")
+        if node.pending is not None and node.pending.outcome is not None:
+            _broken(core, f"what {node.name} has settled is not pending")
+        if not 0 <= node.resets <= core.settings.max_resets:
+            _broken(core, f"{node.name} is reset a few times at most")
 
 
-def _require(core: Orchestrator, holds: bool, what: str, subject: str = "") -> None:
-    if not holds:
-        story = "\n".join(core.turn.story(subject))
-        raise BrokenInvariant(f"{subject or 'the state'}: not so: {what}\n{story}")
+def _check_memory(core: Orchestrator) -> None:
+    """What is remembered beside the tasks themselves is bounded by them, or by a number."""
+    database, tasks = core.database, core.tasks
+    stored = sum(map(len, database.problems.values()))
+    if len(database._requests) > stored or len(database._previous) > stored:
+        _broken(core, "nothing is remembered of tasks that are gone")
+    if len(tasks.waiting._heap) > 2 * len(tasks.waiting) + 64:
+        _broken(core, "few ghosts in the queue")
+    if len(tasks.dropped) > _MAX_REASONS:
+        _broken(core, "few reasons for dropping")
+
+
+def _broken(core: Orchestrator, what: str, task: Iteration | None = None) -> NoReturn:
+    subject = str(task.task_id) if task else ""
+    story = "\n".join(core.turn.story(subject))
+    raise BrokenInvariant(f"{subject or 'the state'}: not so: {what}\n{story}")
