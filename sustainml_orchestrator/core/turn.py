@@ -12,8 +12,9 @@ STORY_LENGTH = 4096
 
 #: Something happens several times a second, if only that time passes. After a longer pause (s)
 #: the orchestrator stood still itself (frozen, or starved), and knows of nothing that was said
-#: to it meanwhile: for the core no more than this has passed, and nobody missed a deadline.
+#: to it meanwhile: for the core no more than a moment (s) has passed, and nobody is to blame.
 LONGEST_PAUSE = 2.0
+_MOMENT = 0.25
 
 
 class Instant(NamedTuple):
@@ -44,7 +45,7 @@ class Turn:
             self.now = self._steady = now.steady
         pause = max(now.steady - self._steady, 0.0)
         self._steady += pause
-        self.now += min(pause, LONGEST_PAUSE)
+        self.now += pause if pause <= LONGEST_PAUSE else _MOMENT
         self.stamp = now.stamp
         self.commands = []
 

@@ -51,7 +51,13 @@ def _check_database(core: Orchestrator) -> None:
     if len(revisions) != len(tasks) or max(revisions, default=0) > database.revision:
         _broken(core, "revisions are unique and past")
     tasks.sort(key=lambda task: task.serial)
-    if any(a.serial == b.serial for a, b in zip(tasks, tasks[1:], strict=False)):
+    _check_lists(core, tasks)
+
+
+def _check_lists(core: Orchestrator, tasks: list[Iteration]) -> None:
+    """All of them are found where they are looked for."""
+    database = core.database
+    if len({task.serial for task in tasks}) != len(tasks):
         _broken(core, "every task has a serial of its own")
     if database.page(0, (), False, 0, len(tasks) + 1) != (tasks, len(tasks)):
         _broken(core, "all are listed, by creation")

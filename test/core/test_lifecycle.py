@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from driver import Driver
 
@@ -106,7 +108,7 @@ def test_a_node_that_stays_in_error_is_reset_no_faster_or_more_often(core: Drive
         core.forget()
         core.give(TimePassed(), 0.1)
         times += [core.now for name, what in told(core) if name == "hw_resources"]
-    pauses = [b - a for a, b in zip(times, times[1:], strict=False)]
+    pauses = [b - a for a, b in pairwise(times)]
     assert [round(pause) for pause in pauses] == [2, 4]
     assert core.core.lifecycle.by_name["hw_resources"].given_up
 
