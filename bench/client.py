@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
 from sustainml_msgs.msg import NodeStatus, TaskSummary, UserInput
 from sustainml_msgs.srv import StartTask
@@ -22,8 +21,6 @@ from sustainml_orchestrator.ros import names
 _STATUS_AT = 44
 _DESCRIPTION = slice(80, 80 + work.DIGITS)
 _RUNNING = (NodeStatus.TASK_WAITING, NodeStatus.TASK_RUNNING)
-#: Processes that compete for few cores may not let us run while 1,000 updates come in.
-_DEEP = QoSProfile(depth=10_000)
 #: A task is lost when none ends for so long, in s.
 _PATIENCE = 30.0
 #: Requests on their way; more than a service has room for are lost.

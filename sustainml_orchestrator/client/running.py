@@ -41,7 +41,7 @@ def run_task(
         goal_service_qos_profile=names.SERVICE_QOS,
         result_service_qos_profile=names.SERVICE_QOS,
         cancel_service_qos_profile=names.SERVICE_QOS,
-        feedback_sub_qos_profile=names.TASK_UPDATES_QOS,
+        feedback_sub_qos_profile=names.SERVICE_QOS,
     )
     try:
         connection.find(

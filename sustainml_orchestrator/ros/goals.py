@@ -67,7 +67,7 @@ class Goals:
             goal_service_qos_profile=names.SERVICE_QOS,
             result_service_qos_profile=names.SERVICE_QOS,
             cancel_service_qos_profile=names.SERVICE_QOS,
-            feedback_pub_qos_profile=names.TASK_UPDATES_QOS,
+            feedback_pub_qos_profile=names.SERVICE_QOS,
         )
 
     @property

@@ -67,7 +67,8 @@ CONTROL_QOS = _reliable(2000)
 STATUS_QOS = _reliable(5000)
 #: user_input, baselines and outputs
 DATA_QOS = _reliable(1000)
-TASK_UPDATES_QOS = _reliable(1000)
+#: A task has some 20 updates, and a busy listener may not run for a second.
+TASK_UPDATES_QOS = _reliable(10_000)
 SYSTEM_STATE_QOS = _reliable(1, DurabilityPolicy.TRANSIENT_LOCAL)
 #: services, the action's services and its feedback, on both sides
 SERVICE_QOS = _reliable(1000)

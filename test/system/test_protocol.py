@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from itertools import product
 
 import pytest
+import rclpy
 from puppet import PATIENCE, Framework, Puppet, copy_ids
 from sustainml_msgs import msg
 from sustainml_msgs.msg import ErrorCode, NodeControl, NodeStatus
 from whole import wait_for
+
+from sustainml_orchestrator.ros import names
 
 
 @pytest.fixture(scope="module")
@@ -330,6 +333,32 @@ def test_the_final_state_of_every_task_is_announced(puppet: Puppet) -> None:
         assert revisions == sorted(revisions)
         last = mine[-1]
         assert (last.task_status, last.model) == (3, f"model {number}")
+
+
+def test_a_listener_that_did_not_run_meanwhile_hears_of_every_end(puppet: Puppet) -> None:
+    sleeper = rclpy.create_node("sleeper", namespace=puppet.node.get_namespace(),
+                                context=puppet.context)  # fmt: skip
+    topic, qos = names.TASK_UPDATES, names.TASK_UPDATES_QOS
+    asleep = sleeper.create_subscription(msg.TaskSummary, topic, lambda _: None, qos)
+    wait_for(lambda: sleeper.count_publishers(asleep.topic_name), PATIENCE)
+    updates = puppet.heard["orchestrator/task_updates"]
+    before, ids = len(updates), set()
+    for _ in range(4):
+        user_input = msg.UserInput(problem_definition="meanwhile")
+        sent = [puppet.send("start_task", user_input=user_input) for _ in range(90)]
+        for future in sent:
+            wait_for(future.done, PATIENCE)
+            puppet.finish(puppet.input_of(future.result().task_id))
+            ids.add(future.result().task_id.problem_id)
+    wait_for(lambda: ids <= {u.task_id.problem_id for u in updates if u.task_status == 3})
+    assert len(updates) - before > 1000  # more than it had room for, once
+    heard = set()
+    with asleep.handle:
+        while taken := asleep.handle.take_message(msg.TaskSummary, False):
+            if taken[0].task_status == NodeStatus.TASK_SUCCEEDED:
+                heard.add(taken[0].task_id.problem_id)
+    assert heard == ids
+    sleeper.destroy_node()
 
 
 def test_a_repeated_request_is_one_task(puppet: Puppet) -> None:
