@@ -25,10 +25,16 @@ N = 10000
 simulate: build ## run N random schedules of faults through the core, on all cores (N=1000000)
 	$(RUN) python test/core/simulation --count $(N) $(ARGS)
 
+# in a domain of its own
+ALONE = @. ./env.sh && export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST \
+	ROS_DOMAIN_ID="$$(python scripts/free_domain.py)" && exec
+
 MINUTES = 10
 chaos: build ## kill and freeze processes at random while tasks flow (MINUTES=10 ARGS="--seed 7")
-	@. ./env.sh && export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ROS_DOMAIN_ID="$$(python scripts/free_domain.py)" && \
-	exec python test/system/chaos.py --minutes $(MINUTES) $(ARGS)
+	$(ALONE) python test/system/chaos.py --minutes $(MINUTES) $(ARGS)
+
+load: build ## a thousand tasks at once, three times; 10,000 that wait (ARGS="--tasks 5000")
+	$(ALONE) python test/system/load.py $(ARGS)
 
 BENCH = @. ./env.sh && export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST \
 	ROS_DOMAIN_ID="$$(python scripts/free_domain.py)" && exec python -m bench
@@ -54,4 +60,4 @@ clean: ## remove all that was made, for every ROS 2
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help build demo up test simulate chaos bench bench-full bench-compare lint clean
+.PHONY: help build demo up test simulate chaos load bench bench-full bench-compare lint clean

@@ -59,6 +59,7 @@ from sustainml_orchestrator.ros.goals import Goals
 from sustainml_orchestrator.ros.inbox import Inbox
 from sustainml_orchestrator.ros.keeping import Keeper
 from sustainml_orchestrator.ros.loop import Loop
+from sustainml_orchestrator.ros.memory import Memory
 from sustainml_orchestrator.ros.outbox import Outbox
 from sustainml_orchestrator.ros.peers import Peers, find_peer
 from sustainml_orchestrator.ros.requests import Limits, derive_user_input
@@ -159,6 +160,7 @@ class OrchestratorNode(Node):
         self._diagnostics = Diagnostics(self, self.core, self._dropped)
         self._inbox = Inbox(self, loop, pipeline, self.dispatch, self._dropped)
         loop.after_turn = self._announce
+        self._memory = Memory()
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = self.create_timer(_BUSY_TICK, self._tick, clock=steady)
         self._matched = -1
@@ -279,6 +281,7 @@ class OrchestratorNode(Node):
         if now >= self._diagnostics_due:
             self._diagnostics_due = now + _DIAGNOSTICS_PERIOD
             self._diagnostics.publish(self._keeper.failed)
+            self._memory.look(self.core.database.payload_bytes)
             peer = self._peers.look()
             if peer:
                 raise StartError(peer)

@@ -1,10 +1,13 @@
 """A module that does what the problem text says: fail:NAME, hang:NAME, once:NAME, crash:NAME.
 
+work:10-50 has every module work for 10 to 50 ms, fill:1000 has it add 1000 bytes to its output.
 Its output carries the text of all its inputs, so that a mix-up of tasks would show.
 """
 
 import json
 import os
+import random
+import re
 import sys
 import time
 
@@ -30,6 +33,12 @@ def marks(message: object) -> list[str]:
     return json.loads(bytes(message.extra_data))["marks"]
 
 
+def numbers(word: str, text: str) -> list[int]:
+    """What stands behind a word of the text; nothing when it is not there."""
+    found = re.search(rf"{word}:([\d-]+)", text)
+    return [int(number) for number in found[1].split("-")] if found else []
+
+
 class Scripted(ModuleNode):
     module = NAME
 
@@ -46,7 +55,10 @@ class Scripted(ModuleNode):
             while True:
                 task.check()
                 time.sleep(0.02)
-        output = TYPES[NAME](extra_data=json.dumps({"marks": seen, "quality": 0.5}).encode())
+        if work := numbers("work", text):
+            time.sleep(random.uniform(*work) / 1000)
+        extra = {"marks": seen, "quality": 0.5, "fill": "x" * sum(numbers("fill", text))}
+        output = TYPES[NAME](extra_data=json.dumps(extra).encode())
         if NAME == "ml_model_provider":
             output.model = f"model for {text}"
             base = inputs.baselines.ml_model_provider

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -27,14 +28,32 @@ def wait_for(condition: Callable[[], object], seconds: float = 20.0, what: str =
 
 
 class System:
-    """The orchestrator and six scripted modules in a namespace of their own."""
+    """The orchestrator and six scripted modules in a namespace of their own.
 
-    def __init__(self, folder: Path, *, isolation: str = "thread", journal: bool = False) -> None:
+    Args:
+        folder: for files of its own.
+        isolation: where the modules run user code.
+        journal: whether there is one.
+        workers: calls of user code that a module runs at a time.
+        timeout: of every step, in s.
+        parameters: of the orchestrator.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        isolation: str = "thread",
+        journal: bool = False,
+        workers: int = 1,
+        timeout: float = STEP_TIMEOUT,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> None:
         self.namespace = f"/system_{os.getpid()}_{time.monotonic_ns() % 10**6}"
         self.lines: list[tuple[str, str]] = []
         pipeline = yaml.safe_load(CONFIG.read_text())
         for spec in pipeline["modules"].values():
-            spec["timeout"] = STEP_TIMEOUT
+            spec["timeout"] = timeout
         file = folder / "pipeline.yaml"
         file.write_text(yaml.safe_dump(pipeline, sort_keys=False))
         ros = ("--ros-args", "-r", f"__ns:={self.namespace}")
@@ -42,10 +61,12 @@ class System:
         command += ("-p", f"pipeline_file:={file}")
         if journal:
             command += ("-p", f"journal_path:={folder / 'journal.sqlite'}")
+        for key, value in (parameters or {}).items():
+            command += ("-p", f"{key}:={value}")
         programs = [Program("orchestrator", command)]
         script = str(HERE / "scripted_module.py")
         for name in MODULES:
-            options = (*ros, "-p", f"isolation:={isolation}")
+            options = (*ros, "-p", f"isolation:={isolation}", "-p", f"workers:={workers}")
             programs.append(Program(name, (sys.executable, script, name, *options)))
         self.supervisor = Supervisor(programs, lambda *line: self.lines.append(line))
         self.client: OrchestratorClient
