@@ -14,7 +14,7 @@ import threading
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 import rclpy
 import sustainml_msgs.srv
@@ -39,6 +39,7 @@ SERVICES = {
     "control_node": "ControlNode",
     "configure_node": "ConfigureNode",
     "get_inputs": "GetInputs",
+    "compare_iterations": "CompareIterations",
 }
 #: Two modules are a pipeline: what the second takes is what the first gives.
 PIPELINE = {
@@ -191,18 +192,24 @@ class Framework:
         file = folder / "pipeline.yaml"
         file.write_text(yaml.safe_dump({"modules": PIPELINE}, sort_keys=False))
         self.parameters = {"pipeline_file": str(file), **parameters}
-        self.process = self.launch()
+        # In a file: a pipe that nobody reads would block the process when it is full.
+        self._log = (folder / "orchestrator.log").open("w+")
+        self.process = self.launch(self._log)
         self.puppet: Puppet
 
-    def launch(self) -> subprocess.Popen[str]:
+    def launch(self, log: int | IO[str] = subprocess.PIPE) -> subprocess.Popen[str]:
         """Another orchestrator of this namespace."""
         command = [sys.executable, "-m", "sustainml_orchestrator.ros.node", "--ros-args"]
         command += ["-r", f"__ns:={self.namespace}"]
         for name, value in self.parameters.items():
             command += ["-p", f"{name}:={yaml.safe_dump(value).split(chr(10))[0]}"]
-        return subprocess.Popen(
-            command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-        )
+        return subprocess.Popen(command, stderr=log, stdout=subprocess.DEVNULL, text=True)
+
+    @property
+    def log(self) -> str:
+        """What the orchestrator has logged so far."""
+        self._log.seek(0)
+        return self._log.read()
 
     def __enter__(self) -> Framework:
         try:
@@ -233,11 +240,11 @@ class Framework:
         began = time.monotonic()
         self.process.send_signal(how)
         try:
-            _, log = self.process.communicate(timeout=within)
+            self.process.wait(within)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.communicate()
+            self.process.wait()
             raise
-        assert "Traceback" not in log, log
+        assert "Traceback" not in self.log, self.log
         self.took = time.monotonic() - began
         return self.process.returncode
