@@ -10,7 +10,6 @@ it has used up its tries on modules that were killed or frozen; how many did is 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import signal
@@ -19,16 +18,17 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from sustainml_msgs.msg import Task, TaskSummary, UserInput
-from whole import System, wait_for
+from sustainml_msgs.msg import TaskSummary, UserInput
+from whole import System, check_task, wait_for
 
-from sustainml_orchestrator.client import ClientError
+from sustainml_orchestrator.client import ClientError, OrchestratorClient
 from sustainml_orchestrator.core.ids import ErrorCode, TaskId, TaskStatus
 
 #: Tasks submitted per s, pauses between faults and lengths of freezes, in s.
@@ -37,12 +37,10 @@ _PAUSES = (1.5, 4.0)
 _FREEZES = (0.5, 6.0)
 #: How long the system may take to finish when the faults have stopped, in s.
 _QUIET = 180.0
+#: Lines of the processes that a failure shows.
+_TAIL = 100
 #: What a task may fail of: a lost module, or one frozen beyond its deadline.
 _EXCUSES = {ErrorCode.NODE_UNAVAILABLE, ErrorCode.TIMEOUT}
-_OUTPUTS = (
-    "app_requirements", "ml_model_metadata", "hw_constraints", "ml_model", "hw_resource",
-    "carbon_footprint",
-)  # fmt: skip
 
 
 class Chaos:
@@ -51,42 +49,55 @@ class Chaos:
     Attributes:
         accepted: what each answered submission was promised, by its text.
         counts: faults, by kind.
+        unanswered: submissions that had to be made again.
     """
 
-    def __init__(self, system: System, rng: random.Random) -> None:
+    def __init__(self, system: System, seed: int) -> None:
         self._system = system
-        self._rng = rng
+        self._seed = seed
+        self._rng = random.Random(seed)
+        # With little patience: a call to an orchestrator that was killed is never answered.
+        self._client = OrchestratorClient(system.namespace, timeout=2.0)
         self._frozen: dict[int, threading.Timer] = {}  # by pid; each ends a freeze
         self.accepted: dict[str, TaskId] = {}
         self.counts: Counter[str] = Counter()
+        self.unanswered = 0
 
-    def run(self, seconds: float) -> None:
-        """Submit tasks and break processes."""
-        end = time.monotonic() + seconds
-        fault_at, number = time.monotonic() + 1.0, 0
-        with Progress(
-            TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), transient=True
-        ) as progress:
-            bar = progress.add_task("chaos", total=seconds)
-            while (now := time.monotonic()) < end:
-                if now >= fault_at:
-                    self._break_one()
-                    fault_at = now + self._rng.uniform(*_PAUSES)
-                number += self._submit(f"chaos {number}")
-                done = f"{len(self.accepted)} accepted, {self.counts.total()} faults"
-                progress.update(bar, completed=seconds - (end - now), description=done)
-                time.sleep(1.0 / _RATE)
+    def run(self, seconds: float, tell: Callable[[float, str], None] = lambda *_: None) -> None:
+        """Submit tasks and break processes.
+
+        Args:
+            seconds: how long.
+            tell: takes how much of it is over (s), and what has happened so far.
+        """
+        begin = time.monotonic()
+        end, fault_at = begin + seconds, begin + 1.0
+        submitting = threading.Thread(target=self._submit_until, args=(end,))
+        submitting.start()
+        while (now := time.monotonic()) < end:
+            if now >= fault_at:
+                self._break_one()
+                fault_at = now + self._rng.uniform(*_PAUSES)
+            tell(now - begin, f"{len(self.accepted)} accepted, {self.counts.total()} faults")
+            time.sleep(0.1)
+        submitting.join()
         for timer in list(self._frozen.values()):
             timer.join()
+        self._client.close()
+
+    def _submit_until(self, end: float) -> None:
+        number = 0
+        while time.monotonic() < end:
+            number += self._submit(f"chaos {number}")
+            time.sleep(1.0 / _RATE)
 
     def _submit(self, text: str) -> bool:
         """Try once; the request id makes it harmless to try again."""
+        user_input = UserInput(problem_definition=text)
         try:
-            task = self._system.client.start_task(
-                UserInput(problem_definition=text), request_id=text
-            )
+            task = self._client.start_task(user_input, request_id=text)
         except ClientError:
-            self.counts["calls not answered"] += 1
+            self.unanswered += 1
             return False
         self.accepted[text] = task
         return True
@@ -114,8 +125,17 @@ class Chaos:
         """Wait for the end of all tasks, then look at each; returns how they ended.
 
         Raises:
-            AssertionError: something was lost, doubled, mixed up, invented, or did not end.
+            AssertionError: something was lost, doubled, mixed up, invented, or did not end; with
+                the seed, and the last lines of the processes.
         """
+        try:
+            return self._check()
+        except AssertionError as error:
+            lines = [f"[{name}] {text}" for name, text in self._system.lines[-_TAIL:]]
+            told = "\n".join([*lines, f"seed {self._seed}, {dict(self.counts)}: {error}"])
+            raise AssertionError(told) from error
+
+    def _check(self) -> Counter[str]:
         wait_for(self._is_quiet, _QUIET, f"not all tasks ended within {_QUIET:g} s")
         kept: dict[str, TaskSummary] = {}
         for summary in self._system.client.all_tasks():
@@ -146,15 +166,8 @@ class Chaos:
             return f"ERROR {code.name}"
         assert status is TaskStatus.SUCCEEDED, f"'{text}' ended as {status.name}"
         if all(task_id):
-            _check_outputs(text, self._system.client.get_task(task_id, include_binary=True))
+            check_task(text, self._system.client.get_task(task_id, include_binary=True))
         return status.name
-
-
-def _check_outputs(text: str, task: Task) -> None:
-    assert task.user_input.problem_definition == text
-    for name in _OUTPUTS:
-        marks = json.loads(bytes(getattr(task, name).extra_data))["marks"]
-        assert marks == [text], f"{name} of '{text}' is of {marks}"
 
 
 def main() -> int:
@@ -167,15 +180,20 @@ def main() -> int:
     out.print(f"seed {given.seed}")
     folder = tempfile.TemporaryDirectory(prefix="sustainml_chaos_")
     with folder, System(Path(folder.name), journal=True) as system:
-        chaos = Chaos(system, random.Random(given.seed))
+        chaos = Chaos(system, given.seed)
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=out, transient=True) as progress:
+            bar = progress.add_task("chaos", total=60.0 * given.minutes)
+            chaos.run(
+                60.0 * given.minutes,
+                lambda done, what: progress.update(bar, completed=done, description=what),
+            )
         try:
-            chaos.run(60.0 * given.minutes)
             ends = chaos.check()
         except AssertionError as error:
-            for line in system.lines[-60:]:
-                out.print("[{}] {}".format(*line), markup=False, highlight=False)
-            out.print(f"seed {given.seed}: {error}", markup=False)
+            out.print(str(error), markup=False, highlight=False)
             return 1
+    chaos.counts["submissions made again"] = chaos.unanswered
     table = Table("what", "how often", title=f"{len(chaos.accepted)} tasks accepted, none lost")
     for what, count in [*sorted(chaos.counts.items()), *sorted(ends.items())]:
         table.add_row(what, str(count))

@@ -11,7 +11,6 @@ are submitted while a module is stopped: so many may wait, and the one after the
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -24,8 +23,8 @@ import psutil
 import sustainml_msgs.srv
 from rich.console import Console
 from rich.table import Table
-from sustainml_msgs.msg import Task, TaskSummary, UserInput
-from whole import System, wait_for
+from sustainml_msgs.msg import TaskSummary, UserInput
+from whole import OUTPUTS, System, check_task, wait_for
 
 from sustainml_orchestrator.client.connection import Connection
 from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, TaskId, TaskStatus
@@ -40,10 +39,6 @@ _BURST = names.SERVICE_QOS.depth
 FILL = 10_000
 #: Resident memory that a round may leave behind: the first one, and all others together, in MiB.
 _BUFFERS, _SLACK = 20.0, 4.0
-OUTPUTS = (
-    "app_requirements", "ml_model_metadata", "hw_constraints", "ml_model", "hw_resource",
-    "carbon_footprint",
-)  # fmt: skip
 
 
 class Round(NamedTuple):
@@ -167,18 +162,6 @@ class Load:
         assert self._client.list_tasks(statuses=[TaskStatus.WAITING], limit=1)[1] == most
         assert time.monotonic() - began < 1.0
         return str(one_more.message)
-
-
-def check_task(text: str, task: Task) -> None:
-    """A task has all outputs, each of them of its own problem.
-
-    Raises:
-        AssertionError: not so.
-    """
-    assert task.user_input.problem_definition == text
-    for name in OUTPUTS:
-        marks = json.loads(bytes(getattr(task, name).extra_data))["marks"]
-        assert marks == [text], f"{name} of '{text}' is of {marks}"
 
 
 def check_memory(rounds: list[Round]) -> None:

@@ -15,63 +15,12 @@ import psutil
 import pytest
 import yaml
 from typer.testing import CliRunner, Result
+from up import MARK, SUSTAINML, Up, is_marked
 from whole import wait_for
 
 from sustainml_orchestrator.cli.main import app
 from sustainml_orchestrator.cli.run import examples
 from sustainml_orchestrator.supervisor import MODULES
-
-SUSTAINML = (sys.executable, "-m", "sustainml_orchestrator.cli")
-#: Finds every process that a test has started, whatever became of its parents.
-MARK = "SUSTAINML_TEST_MARK"
-
-
-class Up:
-    """`sustainml up` in a namespace of its own, as a process."""
-
-    def __init__(self, *options: str, namespace: str = "", home: str = "") -> None:
-        self.mark = f"{os.getpid()}_{time.monotonic_ns()}"
-        self.namespace = namespace or f"/cli_{self.mark}"
-        self.process = subprocess.Popen(
-            [
-                *(*SUSTAINML, "--namespace", self.namespace, "up"),
-                *(() if home else ("--journal", "none")),
-                *options,
-            ],
-            env={**os.environ, MARK: self.mark, **({"ROS_HOME": home} if home else {})},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        self._output = self.process.stdout
-        self.lines: list[str] = []
-
-    def wait_for_line(self, text: str) -> None:
-        """Read its output up to that line; the time limit of the test is ours."""
-        for line in self._output:
-            self.lines.append(line)
-            if text in line:
-                return
-        raise AssertionError(f"'{text}' did not come:\n{''.join(self.lines[-40:])}")
-
-    def family(self) -> list[psutil.Process]:
-        """All processes with our mark that are alive, this one included."""
-        return [p for p in psutil.process_iter() if _is_marked(p, self.mark)]
-
-    def end(self) -> None:
-        """Whatever a test did: nothing stays."""
-        for process in self.family():
-            process.kill()
-        self.process.wait()
-        self._output.close()
-
-
-def _is_marked(process: psutil.Process, mark: str) -> bool:
-    try:
-        return process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == mark
-    except psutil.Error:
-        return False
 
 
 @pytest.fixture
@@ -298,7 +247,7 @@ def test_an_interrupted_demo_leaves_nothing_behind() -> None:
     )  # fmt: skip
 
     def family() -> list[psutil.Process]:
-        return [p for p in psutil.process_iter() if _is_marked(p, mark)]
+        return [p for p in psutil.process_iter() if is_marked(p, mark)]
 
     try:
         assert demo.stdout is not None

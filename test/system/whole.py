@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from sustainml_msgs.msg import Task, UserInput
 
 from sustainml_orchestrator.client import OrchestratorClient
 from sustainml_orchestrator.supervisor import MODULES, Program, Supervisor
@@ -17,6 +19,10 @@ from sustainml_orchestrator.supervisor import MODULES, Program, Supervisor
 HERE = Path(__file__).parent
 CONFIG = HERE.parents[1] / "config" / "pipeline.yaml"
 STEP_TIMEOUT = 1.5
+OUTPUTS = (
+    "app_requirements", "ml_model_metadata", "hw_constraints", "ml_model", "hw_resource",
+    "carbon_footprint",
+)  # fmt: skip
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 20.0, what: str = "") -> None:
@@ -25,6 +31,18 @@ def wait_for(condition: Callable[[], object], seconds: float = 20.0, what: str =
     while not condition():
         assert time.monotonic() < deadline, what or "it did not come true in time"
         time.sleep(0.02)
+
+
+def check_task(text: str, task: Task) -> None:
+    """A task has all outputs, each of them of its own problem.
+
+    Raises:
+        AssertionError: not so.
+    """
+    assert task.user_input.problem_definition == text
+    for name in OUTPUTS:
+        marks = json.loads(bytes(getattr(task, name).extra_data))["marks"]
+        assert marks == [text], f"{name} of '{text}' is of {marks}"
 
 
 class System:
@@ -37,6 +55,7 @@ class System:
         workers: calls of user code that a module runs at a time.
         timeout: of every step, in s.
         parameters: of the orchestrator.
+        module_parameters: of every module.
     """
 
     def __init__(
@@ -48,6 +67,7 @@ class System:
         workers: int = 1,
         timeout: float = STEP_TIMEOUT,
         parameters: Mapping[str, Any] | None = None,
+        module_parameters: Mapping[str, Any] | None = None,
     ) -> None:
         self.namespace = f"/system_{os.getpid()}_{time.monotonic_ns() % 10**6}"
         self.lines: list[tuple[str, str]] = []
@@ -61,12 +81,12 @@ class System:
         command += ("-p", f"pipeline_file:={file}")
         if journal:
             command += ("-p", f"journal_path:={folder / 'journal.sqlite'}")
-        for key, value in (parameters or {}).items():
-            command += ("-p", f"{key}:={value}")
+        command += _settings(parameters)
         programs = [Program("orchestrator", command)]
         script = str(HERE / "scripted_module.py")
         for name in MODULES:
             options = (*ros, "-p", f"isolation:={isolation}", "-p", f"workers:={workers}")
+            options += _settings(module_parameters)
             programs.append(Program(name, (sys.executable, script, name, *options)))
         self.supervisor = Supervisor(programs, lambda *line: self.lines.append(line))
         self.client: OrchestratorClient
@@ -87,7 +107,11 @@ class System:
 
     def solve(self, text: str, within: float = 30.0, **fields: object):
         """Run a problem to its end."""
-        from sustainml_msgs.msg import UserInput
-
         task = self.client.start_task(UserInput(problem_definition=text), **fields)
         return self.client.wait_for_task(task, within)
+
+
+def _settings(parameters: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """As words of a command line."""
+    given = (parameters or {}).items()
+    return tuple(word for key, value in given for word in ("-p", f"{key}:={value}"))

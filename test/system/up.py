@@ -1,0 +1,79 @@
+"""`sustainml up` as a process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+import psutil
+
+SUSTAINML = (sys.executable, "-m", "sustainml_orchestrator.cli")
+#: Finds every process that a test has started, whatever became of its parents.
+MARK = "SUSTAINML_TEST_MARK"
+
+
+class Up:
+    """`sustainml up` in a namespace of its own, as a process."""
+
+    def __init__(self, *options: str, namespace: str = "", home: str = "") -> None:
+        self.mark = f"{os.getpid()}_{time.monotonic_ns()}"
+        self.namespace = namespace or f"/cli_{self.mark}"
+        self.process = subprocess.Popen(
+            [
+                *(*SUSTAINML, "--namespace", self.namespace, "up"),
+                *(() if home else ("--journal", "none")),
+                *options,
+            ],
+            env={**os.environ, MARK: self.mark, **({"ROS_HOME": home} if home else {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self._output = self.process.stdout
+        self.lines: list[str] = []
+
+    def wait_for_line(self, text: str) -> None:
+        """Read its output up to that line; the time limit of the test is ours."""
+        for line in self._output:
+            self.lines.append(line)
+            if text in line:
+                return
+        raise AssertionError(f"'{text}' did not come:\n{''.join(self.lines[-40:])}")
+
+    def read_on(self) -> None:
+        """Read its output to the end: it must not block on a full pipe."""
+        with suppress(ValueError):  # closed meanwhile
+            self.lines.extend(self._output)
+
+    def family(self) -> list[psutil.Process]:
+        """All processes with our mark that are alive, this one included."""
+        return [p for p in psutil.process_iter() if is_marked(p, self.mark)]
+
+    def leader(self, name: str) -> psutil.Process | None:
+        """The process of the orchestrator or a module; None while it is not there."""
+        part = "ros.node" if name == "orchestrator" else f"modules.{name}"
+        for process in self.family():
+            with suppress(psutil.Error):
+                ours = process.ppid() == self.process.pid
+                if ours and f"sustainml_orchestrator.{part}" in process.cmdline():
+                    return process
+        return None
+
+    def end(self) -> None:
+        """Whatever a test did: nothing stays."""
+        for process in self.family():
+            process.kill()
+        self.process.wait()
+        self._output.close()
+
+
+def is_marked(process: psutil.Process, mark: str) -> bool:
+    """Whether a process is alive and has that mark."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == mark
+    except psutil.Error:
+        return False
