@@ -8,21 +8,18 @@ milliseconds, and take no part in DDS. All of them end when the node process end
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import select
 import signal
 import socket
 import sys
 import threading
-import warnings
 from collections.abc import Callable
-from typing import NoReturn
+
+from sustainml_orchestrator import forking
 
 #: What a worker runs: given its two sockets (calls, side), returns when the node closes them.
 WorkerMain = Callable[[socket.socket, socket.socket], None]
-
-_PR_SET_PDEATHSIG = 1
 
 
 class Nursery:
@@ -37,10 +34,10 @@ class Nursery:
         sys.stdout.flush()
         sys.stderr.flush()
         node = os.getpid()
-        self._pid = _fork()
+        self._pid = forking.fork()
         if not self._pid:
             self._control.close()
-            _run(lambda: _Forker(theirs, worker_main, parent=node).serve())
+            forking.run(lambda: _Forker(theirs, worker_main, parent=node).serve())
         theirs.close()
         self._lock = threading.Lock()
         self._born = 0
@@ -102,7 +99,7 @@ class _Forker:
 
     def serve(self) -> None:
         """Fork and kill as told until the node is gone."""
-        _die_with(self._parent)
+        forking.die_with(self._parent)
         # In a group of its own, so that Ctrl-C in a terminal reaches the node alone.
         os.setpgid(0, 0)
         signal.signal(signal.SIGINT, _ignore)
@@ -121,7 +118,7 @@ class _Forker:
                 self._reap()
         finally:
             for pid in self._children:
-                _kill_group(pid)
+                forking.kill_group(pid)
 
     def _obey(self, *inherited: socket.socket) -> bool:
         try:
@@ -135,18 +132,18 @@ class _Forker:
             self._fork(int(number), fds, inherited)
             return True
         for pid in [pid for pid, known in self._children.items() if known == int(number)]:
-            _kill_group(pid)
+            forking.kill_group(pid)
         return True
 
     def _fork(self, number: int, fds: list[int], inherited: tuple[socket.socket, ...]) -> None:
         calls, side = (socket.socket(fileno=fd) for fd in fds)
         nursery = os.getpid()
-        pid = _fork()
+        pid = forking.fork()
         if not pid:
             signal.set_wakeup_fd(-1)
             for sock in (self._control, *inherited):
                 sock.close()
-            _run(lambda: self._work(calls, side, nursery))
+            forking.run(lambda: self._work(calls, side, nursery))
         self._children[pid] = number
         calls.close()
         side.close()
@@ -154,7 +151,7 @@ class _Forker:
     def _work(self, calls: socket.socket, side: socket.socket, nursery: int) -> None:
         # A group of its own, so that a kill reaches what user code started as well.
         os.setpgid(0, 0)
-        _die_with(nursery)
+        forking.die_with(nursery)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._worker_main(calls, side)
 
@@ -163,17 +160,9 @@ class _Forker:
             # Looked at before it is reaped: until then its id, and its group's, stay taken.
             if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
                 continue
-            _kill_group(pid)
+            forking.kill_group(pid)
             _, status = os.waitpid(pid, 0)
             self._control.send(b"%d %d" % (self._children.pop(pid), status))
-
-
-def _fork() -> int:
-    with warnings.catch_warnings():
-        # Libraries start idle threads when they are loaded, and Python warns of them. They hold
-        # no lock, and their work (logging of DDS, parallel algebra) is not continued in workers.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return os.fork()
 
 
 def describe_exit(status: int) -> str:
@@ -186,40 +175,6 @@ def describe_exit(status: int) -> str:
     except ValueError:
         name = f"signal {-code}"
     return f"the worker process was ended by {name}"
-
-
-def _run(main: Callable[[], None]) -> NoReturn:
-    """Run ``main`` in a forked process and leave it without the parent's exit handlers."""
-    code = 1
-    try:
-        main()
-        code = 0
-    except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else 1
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-    finally:
-        try:
-            sys.stdout.flush()
-            sys.stderr.flush()
-        finally:
-            os._exit(code)
-
-
-def _die_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent ends, even by SIGKILL (Linux only)."""
-    try:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    except (OSError, AttributeError):
-        return  # elsewhere the end of the sockets has to do
-    if os.getppid() != parent:
-        os._exit(0)
-
-
-def _kill_group(pid: int) -> None:
-    for kill in (os.killpg, os.kill):  # the group may not exist yet
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            kill(pid, signal.SIGKILL)
 
 
 def _ignore(signum: int, frame: object) -> None:
