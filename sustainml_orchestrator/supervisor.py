@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -17,6 +17,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import IO
 
+from sustainml_orchestrator import forking, zygote
+from sustainml_orchestrator.zygote import Forked, Zygote
+
 MODULES = (
     "app_requirements",
     "ml_model_metadata",
@@ -28,23 +31,33 @@ MODULES = (
 _BACKOFF = (0.5, 8.0)  # first and longest pause before a restart, in s
 _HEALTHY = 30.0  # a process that lived so long (s) starts its backoff anew
 _LIMIT, _WINDOW = 10, 120.0  # deaths within so many s after which we give up on a process
-_LOOK = 0.1  # how often we look after them, in s
+_LOOK = 0.1  # how often we look after them where the kernel does not tell of their end, in s
 _GRACE = 4.0  # from SIGTERM to SIGKILL, in s
-_PR_SET_PDEATHSIG = 1
+_LAST_WORDS = 0.1  # how long what an ended process wrote may take to be read, in s
 
 
 @dataclass(frozen=True)
 class Program:
-    """One process to keep alive: what it is called, and its command line."""
+    """One process to keep alive.
+
+    Attributes:
+        name: what it is called.
+        command: its command line.
+        module: where that is `python -m module …` and the module a node of the framework, which
+            can be forked off one that has ROS loaded; else "".
+    """
 
     name: str
     command: tuple[str, ...]
+    module: str = ""
 
 
 @dataclass
 class _Child:
     program: Program
-    process: subprocess.Popen[str] | None = None
+    process: subprocess.Popen[bytes] | Forked | None = None
+    #: Readable when the process has ended; None where the system has no such thing.
+    pidfd: int | None = None
     started: float = 0.0
     start_at: float = 0.0
     pause: float = field(default_factory=lambda: _BACKOFF[0])
@@ -77,19 +90,8 @@ def programs(
 
 def _program(name: str, module: str, common: list[str], settings: dict[str, str]) -> Program:
     given = [word for k, v in settings.items() if v for word in ("-p", f"{k}:={json.dumps(v)}")]
-    start = (sys.executable, "-m", f"sustainml_orchestrator.{module}")
-    return Program(name, (*start, *common, *given))
-
-
-#: Found before any fork: the child of a fork must not look up anything.
-_prctl = ctypes.CDLL(None, use_errno=True).prctl
-
-
-def _die_with(parent: int) -> None:
-    """In the child: be killed when the supervisor ends, even by SIGKILL (Linux only)."""
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it has ended already
-        os._exit(1)
+    full = f"sustainml_orchestrator.{module}"
+    return Program(name, (sys.executable, "-m", full, *common, *given), full)
 
 
 class Supervisor:
@@ -102,6 +104,7 @@ class Supervisor:
         children: what to start.
         tell: takes one line: (name of the process, text); called from several threads.
         environment: added to ours.
+        parent: which forks those that can be forked; None = one is made when it is needed.
     """
 
     def __init__(
@@ -109,12 +112,16 @@ class Supervisor:
         children: Sequence[Program],
         tell: Callable[[str, str], None],
         environment: dict[str, str] | None = None,
+        parent: Zygote | None = None,
     ) -> None:
         self._children = [_Child(program) for program in children]
         self._tell = tell
+        self._zygote = parent
         self._environment = {**os.environ, **(environment or {}), "PYTHONUNBUFFERED": "1"}
         self._started = threading.Event()
-        self._ending = threading.Event()
+        self._over = threading.Event()  # it may be that we give up on something
+        self._ended = False
+        self._woken, self._wake = os.pipe()  # its other end is closed when all shall end
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
     def __enter__(self) -> Supervisor:
@@ -123,13 +130,23 @@ class Supervisor:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ending.set()
+        os.close(self._wake)
         self._thread.join()
+
+    def wait(self, name: str) -> None:
+        """Until it does not look after a process any more."""
+        while self.keeps(name):
+            self._over.wait()
+            self._over.clear()
+
+    def keeps(self, name: str) -> bool:
+        """Whether it looks after a process: not so if that died too often, or it failed itself."""
+        return self.is_running and name not in self.given_up
 
     @property
     def is_running(self) -> bool:
         """Whether it looks after its processes; not so after an error of its own."""
-        return self._thread.is_alive()
+        return self._thread.is_alive() and not self._ended
 
     @property
     def pids(self) -> dict[str, int]:
@@ -144,21 +161,40 @@ class Supervisor:
 
     def _run(self) -> None:
         try:
-            while not self._ending.is_set():
+            while True:
                 for child in self._children:
                     self._look_after(child, time.monotonic())
                 self._started.set()
-                self._ending.wait(_LOOK)
+                if self._sleep():
+                    return
         finally:
+            self._ended = True
             self._started.set()
+            self._over.set()
             self._end_all()
+            os.close(self._woken)
+
+    def _sleep(self) -> bool:
+        """Until there may be something to do; True when that is to end."""
+        waits = [
+            max(0.0, child.start_at - time.monotonic())
+            for child in self._children
+            if child.process is None and not child.given_up
+        ]
+        alive = [child for child in self._children if child.process is not None]
+        ends = [child.pidfd for child in alive if child.pidfd is not None]
+        if len(ends) < len(alive):
+            waits.append(_LOOK)
+        timeout = min(waits) if waits else None
+        return self._woken in select.select([self._woken, *ends], [], [], timeout)[0]
 
     def _look_after(self, child: _Child, now: float) -> None:
         """Start what is to run; restart what died, after a pause that grows, but not for ever."""
         process = child.process
         if process is not None and process.poll() is not None:
             child.process = None
-            _kill_group(process)
+            _close(child)
+            forking.kill_group(process.pid)
             self._note_death(child, _how_it_ended(process.returncode), now)
         elif process is None and not child.given_up and now >= child.start_at:
             try:
@@ -167,29 +203,51 @@ class Supervisor:
                 self._note_death(child, f"cannot be started ({error})", now)
 
     def _start(self, child: _Child, now: float) -> None:
-        # A session of its own: Ctrl-C in the terminal reaches us alone, and we end the others.
         child.started = now
-        child.process = process = subprocess.Popen(
-            child.program.command,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-            preexec_fn=partial(_die_with, os.getpid()),
-        )
+        reading, writing = os.pipe()
+        output = os.fdopen(reading, encoding="utf-8", errors="replace")
+        try:
+            if child.program.module and zygote.is_possible():
+                child.process = forked = self._fork(child.program, writing)
+                child.pidfd = forked.pidfd
+            else:
+                child.process = executed = self._execute(child.program, writing)
+                child.pidfd = os.pidfd_open(executed.pid) if hasattr(os, "pidfd_open") else None
+        except BaseException:
+            output.close()
+            raise
+        finally:
+            os.close(writing)
         child.reader = threading.Thread(
-            target=self._forward, args=(child.program.name, process.stdout), daemon=True
+            target=self._forward, args=(child.program.name, output), daemon=True
         )
         child.reader.start()
 
+    def _fork(self, program: Program, output: int) -> Forked:
+        if self._zygote is None or not self._zygote.is_alive:
+            self._zygote = Zygote()
+        return self._zygote.spawn(
+            program.name, program.module, program.command, self._environment, output
+        )
+
+    def _execute(self, program: Program, output: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            program.command,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            # A session of its own: Ctrl-C in the terminal reaches us alone, and we end the others.
+            start_new_session=True,
+            preexec_fn=partial(forking.die_with, os.getpid()),
+        )
+
     def _forward(self, name: str, output: IO[str]) -> None:
-        for line in output:
-            # Whatever becomes of our own output, theirs is read: they must not block on it.
-            with suppress(OSError, SystemExit):
-                self._tell(name, line.rstrip())
+        with output:
+            for line in output:
+                # Whatever becomes of our own output, theirs is read: they must not block on it.
+                with suppress(OSError, SystemExit):
+                    self._tell(name, line.rstrip())
 
     def _note_death(self, child: _Child, how: str, now: float) -> None:
         if now - child.started > _HEALTHY:
@@ -203,6 +261,8 @@ class Supervisor:
         self._tell("up", f"{child.program.name} {how}{then}")
         child.start_at = now + child.pause
         child.pause = min(2 * child.pause, _BACKOFF[1])
+        if child.given_up:
+            self._over.set()
 
     def _end_all(self) -> None:
         """SIGTERM, and SIGKILL for what does not heed it."""
@@ -213,17 +273,20 @@ class Supervisor:
         for process in running:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.0, deadline - time.monotonic()))
-            _kill_group(process)
+            forking.kill_group(process.pid)
             process.wait()
         for child in self._children:
             if child.reader is not None:
-                child.reader.join(_LOOK)
+                child.reader.join(_LAST_WORDS)
+            _close(child)
+        if self._zygote is not None:
+            self._zygote.close()
 
 
-def _kill_group(process: subprocess.Popen[str]) -> None:
-    """A process leads its group; kill it and whatever it left behind."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+def _close(child: _Child) -> None:
+    pidfd, child.pidfd = child.pidfd, None
+    if pidfd is not None:
+        os.close(pidfd)
 
 
 def _how_it_ended(code: int) -> str:

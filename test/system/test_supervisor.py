@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import psutil
 import pytest
@@ -139,3 +140,69 @@ def test_the_programs_of_the_framework() -> None:
     assert all({"__ns:=/lab", "--params-file", "p"} <= {*p.command} for p in every)
     assert all('isolation:="thread"' in p.command for p in every[1:])
     assert not any("isolation" in word for p in programs(namespace="lab") for word in p.command)
+
+
+# Nodes, forked off a process that has ROS loaded #
+
+
+def is_called(process: psutil.Process, name: str) -> bool:
+    """Whether `top` shows it so; the kernel keeps 15 characters."""
+    return process.name() == name[:15]
+
+
+@pytest.fixture
+def nodes() -> list[Program]:
+    wanted = ("app_requirements", "carbon_tracker")
+    every = programs(namespace=f"/forked_{os.getpid()}_{time.monotonic_ns()}")
+    return [program for program in every if program.name in wanted]
+
+
+def test_forked_nodes_are_processes_like_any_other(nodes: list[Program]) -> None:
+    lines: list[tuple[str, str]] = []
+    told = {"SUSTAINML_TEST": "is told"}
+    with Supervisor(nodes, lambda *line: lines.append(line), told) as group:
+        pids = group.pids
+        assert len({psutil.Process(pid).ppid() for pid in pids.values()}) == 1
+        for program in nodes:
+            process = psutil.Process(pids[program.name])
+            wait_for(partial(is_called, process, program.name))
+            assert " ".join(process.cmdline()).startswith(" ".join(program.command))
+            assert os.getsid(process.pid) == process.pid != os.getsid(process.ppid())
+        os.kill(pids["carbon_tracker"], signal.SIGKILL)
+        wait_for(lambda: group.pids.get("carbon_tracker", 0) not in (0, pids["carbon_tracker"]))
+        assert group.pids["app_requirements"] == pids["app_requirements"]
+        pids |= group.pids
+    assert ("up", "carbon_tracker was killed by SIGKILL; restarting it in 0.5 s") in lines
+    assert not any(psutil.pid_exists(pid) for pid in pids.values())
+
+
+def test_what_forks_nodes_can_die_too(nodes: list[Program]) -> None:
+    lines: list[tuple[str, str]] = []
+    with Supervisor(nodes, lambda *line: lines.append(line)) as group:
+        before = group.pids
+        os.kill(psutil.Process(before["carbon_tracker"]).ppid(), signal.SIGKILL)
+        wait_for(lambda: len(group.pids) == 2 and not set(group.pids.values()) & {*before.values()})
+        assert all(is_gone(pid) for pid in before.values())
+    assert {name for name, text in lines if "restarting" in text} == {"up"}
+
+
+def test_the_exit_code_and_the_words_of_a_forked_node_are_told(nodes: list[Program]) -> None:
+    lines: list[tuple[str, str]] = []
+    command = (*nodes[0].command, "-p", "isolation:=nonsense")
+    wrong = Program("a", command, nodes[0].module)
+    with Supervisor([wrong], lambda *line: lines.append(line)):
+        wait_for(lambda: ("up", "a ended with 2; restarting it in 0.5 s") in lines)
+    assert any(name == "a" and "nonsense" in text for name, text in lines)
+
+
+def test_a_forked_process_has_its_own_environment_and_arguments() -> None:
+    lines: list[tuple[str, str]] = []
+    script = "import os, sys; print(os.environ['SUSTAINML_TEST'], os.getenv('HOME'), *sys.argv[1:])"
+    command = (sys.executable, "-m", "timeit", "-n1", "-r1", script)
+    with Supervisor(
+        [Program("a", command, "timeit")], lambda *line: lines.append(line), {"SUSTAINML_TEST": "x"}
+    ):
+        wait_for(lambda: [text for name, text in lines if name == "a"])
+    assert next(text for name, text in lines if name == "a").split()[:3] == [
+        "x", os.environ["HOME"], "-n1",
+    ]  # fmt: skip
