@@ -45,7 +45,7 @@ setup(
         "console_scripts": [
             f"orchestrator = {NAME}.ros.node:main",
             *(f"{module} = {NAME}.modules.{module}:main" for module in MODULES),
-            f"sustainml = {NAME}.cli.main:main",
+            f"sustainml = {NAME}.cli.__main__:main",
         ]
     },
 )

@@ -1,5 +1,18 @@
-"""`python -m sustainml_orchestrator.cli`."""
+"""`sustainml`, and `python -m sustainml_orchestrator.cli`."""
 
-from sustainml_orchestrator.cli.main import main
+import sys
 
-main()
+from sustainml_orchestrator import zygote
+
+
+def main() -> None:
+    """Entry point of `sustainml`."""
+    if {"up", "demo"} & set(sys.argv):
+        zygote.foresee()  # it loads ROS while the command line is loaded and understood here
+    from sustainml_orchestrator.cli.main import main as run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from sustainml_orchestrator.cli.context import EXIT_FAILED, err, options, out
-from sustainml_orchestrator.journal import JournalError, default_path
+from sustainml_orchestrator.journal_path import default_path
 from sustainml_orchestrator.ros import domain
 
 
@@ -39,6 +39,8 @@ FileArgument = Annotated[Path, typer.Argument(help="The file; - is standard inpu
 @contextmanager
 def _told() -> Iterator[None]:
     """An error ends the program with a sentence."""
+    from sustainml_orchestrator.journal.errors import JournalError
+
     try:
         yield
     except JournalError as error:

@@ -71,6 +71,6 @@ app.add_typer(journal.journal_app, name="journal")
 
 
 def main() -> None:
-    """Entry point of `sustainml`."""
+    """Do what the command line says."""
     end_on_signals()
     app()

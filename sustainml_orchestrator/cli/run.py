@@ -8,24 +8,23 @@ from collections import deque
 from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from sustainml_orchestrator import notify, zygote
 from sustainml_orchestrator.cli.context import (
     EXIT_FAILED,
+    EXIT_UNREACHABLE,
     Interrupted,
     connected,
     err,
     options,
     out,
 )
-from sustainml_orchestrator.journal import USUAL_PLACE
+from sustainml_orchestrator.journal_path import USUAL_PLACE
 from sustainml_orchestrator.ros import domain
 from sustainml_orchestrator.supervisor import MODULES, Supervisor, programs
-
-if TYPE_CHECKING:
-    from sustainml_orchestrator.client import OrchestratorClient
 
 #: Domains that a demo may take: all but the low ones that people use.
 _DEMO_DOMAINS = range(30, domain.LAST_SAFE + 1)
@@ -89,13 +88,13 @@ def up(
         isolation=isolation.value if isolation else "",
         log_level=log_level.value,
     )
+    _look_around()
     try:
-        with connected() as client:
-            _look_around(client)
-            with Supervisor(children, _tell) as supervisor:
-                _announce(supervisor, client)
-                while _is_well(supervisor):
-                    time.sleep(0.2)
+        with notify.Listener() as news:
+            told = {notify.VARIABLE: news.address}
+            with Supervisor(children, _tell, told, zygote.take()) as supervisor:
+                _announce(supervisor, news)
+                supervisor.wait("orchestrator")
         err.print("[red]error:[/] the orchestrator does not stay up; see above")
         raise typer.Exit(EXIT_FAILED)
     except Interrupted:
@@ -112,42 +111,60 @@ def _tell(name: str, text: str) -> None:
     out.print(f"[{name}] {text}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _look_around(client: OrchestratorClient) -> None:
-    """See that nobody is here yet: twice the same modules would do every task twice."""
+def _look_around() -> None:
+    """See that nobody is here yet: twice the same modules would do every task twice.
+
+    Raises:
+        typer.Exit: somebody is, or ROS cannot be used.
+    """
+    from importlib.util import find_spec
+
+    if find_spec("rclpy") is None:
+        err.print("[red]error:[/] there is no rclpy; source the environment first: . ./env.sh")
+        raise typer.Exit(EXIT_FAILED)
+    try:
+        claim = domain.Claim(options.namespace)
+    except ValueError as error:
+        err.print(f"[red]error:[/] ROS cannot start: {error}")
+        raise typer.Exit(EXIT_UNREACHABLE) from error
+    claim.close()
+    if claim.is_ours is False or not (domain.is_local() or _is_alone()):
+        err.print(
+            f"[red]error:[/] an orchestrator runs already in namespace {options.namespace} and "
+            f"domain {domain.current()}; use it, or set another ROS_DOMAIN_ID or --namespace",
+            highlight=False,
+        )
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _is_alone() -> bool:
+    """Whether there is no orchestrator on any machine that can be reached."""
     from sustainml_orchestrator.client import OrchestratorUnavailable
 
-    if client.is_alone():
-        return
-    try:
-        client.system_state(_LOOK_AROUND)
-    except OrchestratorUnavailable:
-        return
-    err.print(
-        f"[red]error:[/] an orchestrator runs already in namespace {client.namespace} and domain "
-        f"{domain.current()}; use it, or set another ROS_DOMAIN_ID or --namespace",
-        highlight=False,
-    )
-    raise typer.Exit(EXIT_FAILED)
+    with connected() as client:
+        if client.is_alone():
+            return True
+        try:
+            client.system_state(_LOOK_AROUND)
+        except OrchestratorUnavailable:
+            return True
+    return False
 
 
-def _is_well(supervisor: Supervisor) -> bool:
-    return supervisor.is_running and "orchestrator" not in supervisor.given_up
-
-
-def _announce(supervisor: Supervisor, client: OrchestratorClient) -> None:
+def _announce(supervisor: Supervisor, news: notify.Listener) -> None:
     """Say when the system is ready, and how to go on."""
     remind_at = time.monotonic() + _START_TIMEOUT
     reason = "the orchestrator does not answer"
-    with client.states() as states:
-        while _is_well(supervisor):
-            state = states.get(0.5)
-            if state is not None and state.ready:
+    while supervisor.keeps("orchestrator"):
+        told = news.receive(0.5)
+        if told is not None:
+            ready, reason = told
+            if ready:
                 _tell("up", 'ready; in another terminal: sustainml submit --define "…" --watch')
                 return
-            reason = state.reason if state is not None else reason
-            if time.monotonic() > remind_at:
-                remind_at = float("inf")
-                _tell("up", f"not ready after {_START_TIMEOUT:g} s, going on: {reason}")
+        if time.monotonic() > remind_at:
+            remind_at = float("inf")
+            _tell("up", f"not ready after {_START_TIMEOUT:g} s, going on: {reason}")
 
 
 def demo(
@@ -179,7 +196,8 @@ def demo(
     out.print("starting the orchestrator and six modules …", highlight=False)
     succeeded = False
     try:
-        with Supervisor(programs(namespace=options.namespace), tell):
+        children = programs(namespace=options.namespace)
+        with Supervisor(children, tell, parent=zygote.take()):
             # Converted while they start: this loads ROS, too.
             inputs = [problems.to_message(fields) for fields in given]
             succeeded = _solve(inputs)

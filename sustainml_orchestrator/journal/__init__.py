@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from sustainml_orchestrator.journal.errors import JournalError
 from sustainml_orchestrator.journal.export import export, import_lines
 from sustainml_orchestrator.journal.journal import Journal
 from sustainml_orchestrator.journal.maintenance import Report, check, compact
+from sustainml_orchestrator.journal_path import MEMORY_ONLY, USUAL_PLACE, default_path, locate
 
 __all__ = [
     "MEMORY_ONLY",
@@ -23,30 +21,3 @@ __all__ = [
     "import_lines",
     "locate",
 ]
-
-
-#: What `journal_path` may say instead of a path.
-USUAL_PLACE, MEMORY_ONLY = "auto", "none"
-
-
-def default_path(namespace: str = "/sustainml", domain: int = 0) -> Path:
-    """Where a journal is kept unless told otherwise: below ROS_HOME, else as XDG says.
-
-    Each framework of a user has its own: the name tells its namespace and ROS domain where they
-    are not the default ones.
-    """
-    ros_home = os.environ.get("ROS_HOME")
-    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    parts = ["journal"]
-    if namespace.strip("/") != "sustainml":
-        parts.append(namespace.strip("/").replace("/", "__"))
-    if domain:
-        parts.append(f"domain{domain}")
-    return Path(ros_home or state).expanduser() / "sustainml" / f"{'-'.join(parts)}.db"
-
-
-def locate(setting: str, namespace: str, domain: int) -> str:
-    """The path that a `journal_path` means; "" = memory only."""
-    if setting == USUAL_PLACE:
-        return str(default_path(namespace, domain))
-    return "" if setting == MEMORY_ONLY else setting

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 import random
+import socket
 from pathlib import Path
 
 #: The highest domain whose ports exist.
@@ -50,3 +53,39 @@ def free(domains: range) -> int:
         if not participants(domain):
             return domain
     raise LookupError(f"every domain from {domains[0]} to {domains[-1]} is in use")
+
+
+def is_local() -> bool:
+    """Whether nobody but processes of this machine can be reached, by what the environment says."""
+    nowhere = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "").upper() in ("LOCALHOST", "OFF")
+    elsewhere = ("ROS_STATIC_PEERS", "ROS_DISCOVERY_SERVER")
+    return nowhere and not any(os.environ.get(name) for name in elsewhere)
+
+
+class Claim:
+    """The place of the orchestrator in a namespace: one process of this machine can have it.
+
+    It is a socket of a certain name, which the kernel takes back when that process ends, however
+    it ends. It tells at once, and for sure, what the graph tells after a while.
+
+    Attributes:
+        is_ours: False when another process has it; None when the system has no such sockets.
+    """
+
+    def __init__(self, namespace: str) -> None:
+        place = f"{current()}/{namespace.strip('/')}"
+        name = hashlib.blake2s(place.encode(), digest_size=16).hexdigest()
+        self._socket: socket.socket | None = None
+        self.is_ours: bool | None = None
+        try:
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self._socket.bind(f"\0sustainml_orchestrator/{name}")  # in no file system: Linux only
+            self.is_ours = True
+        except OSError as error:
+            self.close()
+            self.is_ours = False if error.errno == errno.EADDRINUSE else None
+
+    def close(self) -> None:
+        """Give it up."""
+        if self._socket is not None:
+            self._socket.close()

@@ -24,6 +24,7 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from sustainml_orchestrator import notify
 from sustainml_orchestrator.core.commands import (
     AnnounceSystem,
     AnnounceTask,
@@ -98,7 +99,9 @@ class OrchestratorNode(Node):
         parameters.declare(self, settings, self._read_limits)
         self._read_limits()
         pipeline = read_pipeline(str(self.get_parameter("pipeline_file").value))
-        peer = find_peer(self)
+        self._claim = domain.Claim(self.get_namespace())
+        # Who has it and reaches this machine alone has no peer; else one may have to be found.
+        peer = "" if self._claim.is_ours and domain.is_local() else find_peer(self)
         if peer:
             self.destroy_node()
             raise StartError(peer)
@@ -121,6 +124,7 @@ class OrchestratorNode(Node):
         self._changed_tasks: dict[TaskId, None] = {}
         self._system_changed = True
         self._shown_revision = -1
+        self._told = (False, "")
         self._state_due = self._diagnostics_due = 0.0
         for warning in self._keeper.warnings:
             self.get_logger().warning(warning)
@@ -175,6 +179,8 @@ class OrchestratorNode(Node):
         """Handle events that came together, keep what they change, do what they lead to."""
         now = self._instant()
         commands: list[Command] = []
+        if not self.core.lifecycle.ready:
+            events = [*events, TimePassed()]  # what a node waits for may have come: no need to wait
         for event in events:
             try:
                 commands += self.core.handle(event, now)
@@ -268,6 +274,10 @@ class OrchestratorNode(Node):
         self._shown_revision = self.core.database.revision
         self._state_due = self.core.turn.now + _STATE_PERIOD
         self._outbox.announce_system()
+        ready, reason = self.core.lifecycle.ready, self.core.lifecycle.reason()
+        if (ready, reason) != self._told:
+            self._told = ready, reason
+            notify.tell(ready, reason or "ready")
 
     # Time #
 

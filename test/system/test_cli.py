@@ -208,8 +208,9 @@ def test_up_leaves_nothing_behind(up: Up, number: signal.Signals) -> None:
 @pytest.mark.parametrize("up", [("--without", "hw_resources")], indirect=True)
 def test_up_without_a_module_restarts_what_dies(up: Up) -> None:
     def module(name: str) -> list[psutil.Process]:
-        leaders = [p for p in up.family() if p.ppid() == up.process.pid]
-        return [p for p in leaders if f"sustainml_orchestrator.modules.{name}" in p.cmdline()]
+        leaders = [p for p in up.family() if os.getsid(p.pid) == p.pid]
+        program = f"-m sustainml_orchestrator.modules.{name} "
+        return [p for p in leaders if program in " ".join(p.cmdline())]
 
     up.wait_for_line("carbon_tracker is IDLE")
     assert not module("hw_resources")
