@@ -40,6 +40,9 @@ from sustainml_orchestrator.module.wire import Ticket, read_ticket, stamp
 from sustainml_orchestrator.module.workers import BrokenWorkersError, ThreadWorkers, Workers
 from sustainml_orchestrator.ros import names
 
+#: For so long, and so often, heartbeats are sent to whoever has just begun to listen, in s.
+_EAGER, _EAGER_PERIOD = 0.5, 0.1
+
 
 class ModuleSkin(Node):
     """Node of one module.
@@ -85,7 +88,11 @@ class ModuleSkin(Node):
         self._workers: Workers | None = None
         self._evicted = 0
         self._configuration: dict[str, Any] = {}
-        self._statuses = StatusPublisher(self, module=spec.module, incarnation=incarnation)
+        self._greeted = threading.Event()
+        self._eager_until = 0.0
+        self._statuses = StatusPublisher(
+            self, module=spec.module, incarnation=incarnation, matched=self._greet
+        )
         self._output = self.create_publisher(
             spec.output_type, names.output_topic(spec.module), names.DATA_QOS
         )
@@ -293,9 +300,20 @@ class ModuleSkin(Node):
         """Send heartbeats, on a thread: a timer costs the executor 20 times as much."""
         due = time.monotonic()
         while True:
-            due = max(due + self.values.heartbeat_period, time.monotonic())
-            time.sleep(max(0.0, due - time.monotonic()))
+            now = time.monotonic()
+            period = self.values.heartbeat_period
+            if now < self._eager_until:
+                period = min(period, _EAGER_PERIOD)
+            due = max(due + period, now)
+            if self._greeted.wait(due - now):
+                self._greeted.clear()
+                due = time.monotonic()
             self._guarded(self._heartbeat)
+
+    def _greet(self) -> None:
+        """Let a new listener know of us; it may take a moment until it hears us."""
+        self._eager_until = time.monotonic() + _EAGER
+        self._greeted.set()
 
     def _survive(self, error: Exception) -> None:
         if isinstance(error, (ExternalShutdownException, ShutdownException)):

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
+from typing import Any
 
 from rclpy.duration import Duration
+from rclpy.event_handler import PublisherEventCallbacks, UnsupportedEventTypeError
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.serialization import serialize_message
 from sustainml_msgs.msg import NodeStatus
 
@@ -28,10 +32,15 @@ class StatusPublisher:
     serialized form of the one before, which takes 5 µs; to convert a message takes 25 µs.
     """
 
-    def __init__(self, node: Node, *, module: str, incarnation: int) -> None:
-        """Sign all statuses with the name and incarnation of the node."""
+    def __init__(
+        self, node: Node, *, module: str, incarnation: int, matched: Callable[[], None]
+    ) -> None:
+        """Sign all statuses with the name and incarnation of the node.
+
+        ``matched`` is called, by the executor, when somebody begins to listen.
+        """
         self._clock = node.get_clock()
-        self._publisher = node.create_publisher(NodeStatus, names.STATUS, names.STATUS_QOS)
+        self._publisher = _publisher(node, matched)
         instance = node.get_fully_qualified_name()
         self._message = NodeStatus(node_name=module, instance=instance, incarnation=incarnation)
         self._message.header.frame_id = instance
@@ -88,3 +97,17 @@ class StatusPublisher:
             return self._patched(values) == serialize_message(self._filled(values, ""))
         except struct.error:
             return False
+
+
+def _publisher(node: Node, matched: Callable[[], None]) -> Publisher:
+    def changed(info: Any) -> None:
+        if info.current_count_change > 0:
+            matched()
+
+    parts = NodeStatus, names.STATUS, names.STATUS_QOS
+    try:
+        return node.create_publisher(
+            *parts, event_callbacks=PublisherEventCallbacks(matched=changed)
+        )
+    except UnsupportedEventTypeError:  # whoever listens has to wait for the next heartbeat
+        return node.create_publisher(*parts)
