@@ -75,8 +75,8 @@ _NO_CREDENTIALS = (
 def to_record(it: Iteration) -> Record:
     """What is kept of an iteration, as plain values in the order of `FIELDS`."""
     if it.steps:
-        steps = b"".join(map(_pack_open, it.steps))
-        instances = tuple(step.instance for step in it.steps)
+        steps = b"".join([_pack_open(step) for step in it.steps])
+        instances = tuple([step.instance for step in it.steps])
     else:
         steps, instances = it._packed, it._instances
     created, started, finished, *figures = NUMBERS.unpack(it._numbers)
@@ -94,7 +94,8 @@ def to_record(it: Iteration) -> Record:
         finished,
         int(it.published),
         int(it.error_code),
-        *map(_figure, figures),
+        # No negative zero, which SQLite would not give back; only NaN differs from itself.
+        *[figure + 0.0 if figure == figure else None for figure in figures],
         it.request_id,
         it.description,
         _goal_to_text(it.goal),
@@ -102,16 +103,12 @@ def to_record(it: Iteration) -> Record:
         it.hw_description,
         it.outcome_reason,
         it.error_description,
-        json.dumps(instances),
+        _instances_to_text(instances),
         steps,
     )
 
 
-def _figure(value: float) -> float | None:
-    """None for NaN; no negative zero, which SQLite would not give back."""
-    return None if math.isnan(value) else float(value) + 0.0
-
-
+@lru_cache(maxsize=1024)
 def _goal_to_text(goal: object) -> str | None:
     if not isinstance(goal, OptimisationGoal):
         return None
@@ -127,6 +124,11 @@ def _goal_from_text(text: str | None) -> OptimisationGoal | None:
         return None
     auto, desired, num_outputs, restrains = json.loads(text)
     return OptimisationGoal(auto, desired, num_outputs, tuple(restrains))
+
+
+@lru_cache(maxsize=1024)
+def _instances_to_text(instances: tuple[str, ...]) -> str:
+    return json.dumps(instances)
 
 
 @lru_cache(maxsize=1024)

@@ -228,8 +228,10 @@ class Journal:
             return 0
         delivered = sum(output is not None for output in it.outputs)
         record = self._layout.to_stored(it)
-        self._connection.execute(rows.PUT_ITERATION, rows.iteration_row(record, delivered))
-        if it.serial >= self._next_serial:
+        new = it.serial >= self._next_serial
+        statement = rows.PUT_ITERATION if new else rows.UPDATE_ITERATION
+        self._connection.execute(statement, rows.iteration_row(record, delivered))
+        if new:
             kept = self._redact(it.user_input) if self._redact else it.user_input
             row = rows.input_row(it.serial, kept != it.user_input, kept)
             self._connection.execute(rows.PUT_INPUT, row)

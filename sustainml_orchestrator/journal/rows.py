@@ -24,6 +24,10 @@ from sustainml_orchestrator.journal.errors import Damaged
 #: Modules that one journal can know: ids of outputs are serial * MAX_MODULES + number.
 MAX_MODULES = 1024
 
+#: What a value of a wrong kind leads to.
+_OF_WRONG_KIND = (TypeError, ValueError, OverflowError, struct.error)
+_NAN = float("nan")
+
 #: Spreads a small number over the seed of a CRC.
 _MIX = 0x9E3779B1
 
@@ -34,11 +38,20 @@ _STEPS = COLUMNS.index("steps")
 _INSTANCES = COLUMNS.index("instances")
 _DELIVERED = COLUMNS.index("delivered")
 
-_SET = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS[1:])
-PUT_ITERATION = (
-    f"INSERT INTO iterations ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) "
-    f"ON CONFLICT (serial) DO UPDATE SET {_SET}"
+#: What follows the numbers of a record: texts, but for the last value.
+_TEXTS = slice(COLUMNS.index("request_id"), _STEPS)
+#: The numbers of a record, integers before reals, for the CRC of its row.
+_NUMBERS = struct.Struct(f"<{COLUMNS.index('quality')}q{_TEXTS.start - COLUMNS.index('quality')}d")
+
+_PLACES = ", ".join(f"?{place}" for place in range(1, len(COLUMNS) + 1))
+#: `problem_id` never changes: its index is left alone.
+_SET = ", ".join(
+    f"{name} = ?{place}"
+    for place, name in enumerate(COLUMNS, 1)
+    if name not in ("serial", "problem_id", "iteration_id")
 )
+PUT_ITERATION = f"INSERT INTO iterations ({', '.join(COLUMNS)}) VALUES ({_PLACES})"
+UPDATE_ITERATION = f"UPDATE iterations SET {_SET} WHERE serial = ?1"
 PUT_INPUT = "REPLACE INTO user_inputs (serial, credentials_removed, payload, crc) VALUES (?,?,?,?)"
 PUT_OUTPUT = "REPLACE INTO outputs (id, attempt, payload, crc) VALUES (?, ?, ?, ?)"
 GET_ITERATIONS = f"SELECT {', '.join(COLUMNS)} FROM iterations"
@@ -79,8 +92,21 @@ def value(row: Row, name: str) -> Any:
 
 def iteration_row(record: Record, delivered: int) -> Row:
     """The row of an iteration."""
-    row = (*record, delivered)
-    return (*row, zlib.crc32(ascii(row).encode()))
+    return (*record, delivered, _record_crc(record, delivered))
+
+
+def _record_crc(record: Record, delivered: int) -> int:
+    """Of all that makes up the row of an iteration.
+
+    Raises:
+        struct.error, TypeError, ValueError: a value is of a wrong kind.
+    """
+    try:
+        numbers = _NUMBERS.pack(*record[: _TEXTS.start])
+    except struct.error:  # figures that are not known
+        numbers = _NUMBERS.pack(*[_NAN if v is None else v for v in record[: _TEXTS.start]])
+    texts = "\0".join([text or "" for text in record[_TEXTS]])
+    return zlib.crc32(record[_STEPS], zlib.crc32(texts.encode(), zlib.crc32(numbers, delivered)))
 
 
 def input_row(serial: int, credentials_removed: bool, payload: bytes) -> Row:
@@ -132,7 +158,17 @@ def _payload_crc(payload: bytes, key: int, number: int) -> int:
 
 def iteration_is_whole(row: Row) -> bool:
     """Whether the row is as it was written."""
-    return bool(zlib.crc32(ascii(row[:-1]).encode()) == row[-1])
+    try:
+        return _is_whole(row)
+    except _OF_WRONG_KIND:
+        return False
+
+
+def _is_whole(row: Row) -> bool:
+    *record, delivered, crc = row
+    if _record_crc(record, delivered) == crc:
+        return True
+    return zlib.crc32(ascii(row[:-1]).encode()) == crc  # as written before version 3
 
 
 def payload_is_whole(row: Row) -> bool:
@@ -150,7 +186,7 @@ def read(connection: sqlite3.Connection) -> Iterator[Stored]:
     """
     try:
         yield from _read(connection)
-    except (TypeError, ValueError, OverflowError) as error:
+    except _OF_WRONG_KIND as error:
         raise Damaged(f"a value of a wrong kind ({error})") from error
 
 
@@ -163,7 +199,7 @@ def _read(connection: sqlite3.Connection) -> Iterator[Stored]:
     last, count = -1, 0
     for row in connection.execute(f"{GET_ITERATIONS} ORDER BY serial"):
         serial = row[0]
-        if serial <= last or crc32(ascii(row[:-1]).encode()) != row[-1]:
+        if serial <= last or not _is_whole(row):
             raise Damaged(f"iteration {row[1]}/{row[2]} is not as it was written")
         last, count = serial, count + 1
         owner, removed, user_input, check = next(inputs, end_of_table)
@@ -219,8 +255,7 @@ class Layout:
             order = [places.get(number, -1) for number in known]
             record = self._arrange(record, len(self.numbers), order)
         outputs: list[bytes | None] = [None] * len(self.numbers)  # no longer than it must be
-        for place, number in enumerate(self.numbers):
-            outputs[place] = found.get(number)
+        outputs[:] = map(found.get, self.numbers)
         try:
             return from_record(record, user_input, outputs)
         except (ValueError, IndexError, TypeError, struct.error) as error:

@@ -10,15 +10,16 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from histories import NAMES, Driver
+from histories import NAMES, Driver, contents
 
 from sustainml_orchestrator.core.ids import TaskId, TaskStatus
-from sustainml_orchestrator.journal import Journal, JournalError, schema
+from sustainml_orchestrator.journal import Journal, JournalError, check, rows, schema
 from sustainml_orchestrator.journal import journal as journal_module
 
 Opened = Callable[..., Journal]
@@ -280,6 +281,31 @@ def test_a_journal_of_the_second_version_is_brought_up_to_date(
     connection = schema.connect(path, mode="ro")
     assert connection.execute("PRAGMA user_version").fetchone() == (len(schema.MIGRATIONS),)
     connection.close()
+def test_rows_with_the_crc_of_earlier_versions_are_believed(
+    path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def earlier_crc(record: rows.Record, delivered: int) -> int:
+        return zlib.crc32(ascii((*record, delivered)).encode())
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rows, "_record_crc", earlier_crc)
+        old = opened()
+        driver = Driver(old.session, old)
+        driver.bring_up()
+        first = driver.submit()
+        driver.solve(first)
+        second = driver.submit()
+        driver.work(second, 0)
+        before = contents(driver.core)
+        old.close()
+    journal = opened()
+    assert journal.warnings == []
+    driver = Driver.restored(journal)
+    assert contents(driver.core) == before
+    driver.bring_up()
+    driver.work(second, 1)
+    journal.close()
+    assert check(path).findings == []
 
 
 def test_a_locked_journal_says_by_whom(path: Path) -> None:
