@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import struct
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
@@ -65,6 +66,16 @@ NO_STEP = _PACKED.pack(TaskStatus.WAITING, 1, 0, 0, 0, 0)
 
 Record = tuple[Any, ...]
 
+#: Where the fields stand that an output changes.
+_PLACES = {name: place for place, (name, _) in enumerate(FIELDS)}
+_REVISION, _MODEL, _HARDWARE = (_PLACES[n] for n in ("revision", "model", "hw_description"))
+_FIGURES = slice(_PLACES["quality"], _PLACES["carbon"] + 1)
+#: Revision and figures, as the first part of a delivery.
+_TOLD = struct.Struct("<qddddd")
+_REVISION_CODE = struct.Struct("<q")
+_FIGURES_SIZE = _TOLD.size - _REVISION_CODE.size
+_PART = struct.Struct(f"{STEP_SIZE}s")
+
 _STATUSES = tuple(TaskStatus)
 _NAN = math.nan
 _NO_CREDENTIALS = (
@@ -94,8 +105,7 @@ def to_record(it: Iteration) -> Record:
         finished,
         int(it.published),
         int(it.error_code),
-        # No negative zero, which SQLite would not give back; only NaN differs from itself.
-        *[figure + 0.0 if figure == figure else None for figure in figures],
+        *_known(figures),
         it.request_id,
         it.description,
         _goal_to_text(it.goal),
@@ -106,6 +116,43 @@ def to_record(it: Iteration) -> Record:
         _instances_to_text(instances),
         steps,
     )
+
+
+def _known(figures: Iterable[float]) -> list[float | None]:
+    """None for NaN, which alone differs from itself; no negative zero, which SQLite changes."""
+    return [figure + 0.0 if figure == figure else None for figure in figures]
+
+
+def to_delivery(it: Iteration, module: int) -> bytes:
+    """What an output has changed of an open iteration: its step, the figures, the revision."""
+    step = it.steps[module]
+    texts = f"{step.instance}\0{it.model}\0{it.hw_description}".encode()
+    figures = it._numbers[-_FIGURES_SIZE:]
+    return b"".join((_REVISION_CODE.pack(it.revision), figures, _pack_open(step), texts))
+
+
+def revision_of(delivery: bytes) -> int:
+    """The revision that an output gave to its iteration."""
+    return int(_TOLD.unpack_from(delivery)[0])
+
+
+def with_delivery(record: Record, module: int, delivery: bytes) -> Record:
+    """The record as it would be if it had been made after an output of a module.
+
+    Raises:
+        ValueError, struct.error: the delivery makes no sense.
+    """
+    revision, *figures = _TOLD.unpack_from(delivery)
+    instance, model, hw_description = delivery[_TOLD.size + STEP_SIZE :].decode().split("\0")
+    *values, instances, steps = record
+    values[_REVISION], values[_MODEL], values[_HARDWARE] = revision, model, hw_description
+    values[_FIGURES] = _known(figures)
+    names, parts = json.loads(instances), [part for (part,) in _PART.iter_unpack(steps)]
+    missing = module + 1 - len(parts)  # modules that have come into the pipeline since
+    names += [""] * missing
+    parts += [NO_STEP] * missing
+    names[module], parts[module] = instance, delivery[_TOLD.size : _TOLD.size + STEP_SIZE]
+    return (*values, json.dumps(names), b"".join(parts))
 
 
 @lru_cache(maxsize=1024)

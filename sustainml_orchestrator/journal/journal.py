@@ -28,7 +28,7 @@ from sustainml_orchestrator.core.database import Database
 from sustainml_orchestrator.core.ids import TaskId
 from sustainml_orchestrator.core.iteration import Iteration
 from sustainml_orchestrator.core.orchestrator import Orchestrator
-from sustainml_orchestrator.core.restoring import resume
+from sustainml_orchestrator.core.restoring import resume, to_delivery
 from sustainml_orchestrator.core.turn import Instant
 from sustainml_orchestrator.journal import rows, schema
 from sustainml_orchestrator.journal.errors import JournalError
@@ -188,7 +188,6 @@ class Journal:
             if isinstance(command, SaveIteration):
                 self._iterations[command.task_id] = None
             elif isinstance(command, SaveOutput):
-                self._iterations[command.task_id] = None
                 self._outputs[command.task_id, command.module] = None
             elif isinstance(command, ForgetProblem):
                 self._forgotten[command.problem_id] = None
@@ -203,9 +202,13 @@ class Journal:
         connection = self._connection
         next_serial, promised = self._next_serial, self._promised
         connection.execute("BEGIN IMMEDIATE")
+        for task_id, _ in self._outputs:  # what is over is told by its row alone
+            it = database.find(task_id)
+            if it is not None and not it.open:
+                self._iterations[task_id] = None
         for task_id in self._iterations:
             next_serial = max(next_serial, self._put_iteration(database, task_id))
-        connection.executemany(rows.PUT_OUTPUT, self._output_rows(database))
+        self._put_outputs(database, self._outputs)
         for problem_id in self._forgotten:
             rows.forget(connection, problem_id)
         connection.executemany(
@@ -237,15 +240,25 @@ class Journal:
             self._connection.execute(rows.PUT_INPUT, row)
         if it.attempt > 1:
             rows.forget_outputs(self._connection, it.serial, before_attempt=it.attempt)
+        if it.attempt > 1 or delivered:
+            rows.forget_deliveries(self._connection, it.serial)
         return it.serial + 1
 
-    def _output_rows(self, database: Database) -> Iterable[rows.Row]:
-        for task_id, module in self._outputs:
+    def _put_outputs(self, database: Database, outputs: Iterable[tuple[TaskId, int]]) -> None:
+        """Write outputs, and what they changed where the row of their iteration is not written."""
+        payloads, deliveries = [], []
+        for task_id, module in outputs:
             it = database.find(task_id)
             payload = it.outputs[module] if it is not None else None
-            if it is not None and payload is not None:
-                number = self._layout.numbers[module]
-                yield rows.output_row(it.serial, number, it.attempt, payload)
+            if it is None or payload is None:
+                continue
+            number = self._layout.numbers[module]
+            payloads.append(rows.output_row(it.serial, number, it.attempt, payload))
+            if task_id not in self._iterations:
+                told = to_delivery(it, module)
+                deliveries.append(rows.output_row(it.serial, number, it.attempt, told))
+        self._connection.executemany(rows.PUT_OUTPUT, payloads)
+        self._connection.executemany(rows.PUT_DELIVERY, deliveries)
 
     def _reconnect(self) -> None:
         """Begin afresh after a failure; never makes a new file."""

@@ -17,7 +17,9 @@ from sustainml_orchestrator.core.restoring import (
     STEP_SIZE,
     Record,
     from_record,
+    revision_of,
     to_record,
+    with_delivery,
 )
 from sustainml_orchestrator.journal.errors import Damaged
 
@@ -54,9 +56,11 @@ PUT_ITERATION = f"INSERT INTO iterations ({', '.join(COLUMNS)}) VALUES ({_PLACES
 UPDATE_ITERATION = f"UPDATE iterations SET {_SET} WHERE serial = ?1"
 PUT_INPUT = "REPLACE INTO user_inputs (serial, credentials_removed, payload, crc) VALUES (?,?,?,?)"
 PUT_OUTPUT = "REPLACE INTO outputs (id, attempt, payload, crc) VALUES (?, ?, ?, ?)"
+PUT_DELIVERY = "REPLACE INTO deliveries (id, attempt, record, crc) VALUES (?, ?, ?, ?)"
 GET_ITERATIONS = f"SELECT {', '.join(COLUMNS)} FROM iterations"
 GET_INPUTS = "SELECT serial, credentials_removed, payload, crc FROM user_inputs"
 GET_OUTPUTS = "SELECT id, attempt, payload, crc FROM outputs"
+GET_DELIVERIES = "SELECT id, attempt, record, crc FROM deliveries"
 
 Row = tuple[Any, ...]
 
@@ -116,7 +120,7 @@ def input_row(serial: int, credentials_removed: bool, payload: bytes) -> Row:
 
 
 def output_row(serial: int, number: int, attempt: int, payload: bytes) -> Row:
-    """The row of an output of the module of that number."""
+    """The row of an output of the module of that number, or of what it changed."""
     key = serial * MAX_MODULES + number
     return key, attempt, payload, _payload_crc(payload, key, attempt)
 
@@ -139,6 +143,7 @@ def forget(connection: sqlite3.Connection, problem_id: int) -> None:
     connection.executemany("DELETE FROM user_inputs WHERE serial = ?", serials)
     for (serial,) in serials:
         forget_outputs(connection, serial, before_attempt=2**62)
+        forget_deliveries(connection, serial)
     connection.execute("DELETE FROM iterations WHERE problem_id = ?", (problem_id,))
 
 
@@ -149,6 +154,39 @@ def forget_outputs(connection: sqlite3.Connection, serial: int, *, before_attemp
         "DELETE FROM outputs WHERE id >= ? AND id < ? AND attempt < ?",
         (first, first + MAX_MODULES, before_attempt),
     )
+
+
+def forget_deliveries(connection: sqlite3.Connection, serial: int) -> None:
+    """Delete what the row of the iteration tells now."""
+    first = serial * MAX_MODULES
+    connection.execute(
+        "DELETE FROM deliveries WHERE id >= ? AND id < ?", (first, first + MAX_MODULES)
+    )
+
+
+def deliveries(rows: Iterable[Row]) -> dict[int, list[Row]]:
+    """Whole rows of deliveries by serial of the iteration, each in the order of their revisions."""
+    result: dict[int, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: revision_of(row[2])):
+        result.setdefault(row[0] // MAX_MODULES, []).append(row)
+    return result
+
+
+def with_deliveries(record: Record, told: Iterable[Row]) -> Record:
+    """A record, and what outputs of its attempt changed since."""
+    for key, _, delivery, _ in told:
+        record = with_delivery(record, key % MAX_MODULES, delivery)
+    return record
+
+
+def _read_deliveries(connection: sqlite3.Connection) -> dict[int, list[Row]]:
+    there = "SELECT 1 FROM sqlite_schema WHERE name = 'deliveries'"
+    if connection.execute(there).fetchone() is None:  # before version 3
+        return {}
+    found = connection.execute(GET_DELIVERIES).fetchall()
+    if not all(map(payload_is_whole, found)):
+        raise Damaged("what an output told is not as it was written")
+    return deliveries(found)
 
 
 def _payload_crc(payload: bytes, key: int, number: int) -> int:
@@ -196,6 +234,7 @@ def _read(connection: sqlite3.Connection) -> Iterator[Stored]:
     outputs = connection.execute(f"{GET_OUTPUTS} ORDER BY id")
     end_of_table = (2**63, 0, b"", 0)
     key, of, payload, crc = next(outputs, end_of_table)
+    told = _read_deliveries(connection)
     last, count = -1, 0
     for row in connection.execute(f"{GET_ITERATIONS} ORDER BY serial"):
         serial = row[0]
@@ -214,10 +253,12 @@ def _read(connection: sqlite3.Connection) -> Iterator[Stored]:
             if of == attempt:
                 found[key - first] = payload
             key, of, payload, crc = next(outputs, end_of_table)
-        if len(found) < row[_DELIVERED]:
+        since = told.pop(serial, ()) if told else ()
+        if len(found) < row[_DELIVERED] + len(since):
             raise Damaged(f"an output of {row[1]}/{row[2]} is missing")
-        yield Stored(row[:-2], user_input, removed == 1, found)
-    if next(inputs, None) is not None or key != end_of_table[0]:
+        record = with_deliveries(row[:-2], since) if since else row[:-2]
+        yield Stored(record, user_input, removed == 1, found)
+    if next(inputs, None) is not None or key != end_of_table[0] or told:
         raise Damaged("an iteration is missing")
     indexed = "SELECT count(*) FROM iterations INDEXED BY iterations_by_problem"
     if connection.execute(indexed).fetchone()[0] != count:

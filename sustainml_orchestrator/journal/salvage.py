@@ -176,6 +176,8 @@ class _Reader:
             self.desired = {}
         for name in names:
             self.numbers.setdefault(name, len(self.numbers))
+        told = self._table(rows.GET_DELIVERIES, "id", rows.payload_is_whole)
+        self._told = rows.deliveries(told.values())
 
     def life(self) -> schema.Life:
         try:
@@ -205,7 +207,11 @@ class _Reader:
         )
         attempt = rows.value(row, "attempt")
         outputs = {key % MAX_MODULES: p for key, of, p, _ in found if of == attempt}
-        harmed = len(outputs) < delivered or not given
+        told = self._told.get(serial, [])
+        harmed = len(outputs) < delivered + len(told) or not given
+        record = rows.with_deliveries(
+            record, [row for row in told if row[0] % MAX_MODULES in outputs and row[1] == attempt]
+        )
         if not given:
             record = _ended(record, TaskStatus.TERMINATED, _LOST)
         elif harmed and rows.value(row, "status") == TaskStatus.SUCCEEDED:

@@ -61,9 +61,16 @@ CREATE TABLE outputs (
 #: Whether front-ends want a node active; NULL = as `autostart` says.
 _VERSION_2 = "ALTER TABLE modules ADD COLUMN desired_active INTEGER"
 
-#: Since then an open step tells, as a negative time of its end, how long it has taken, and rows of
-#: iterations carry a CRC that costs less to make. The tables are the same.
-_VERSION_3 = "-- nothing to do: both can be told from what there was before"
+#: Since then an open step tells, as a negative time of its end, how long it has taken; rows of
+#: iterations carry a CRC that costs less to make, and are not written for each output.
+_VERSION_3 = """
+CREATE TABLE deliveries (  -- what outputs changed of iterations since their rows were written
+  id INTEGER PRIMARY KEY,  -- of the output
+  attempt INTEGER NOT NULL,
+  record BLOB NOT NULL,
+  crc INTEGER NOT NULL
+) STRICT
+"""
 
 #: What leads from each version to the next, beginning with an empty file.
 MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3)

@@ -260,18 +260,16 @@ def test_a_journal_of_the_first_version_is_brought_up_to_date(
     driver.solve(driver.submit())
 
 
-def test_a_journal_of_the_second_version_is_brought_up_to_date(
-    path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_journal_of_the_second_version_is_brought_up_to_date(path: Path, opened: Opened) -> None:
     """What runs in it has taken no time that anyone knew of."""
-    with monkeypatch.context() as patched:
-        patched.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:2])
-        old = opened()
-        driver = Driver(old.session, old)
-        driver.bring_up()
-        task_id = driver.submit()
-        driver.work(task_id, 0)
-        old.close()
+    old = opened()
+    driver = Driver(old.session, old)
+    driver.bring_up()
+    task_id = driver.submit()
+    old.close()
+    connection = schema.connect(path)
+    connection.executescript("DROP TABLE deliveries; PRAGMA user_version = 2")
+    connection.close()
     driver = Driver.restored(opened())
     task = driver.core.database.get(task_id)
     assert [(s.waited, s.worked, s.absent) for s in task.steps] == [(0, 0, 0)] * 3
@@ -281,6 +279,39 @@ def test_a_journal_of_the_second_version_is_brought_up_to_date(
     connection = schema.connect(path, mode="ro")
     assert connection.execute("PRAGMA user_version").fetchone() == (len(schema.MIGRATIONS),)
     connection.close()
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "UPDATE deliveries SET record = substr(record, 1, 9) WHERE id = 1",
+        "DELETE FROM outputs WHERE id = 1",
+        "UPDATE deliveries SET id = 4096 WHERE id = 1",
+    ],
+)
+def test_what_an_output_told_is_checked(path: Path, opened: Opened, harm: str) -> None:
+    journal = opened()
+    driver = Driver(journal.session, journal)
+    driver.bring_up()
+    task_id = driver.submit()
+    driver.work(task_id, 0, b"words", quality=0.5)
+    driver.work(task_id, 1, b"limits", latency=2.0)
+    journal.close()
+    connection = sqlite3.connect(path)
+    connection.execute(harm)
+    connection.commit()
+    connection.close()
+    assert len(check(path).findings) == 1
+    journal = opened()
+    assert "was damaged" in journal.warnings[0]
+    after = Driver.restored(journal)
+    task = after.core.database.get(task_id)
+    assert (task.outputs[0], task.quality) == (b"words", 0.5)
+    after.bring_up()
+    after.solve(task_id)
+    assert task.status is TaskStatus.SUCCEEDED
+
+
 def test_rows_with_the_crc_of_earlier_versions_are_believed(
     path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:

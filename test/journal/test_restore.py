@@ -69,6 +69,57 @@ def test_running_tasks_go_on_with_the_same_try(opened: Opened) -> None:
     assert after.core.database.get(task_id).status is TaskStatus.SUCCEEDED
 
 
+def deliveries(journal: Journal) -> list[tuple[int]]:
+    """What outputs told that no row of an iteration tells."""
+    return journal._connection.execute("SELECT id FROM deliveries ORDER BY id").fetchall()
+
+
+def test_what_outputs_told_is_kept_until_the_row_of_the_iteration_tells_it(opened: Opened) -> None:
+    journal = opened()
+    before = Driver(journal.session, journal)
+    before.bring_up()
+    task_id = before.submit()
+    before.work(task_id, 1, quality=0.5, model="small", latency=-0.0)
+    before.work(task_id, 0, quality=0.25)
+    assert deliveries(journal) == [(0,), (1,)]
+    told = before.core.database.get(task_id)
+    journal = opened()
+    after = Driver.restored(journal, started_at=1e6)
+    assert contents(after.core) == contents(before.core)
+    task = after.core.database.get(task_id)
+    assert (task.quality, task.model, task.progress) == (0.25, "small", 2 / 3)
+    assert task.revision >= told.revision
+    after.bring_up()
+    after.work(task_id, 2)
+    assert task.status is TaskStatus.SUCCEEDED
+    assert deliveries(journal) == []
+    assert contents(Driver.restored(opened()).core) == contents(after.core)
+
+
+def test_a_module_that_is_new_in_the_pipeline_delivers(opened: Opened) -> None:
+    journal = opened()
+    before = Driver(journal.session, journal)
+    before.bring_up()
+    task_id = before.submit()
+    data = {
+        "modules": {
+            **{
+                m.name: {"inputs": ["user_input"], "output_type": m.output_type}
+                for m in PIPELINE.modules
+            },
+            "extra": {"inputs": ["user_input"], "output_type": "HWResource"},
+        }
+    }
+    longer = Pipeline.from_data(data, "test")
+    names = tuple(longer.by_name)
+    middle = Driver.restored(opened(pipeline_names=names), pipeline=longer)
+    middle.bring_up()
+    middle.work(task_id, 3)
+    assert deliveries(middle.journal) == [(3,)]
+    after = Driver.restored(opened(pipeline_names=names), pipeline=longer)
+    assert contents(after.core) == contents(middle.core)
+
+
 def test_a_node_stopped_on_purpose_stays_so(opened: Opened) -> None:
     journal = opened()
     before = Driver(journal.session, journal)

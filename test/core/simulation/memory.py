@@ -13,7 +13,14 @@ from sustainml_orchestrator.core.commands import (
 )
 from sustainml_orchestrator.core.ids import TaskId
 from sustainml_orchestrator.core.orchestrator import Orchestrator
-from sustainml_orchestrator.core.restoring import Record, from_record, resume, to_record
+from sustainml_orchestrator.core.restoring import (
+    Record,
+    from_record,
+    resume,
+    to_delivery,
+    to_record,
+    with_delivery,
+)
 from sustainml_orchestrator.core.turn import Instant
 
 
@@ -23,6 +30,7 @@ class Memory:
     def __init__(self) -> None:
         self._records: dict[TaskId, tuple[Record, bytes]] = {}
         self._outputs: dict[tuple[TaskId, int], tuple[int, bytes]] = {}
+        self._deliveries: dict[TaskId, dict[int, bytes]] = {}
         self._revision = 0
         self._next_problem_id = 1
         self._desired: dict[str, bool] = {}
@@ -44,16 +52,27 @@ class Memory:
         task = core.database.find(command.task_id)
         if task is None:
             return  # forgotten by a later command of the same wake-up
-        self._records[task.task_id] = to_record(task), task.user_input
         if isinstance(command, SaveOutput):
             payload = task.outputs[command.module]
             if payload is not None:
                 self._outputs[task.task_id, command.module] = task.attempt, payload
+            if task.open:
+                told = self._deliveries.setdefault(task.task_id, {})
+                told[command.module] = to_delivery(task, command.module)
+                return
+        self._records[task.task_id] = to_record(task), task.user_input
+        self._deliveries.pop(task.task_id, None)
+
+    def _record(self, task_id: TaskId) -> tuple[Record, bytes]:
+        record, user_input = self._records[task_id]
+        for module, delivery in self._deliveries.get(task_id, {}).items():
+            record = with_delivery(record, module, delivery)
+        return record, user_input
 
     def restore(self, core: Orchestrator, now: Instant) -> list[Command]:
         """Let a fresh core go on from what was kept."""
         iterations = []
-        for record, user_input in sorted(self._records.values()):
+        for record, user_input in sorted(map(self._record, self._records)):
             it = from_record(record, user_input, [None] * len(core.pipeline))
             outputs = [self._outputs.get((it.task_id, m)) for m in range(len(core.pipeline))]
             payloads = [kept[1] if kept and kept[0] == it.attempt else None for kept in outputs]
