@@ -7,7 +7,7 @@ since payloads are opaque here.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sustainml_orchestrator.core.database import Database
 from sustainml_orchestrator.core.events import OptimisationGoal, TaskSubmitted
@@ -22,15 +22,20 @@ _PROGRESS = 1e-3
 
 #: Writes the next user input: (payload, models not to propose, proposals left, previous iteration).
 Derive = Callable[[bytes, tuple[str, ...], int, int], bytes]
+#: Whether the outputs of an iteration tell that no further model can be proposed.
+Exhausted = Callable[[Sequence[bytes | None]], bool]
 
 
 class Optimiser:
     """Decides whether another iteration follows, from which base, without which models."""
 
-    def __init__(self, settings: Settings, database: Database, derive: Derive) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, derive: Derive, exhausted: Exhausted
+    ) -> None:
         self._settings = settings
         self._database = database
         self._derive = derive
+        self._exhausted = exhausted
 
     def succeeded(self, task: Iteration) -> TaskSubmitted | None:
         """The submission that follows a success, or None; the reason is noted in the task."""
@@ -38,8 +43,7 @@ class Optimiser:
         if not isinstance(goal, OptimisationGoal):
             return None
         if goal.num_outputs > 1:
-            task.outcome_reason += f"; {goal.num_outputs - 1} more proposals follow"
-            return self._next(task, task, goal, goal.num_outputs - 1)
+            return self._alternative(task, goal)
         if not goal.auto:
             return None
         chain = self._chain(task)
@@ -50,14 +54,19 @@ class Optimiser:
             return None
         return self._next(task, best, goal, goal.num_outputs)
 
-    def failed(self, task: Iteration) -> None:
-        """A failed iteration ends the search; the best one so far stands."""
-        goal = task.goal
-        if isinstance(goal, OptimisationGoal) and goal.auto and task.base_task.problem_id:
-            before = [item for item in self._chain(task) if item is not task]
-            if before:
-                best = min(before, key=_carbon)
-                task.outcome_reason += f"; the best so far is {best.task_id}"
+    def _alternative(self, task: Iteration, goal: OptimisationGoal) -> TaskSubmitted | None:
+        if self._exhausted(task.outputs):
+            missing = f"the {goal.num_outputs - 1} more proposals asked for"
+            task.outcome_reason += f"; no further model can be proposed for {missing}"
+            return None
+        task.outcome_reason += f"; {goal.num_outputs - 1} more proposals follow"
+        return self._next(task, task, goal, goal.num_outputs - 1)
+
+    def ended(self, task: Iteration) -> None:
+        """An iteration that fails or is stopped ends the search; the best one so far stands."""
+        best = self.best(task)
+        if best is not task:
+            task.outcome_reason += f"; the best so far is {_told(best)}"
 
     def best(self, task: Iteration) -> Iteration:
         """The iteration with the least carbon of the chain that `task` belongs to."""
@@ -74,19 +83,32 @@ class Optimiser:
     def _reason_to_stop(
         self, chain: list[Iteration], best: Iteration, goal: OptimisationGoal
     ) -> str:
-        target = goal.desired_carbon_footprint
-        result = f"best is {best.task_id} with {best.carbon:.3g} kgCO2e"
         if math.isnan(best.carbon):
             return "optimisation ended: no carbon footprint was reported"
-        if target > 0 and best.carbon <= target:
-            return f"target of {target:.3g} kgCO2e met: {result}"
-        if len(chain) >= self._settings.max_auto_iterations:
-            return f"max_auto_iterations ({self._settings.max_auto_iterations}) reached: {result}"
+        target, limit = goal.desired_carbon_footprint, self._settings.max_auto_iterations
+        result = f"best is {_told(best)}"
+        if target > 0:
+            if best.carbon <= target:
+                return f"target of {target:.3g} kgCO2e met: {result}"
+            result += f", above the target of {target:.3g} kgCO2e"
+        other = self._started_since(chain)
+        if other is not None:
+            return f"taken over by {other.task_id}, which was started by hand: {result}"
+        if len(chain) >= limit:
+            return f"max_auto_iterations ({limit}) reached: {result}"
+        if self._exhausted(chain[-1].outputs):
+            return f"no further model can be proposed: {result}"
         if len(chain) > _PATIENCE:
             bar = min(map(_carbon, chain[:-_PATIENCE])) * (1 - _PROGRESS)
             if min(map(_carbon, chain[-_PATIENCE:])) > bar:
                 return f"{_PATIENCE} iterations in a row brought nothing: {result}"
         return ""
+
+    def _started_since(self, chain: list[Iteration]) -> Iteration | None:
+        """The iteration by which someone took over while the last one of a chain was under way."""
+        newest = self._database.problem(chain[-1].task_id.problem_id)[-1]
+        first = self._chain(newest)[0]
+        return first if first.serial > chain[-1].serial else None
 
     def _next(
         self, task: Iteration, base: Iteration, goal: OptimisationGoal, proposals: int
@@ -106,3 +128,7 @@ class Optimiser:
 
 def _carbon(iteration: Iteration) -> float:
     return math.inf if math.isnan(iteration.carbon) else iteration.carbon
+
+
+def _told(iteration: Iteration) -> str:
+    return f"{iteration.task_id} with {iteration.carbon:.3g} kgCO2e"

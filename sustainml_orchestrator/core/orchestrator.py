@@ -27,7 +27,7 @@ from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskId, TaskStat
 from sustainml_orchestrator.core.iteration import Iteration, Step
 from sustainml_orchestrator.core.lifecycle import Lifecycle
 from sustainml_orchestrator.core.operations import Operations
-from sustainml_orchestrator.core.optimiser import Derive, Optimiser
+from sustainml_orchestrator.core.optimiser import Derive, Exhausted, Optimiser
 from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.states import OPEN_STEPS
@@ -44,10 +44,17 @@ class Orchestrator:
         settings: limits and periods; may be changed between two events.
         session: names this life of the database; not 0.
         derive: writes the user input of an iteration that follows by itself.
+        exhausted: whether the outputs of an iteration tell that no model is left to propose.
     """
 
     def __init__(
-        self, *, pipeline: Pipeline, settings: Settings, session: int, derive: Derive
+        self,
+        *,
+        pipeline: Pipeline,
+        settings: Settings,
+        session: int,
+        derive: Derive,
+        exhausted: Exhausted = lambda outputs: False,
     ) -> None:
         self.pipeline = pipeline
         self.settings = settings
@@ -55,7 +62,7 @@ class Orchestrator:
         self.turn = Turn()
         self.database = Database(len(pipeline))
         self.lifecycle = Lifecycle(pipeline, settings, self.turn)
-        self.optimiser = Optimiser(settings, self.database, derive)
+        self.optimiser = Optimiser(settings, self.database, derive, exhausted)
         self.tasks = Tasks(
             pipeline, settings, self.turn, self.lifecycle, self.database, self.optimiser, session
         )

@@ -24,7 +24,7 @@ class Settings:
         node_lost_timeout: how long an admitted task waits for a module that is gone.
         max_resets: resets of a node in error before a person must look at it.
         max_redeliveries_per_tick: pace of redelivery.
-        max_auto_iterations: most iterations of one problem that start by themselves.
+        max_auto_iterations: most iterations of one search, the first included.
         max_problems: problems to keep; 0 = all.
         max_payload_bytes: payload bytes to keep; 0 = all.
     """

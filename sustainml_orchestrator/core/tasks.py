@@ -175,6 +175,8 @@ class Tasks:
                 f"{len(self.waiting)} tasks wait already; reset task {task.task_id} later",
             )
         self._end(task, how, f"{event.command.name}_TASK on request")
+        if how in (TaskMove.STOP, TaskMove.TERMINATE):
+            self._optimiser.ended(task)
         self._turn.do(Reply(event.call, task.status))
 
     # Moves of a whole task #
@@ -231,7 +233,7 @@ class Tasks:
         task.error_code, task.error_description = code, reason
         self._turn.do(Tell("warning", f"task {task.task_id} failed: {reason}"))
         self._end(task, TaskMove.FAIL, reason)
-        self._optimiser.failed(task)
+        self._optimiser.ended(task)
 
     def _succeed(self, task: Iteration) -> None:
         task.finished = self._turn.stamp

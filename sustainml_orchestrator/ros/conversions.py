@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from array import array
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -14,6 +14,7 @@ from rclpy.serialization import deserialize_message
 from sustainml_msgs.msg import (
     ExtraOutput,
     IterationComparison,
+    MLModel,
     ModuleProgress,
     NodeControl,
     NodeState,
@@ -30,7 +31,7 @@ from sustainml_orchestrator.core.ids import TaskId, TaskStatus
 from sustainml_orchestrator.core.iteration import Iteration, StepRecord
 from sustainml_orchestrator.core.node import Node
 from sustainml_orchestrator.core.orchestrator import Orchestrator
-from sustainml_orchestrator.core.pipeline import ModuleSpec
+from sustainml_orchestrator.core.pipeline import ModuleSpec, Pipeline
 from sustainml_orchestrator.core.states import OPEN_STEPS
 from sustainml_orchestrator.ros import payloads
 
@@ -115,13 +116,31 @@ def facts(data: bytes, message_type: type) -> dict[str, str | float]:
 
 def _quality(extra_data: memoryview) -> float:
     """`quality` in the extra_data of a model, NaN where there is none."""
+    value = _number(extra_data, "quality")
+    return math.nan if value is None else value
+
+
+def _number(extra_data: memoryview, key: str) -> float | None:
     if not extra_data or len(extra_data) > _MAX_EXTRA_DATA:
-        return math.nan
+        return None
     try:
-        value = json.loads(bytes(extra_data)).get("quality")
-        return float(value) if isinstance(value, (int, float)) else math.nan
+        value = json.loads(bytes(extra_data)).get(key)
+        return float(value) if isinstance(value, (int, float)) else None
     except (ValueError, AttributeError, RecursionError, OverflowError):
-        return math.nan
+        return None
+
+
+def is_exhausted(pipeline: Pipeline, outputs: Sequence[bytes | None]) -> bool:
+    """Whether a model says, by `remaining` = 0 in its extra_data, that none is left after it."""
+    for spec, data in zip(pipeline.modules, outputs, strict=True):
+        if spec.output_type == "MLModel" and data:
+            try:
+                span = payloads.spans(data, MLModel)["extra_data"]
+            except payloads.BadPayload:  # from a damaged journal
+                continue
+            if _number(payloads.octets(data, span), "remaining") == 0:
+                return True
+    return False
 
 
 def _read(data: bytes | None, message_type: type, include_binary: bool) -> Any:

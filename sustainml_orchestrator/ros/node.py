@@ -13,6 +13,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -119,6 +120,7 @@ class OrchestratorNode(Node):
             settings=settings,
             session=self._keeper.session or random.SystemRandom().randrange(1, 2**32),
             derive=derive_user_input,
+            exhausted=partial(conversions.is_exhausted, pipeline),
         )
         self._dropped: Counter[str] = Counter()
         self._changed_tasks: dict[TaskId, None] = {}

@@ -46,7 +46,10 @@ class Driver:
             settings=Settings(**settings),  # type: ignore[arg-type]
             session=SESSION,
             derive=lambda payload, models, left, previous: payload + b"'",
+            exhausted=lambda outputs: any(output in self.last_proposals for output in outputs),
         )
+        #: outputs after which no further model can be proposed
+        self.last_proposals: set[bytes | None] = set()
         self.names = [spec.name for spec in self.core.pipeline.modules]
         self.now = 100.0
         self.commands: list[Command] = []

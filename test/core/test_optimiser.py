@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
+import pytest
 from driver import Driver
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sustainml_orchestrator.core.events import DeletionRequested, OptimisationGoal
 from sustainml_orchestrator.core.ids import NO_TASK, TaskCommand, TaskId, TaskStatus
@@ -63,7 +68,135 @@ def test_a_failure_names_the_best_so_far(core: Driver) -> None:
     core.finish(first, carbon=2.0)
     second = core.core.database.get(first.next_task)
     core.word("hw_constraints", second, TaskStatus.ERROR, error_code=2, error_description="no")
-    assert second.outcome_reason.endswith("; the best so far is 1/1")
+    assert second.outcome_reason.endswith("; the best so far is 1/1 with 2 kgCO2e")
+
+
+@pytest.mark.parametrize("command", [TaskCommand.STOP, TaskCommand.TERMINATE])
+def test_a_search_can_be_stopped_and_names_the_best_so_far(
+    core: Driver, command: TaskCommand
+) -> None:
+    tasks = run(core, OptimisationGoal(auto=True), [3, 2])
+    core.command(tasks[-1], command)
+    reason = f"{command.name}_TASK on request; the best so far is 1/2 with 2 kgCO2e"
+    assert tasks[-1].outcome_reason == reason
+    assert len(core.core.database.problem(1)) == 3 and not core.core.tasks.running
+
+
+def test_a_stopped_search_goes_on_when_its_last_iteration_is_reset(core: Driver) -> None:
+    tasks = run(core, OptimisationGoal(auto=True), [3])
+    core.command(tasks[-1], TaskCommand.STOP)
+    core.command(tasks[-1], TaskCommand.RESET)
+    core.finish(tasks[-1], carbon=1.0)
+    assert core.core.database.get(tasks[-1].next_task).base_task == tasks[-1].task_id
+
+
+def test_an_iteration_started_by_hand_takes_over(core: Driver) -> None:
+    """The search under way ends with what it is at; that of the newcomer goes its own way."""
+    tasks = run(core, OptimisationGoal(auto=True), [3])
+    by_hand = core.submit(base=tasks[0].task_id, goal=OptimisationGoal(auto=True))
+    core.finish(tasks[-1], carbon=2.0)
+    assert tasks[-1].next_task == NO_TASK
+    reason = "taken over by 1/3, which was started by hand: best is 1/2 with 2 kgCO2e"
+    assert tasks[-1].outcome_reason == reason
+    core.finish(by_hand, carbon=1.5)
+    follower = core.core.database.get(by_hand.next_task)
+    assert follower.base_task == by_hand.task_id
+    core.finish(follower, carbon=1.0)
+    assert follower.next_task
+
+
+def test_alternatives_are_not_taken_over(core: Driver) -> None:
+    tasks = run(core, OptimisationGoal(num_outputs=3), [3])
+    core.submit(base=tasks[0].task_id)
+    core.finish(tasks[-1])
+    assert tasks[-1].next_task == TaskId(1, 4)
+
+
+def test_the_search_ends_when_no_model_is_left(core: Driver) -> None:
+    core.last_proposals.add(b"ml_model_provider of 1/2")
+    goal = OptimisationGoal(auto=True, desired_carbon_footprint=1.0)
+    tasks = run(core, goal, [3, 2, 1])
+    assert len(tasks) == 2
+    reason = "no further model can be proposed: best is 1/2 with 2 kgCO2e, above the target of 1"
+    assert tasks[-1].outcome_reason.startswith(reason)
+
+
+def test_alternatives_end_when_no_model_is_left(core: Driver) -> None:
+    core.last_proposals.add(b"ml_model_provider of 1/2")
+    tasks = run(core, OptimisationGoal(num_outputs=5), [3, 2, 1])
+    assert len(tasks) == 2 and tasks[-1].status is TaskStatus.SUCCEEDED
+    reason = "no further model can be proposed for the 3 more proposals asked for"
+    assert reason in tasks[-1].outcome_reason
+
+
+FOOTPRINTS = st.one_of(
+    st.floats(min_value=1e-9, max_value=1e9), st.sampled_from([math.nan, math.inf, 0.0, 1.0])
+)
+
+
+@given(
+    footprints=st.lists(FOOTPRINTS, min_size=1, max_size=12),
+    target=st.sampled_from([0.0, 1.0, 1e3]),
+    alternatives=st.integers(1, 4),
+    limit=st.integers(1, 8),
+    ends=st.sampled_from(["", "failure", "stop"]),
+)
+def test_any_search_ends_well(
+    footprints: list[float], target: float, alternatives: int, limit: int, ends: str
+) -> None:
+    """Whatever the footprints: it ends, says why, repeats no model, starts from the best."""
+    driver = Driver(max_auto_iterations=limit)
+    driver.bring_up()
+    driver.last_proposals.add(f"ml_model_provider of 1/{len(footprints)}".encode())
+    goal = OptimisationGoal(True, target, alternatives)
+    tasks = [driver.submit(goal=goal)]
+    for number, carbon in enumerate(footprints, 1):
+        task = tasks[-1]
+        assert isinstance(task.goal, OptimisationGoal)
+        assert task.goal.model_restrains == tuple(item.model for item in tasks[:-1])
+        if ends and number == len(footprints):
+            break
+        task.model = f"model {number}"
+        driver.finish(task, carbon=carbon)
+        if task.next_task == NO_TASK:
+            break
+        tasks.append(driver.core.database.get(task.next_task))
+    last = tasks[-1]
+    if ends == "failure" and last.open:
+        fields = {"error_code": 2, "error_description": "no"}
+        driver.word("hw_constraints", last, TaskStatus.ERROR, **fields)
+    elif ends == "stop" and last.open:
+        driver.command(last, TaskCommand.STOP)
+    _judge(driver, tasks, goal, limit)
+
+
+def _judge(driver: Driver, tasks: list[Iteration], goal: OptimisationGoal, limit: int) -> None:
+    last = tasks[-1]
+    assert not last.open and not driver.core.tasks.running and not driver.core.tasks.waiting
+    assert len(tasks) <= max(goal.num_outputs, limit)
+    assert last.outcome_reason not in ("", "every module delivered")
+    for index, task in enumerate(tasks[1:], 1):
+        earlier = tasks[:index]
+        assert task.base_task in {item.task_id for item in earlier}
+        if index < goal.num_outputs:  # an alternative begins from the one before it
+            assert task.base_task == earlier[-1].task_id
+        else:
+            base = driver.core.database.get(task.base_task)
+            assert known(base) == min(map(known, earlier))
+    done = [item for item in tasks if item.status is TaskStatus.SUCCEEDED]
+    best = driver.core.optimiser.best(last)
+    if done:
+        assert known(best) == min(map(known, done))
+        if last is not done[-1]:
+            assert f"the best so far is {best.task_id}" in last.outcome_reason
+    target = goal.desired_carbon_footprint
+    if len(tasks) >= goal.num_outputs and done and last is done[-1]:
+        met = target > 0 and known(best) <= target
+        assert last.outcome_reason.startswith("target of") == met
+
+
+def known(task: Iteration) -> float:
+    return math.inf if math.isnan(task.carbon) else task.carbon
 
 
 def test_a_full_queue_ends_the_search_and_nothing_else(core: Driver) -> None:

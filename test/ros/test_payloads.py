@@ -10,6 +10,7 @@ from sustainml_msgs import msg
 
 from sustainml_orchestrator.core.ids import TaskId
 from sustainml_orchestrator.ros import conversions, payloads
+from sustainml_orchestrator.ros.node import read_pipeline
 from sustainml_orchestrator.ros.payloads import BadPayload, Ids
 
 OUTPUTS = [
@@ -150,3 +151,18 @@ def test_facts_of_outputs() -> None:
     hardware = msg.HWResource(hw_description="h", latency=0.5, power_consumption=3.0)
     facts = conversions.facts(serialize_message(hardware), msg.HWResource)
     assert facts == {"hw_description": "h", "latency": 0.5, "power": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("extra", "exhausted"),
+    [(b'{"remaining": 0}', True), (b'{"remaining": 1}', False), (b"{}", False), (b"[", False)],
+)
+def test_a_model_may_say_that_none_is_left(extra: bytes, exhausted: bool) -> None:
+    pipeline = read_pipeline("")
+    outputs: list[bytes | None] = [None] * len(pipeline.modules)
+    assert not conversions.is_exhausted(pipeline, outputs)
+    data = serialize_message(msg.MLModel(extra_data=extra))
+    outputs[pipeline.by_name["ml_model_provider"].index] = data
+    assert conversions.is_exhausted(pipeline, outputs) == exhausted
+    outputs[pipeline.by_name["ml_model_provider"].index] = data[:30]
+    assert not conversions.is_exhausted(pipeline, outputs)
