@@ -47,7 +47,8 @@ class HWResourcesModule(ModuleNode):
             work = replace(work, precisions=(self.settings.precision,))
         bounds = {
             "max_memory_mib": float(limits.max_memory_footprint),
-            "max_latency_s": max(0.0, model.target_latency) or wanted.max_latency_s,
+            "max_latency_s": max(0.0, model.target_latency) or wanted.longest_s,
+            "max_power_w": wanted.max_power_w,
         }
         try:
             required = list(limits.hardware_required)

@@ -50,6 +50,7 @@ class MLModelProviderModule(ModuleNode):
                 max_memory_mib=hardware.max_memory_footprint,
                 baseline=_baseline(task, inputs),
                 flops_weight=self.settings.flops_weight,
+                kept_quality=self.settings.kept_quality,
             )
         except NoMatchError as answer:
             raise ModuleError(str(answer)) from answer
@@ -61,18 +62,22 @@ class MLModelProviderModule(ModuleNode):
             "alternatives": list(proposal.alternatives),
             "notes": list(proposal.notes),
         }
-        if proposal.quality is not None:
-            about["quality"] = proposal.quality
+        for key in ("quality", "remaining", "least_quality"):
+            if (value := getattr(proposal, key)) is not None:
+                about[key] = value
         return MLModel(
             model=model.name,
             model_path=model.path,
             model_properties=json.dumps(model.properties(proposal.task)),
-            target_latency=wanted.max_latency_s,
+            target_latency=wanted.longest_s,
             extra_data=requirements.json_bytes(about),
         )
 
     def configure(self, configuration: dict[str, Any]) -> dict[str, Any]:
-        """Set `flops_weight`, or list models: {"query": "models", "goal": task, "type": family}."""
+        """Set `flops_weight` or `kept_quality`, or list models.
+
+        {"query": "models", "goal": task, "type": family}
+        """
         try:
             return self.settings.apply(configuration, self.models)
         except ValueError as error:
@@ -87,11 +92,13 @@ def _baseline(task: Task, inputs: Inputs) -> Baseline | None:
     if not model.header.frame_id:
         return None
     carbon = footprint.carbon_footprint if footprint.header.frame_id else 0.0
+    about = requirements.json_object(model.extra_data)
     try:
         workload = Workload.from_properties(json.loads(model.model_properties))
     except (ValueError, TypeError, RecursionError):
         workload = None
-    return Baseline(model.model, carbon, workload)
+    quality, least = (requirements.number(about, key) for key in ("quality", "least_quality"))
+    return Baseline(model.model, carbon, workload, quality, least)
 
 
 main = MLModelProviderModule.main

@@ -45,11 +45,20 @@ def test_latency(line: str, seconds: float) -> None:
         ("accuracy:0.9", 0.9),
         ("min_accuracy: 90 %", 0.9),
         ("accuracy:90", 0.9),
+        ("min_map:0.5", 0.5),
+        ("min_f1: 80 %", 0.8),
         ("accuracy:high", 0),
     ],
 )
 def test_accuracy(line: str, share: float) -> None:
     assert requirements.parse([line], {}).accuracy == pytest.approx(share)
+
+
+def test_throughput_and_power() -> None:
+    found = requirements.parse(["min_throughput:20", "max_power:5", "max_latency:0.1"], {})
+    assert (found.min_throughput, found.max_power_w, found.longest_s) == (20.0, 5.0, 0.05)
+    assert requirements.parse(["max_latency:0.1"], {}).longest_s == 0.1
+    assert requirements.parse(["max_power:little", "min_throughput:"], {}).longest_s == 0.0
 
 
 def test_licence_and_deployment() -> None:
@@ -114,6 +123,10 @@ def test_provider_settings() -> None:
     with pytest.raises(ValueError, match="unknown setting flops; known are flops_weight"):
         settings.apply({"flops": 1}, MODELS)
     assert settings.flops_weight == 0.5
+    with pytest.raises(ValueError, match="kept_quality"):
+        settings.apply({"flops_weight": 0.1, "kept_quality": 2}, MODELS)
+    assert settings.flops_weight == 0.5
+    assert settings.apply({"kept_quality": 0.8}, MODELS)["kept_quality"] == 0.8
 
 
 def test_models_are_listed_for_front_ends() -> None:

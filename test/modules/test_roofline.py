@@ -119,6 +119,7 @@ def test_place_takes_the_least_energy_within_the_limits() -> None:
     [
         (WORK, {"max_memory_mib": 1.0}, "max_memory_footprint is 1; raise it"),
         (WORK, {"max_latency_s": 1e-6}, "the limit is 1e-06 s; relax the latency"),
+        (WORK, {"max_power_w": 1e-6}, "it draws more than 1e-06 W; raise max_power"),
         (replace(WORK, parameters=1e12), {}, "larger hardware"),
     ],
 )

@@ -163,6 +163,16 @@ def test_accuracy_is_met_as_well_as_the_models_allow() -> None:
     assert min(c.quality for c in enough.candidates) >= 0.75 and not enough.notes
 
 
+def test_an_accuracy_is_read_in_the_unit_of_the_benchmark() -> None:
+    """92.6 % on SST-2 are 92.6 % to a user, though a coin gets half of them right."""
+    choice = choose(MODELS, Query("text-classification", ALL, accuracy=0.92))
+    assert {c.model.name for c in choice.candidates} >= {"huawei-noah/TinyBERT_General_4L_312D"}
+    assert not choice.notes
+    # 85 % of ten classes are not 85 % of a thousand.
+    easy = choose(MODELS, replace(IMAGES, accuracy=0.7)).candidates
+    assert "ResNet-8 (MLPerf Tiny)" not in {c.model.name for c in easy}
+
+
 def test_the_selected_model_is_honoured_by_any_spelling() -> None:
     assert ask(wish(selected="MICROSOFT/RESNET-50")).model.name == "microsoft/resnet-50"
     assert ask(wish(selected="resnet-50")).quality == pytest.approx(0.761)
@@ -241,6 +251,66 @@ def test_nothing_below_the_least_is_a_clear_answer() -> None:
     least = min(choose(MODELS, IMAGES).candidates, key=lambda c: c.placement.energy_j)
     with pytest.raises(NoMatchError, match="relax less energy than the baseline"):
         ask(wish(optimise=True), baseline=Baseline(least.model.name, 1.0))
+
+
+def test_without_target_and_quality_most_of_the_quality_is_kept() -> None:
+    """Down by half and half again, to the least energy at 90 % of the first one's quality."""
+    first = ask(wish(), flops_weight=0.0)
+    assert first.quality is not None
+    kept = 0.9 * first.quality
+    chain, base = [first], Baseline(first.model.name)
+    while chain[-1].remaining:
+        restrains = tuple(item.model.name for item in chain)
+        again = ask(wish(optimise=True, restrains=restrains), baseline=base)
+        assert again.least_quality == pytest.approx(kept)
+        assert again.quality is not None and again.quality >= kept
+        assert energy(again.model.name) < energy(chain[-1].model.name)
+        base = Baseline(again.model.name, least_quality=again.least_quality)
+        chain.append(again)
+    good = [c for c in choose(MODELS, IMAGES).candidates if c.quality >= kept]
+    assert energy(chain[-1].model.name) == min(c.energy_j for c in good)
+    assert 3 <= len(chain) <= 5
+    with pytest.raises(NoMatchError, match=r"relax .*kept_quality \(would give"):
+        ask(wish(optimise=True), baseline=base)
+
+
+def test_a_quality_beyond_reach_is_not_given_up_for_less_energy() -> None:
+    """The best there is was taken; nothing with less energy is as good."""
+    first = ask(wish(accuracy=0.99, optimise=True))
+    assert first.remaining == 0
+    wanted = wish(accuracy=0.99, optimise=True, restrains=(first.model.name,))
+    with pytest.raises(NoMatchError, match="relax min_accuracy"):
+        ask(wanted, baseline=Baseline(first.model.name, 1.0))
+
+
+@pytest.mark.parametrize("optimise", [False, True])
+def test_a_proposal_tells_whether_another_can_follow(optimise: bool) -> None:
+    """What it says is what the next one finds."""
+    for task in MODELS.tasks:
+        proposal, restrains = ask(wish(task, optimise=optimise)), ()
+        while proposal.remaining:
+            restrains += (proposal.model.name,)
+            proposal = ask(
+                wish(task, optimise=optimise, restrains=restrains),
+                baseline=Baseline(proposal.model.name, least_quality=proposal.least_quality),
+            )
+        restrains += (proposal.model.name,)
+        base = Baseline(proposal.model.name, least_quality=proposal.least_quality)
+        with pytest.raises(NoMatchError):
+            ask(wish(task, optimise=optimise, restrains=restrains), baseline=base)
+
+
+def test_power_and_throughput_are_kept() -> None:
+    limited = replace(IMAGES, max_power_w=2.0, min_throughput=100.0)
+    placed = [c.placement for c in choose(MODELS, limited).candidates]
+    assert placed
+    assert all(e.power_w <= 2.0 and 1 / e.latency_s >= 100.0 for e in placed)
+    for change, relax in (
+        ({"max_power_w": 1e-6}, "max_power"),
+        ({"min_throughput": 1e9}, "min_throughput"),
+    ):
+        with pytest.raises(NoMatchError, match=rf"relax {relax} \(would give"):
+            choose(MODELS, replace(IMAGES, **change))
 
 
 def test_a_baseline_of_ones_own_is_undercut_by_its_figures() -> None:

@@ -13,7 +13,10 @@ from sustainml_orchestrator.modules.estimate.devices import CLASSES, DeviceCatal
 from sustainml_orchestrator.modules.estimate.models import BYTES_PER_PARAMETER, ModelCatalogue
 from sustainml_orchestrator.modules.estimate.regions import CarbonRegions
 from sustainml_orchestrator.modules.estimate.requirements import text
-from sustainml_orchestrator.modules.estimate.selection import DEFAULT_FLOPS_WEIGHT
+from sustainml_orchestrator.modules.estimate.selection import (
+    DEFAULT_FLOPS_WEIGHT,
+    DEFAULT_KEPT_QUALITY,
+)
 
 #: Allowed beside settings: what a node remembers of its configuration holds past queries too.
 _QUERY_KEYS = ("query", "goal", "type", "model", "region", "text", "limit")
@@ -24,6 +27,7 @@ class ProviderSettings:
 
     def __init__(self) -> None:
         self.flops_weight = DEFAULT_FLOPS_WEIGHT
+        self.kept_quality = DEFAULT_KEPT_QUALITY
 
     def apply(self, configuration: Mapping[str, Any], models: ModelCatalogue) -> dict[str, Any]:
         """Answer a query, or set values and return all.
@@ -31,13 +35,14 @@ class ProviderSettings:
         Raises:
             ValueError: an unknown key or query, or a value out of range.
         """
-        _known(configuration, "flops_weight")
-        if "flops_weight" in configuration:
-            self.flops_weight = _number(configuration, "flops_weight", 0.0, 1.0)
+        now = {"flops_weight": self.flops_weight, "kept_quality": self.kept_quality}
+        _known(configuration, *now)
+        now |= {key: _number(configuration, key, 0.0, 1.0) for key in now if key in configuration}
+        self.flops_weight, self.kept_quality = now["flops_weight"], now["kept_quality"]
         if "query" in configuration:
             return _models(configuration, models)
         names = [model.name for model in models.models]
-        return {"flops_weight": self.flops_weight, "tasks": models.tasks, "models": names}
+        return {**now, "tasks": models.tasks, "models": names}
 
 
 def _models(configuration: Mapping[str, Any], models: ModelCatalogue) -> dict[str, Any]:

@@ -63,6 +63,7 @@ class Figure:
     metric: str
     benchmark: str
     quality: float  #: 0..1, comparable within a task
+    attained: float  #: 0..1, beside what users ask in per cent: the plain percentage, else quality
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,9 @@ def _read(entry: Mapping[str, Any], benchmarks: Mapping[str, Any]) -> Model:
             ruler = benchmarks[key]
             share = (value - ruler["zero"]) / (ruler["one"] - ruler["zero"])
             quality = round(min(1.0, max(0.0, share)), 4)
-            figures[task] = Figure(float(value), ruler["metric"], ruler["data"], quality)
+            # A ruler that ends elsewhere says that the benchmark is easier, or no percentage.
+            attained = value / 100 if ruler["one"] == 100 else quality
+            figures[task] = Figure(float(value), ruler["metric"], ruler["data"], quality, attained)
         return Model(
             name=entry["name"],
             family=entry["family"],

@@ -15,6 +15,7 @@ def place(
     *,
     max_memory_mib: float = 0.0,
     max_latency_s: float = 0.0,
+    max_power_w: float = 0.0,
 ) -> Estimate | None:
     """The estimate with the least energy per inference within the limits; None when nothing fits.
 
@@ -23,12 +24,14 @@ def place(
         devices: those allowed.
         max_memory_mib: MiB for the model, 0 = what the device has.
         max_latency_s: seconds per inference, 0 = any.
+        max_power_w: W while it runs, 0 = any.
     """
     estimates = [
         e
         for device in devices
         for e in fitting(work, device, max_memory_mib=max_memory_mib)
         if not max_latency_s or e.latency_s <= max_latency_s
+        if not max_power_w or e.power_w <= max_power_w
     ]
     return min(estimates, key=lambda e: (e.energy_j, e.latency_s, e.device.name), default=None)
 
@@ -39,6 +42,7 @@ def obstacle(
     *,
     max_memory_mib: float = 0.0,
     max_latency_s: float = 0.0,
+    max_power_w: float = 0.0,
 ) -> str:
     """Why `place` found nothing, and what to change: one sentence part."""
     allowed = list(devices)
@@ -56,6 +60,9 @@ def obstacle(
         )
     if place(work, allowed, max_memory_mib=max_memory_mib) is None:
         return f"it needs at least {least:.3g} MiB, more than {names} has; allow larger hardware"
+    within = {"max_memory_mib": max_memory_mib, "max_latency_s": max_latency_s}
+    if max_power_w and place(work, allowed, **within):
+        return f"on {names} it draws more than {max_power_w:g} W; raise max_power"
     best = min(
         e.latency_s for d in allowed for e in fitting(work, d, max_memory_mib=max_memory_mib)
     )

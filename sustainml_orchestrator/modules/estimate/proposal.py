@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sustainml_orchestrator.modules.estimate.devices import Device, DeviceCatalogue, named
 from sustainml_orchestrator.modules.estimate.models import Model, ModelCatalogue, Workload
 from sustainml_orchestrator.modules.estimate.requirements import Requirements, quoted
 from sustainml_orchestrator.modules.estimate.selection import (
     DEFAULT_FLOPS_WEIGHT,
+    DEFAULT_KEPT_QUALITY,
+    Candidate,
     NoMatchError,
     Query,
     choose,
@@ -24,6 +26,8 @@ class Baseline:
     model: str = ""
     carbon_kg: float = 0.0
     workload: Workload | None = None  #: of a model that is not in the catalogue
+    quality: float = 0.0  #: 0..1
+    least_quality: float = 0.0  #: what the search that it is part of keeps
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,10 @@ class Proposal:
     model: Model
     task: str
     quality: float | None  #: 0..1, None where the model has no figure for the task
-    alternatives: tuple[str, ...]  #: the next best
-    notes: tuple[str, ...]
+    alternatives: tuple[str, ...] = ()  #: the next best
+    notes: tuple[str, ...] = ()
+    remaining: int | None = None  #: models left for a next proposal; None where nobody looked
+    least_quality: float = 0.0  #: what the search keeps, for the next proposal; 0 = not searching
 
 
 def allowed_devices(
@@ -69,6 +75,7 @@ def propose(
     max_memory_mib: float = 0.0,
     baseline: Baseline | None = None,
     flops_weight: float = DEFAULT_FLOPS_WEIGHT,
+    kept_quality: float = DEFAULT_KEPT_QUALITY,
 ) -> Proposal:
     """The best model for what is wanted.
 
@@ -90,24 +97,61 @@ def propose(
         licences=wanted.licences,
         max_memory_mib=max_memory_mib,
         max_latency_s=wanted.max_latency_s,
+        min_throughput=wanted.min_throughput,
+        max_power_w=wanted.max_power_w,
         min_quality=wanted.min_quality,
         accuracy=wanted.accuracy,
         excluded=excluded,
         flops_weight=flops_weight,
-        baseline=_former(models, baseline) if wanted.optimise else None,
-        energy_share=_share(wanted.desired_carbon_kg, baseline),
     )
+    goal = _Goal(wanted.optimise, wanted.desired_carbon_kg, kept_quality)
+    query = goal.undercut(query, models, baseline)
     choice = choose(models, query)
     best = choice.best
-    others = tuple(c.model.name for c in choice.candidates[1:6])
-    return Proposal(best.model, task, best.quality, others, choice.notes)
+    return Proposal(
+        best.model,
+        task,
+        best.quality,
+        tuple(c.model.name for c in choice.candidates[1:6]),
+        choice.notes,
+        _remaining(models, query, best, goal),
+        query.least_quality,
+    )
 
 
-def _former(models: ModelCatalogue, baseline: Baseline | None) -> Workload | None:
-    if baseline is None:
-        return None
-    known = models.find(baseline.model)
-    return known.workload if known else baseline.workload
+@dataclass(frozen=True)
+class _Goal:
+    """What an optimisation is after."""
+
+    optimise: bool
+    desired_carbon_kg: float
+    kept_quality: float
+
+    def undercut(self, query: Query, models: ModelCatalogue, baseline: Baseline | None) -> Query:
+        """The query with less energy than the baseline's, if that is wanted."""
+        if not self.optimise or baseline is None:
+            return query
+        known = models.find(baseline.model)
+        figure = known.figures.get(query.task) if known else None
+        quality = figure.quality if figure else baseline.quality
+        free = query.asks_quality or self.desired_carbon_kg > 0
+        return replace(
+            query,
+            baseline=known.workload if known else baseline.workload,
+            baseline_attained=figure.attained if figure else baseline.quality,
+            energy_share=_share(self.desired_carbon_kg, baseline),
+            least_quality=0.0 if free else baseline.least_quality or self.kept_quality * quality,
+        )
+
+
+def _remaining(models: ModelCatalogue, query: Query, best: Candidate, goal: _Goal) -> int:
+    """How many models a next proposal would have to choose from, with this one as its baseline."""
+    query = replace(query, excluded=query.excluded | {best.model.name.casefold()})
+    former = Baseline(best.model.name, least_quality=query.least_quality)
+    try:
+        return len(choose(models, goal.undercut(query, models, former)).candidates)
+    except NoMatchError:
+        return 0
 
 
 def _task(models: ModelCatalogue, goal: str, metadata_task: str) -> str:
@@ -129,11 +173,11 @@ def _by_name(models: ModelCatalogue, name: str) -> Model:
 def _selected(model: Model, task: str) -> Proposal:
     figure = model.figures.get(task)
     notes = () if figure else (f"selected by the user; no figure for {task or 'this task'} known",)
-    return Proposal(model, task, figure.quality if figure else None, (), notes)
+    return Proposal(model, task, figure.quality if figure else None, notes=notes)
 
 
-def _share(desired_kg: float, baseline: Baseline | None) -> float:
+def _share(desired_kg: float, baseline: Baseline) -> float:
     """Share of the baseline's carbon, hence of its energy in the same region, that may be spent."""
-    if not baseline or not desired_kg or not baseline.carbon_kg > 0:
+    if not desired_kg or not baseline.carbon_kg > 0:
         return 0.0
     return min(1.0, desired_kg / baseline.carbon_kg)

@@ -12,6 +12,8 @@ from typing import Any
 _SECONDS = {"": 1.0, "s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6,
             "min": 60.0, "minute": 60.0, "minutes": 60.0}  # fmt: skip
 _NUMBER = re.compile(r"[<>=~\s]*([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*([a-zA-Z%µ]*)\s*$")
+#: What app_requirements asks at least of, beside plain quality.
+_METRICS = ("accuracy", "precision", "recall", "f1", "roc_auc", "map", "mean_iou")
 _PERMISSIVE = frozenset({"apache-2.0", "mit", "bsd-3-clause"})
 
 
@@ -25,11 +27,24 @@ class Requirements:
     restrains: tuple[str, ...] = ()  #: models never to propose
     licences: frozenset[str] = frozenset()
     max_latency_s: float = 0.0
+    min_throughput: float = 0.0  #: inferences per second, one at a time
+    max_power_w: float = 0.0
     min_quality: float = 0.0  #: 0..1, a bound
-    accuracy: float = 0.0  #: 0..1, a wish: it concerns the user's data, not a benchmark
+    accuracy: float = 0.0  #: 0..1, a wish: it concerns the user's data, not a benchmark's
     deployment: str = ""  #: class of device, where no hardware is required
     optimise: bool = False  #: the user wants less carbon than the baseline's
     desired_carbon_kg: float = 0.0
+
+    @property
+    def longest_s(self) -> float:
+        """The longest time that an inference may take, in s; 0 = any."""
+        return longest_s(self.max_latency_s, self.min_throughput)
+
+
+def longest_s(max_latency_s: float, min_throughput: float) -> float:
+    """The longest time of an inference by both, one at a time, in s; 0 = any."""
+    every = 1.0 / min_throughput if min_throughput else 0.0
+    return min(filter(None, (max_latency_s, every)), default=0.0)
 
 
 def parse(lines: Iterable[str], extra: Mapping[str, Any]) -> Requirements:
@@ -44,8 +59,10 @@ def parse(lines: Iterable[str], extra: Mapping[str, Any]) -> Requirements:
         restrains=names(extra.get("model_restrains")),
         licences=_PERMISSIVE if permissive else frozenset({licence} - {""}),
         max_latency_s=_latency(pairs),
+        min_throughput=_plain(pairs, "min_throughput", "throughput"),
+        max_power_w=_plain(pairs, "max_power"),
         min_quality=_share(pairs, "min_quality", "quality"),
-        accuracy=_share(pairs, "min_accuracy", "accuracy"),
+        accuracy=max(_share(pairs, f"min_{metric}", metric) for metric in _METRICS),
         deployment=pairs.get("deployment", pairs.get("platform", "")),
         optimise=any(
             extra.get(f"optimize_carbon_footprint_{how}") is True for how in ("auto", "manual")
@@ -121,6 +138,12 @@ def _latency(pairs: Mapping[str, str]) -> float:
             unit = match[2].casefold() or ("ms" if key.endswith("_ms") else "s")
             return float(match[1]) * _SECONDS.get(unit, 0.0)
     return 0.0
+
+
+def _plain(pairs: Mapping[str, str], *keys: str) -> float:
+    """A number in the unit of the interface."""
+    matches = (_NUMBER.match(pairs.get(key, "")) for key in keys)
+    return next((float(match[1]) for match in matches if match and not match[2]), 0.0)
 
 
 def _share(pairs: Mapping[str, str], *keys: str) -> float:

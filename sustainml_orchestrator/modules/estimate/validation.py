@@ -127,10 +127,14 @@ def main() -> None:
     if arguments.write is None:
         print(text)  # noqa: T201 - what this command is for
         return
-    document = arguments.write.read_text(encoding="utf-8")
-    head, _, rest = document.partition(BEGIN)
+    insert(arguments.write, text)
+
+
+def insert(document: Path, table: str) -> None:
+    """Replace what stands between the two markers of a document."""
+    head, _, rest = document.read_text(encoding="utf-8").partition(BEGIN)
     _, _, tail = rest.partition(END)
-    arguments.write.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}", encoding="utf-8")
+    document.write_text(f"{head}{BEGIN}\n{table}\n{END}{tail}", encoding="utf-8")
 
 
 if __name__ == "__main__":
