@@ -52,6 +52,9 @@ ifneq (,$(filter bench-compare,$(MAKECMDGOALS)))
 %.json: ; @: # files given as goals are not to be made
 endif
 
+loop: build ## measure the optimisation loop against exhaustive search, as tables
+	$(RUN) python -m bench.loop $(ARGS)
+
 lint: build ## check style, format and types
 	@. ./env.sh && ruff check . && ruff format --check . && mypy
 
@@ -60,4 +63,4 @@ clean: ## remove all that was made, for every ROS 2
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help build demo up test simulate chaos load bench bench-full bench-compare lint clean
+.PHONY: help build demo up test simulate chaos load bench bench-full bench-compare loop lint clean
