@@ -9,7 +9,7 @@ import re
 from enum import IntEnum
 from typing import NamedTuple
 
-_TASK_ID = re.compile(r"\s*(\d{1,10})\s*(?:/\s*(\d{1,10})\s*)?")
+_TASK_ID = re.compile(r"\s*(\d{1,10})\s*(?:/\s*(\d{1,10}|-1)\s*)?")
 
 
 class TaskId(NamedTuple):
@@ -23,7 +23,9 @@ class TaskId(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> TaskId:
-        """Read ``"3/2"`` (problem 3, iteration 2) or ``"3"`` (its latest iteration, ``3/0``).
+        """Read ``"3/2"`` (problem 3, iteration 2), or ``"3"`` or ``"3/-1"`` (its latest one).
+
+        The latest iteration is ``TaskId(3, 0)``.
 
         Raises:
             ValueError: the text is no task id.
@@ -34,7 +36,7 @@ class TaskId(NamedTuple):
                 f"'{text}' is no task id; write PROBLEM/ITERATION, for example 3/2, "
                 "or PROBLEM for its latest iteration"
             )
-        return cls(int(match[1]), int(match[2] or 0))
+        return cls(int(match[1]), max(0, int(match[2] or 0)))
 
 
 #: No task: what node-level statuses and commands carry, and "not delivered" in answers.

@@ -148,23 +148,24 @@ class Goals:
         except OrchestratorError:
             return  # it is over already: its end answers the goal
 
-    def _result(self, handle: ServerGoalHandle, iteration: Iteration) -> RunTask.Result:
-        succeeded = iteration.status is TaskStatus.SUCCEEDED
-        shown = self._core.optimiser.best(iteration) if succeeded else iteration
-        code: int = ErrorCode.NO_ERROR
-        if not succeeded:
-            code = _CODES.get(iteration.status, ErrorCode.INTERNAL_ERROR)
-            if iteration.status is TaskStatus.ERROR:
-                code = iteration.error_code
-        if handle.is_cancel_requested and not succeeded:
+    def _result(self, handle: ServerGoalHandle, last: Iteration) -> RunTask.Result:
+        """The best iteration: a search has succeeded when any has, whatever ended it."""
+        best = self._core.optimiser.best(last)
+        cancelled = handle.is_cancel_requested and last.status is not TaskStatus.SUCCEEDED
+        succeeded = best.status is TaskStatus.SUCCEEDED and not cancelled
+        if cancelled:
             handle.canceled()
         elif succeeded:
             handle.succeed()
         else:
             handle.abort()
+        code: int = ErrorCode.NO_ERROR
+        if not succeeded:
+            code = _CODES.get(last.status, last.error_code or ErrorCode.INTERNAL_ERROR)
+        whole = last.status is TaskStatus.SUCCEEDED
         return RunTask.Result(
             success=succeeded,
             error_code=int(code),
-            message="" if succeeded else f"task {iteration.task_id}: {iteration.outcome_reason}",
-            task=conversions.task_to_msg(self._core, shown),
+            message="" if whole else f"task {last.task_id}: {last.outcome_reason}",
+            task=conversions.task_to_msg(self._core, best),
         )

@@ -12,7 +12,7 @@ from sustainml_msgs.msg import UserInput
 
 from sustainml_orchestrator.core.errors import OrchestratorError
 from sustainml_orchestrator.core.events import OptimisationGoal
-from sustainml_orchestrator.core.ids import ErrorCode
+from sustainml_orchestrator.core.ids import ErrorCode, TaskId
 
 #: The fields of UserInput that a user fills; the rest belongs to the orchestrator.
 USER_FIELDS = tuple(
@@ -168,6 +168,23 @@ def _goal(message: UserInput, extra: dict[str, Any]) -> OptimisationGoal:
         num_outputs=max(1, number),
         model_restrains=tuple(models),
     )
+
+
+def named_base(base: TaskId, message: UserInput) -> TaskId:
+    """The iteration to build on: `previous_iteration` decides what `base_task` leaves open.
+
+    Only in a user input that says by `optimize_carbon_footprint_manual` that it is meant; -1 is
+    the last iteration.
+
+    Raises:
+        OrchestratorError: INVALID_REQUEST.
+    """
+    number = message.previous_iteration
+    if base.iteration_id or not message.optimize_carbon_footprint_manual or number in (0, -1):
+        return base
+    if number < 0:
+        raise invalid(f"previous_iteration is {number}; name an iteration, or -1 for the last")
+    return TaskId(base.problem_id, number)
 
 
 def merge_overrides(

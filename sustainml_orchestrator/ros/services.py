@@ -132,7 +132,7 @@ class Services:
             base_id = conversions.id_from_msg(request.base_task)
             if not base_id.problem_id:
                 raise invalid("base_task.problem_id is 0; name the problem to iterate on")
-            base = database.get(base_id)
+            base = database.get(requests.named_base(base_id, request.user_input))
             user_input = requests.merge_overrides(
                 base.user_input, request.user_input, request.overrides, request.extra_data_json
             )

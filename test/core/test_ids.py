@@ -9,13 +9,13 @@ from sustainml_orchestrator.core.ids import ErrorCode, TaskId
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("3/2", (3, 2)), ("3", (3, 0)), (" 3 / 2 ", (3, 2))]
+    ("text", "expected"), [("3/2", (3, 2)), ("3", (3, 0)), (" 3 / 2 ", (3, 2)), ("3/-1", (3, 0))]
 )
 def test_ids_are_read(text: str, expected: tuple[int, int]) -> None:
     assert TaskId.parse(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "x", "3/", "/2", "-1/2", "3/2/1", "1" * 11])
+@pytest.mark.parametrize("text", ["", "x", "3/", "/2", "-1/2", "3/2/1", "3/-2", "1" * 11])
 def test_what_is_no_id(text: str) -> None:
     with pytest.raises(ValueError, match="is no task id; write PROBLEM/ITERATION"):
         TaskId.parse(text)

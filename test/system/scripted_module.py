@@ -1,6 +1,8 @@
 """A module that does what the problem text says: fail:NAME, hang:NAME, once:NAME, crash:NAME.
 
-work:10-50 has every module work for 10 to 50 ms, fill:1000 has it add 1000 bytes to its output.
+later:NAME fails in every iteration but the first; work:10-50 has every module work for 10 to 50 ms,
+fill:1000 has it add 1000 bytes to its output.
+
 Its output carries the text of all its inputs, so that a mix-up of tasks would show.
 """
 
@@ -47,7 +49,12 @@ class Scripted(ModuleNode):
         assert len(seen) == 1, f"mixed inputs: {seen}"
         text = seen[0]
         first = task.try_number == 1
-        if f"fail:{NAME}" in text or (f"once:{NAME}" in text and first):
+        later = task.task_id.iteration_id > 1
+        if (
+            f"fail:{NAME}" in text
+            or (f"once:{NAME}" in text and first)
+            or (f"later:{NAME}" in text and later)
+        ):
             raise RuntimeError("told to fail")
         if f"crash:{NAME}" in text and first:
             os._exit(9)

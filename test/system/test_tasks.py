@@ -83,6 +83,76 @@ def test_the_action_feeds_back_and_returns_the_task(system) -> None:
     assert progress and progress == sorted(progress)  # the result may overtake the last one
 
 
+def search(text: str, target: float = 0.0) -> UserInput:
+    return UserInput(
+        problem_definition=text,
+        optimize_carbon_footprint_auto=True,
+        desired_carbon_footprint=target,
+    )
+
+
+def test_the_action_follows_a_search_and_returns_the_best(system) -> None:
+    """Each iteration of the scripted modules has 1/n of the first one's carbon."""
+    seen: dict[int, str] = {}
+
+    def feedback(summary) -> None:
+        seen[summary.task_id.iteration_id] = summary.model
+
+    task = system.client.run_task(search("down to a quarter", 0.26), feedback=feedback)
+    assert task.summary.task_id.iteration_id == 4
+    assert task.summary.outcome_reason.startswith("target of 0.26 kgCO2e met: best is")
+    assert set(seen) >= {1, 2, 3}  # the result may overtake the last one
+    summaries = list(system.client.all_tasks(task.summary.task_id.problem_id))
+    assert [s.next_task.iteration_id for s in summaries] == [2, 3, 4, 0]
+    assert [s.base_task.iteration_id for s in summaries] == [0, 1, 2, 3]
+
+
+def test_a_search_that_fails_later_has_a_result(system) -> None:
+    task = system.client.run_task(search("later:hw_resources", 0.1))
+    assert task.summary.task_id.iteration_id == 1
+    assert task.summary.task_status == TaskStatus.SUCCEEDED
+    problem = task.summary.task_id.problem_id
+    last = system.client.get_task(TaskId(problem, 2)).summary
+    assert last.task_status == TaskStatus.ERROR
+    assert last.outcome_reason.endswith(f"; the best so far is {problem}/1 with 1 kgCO2e")
+
+
+def test_a_search_is_stopped_and_begun_anew_by_hand(system) -> None:
+    client = system.client
+    first = client.start_task(search("hang:carbon_tracker"))
+    client.control_task(first, TaskCommand.STOP)
+    changed = ["problem_definition", "desired_carbon_footprint"]
+    by_hand = client.start_iteration(first, search("in its place", 0.3), overrides=changed)
+    last = client.wait_for_task(by_hand, 30.0, follow=True).summary
+    assert last.task_id.iteration_id == 4  # half, a third, a quarter
+    assert last.outcome_reason.startswith("target of 0.3 kgCO2e met")
+    assert client.get_task(first).summary.task_status == TaskStatus.STOPPED
+
+
+@pytest.mark.parametrize(
+    ("base", "manual", "previous", "expected"),
+    [(0, True, 1, 1), (0, True, -1, 2), (0, True, 0, 2), (1, True, 2, 1), (0, False, 1, 2)],
+)
+def test_the_base_of_an_iteration_by_hand(
+    system, base: int, manual: bool, previous: int, expected: int
+) -> None:
+    """base_task decides; what it leaves open, previous_iteration where it is meant."""
+    first = system.solve("two iterations", extra_data={"num_outputs": 2}).summary.task_id
+    system.client.wait_for_task(TaskId(first.problem_id, 2), 30.0)
+    asked = UserInput(
+        problem_definition="by hand",
+        optimize_carbon_footprint_manual=manual,
+        previous_iteration=previous,
+    )
+    task = system.client.start_iteration(TaskId(first.problem_id, base), asked)
+    data = system.client.wait_for_task(task, 30.0)
+    assert data.summary.base_task.iteration_id == expected
+    assert data.user_input.previous_iteration == expected
+    asked.previous_iteration, asked.optimize_carbon_footprint_manual = -2, True
+    with pytest.raises(RequestRefused, match="previous_iteration is -2; name an iteration"):
+        system.client.start_iteration(TaskId(first.problem_id, 0), asked)
+
+
 def test_a_request_id_makes_a_repetition_harmless(system) -> None:
     assert start(system, "x", request_id="same") == start(system, "x", request_id="same")
 
