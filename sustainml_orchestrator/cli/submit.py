@@ -11,6 +11,8 @@ from sustainml_orchestrator.cli import problems
 from sustainml_orchestrator.cli.context import EXIT_FAILED, connected, out, print_json, task_id
 
 if TYPE_CHECKING:
+    from sustainml_orchestrator.cli.descent import Descent
+    from sustainml_orchestrator.cli.tables import Bars
     from sustainml_orchestrator.client import OrchestratorClient
     from sustainml_orchestrator.core.ids import TaskId
 
@@ -73,7 +75,12 @@ def submit(
 
 
 def iterate(
-    base: Annotated[str, typer.Argument(help="Task to begin from: 3/2, or 3 for its latest.")],
+    base: Annotated[
+        str, typer.Argument(help="Task to begin from: 3/2; 3 or 3/-1 for the last of problem 3.")
+    ],
+    manual: Annotated[
+        bool, typer.Option("--manual", help="Undercut its carbon, by this one iteration.")
+    ] = False,
     settings: Set = None,
     priority: Priority = 0,
     watch: Watch = False,
@@ -83,8 +90,16 @@ def iterate(
     """Start another iteration of a problem, from any earlier one, with some fields changed.
 
     sustainml iterate 3/1 --set extra_data.max_memory_footprint=512 --watch
+
+    sustainml iterate 3/2 --manual --watch
     """
     fields = problems.parse_settings(settings or [])
+    if manual:
+        by_hand = {
+            "optimize_carbon_footprint_manual": True,
+            "optimize_carbon_footprint_auto": False,
+        }
+        fields = by_hand | fields
     message, extra = problems.to_message(fields)
     overrides = [name for name in fields if name != "extra_data"]
     with connected() as client:
@@ -126,16 +141,31 @@ def _report(
 def follow(
     client: OrchestratorClient, tasks: list[TaskId], within: float, *, quiet: bool = False
 ) -> bool:
-    """Show tasks until they and what follows them are over; True when all succeeded."""
-    from sustainml_orchestrator.cli.tables import Bars, print_results
+    """Show tasks until they and what follows them are over; True when all problems are solved.
+
+    A search is solved when any of its iterations has succeeded, whatever ended it.
+    """
+    from sustainml_orchestrator.cli.tables import print_results
     from sustainml_orchestrator.core.ids import TaskId, TaskStatus
 
     seen: dict[TaskId, None] = {}
-    with nullcontext() if quiet else Bars() as bars:
+    with nullcontext() if quiet else _view(client, tasks) as view:
         for summary in client.watch(tasks, timeout=within):
             seen[TaskId(summary.task_id.problem_id, summary.task_id.iteration_id)] = None
-            if bars is not None:
-                bars.show(summary)
+            if view is not None:
+                view.show(summary)
     results = [client.get_task(task, include_binary=quiet) for task in sorted(seen)]
     print_json(results) if quiet else print_results(results)
-    return all(task.summary.task_status == TaskStatus.SUCCEEDED for task in results)
+    good = [t.summary for t in results if t.summary.task_status == TaskStatus.SUCCEEDED]
+    return {task.problem_id for task in seen} == {s.task_id.problem_id for s in good}
+
+
+def _view(client: OrchestratorClient, tasks: list[TaskId]) -> Bars | Descent:
+    from sustainml_orchestrator.cli.descent import Descent
+    from sustainml_orchestrator.cli.tables import Bars
+
+    if len(tasks) == 1:
+        user_input = client.get_task(tasks[0]).user_input
+        if user_input.optimize_carbon_footprint_auto:
+            return Descent(user_input.desired_carbon_footprint)
+    return Bars()

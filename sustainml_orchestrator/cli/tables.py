@@ -19,6 +19,8 @@ _COLOURS = {
     TaskStatus.RUNNING: "blue",
     TaskStatus.WAITING: "yellow",
 }
+#: The reason that says nothing more than the status.
+_ALL_WELL = "every module delivered"
 _NODE_COLOURS = {
     NodeStatus.IDLE: "green",
     NodeStatus.RUNNING: "blue",
@@ -169,9 +171,11 @@ class Bars:
 
 
 def print_results(tasks: Sequence[Any]) -> None:
-    """The table of results, and the reason of each failure."""
+    """The table of results; the reason of each failure, and why a search ended."""
     out.print(result_table(tasks))
     for task in tasks:
-        if task.summary.task_status != TaskStatus.SUCCEEDED:
-            reason = escape(task.summary.outcome_reason)
-            out.print(f"[red]task {name_of(task.summary)}[/]: {reason}", highlight=False)
+        item = task.summary
+        good = item.task_status == TaskStatus.SUCCEEDED
+        if not good or not (item.next_task.problem_id or item.outcome_reason == _ALL_WELL):
+            name = f"[{'green' if good else 'red'}]task {name_of(item)}[/]"
+            out.print(f"{name}: {escape(item.outcome_reason)}", highlight=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -86,6 +87,30 @@ def test_a_problem_from_submission_to_deletion(running: Up, tmp_path: Path) -> N
     assert "SUCCEEDED" in sustainml(running, "show", name).stdout
     assert "2 iterations deleted" in sustainml(running, "delete", problem).stdout
     assert "NOT_FOUND" in sustainml(running, "show", name, code=1).stderr
+
+
+def test_a_search_for_less_carbon(running: Up) -> None:
+    """Down by itself while it brings something, then once more by hand from an earlier one."""
+    text = "tell cats from dogs in photos"
+    found = sustainml(running, "submit", "-d", text, "-s", "extra_data.model_selected=resnet-50",
+                      "-s", "maximum_samples=1000000", "--auto", "--watch")  # fmt: skip
+    reason = re.search(r"task (\d+)/(\d+): no further model can be proposed", found.stdout)
+    assert reason, found.stdout
+    problem, last = reason[1], int(reason[2])
+    rows = json.loads(sustainml(running, "compare", problem, "--json").stdout)
+    footprints = [row["carbon_footprint"] for row in rows]
+    assert last == len(rows) >= 2 and footprints == sorted(footprints, reverse=True)
+    assert [row["best"] for row in rows] == [False] * (last - 1) + [True]
+    assert all(row["quality"] >= 0.9 * rows[0]["quality"] for row in rows)
+
+    again = sustainml(running, "iterate", f"{problem}/1", "--manual", "--watch", "--json")
+    (task,) = json.loads(again.stdout)
+    assert task["summary"]["base_task"]["iteration_id"] == 1
+    assert task["user_input"]["previous_iteration"] == 1
+    assert task["summary"]["carbon_footprint"] < footprints[0]
+    sustainml(running, "iterate", f"{problem}/-1", "-s", "maximum_samples=5", "--watch")
+    shown = json.loads(sustainml(running, "show", problem, "--json").stdout)
+    assert shown["summary"]["base_task"]["iteration_id"] == last + 1
 
 
 def test_a_stopped_node_and_its_task(running: Up) -> None:
@@ -227,6 +252,8 @@ def test_the_demo_solves_the_examples() -> None:
     for number in range(1, len(examples()) + 1):
         assert f"{number}/1 100% succeeded" in result.stdout
     assert all(unit in result.stdout for unit in ("(s)", "(W)", "(Wh)", "(kgCO2e)"))
+    assert re.search(r"4/1 .*\n +4/2 .*\n +▲ target: ", result.stdout)
+    assert re.search(r"^target of \S+ kgCO2e met: best is 4/2 with", result.stdout, re.MULTILINE)
     assert time.monotonic() - begun < 60.0  # 30 s on a machine that has nothing else to do
 
 
