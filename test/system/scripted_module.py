@@ -1,7 +1,7 @@
 """A module that does what the problem text says: fail:NAME, hang:NAME, once:NAME, crash:NAME.
 
-later:NAME fails in every iteration but the first; work:10-50 has every module work for 10 to 50 ms,
-fill:1000 has it add 1000 bytes to its output.
+later:NAME fails in every iteration but the first; slow:NAME takes a moment; work:10-50 has every
+module work for 10 to 50 ms, fill:1000 has it add 1000 bytes to its output.
 
 Its output carries the text of all its inputs, so that a mix-up of tasks would show.
 """
@@ -62,6 +62,8 @@ class Scripted(ModuleNode):
             while True:
                 task.check()
                 time.sleep(0.02)
+        if f"slow:{NAME}" in text:
+            time.sleep(0.2)
         if work := numbers("work", text):
             time.sleep(random.uniform(*work) / 1000)
         extra = {"marks": seen, "quality": 0.5, "fill": "x" * sum(numbers("fill", text))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -107,3 +108,25 @@ def test_a_killed_orchestrator_goes_on_where_it_was(lasting: System) -> None:
     assert {k: v for k, v in lasting.supervisor.pids.items() if k != "orchestrator"} == modules
     following = lasting.client.start_task(UserInput(problem_definition="next"))
     assert following == TaskId(tasks[-1].problem_id + 1, 1)
+
+
+def test_a_search_goes_on_after_the_orchestrator_was_killed(lasting: System) -> None:
+    """Iteration n of the scripted modules has 1/n of the first one's carbon: 1/7 is the target."""
+    client = lasting.client
+    text = "slow:carbon_tracker and down to a seventh"
+    wanted = UserInput(
+        problem_definition=text, optimize_carbon_footprint_auto=True, desired_carbon_footprint=0.15
+    )
+    first = client.start_task(wanted)
+    pid = lasting.supervisor.pids["orchestrator"]
+    for last in client.watch([first], timeout=60.0):
+        if last.task_id.iteration_id == 3 and lasting.supervisor.pids.get("orchestrator") == pid:
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: lasting.supervisor.pids.get("orchestrator", pid) != pid)
+    assert last.task_id.iteration_id == 7
+    assert last.outcome_reason.startswith("target of 0.15 kgCO2e met")
+    summaries = list(client.all_tasks(first.problem_id))
+    assert [s.next_task.iteration_id for s in summaries] == [2, 3, 4, 5, 6, 7, 0]
+    assert [s.base_task.iteration_id for s in summaries] == [0, 1, 2, 3, 4, 5, 6]
+    models = client.get_task(TaskId(first.problem_id, 7), include_binary=True).user_input.extra_data
+    assert json.loads(bytes(models))["model_restrains"] == [f"model for {text}"]

@@ -177,8 +177,9 @@ class Module:
     def _publish(self, output: bytes) -> None:
         _, task, attempt, session = output.decode().split("|")
         ticket = Ticket(TaskId.parse(task), int(attempt), int(session))
+        facts = {"carbon": 1.0 / ticket.task_id.iteration_id}
         event = OutputReceived(
-            self.spec.index, ticket.task_id, ticket.attempt, ticket.session, output, {"carbon": 1.0}
+            self.spec.index, ticket.task_id, ticket.attempt, ticket.session, output, facts
         )
         self._world.tell_core("output", self.instance, event)
         for index in self._world.pipeline.consumers[self.spec.index]:

@@ -40,6 +40,7 @@ from sustainml_orchestrator.core.ids import (
     TaskId,
     TaskStatus,
 )
+from sustainml_orchestrator.core.iteration import Iteration
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pipeline import USER_INPUT, Pipeline
 from sustainml_orchestrator.core.settings import Settings
@@ -47,6 +48,12 @@ from sustainml_orchestrator.core.turn import Instant
 from sustainml_orchestrator.module.wire import Ticket
 
 _TICK = 0.25
+#: What a submission may be after; iteration n has 1/n of the first one's carbon.
+_GOALS = (
+    OptimisationGoal(),
+    OptimisationGoal(num_outputs=2),
+    OptimisationGoal(auto=True, desired_carbon_footprint=0.4),
+)
 #: By when every task has ended once the faults stopped, s of simulated time.
 PATIENCE = 300.0
 _DATA = yaml.safe_load((Path(__file__).parents[3] / "config" / "pipeline.yaml").read_text())
@@ -336,7 +343,7 @@ class World:
         known = [t for t in self.accepted.values() if t.problem_id not in self.deleted]
         if known and self.random.random() < 0.4:
             base = self.random.choice(known)
-        goal = OptimisationGoal(num_outputs=2) if self.random.random() < 0.2 else OptimisationGoal()
+        goal = self.random.choices(_GOALS, (8, 2, 1))[0]
         self._call(
             TaskSubmitted, b"input", name, self.random.randint(0, 2), name, base, goal, about=name
         )
@@ -404,6 +411,19 @@ class World:
                 assert task.status is TaskStatus.SUCCEEDED, f"{task_id}: {task.outcome_reason}"
         for problem in core.database.problems.values():
             for task in problem:
+                self._judge_search(task)
                 for spec, output in zip(self.pipeline.modules, task.outputs, strict=True):
                     right = payload_of(spec.name, Ticket(task.task_id, task.attempt, self.session))
                     assert output in (None, right), f"{task.task_id} holds {output!r}"
+
+    def _judge_search(self, task: Iteration) -> None:
+        """What has succeeded and is not followed by another iteration says why."""
+        following = self.core.database.find(task.next_task)
+        if following is not None:
+            assert following.base_task.problem_id == task.task_id.problem_id
+            assert following.task_id.iteration_id > task.task_id.iteration_id
+        goal = task.goal
+        assert isinstance(goal, OptimisationGoal)
+        if goal.auto and task.status is TaskStatus.SUCCEEDED and following is None:
+            reason = task.outcome_reason
+            assert reason.startswith(("target of 0.4 kgCO2e met", "taken over", "max_auto")), reason
