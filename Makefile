@@ -10,7 +10,7 @@ help: ## list the targets
 build: ## make the environment: ROS 2, sustainml_msgs, the package linked to its sources
 	@sh scripts/build.sh
 
-demo: build ## solve three example problems with the whole system, then end
+demo: build ## solve three example problems with the whole system, optimise one, then end
 	$(RUN) sustainml demo $(ARGS)
 
 up: build ## run the whole system until Ctrl-C

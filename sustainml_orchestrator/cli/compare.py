@@ -77,26 +77,25 @@ def _draw(rows: Sequence[Any], path: Path, problem: int) -> None:
     from matplotlib import pyplot
 
     known = [r for r in rows if not (math.isnan(r.carbon_footprint) or math.isnan(r.quality))]
-    figure_, axes = pyplot.subplots(figsize=(7, 4.5))
-    axes.scatter([r.carbon_footprint for r in known], [r.quality for r in known], c="grey")
     front = sorted((r for r in known if r.pareto_optimal), key=lambda r: r.carbon_footprint)
-    axes.plot(
-        [r.carbon_footprint for r in front], [r.quality for r in front], "o-", label="Pareto front"
-    )
-    for row in known:
-        axes.annotate(f"{_name(row)} {row.model}", (row.carbon_footprint, row.quality), fontsize=7)
     best = [r for r in known if r.best]
-    axes.scatter(
-        [r.carbon_footprint for r in best], [r.quality for r in best],
-        marker="*", s=220, c="green", label="best", zorder=3,
-    )  # fmt: skip
+    figure_, axes = pyplot.subplots(figsize=(8, 4.5))
+    axes.plot(*_places(known), "o", c="grey", label="others")
+    axes.plot(*_places(front), "o-", label="best in quality, latency and carbon (Pareto front)")
+    axes.plot(*_places(best), "*", ms=16, c="green", label="chosen: the least carbon")
     axes.set(
         xlabel="carbon footprint (kgCO2e)", ylabel="quality (0..1)", title=f"problem {problem}"
     )
-    if known and min(r.carbon_footprint for r in known) > 0:
+    carbon, _ = _places(known)
+    if carbon and min(carbon) > 0 and max(carbon) > 10 * min(carbon):
         axes.set_xscale("log")
+        axes.xaxis.set_minor_formatter("")
+    axes.margins(x=0.1, y=0.2)
+    axes.autoscale_view()  # now: the labels ask where their points are
+    for row in known:
+        _label(axes, row)
     if known:
-        axes.legend()
+        axes.legend(fontsize=8)
     figure_.tight_layout()
     try:
         figure_.savefig(path)
@@ -105,3 +104,18 @@ def _draw(rows: Sequence[Any], path: Path, problem: int) -> None:
     finally:
         pyplot.close(figure_)
     typer.echo(f"plot in {path}", err=True)
+
+
+def _places(rows: Sequence[Any]) -> tuple[list[float], list[float]]:
+    return [r.carbon_footprint for r in rows], [r.quality for r in rows]
+
+
+def _label(axes: Any, row: Any) -> None:
+    """Name an iteration beside its point, towards the middle."""
+    place = row.carbon_footprint, row.quality
+    x, _ = axes.transAxes.inverted().transform(axes.transData.transform(place))
+    axes.annotate(
+        f"{_name(row)} {row.model.rpartition('/')[2]}", place, fontsize=8, va="top",
+        textcoords="offset points", xytext=(6 if x < 0.5 else -6, -6),
+        ha="left" if x < 0.5 else "right",
+    )  # fmt: skip
