@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Any
 import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.serialization import serialize_message
 from sustainml_msgs.srv import ListTasks
 
 from bench.processes import Processes, python
@@ -108,3 +110,14 @@ def orchestrator(journal: Path, namespace: str, stored: int) -> Iterator[int]:
         if total != stored:
             raise RuntimeError(f"{total} iterations are stored, not {stored}")
         yield processes.pids["orchestrator"]
+
+
+@contextmanager
+def bare_service(kind: str, example: Any) -> Iterator[str]:
+    """A service in a process of its own that builds such a response each time; gives its name."""
+    name = f"{fresh_namespace()}/bare"
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "response.cdr"
+        file.write_bytes(serialize_message(example))
+        with Processes([Program("bare", python("bench.bare_service", kind, name, str(file)))]):
+            yield name

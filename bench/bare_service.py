@@ -2,7 +2,8 @@
 
     python -m bench.bare_service GetTask /name response.cdr
 
-The response is built anew for each call, field by field, by the constructors of its messages.
+The response is built anew for each call, field by field, by the constructors of its messages; a
+large model is copied into it.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ import sustainml_msgs.msg
 import sustainml_msgs.srv
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
+from sustainml_msgs.msg import MLModel
 
 from sustainml_orchestrator.ros import names
 
 
 def builder(response: Any) -> Any:
     """A function that builds an equal response."""
+    model = response.task.ml_model if hasattr(response, "task") else MLModel()
+    raw_model, model.raw_model = model.raw_model, array.array("B")
     known = {
         "array": array.array,
         "nan": math.nan,
@@ -36,7 +40,15 @@ def builder(response: Any) -> Any:
     build = eval(f"lambda: {response!r}", known)  # the text of a message is what constructs it
     if repr(build()) != repr(response):
         raise ValueError("the response cannot be built from its text")
-    return build
+    if not raw_model:
+        return build
+
+    def build_whole() -> Any:
+        whole = build()
+        whole.task.ml_model.raw_model = array.array("B", raw_model)
+        return whole
+
+    return build_whole
 
 
 def main(kind_name: str, name: str, file: str) -> None:

@@ -24,7 +24,7 @@ _RUNNING = (NodeStatus.TASK_WAITING, NodeStatus.TASK_RUNNING)
 #: A task is lost when none ends for so long, in s.
 _PATIENCE = 30.0
 #: Requests on their way; more than a service has room for are lost.
-_PENDING = names.SERVICE_QOS.depth // 2
+_PENDING = names.SERVICE_QOS.depth
 #: Ends of tasks after which a run has settled, or as many as are in flight.
 _SETTLED = 250
 

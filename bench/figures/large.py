@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from rclpy.serialization import deserialize_message
-from sustainml_msgs.msg import MLModel, TaskSummary
+from sustainml_msgs.msg import MLModel, Task, TaskSummary
+from sustainml_msgs.srv import GetTask
 
 from bench import work
-from bench.asking import fresh_namespace
+from bench.asking import Asker, bare_service, fresh_namespace
 from bench.bare_subscriber import Counter
 from bench.figure import Figure, Run
 from bench.processes import Processes, python
@@ -41,24 +43,78 @@ def measure(runs: int, window: float, full: bool) -> Iterator[Figure]:
     with ExitStack() as stack:
         bare = stack.enter_context(_Bare())
         ours = stack.enter_context(_Orchestrator())
+        service = stack.enter_context(_BareService(ours, model))
         small = ours.small_task()
-        rounds = [[_one(bare, ours, model, small) for _ in range(_REPEATS)] for _ in range(runs)]
-    medians = [[median(values) for values in zip(*one, strict=True)] for one in rounds]
-    stored = [Run(into, bare) for bare, into, _, _, _ in medians]
-    whole = [Run(out, bare) for bare, _, out, _, _ in medians]
-    without = [Run(1e3 * rest, 1e3 * small) for _, _, _, rest, small in medians]
+        rounds = [
+            [_one(bare, ours, service, model, small) for _ in range(_REPEATS)] for _ in range(runs)
+        ]
+    medians = [_Times(*map(median, zip(*one, strict=True))) for one in rounds]
+    stored = [Run(one.stored, one.bare) for one in medians]
+    whole = [Run(one.whole, one.bare) for one in medians]
+    served = [Run(one.whole, one.service) for one in medians]
+    without = [Run(1e3 * one.without, 1e3 * one.small) for one in medians]
     name = "a model of 50 MiB"
     yield Figure(f"{name}, from module to stored", "s", _GOAL, "lower", stored)
     yield Figure(f"{name}, get_task with it", "s", _GOAL, "lower", whole)
+    yield Figure(f"{name}, get_task with it, beside a bare service", "s", _GOAL, "lower", served)
     yield Figure(f"{name}, get_task without it", "ms", _GOAL, "lower", without)
 
 
-def _one(bare: _Bare, ours: _Orchestrator, model: MLModel, small: bytes) -> tuple[float, ...]:
-    """Times in s: to the bare subscriber, into ours, out of it, without it, of a small task."""
+class _Times(NamedTuple):
+    """How long things took, in s.
+
+    Attributes:
+        bare: to the bare subscriber.
+        stored, whole: into ours, and out of it.
+        service: out of a bare service.
+        without, small: that task without its model, and a task that never had one.
+    """
+
+    bare: float
+    stored: float
+    whole: float
+    service: float
+    without: float
+    small: float
+
+
+def _one(
+    bare: _Bare, ours: _Orchestrator, service: _BareService, model: MLModel, small: bytes
+) -> _Times:
     reference = bare.send(model)
     stored, ids = ours.store(model)
-    whole = ours.get_whole(ids, model)
-    return reference, stored, whole, ours.get_without(ids), ours.get_without(small)
+    whole, _ = ours.get_whole(ids, model)
+    served = service.get()
+    return _Times(
+        reference, stored, whole, served, ours.get_without(ids), ours.get_without(small)
+    )  # fmt: skip
+
+
+class _BareService:
+    """A bare rclpy service whose response holds such a task."""
+
+    def __init__(self, ours: _Orchestrator, model: MLModel) -> None:
+        self._stack = ExitStack()
+        _, ids = ours.store(model)
+        self._example = GetTask.Response(task=ours.get_whole(ids, model)[1])
+
+    def __enter__(self) -> _BareService:
+        name = self._stack.enter_context(bare_service("GetTask", self._example))
+        self._asker = self._stack.enter_context(Asker())
+        self._client = self._asker.client(GetTask, name)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def get(self) -> float:
+        """Time of a call, in s."""
+        began = time.perf_counter()
+        response = self._asker.call(self._client, GetTask.Request())
+        took = time.perf_counter() - began
+        if len(response.task.ml_model.raw_model) != SIZE:
+            raise RuntimeError("the bare service returned another model")
+        return took
 
 
 class _Bare:
@@ -134,8 +190,8 @@ class _Orchestrator:
         self._end(ids)
         return took, ids
 
-    def get_whole(self, ids: bytes, model: MLModel) -> float:
-        """Time to get a task with all of its model, in s.
+    def get_whole(self, ids: bytes, model: MLModel) -> tuple[float, Task]:
+        """Time to get a task with all of its model, in s, and the task.
 
         Raises:
             RuntimeError: it is not the one that was stored.
@@ -143,7 +199,7 @@ class _Orchestrator:
         took, task = self._puppets.get_task(ids, include_binary=True)
         if task.ml_model.raw_model != model.raw_model:
             raise RuntimeError("another model is returned than was stored")
-        return took
+        return took, task
 
     def get_without(self, ids: bytes) -> float:
         """Median time to get a task without what is binary, in s."""

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import random
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import sustainml_msgs.srv
-from rclpy.serialization import serialize_message
 from sustainml_msgs.msg import TaskId
 
-from bench.asking import Asker, fresh_namespace, orchestrator
+from bench.asking import Asker, bare_service, fresh_namespace, orchestrator
 from bench.figure import Figure, Run
 from bench.filling import filled
-from bench.processes import Processes, python
 from sustainml_orchestrator.ros import names
-from sustainml_orchestrator.supervisor import Program
 
 PAGE = 100
 #: A call takes less than a ms or some 10 ms: this share of a window is plenty for each.
@@ -93,7 +88,7 @@ def _measure(
     example = asker.call(clients[sizes[0]], query.make(sizes[0]))
     times: dict[int, list[float]] = {size: [] for size in sizes}
     bare_times: dict[int, list[float]] = {size: [] for size in sizes}
-    with _bare_service(query.kind, example) as (_, name):
+    with bare_service(query.kind, example) as name:
         bare = asker.client(kind, name)
         for _ in range(runs):
             for size, client in clients.items():
@@ -111,23 +106,3 @@ def _measure(
 
 def _maker(query: Query, size: int) -> Callable[[], Any]:
     return lambda: query.make(size)
-
-
-class _bare_service:  # noqa: N801
-    """The reference, in a process of its own."""
-
-    def __init__(self, kind: str, example: Any) -> None:
-        self._stack = ExitStack()
-        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
-        file = folder / "response.cdr"
-        file.write_bytes(serialize_message(example))
-        self._name = f"{fresh_namespace()}/bare"
-        command = python("bench.bare_service", kind, self._name, str(file))
-        self._processes = Processes([Program("bare", command)])
-
-    def __enter__(self) -> tuple[Processes, str]:
-        self._stack.enter_context(self._processes)
-        return self._processes, self._name
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
