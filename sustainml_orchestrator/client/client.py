@@ -26,7 +26,7 @@ from sustainml_orchestrator.client.errors import (
 )
 from sustainml_orchestrator.client.feed import Feed
 from sustainml_orchestrator.client.running import run_task
-from sustainml_orchestrator.client.watching import Watch
+from sustainml_orchestrator.client.watching import LOOK_WAIT, Watch
 from sustainml_orchestrator.core.ids import (
     NO_TASK,
     ErrorCode,
@@ -185,8 +185,13 @@ class OrchestratorClient(Connection):
             RequestTimeout: they are not over in time.
         """
         exact = [self._exact(task_id) for task_id in task_ids]
+
+        def look(task_id: TaskId) -> TaskSummary:
+            wait = min(self.timeout, LOOK_WAIT)
+            return self.call("get_task", wait, task_id=_msg(task_id)).task.summary
+
         with self.updates() as updates:
-            watch = Watch(exact, lambda task_id: self.get_task(task_id).summary, follow)
+            watch = Watch(exact, look, follow)
             yield from watch.until_over(updates, timeout)
 
     def _exact(self, task_id: TaskId) -> TaskId:

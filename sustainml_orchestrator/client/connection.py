@@ -33,6 +33,7 @@ _LOOK_AROUND = 2.0
 _LOOK = 0.25
 
 _Self = TypeVar("_Self", bound="Connection")
+_Result = TypeVar("_Result")
 
 
 class Connection:
@@ -101,6 +102,33 @@ class Connection:
     def _spin(self) -> None:
         while not self._closing:
             self._executor.spin_once(timeout_sec=1.0)
+
+    def run(self, call: Callable[[], _Result]) -> _Result:
+        """Have our thread call something of rclpy that is not safe to call from another.
+
+        rclpy's ActionClient sends a request before it notes that it waits for the answer, which
+        is thrown away when it comes in between.
+
+        Raises:
+            RequestTimeout: the thread is busy for too long.
+        """
+        results: SimpleQueue[_Result | Exception] = SimpleQueue()
+
+        def run() -> None:
+            try:
+                results.put(call())
+            except Exception as error:  # raised here it would end the thread
+                results.put(error)
+
+        self._executor.create_task(run)
+        try:
+            result = results.get(timeout=DEFAULT_TIMEOUT)
+        except Empty:
+            text = "the thread of the client does not answer; try again"
+            raise RequestTimeout(ErrorCode.TIMEOUT, text) from None
+        if isinstance(result, Exception):
+            raise result
+        return result
 
     # Calls #
 

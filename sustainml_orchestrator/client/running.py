@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
@@ -61,21 +62,21 @@ def _follow(
 ) -> Task:
     # One queue for all: feedback thus runs in the caller's thread, where it may call the client.
     news: SimpleQueue[Any] = SimpleQueue()
-    sent = action.send_goal_async(goal, feedback_callback=news.put)
+    sent = connection.run(partial(action.send_goal_async, goal, feedback_callback=news.put))
     sent.add_done_callback(news.put)
     over = None
     try:
         while True:
             item = connection.take(news, deadline, action.server_is_ready, "run_task")
             if item is sent:
-                over = _accepted(sent).get_result_async()
+                over = connection.run(_accepted(sent).get_result_async)
                 over.add_done_callback(news.put)
             elif item is over:
                 break
             elif feedback is not None:
                 feedback(item.feedback.summary)
     except BaseException:
-        _cancel(sent)
+        _cancel(connection, sent)
         raise
     result = over.result().result
     if not result.success:
@@ -91,7 +92,7 @@ def _accepted(sent: Future) -> ClientGoalHandle:
     return handle
 
 
-def _cancel(sent: Future) -> None:
+def _cancel(connection: Connection, sent: Future) -> None:
     """Cancel a goal, and stay until the server knows; feedback may overtake its acceptance."""
     done = threading.Event()
 
@@ -101,5 +102,5 @@ def _cancel(sent: Future) -> None:
         else:
             done.set()
 
-    sent.add_done_callback(answered)
+    connection.run(partial(sent.add_done_callback, answered))
     done.wait(_CANCEL_WAIT)

@@ -16,6 +16,8 @@ from sustainml_orchestrator.core.states import FINAL_TASKS
 _FIRST_LOOK, _LOOK = 0.1, 1.0
 #: How many tasks may be looked at in a second.
 _RATE = 50.0
+#: How long a look waits: one that died meanwhile never answers, its successor does, in s.
+LOOK_WAIT = 2.0
 #: How long a watch outlives an orchestrator that is being restarted, in s.
 _PATIENCE = 30.0
 
@@ -35,7 +37,9 @@ class Watch:
         self._get = get
         self._follow = follow
         self._period = _FIRST_LOOK
-        self._look_at = self._give_up_at = time.monotonic()
+        self._look_at = time.monotonic()
+        self._give_up_at = self._look_at + _PATIENCE
+        self._answered = False
 
     def until_over(self, updates: Feed[TaskSummary], timeout: float) -> Iterator[TaskSummary]:
         """Every change, until all tasks are over.
@@ -60,8 +64,10 @@ class Watch:
         try:
             summaries = [self._get(task_id) for task_id in self._seen]
             self._give_up_at = time.monotonic() + _PATIENCE
-        except (OrchestratorUnavailable, RequestTimeout):
-            if time.monotonic() > self._give_up_at:
+            self._answered = True
+        except (OrchestratorUnavailable, RequestTimeout) as error:
+            absent = isinstance(error, OrchestratorUnavailable) and not self._answered
+            if absent or time.monotonic() > self._give_up_at:
                 raise
             summaries = []
         self._period = min(2 * self._period, _LOOK)

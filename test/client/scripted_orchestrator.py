@@ -45,7 +45,7 @@ class ScriptedOrchestrator(Node):
             goal_service_qos_profile=names.SERVICE_QOS,
             result_service_qos_profile=names.SERVICE_QOS,
             cancel_service_qos_profile=names.SERVICE_QOS,
-            feedback_pub_qos_profile=names.TASK_UPDATES_QOS,
+            feedback_pub_qos_profile=names.SERVICE_QOS,
         )  # fmt: skip
 
     async def _never(self, request, response):

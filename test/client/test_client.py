@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rclpy.action import ActionClient
+from rclpy.action.client import ClientGoalHandle
 from sustainml_msgs.msg import UserInput
 
 from sustainml_orchestrator.client import (
+    ClientError,
     OrchestratorClient,
     OrchestratorUnavailable,
     RequestRefused,
@@ -112,6 +115,28 @@ def test_a_server_that_goes_ends_the_goal(
 ) -> None:
     with pytest.raises(OrchestratorUnavailable, match="went away"):
         client.run_task(PROBLEM, feedback=lambda summary: server.terminate(), timeout=60.0)
+
+
+def test_goals_are_sent_by_the_thread_that_takes_their_answers(
+    server: subprocess.Popen[bytes], client: OrchestratorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else rclpy throws away an answer that comes before it waits for it."""
+    threads: list[str] = []
+    for kind, name in (
+        (ActionClient, "send_goal_async"),
+        (ClientGoalHandle, "get_result_async"),
+        (ClientGoalHandle, "cancel_goal_async"),
+    ):
+        real = getattr(kind, name)
+
+        def spy(*args, real=real, **options):
+            threads.append(threading.current_thread().name)
+            return real(*args, **options)
+
+        monkeypatch.setattr(kind, name, spy)
+    with pytest.raises(ClientError):
+        client.run_task(PROBLEM, timeout=1.0)
+    assert threads == ["sustainml_client"] * 3
 
 
 def test_what_ends_the_wait_cancels_the_goal(
