@@ -48,7 +48,7 @@ def export(path: Path, target: TextIO) -> int:
             f"journal {path} is damaged ({damage}); start the orchestrator with it, "
             "which recovers what can be read"
         ) from damage
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
         raise JournalError(f"journal {path} cannot be read: {explain(error)}") from error
     return count
 
@@ -100,7 +100,7 @@ def _from_lines(
                 raise ValueError(f"iteration {problem_id}/{iteration_id - 1} is missing before it")
         except KeyError as error:
             raise JournalError(f"line {number}: has no {error}; nothing was imported") from error
-        except (ValueError, TypeError, AttributeError, LookupError) as error:
+        except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
             raise JournalError(f"line {number}: {error}; nothing was imported") from error
         sizes[problem_id] = iteration_id
         serial += 1

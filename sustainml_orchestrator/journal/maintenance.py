@@ -81,7 +81,7 @@ def compact(path: Path) -> tuple[int, int]:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             lock.close()
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
         raise JournalError(f"journal {path} cannot be compacted: {explain(error)}") from error
     return report.size, _size(path)
 

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import NamedTuple
 
 from sustainml_orchestrator.core.ids import TaskId
@@ -17,6 +18,8 @@ from sustainml_orchestrator.journal.rows import Layout
 
 #: What SQLite says of a file that it cannot make sense of; anything else is the disk's fault.
 _DAMAGE = ("malformed", "not a database", "no such table", "no such column", "decode to UTF-8")
+#: Characters of a reason: some quote a whole table.
+_LONGEST = 200
 
 
 class Contents(NamedTuple):
@@ -69,12 +72,13 @@ def _load(path: Path, names: Sequence[str], full: bool, known_place: bool) -> Co
         Damaged: not all of it can be believed.
     """
     schema.recognise(path, known_place=known_place)
+    committed_frames = wal.indexed(path)
     with _damage_told():
         connection = schema.connect(path, full=full)
     try:
         with _damage_told():
             connection.execute("PRAGMA journal_mode = WAL")
-            wal.check(connection, path)
+            wal.check(connection, path, committed_frames)
             schema.migrate(connection, path)
             life = schema.read_life(connection)
             gone = set(schema.module_numbers(connection)) - set(names)
@@ -128,9 +132,11 @@ def _damage_told() -> Iterator[None]:
     """Tell a damaged file from a disk that does not work."""
     try:
         yield
+    except UnicodeDecodeError as error:  # a message of SQLite that quotes what is rotten
+        raise Damaged("a name in it cannot be read") from error
     except sqlite3.Error as error:
         if any(word in str(error) for word in _DAMAGE):
-            raise Damaged(str(error)) from error
+            raise Damaged(shorten(str(error), _LONGEST)) from error
         raise
 
 

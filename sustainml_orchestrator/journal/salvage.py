@@ -24,6 +24,8 @@ _PATIENCE = 20_000
 _BEYOND = 4096
 _LOST = "lost when the journal was damaged; submit it again"
 _INCOMPLETE = "an output of it was lost when the journal was damaged; reset it to have it again"
+#: What reading rotten pages leads to; messages of SQLite may quote what is no text.
+_UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
 _SIDE_FILES = ("", "-wal", "-shm")
 
 
@@ -110,7 +112,7 @@ def _readable(path: Path) -> sqlite3.Connection | None:
         source = schema.connect(path, mode="ro")
         source.execute("SELECT serial FROM iterations LIMIT 0")
         return source
-    except sqlite3.Error:
+    except _UNREADABLE:
         if source is not None:
             source.close()
         return None
@@ -168,11 +170,11 @@ class _Reader:
         self._failures = 0
         try:
             self.numbers = schema.module_numbers(source)
-        except sqlite3.Error:
+        except _UNREADABLE:
             self.numbers = {}
         try:
             self.desired = schema.desired_active(source)
-        except sqlite3.Error:  # or its version does not know that yet
+        except _UNREADABLE:  # or its version does not know that yet
             self.desired = {}
         for name in names:
             self.numbers.setdefault(name, len(self.numbers))
@@ -182,7 +184,7 @@ class _Reader:
     def life(self) -> schema.Life:
         try:
             return schema.read_life(self._source)
-        except (sqlite3.Error, Damaged):
+        except (*_UNREADABLE, Damaged):
             return schema.Life(0, 0, 1)
 
     def iterations(self) -> dict[int, Row]:
@@ -236,7 +238,7 @@ class _Reader:
         try:
             for row in self._source.execute(query):
                 found[row[0]] = row
-        except sqlite3.Error:
+        except _UNREADABLE:
             return False
         return True
 

@@ -127,6 +127,34 @@ def test_a_rotten_log_is_noticed(path: Path, opened: Opened) -> None:
         assert least <= solved < 10
 
 
+@pytest.mark.parametrize("left", [0, 10, 32, 32 + 24 + schema.PAGE_SIZE])
+def test_a_log_that_was_cut_or_emptied_is_noticed(path: Path, opened: Opened, left: int) -> None:
+    journal = opened()
+    driver = Driver(journal.session, journal)
+    driver.bring_up()
+    for number in range(3):
+        driver.solve(driver.submit(f"problem {number}"))
+    copy = path.with_name("copy.db")  # as a crash leaves it
+    for suffix in ("", "-wal", "-shm"):
+        shutil.copyfile(path.with_name(path.name + suffix), copy.with_name(copy.name + suffix))
+    log = copy.with_name("copy.db-wal")
+    log.write_bytes(bytes(left) if left == 32 else log.read_bytes()[:left])
+    again, _ = restore(copy, {})
+    assert "the last changes before a crash are unreadable" in again.warnings[0]
+    assert again.session != driver.core.session
+
+
+@pytest.mark.parametrize("at", [4, 108, 204, 340])
+def test_a_rotten_name_in_a_journal_is_damage(path: Path, at: int) -> None:
+    Journal.open(path, pipeline_names=NAMES).close()
+    whole = bytearray(path.read_bytes())
+    whole[whole.index(b"CREATE TABLE") + at] ^= 0x80  # no UTF-8 any more
+    path.write_bytes(whole)
+    journal = Journal.open(path, pipeline_names=NAMES)
+    journal.close()
+    assert "a name in it cannot be read" in journal.warnings[0]
+
+
 def test_a_commit_torn_in_a_log_used_again_is_no_damage(path: Path, opened: Opened) -> None:
     journal = opened()
     driver = Driver(journal.session, journal)
