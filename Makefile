@@ -33,6 +33,15 @@ MINUTES = 10
 chaos: build ## kill and freeze processes at random while tasks flow (MINUTES=10 ARGS="--seed 7")
 	$(ALONE) python test/system/chaos.py --minutes $(MINUTES) $(ARGS)
 
+EXAMPLES = 1000
+fuzz: build ## hostile messages, requests and files (EXAMPLES=10000 ARGS="--hypothesis-seed=7")
+	$(ALONE) env FUZZ_EXAMPLES=$(EXAMPLES) PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 \
+	PYTEST_PLUGINS=pytest_timeout,_hypothesis_pytestplugin python -m pytest -s --timeout=0 test/fuzz $(ARGS)
+
+HOURS = 1
+soak: build ## tasks for hours: memory, descriptors and threads stay flat (HOURS=1 ARGS="--plot FILE")
+	$(ALONE) python test/system/soak.py --hours $(HOURS) $(ARGS)
+
 load: build ## a thousand tasks at once, three times; 10,000 that wait (ARGS="--tasks 5000")
 	$(ALONE) python test/system/load.py $(ARGS)
 
@@ -63,4 +72,4 @@ clean: ## remove all that was made, for every ROS 2
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help build demo up test simulate chaos load bench bench-full bench-compare loop lint clean
+.PHONY: help build demo up test simulate chaos fuzz soak load bench bench-full bench-compare loop lint clean

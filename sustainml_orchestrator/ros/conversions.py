@@ -99,10 +99,11 @@ def facts(data: bytes, message_type: type) -> dict[str, str | float]:
             raise payloads.BadPayload(f"no {message_type.__name__}: {error}") from error
     if name == "MLModel":
         quality = _quality(payloads.octets(data, spans["extra_data"]))
-        return {"model": payloads.text(data, spans["model"]), "quality": quality}
+        model = payloads.shown(payloads.text(data, spans["model"]))
+        return {"model": model, "quality": quality}
     if name == "HWResource":
         return {
-            "hw_description": payloads.text(data, spans["hw_description"]),
+            "hw_description": payloads.shown(payloads.text(data, spans["hw_description"])),
             "latency": payloads.number(data, spans["latency"]),
             "power": payloads.number(data, spans["power_consumption"]),
         }

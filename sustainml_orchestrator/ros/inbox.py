@@ -79,7 +79,9 @@ class Inbox:
         try:
             facts = conversions.facts(data, message_type)
         except payloads.BadPayload as error:
-            self._node.get_logger().warning(f"output of {spec.name} for {ids.task_id}: {error}")
+            self._node.get_logger().warning(
+                f"output of {spec.name} for {ids.task_id}: {error}", throttle_duration_sec=1.0
+            )
             return UnreadableOutputReceived(spec.index, *ids)
         return OutputReceived(spec.index, *ids, data, facts)
 

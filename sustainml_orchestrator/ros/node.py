@@ -53,7 +53,15 @@ from sustainml_orchestrator.core.pipeline import Pipeline, PipelineError
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.turn import Instant
 from sustainml_orchestrator.journal import JournalError, locate
-from sustainml_orchestrator.ros import conversions, discovery, domain, names, parameters, share
+from sustainml_orchestrator.ros import (
+    conversions,
+    discovery,
+    domain,
+    names,
+    parameters,
+    payloads,
+    share,
+)
 from sustainml_orchestrator.ros.calls import Calls
 from sustainml_orchestrator.ros.configuration import Configuration
 from sustainml_orchestrator.ros.diagnostics import Diagnostics
@@ -325,7 +333,7 @@ def read_pipeline(path: str) -> Pipeline:
     try:
         file = Path(path) if path else share.directory() / "config" / "pipeline.yaml"
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except Exception as error:  # PyYAML raises whatever a value leads to, RecursionError too
         reason = " ".join(str(error).split())
         raise PipelineError(
             f"{path or 'pipeline.yaml'}: cannot be read ({reason}); correct it, "
@@ -333,14 +341,30 @@ def read_pipeline(path: str) -> Pipeline:
         ) from error
     pipeline = Pipeline.from_data(data, str(file))
     for spec in pipeline.modules:
+        key = f"{file}: modules.{spec.name}.output_type: {spec.output_type}"
         try:
-            conversions.output_type(spec)
+            message_type = conversions.output_type(spec)
         except (ImportError, AttributeError) as error:
             raise PipelineError(
-                f"{file}: modules.{spec.name}.output_type: {spec.output_type} is not installed "
-                f"({error}); build its package and source its environment"
+                f"{key} is not installed ({error}); build its package and source its environment"
             ) from error
+        if not payloads.names_a_task(message_type):
+            first = ", ".join(payloads.COMMON_FIELDS)
+            raise PipelineError(f"{key} does not begin with {first}; add these fields to it")
     return pipeline
+
+
+def _start_ros(args: list[str] | None) -> None:
+    """Start ROS with what stands behind --ros-args.
+
+    Raises:
+        StartError: it is wrong, or a parameter file cannot be read.
+    """
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except Exception as error:  # RCLError and others, which are no part of its interface
+        reason = " ".join(str(error).split())
+        raise StartError(f"ROS cannot start: {reason}; correct its arguments") from error
 
 
 def main(args: list[str] | None = None) -> NoReturn:
@@ -355,11 +379,11 @@ def main(args: list[str] | None = None) -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
     discovery.prefer_profile()
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    loop = Loop()
     code = 0
     node = None
     try:
+        _start_ros(args)
+        loop = Loop()
         node = OrchestratorNode(loop)
         loop.add_node(node)
         while not ending:

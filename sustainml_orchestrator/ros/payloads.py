@@ -17,12 +17,18 @@ from rosidl_parser import definition as idl
 from sustainml_orchestrator.core.events import StatusReceived
 from sustainml_orchestrator.core.ids import NodeStatus, TaskId, TaskStatus
 
+#: What every message about a task begins with.
+COMMON_FIELDS = ("task_id", "attempt", "session", "header")
 ENCAPSULATION = b"\x00\x01"  # CDR_LE; the two bytes of options after it may hold anything
 _BASE = 4
 _IDS = struct.Struct("<IIII")
 _STAMP = struct.Struct("<iI")
 _STAMP_AT = _BASE + _IDS.size
 _U32 = struct.Struct("<I")
+#: Characters of a text of a module that are kept in states and summaries, which are sent often.
+MAX_SHOWN = 2000
+#: Bytes of the longest name of a node; the DDS name of a topic has no room for more.
+_MAX_NAME = 256
 _STATUS_NUMBERS = struct.Struct("<QIBBxxIB")
 _SIZES = {
     "boolean": 1, "octet": 1, "uint8": 1, "int8": 1, "char": 1, "int16": 2, "uint16": 2,
@@ -40,6 +46,14 @@ class Ids(NamedTuple):
     task_id: TaskId
     attempt: int
     session: int
+
+
+def names_a_task(message_type: Any) -> bool:
+    """Whether messages of this type begin with the fields that are read at fixed offsets."""
+    kinds = message_type.get_fields_and_field_types()
+    wanted = ["sustainml_msgs/TaskId", "uint32", "uint32", "std_msgs/Header"]
+    first = list(kinds.items())[: len(COMMON_FIELDS)]
+    return first == list(zip(COMMON_FIELDS, wanted, strict=True))
 
 
 def read_ids(data: bytes) -> Ids:
@@ -78,9 +92,14 @@ def _string(data: bytes, at: int) -> tuple[str, int]:
 _NO_TEXT = b"\0\0\0\1\0\0\0\0"
 _PLAIN_TAIL = _STATUS_NUMBERS.size + len(_NO_TEXT)
 _NAMES_AT = _STAMP_AT + _STAMP.size
-_MOST_NAMES = 256
+_MOST_NAMES, _MAX_NAMES_BYTES = 256, 1024
 #: node_name and instance, by the bytes that hold them: they are the same in all of a node's words.
 _names: dict[bytes, tuple[str, str]] = {}
+
+
+def shown(text: str) -> str:
+    """A text of a module as states and summaries show it."""
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
 
 
 def read_status(data: bytes) -> StatusReceived:
@@ -124,12 +143,14 @@ def _read_texts(data: bytes) -> tuple[tuple[str, str], int, str]:
     instance, at = _string(data, at)
     at += -(at - _BASE) % 8
     text, end = _string(data, at + _STATUS_NUMBERS.size)
+    if len(instance) > _MAX_NAME:
+        raise BadPayload(f"an instance whose name has {len(instance)} characters")
     names = node_name, instance
-    if end == len(data) == at + _PLAIN_TAIL:
+    if end == len(data) == at + _PLAIN_TAIL <= _NAMES_AT + _MAX_NAMES_BYTES:
         if len(_names) >= _MOST_NAMES:
             _names.clear()
         _names[data[_NAMES_AT:at]] = names
-    return names, at, text
+    return names, at, shown(text)
 
 
 # Walking any message #

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rclpy.serialization import deserialize_message, serialize_message
+from std_msgs.msg import Header
 from sustainml_msgs import msg
 
 from sustainml_orchestrator.core.ids import TaskId
@@ -166,3 +167,20 @@ def test_a_model_may_say_that_none_is_left(extra: bytes, exhausted: bool) -> Non
     assert conversions.is_exhausted(pipeline, outputs) == exhausted
     outputs[pipeline.by_name["ml_model_provider"].index] = data[:30]
     assert not conversions.is_exhausted(pipeline, outputs)
+
+
+def test_long_texts_of_modules_are_cut_and_long_names_refused() -> None:
+    status = msg.NodeStatus(node_name="a", node_status=2, error_description="x" * 10_000)
+    event = payloads.read_status(serialize_message(status))
+    assert len(event.error_description) == payloads.MAX_SHOWN
+    assert event.error_description.endswith("x…")
+    status.instance = "/" + "x" * 300
+    with pytest.raises(BadPayload, match="an instance whose name"):
+        payloads.read_status(serialize_message(status))
+
+
+def test_types_that_name_a_task() -> None:
+    for kind in (msg.MLModel, msg.UserInput, msg.NodeStatus):
+        assert payloads.names_a_task(kind)
+    for kind in (Header, msg.TaskSummary):
+        assert not payloads.names_a_task(kind)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -100,6 +101,12 @@ class Puppet:
         self.node.destroy_node()
         self.executor.shutdown()
         rclpy.shutdown(context=self.context)
+
+    def run(self, call: Callable[[], Any]) -> Any:
+        """Have our thread call what rclpy does not permit from another: actions."""
+        task = self.executor.create_task(call)
+        wait_for(task.done, PATIENCE)
+        return task.result()
 
     # Speaking as a module #
 

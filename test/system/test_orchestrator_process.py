@@ -6,6 +6,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -175,12 +176,12 @@ def test_bad_goals_and_good_ones_are_answered(framework: Framework) -> None:
 
     def send(text: str, **fields: object):
         goal = RunTask.Goal(user_input=msg.UserInput(problem_definition=text), **fields)
-        accepted = client.send_goal_async(goal)
+        accepted = puppet.run(partial(client.send_goal_async, goal))
         wait_for(accepted.done, PATIENCE)
         return accepted.result()
 
     def end(handle) -> RunTask.Result:
-        ended = handle.get_result_async()
+        ended = puppet.run(handle.get_result_async)
         wait_for(ended.done, PATIENCE)
         return ended.result().result
 
@@ -201,7 +202,7 @@ def test_bad_goals_and_good_ones_are_answered(framework: Framework) -> None:
         "start_task", user_input=msg.UserInput(problem_definition="x"), request_id="cancel"
     )
     task = puppet.input_of(again.task_id)
-    cancelled = handle.cancel_goal_async()
+    cancelled = puppet.run(handle.cancel_goal_async)
     wait_for(cancelled.done, PATIENCE)
     result = end(handle)
     assert result.error_code == ErrorCode.CANCELLED

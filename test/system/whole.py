@@ -27,10 +27,11 @@ OUTPUTS = (
 
 def wait_for(condition: Callable[[], object], seconds: float = 20.0, what: str = "") -> None:
     """Until it is true; fails with `what` when it is not in time."""
-    deadline = time.monotonic() + seconds
+    deadline, pause = time.monotonic() + seconds, 0.001
     while not condition():
         assert time.monotonic() < deadline, what or "it did not come true in time"
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(2 * pause, 0.02)
 
 
 def check_task(text: str, task: Task) -> None:
@@ -56,6 +57,7 @@ class System:
         timeout: of every step, in s.
         parameters: of the orchestrator.
         module_parameters: of every module.
+        script: what the modules run.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class System:
         timeout: float = STEP_TIMEOUT,
         parameters: Mapping[str, Any] | None = None,
         module_parameters: Mapping[str, Any] | None = None,
+        script: str = "scripted_module.py",
     ) -> None:
         self.namespace = f"/system_{os.getpid()}_{time.monotonic_ns() % 10**6}"
         self.lines: list[tuple[str, str]] = []
@@ -83,11 +86,10 @@ class System:
             command += ("-p", f"journal_path:={folder / 'journal.sqlite'}")
         command += _settings(parameters)
         programs = [Program("orchestrator", command)]
-        script = str(HERE / "scripted_module.py")
         for name in MODULES:
             options = (*ros, "-p", f"isolation:={isolation}", "-p", f"workers:={workers}")
             options += _settings(module_parameters)
-            programs.append(Program(name, (sys.executable, script, name, *options)))
+            programs.append(Program(name, (sys.executable, str(HERE / script), name, *options)))
         self.supervisor = Supervisor(programs, lambda *line: self.lines.append(line))
         self.client: OrchestratorClient
 
