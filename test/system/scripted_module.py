@@ -1,5 +1,6 @@
-"""A module that does what the problem text says: fail:NAME, hang:NAME, once:NAME, crash:NAME.
+"""A module that does what the problem text says.
 
+fail:NAME, hang:NAME, once:NAME, crash:NAME and fault:NAME have the module of that name do so;
 later:NAME fails in every iteration but the first; slow:NAME takes a moment; work:10-50 has every
 module work for 10 to 50 ms, fill:1000 has it add 1000 bytes to its output.
 
@@ -10,12 +11,13 @@ import json
 import os
 import random
 import re
+import signal
 import sys
 import time
 
 from sustainml_msgs import msg
 
-from sustainml_orchestrator.module import ModuleNode
+from sustainml_orchestrator.module import ModuleNode, Task
 
 TYPES = {
     "app_requirements": msg.AppRequirements,
@@ -25,7 +27,7 @@ TYPES = {
     "hw_resources": msg.HWResource,
     "carbon_tracker": msg.CO2Footprint,
 }
-NAME = sys.argv[1]
+NAME = (sys.argv[1:] or [""])[0]
 
 
 def marks(message: object) -> list[str]:
@@ -41,6 +43,26 @@ def numbers(word: str, text: str) -> list[int]:
     return [int(number) for number in found[1].split("-")] if found else []
 
 
+def misbehave(task: Task, text: str) -> None:
+    """Do harm where it is our turn."""
+    first = task.try_number == 1
+    later = task.task_id.iteration_id > 1
+    if (
+        f"fail:{NAME}" in text
+        or (f"once:{NAME}" in text and first)
+        or (f"later:{NAME}" in text and later)
+    ):
+        raise RuntimeError("told to fail")
+    if f"crash:{NAME}" in text and first:
+        os._exit(9)
+    if f"fault:{NAME}" in text and (first or "always" in text):
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if f"hang:{NAME}" in text:
+        while True:
+            task.check()
+            time.sleep(0.02)
+
+
 class Scripted(ModuleNode):
     module = NAME
 
@@ -48,20 +70,9 @@ class Scripted(ModuleNode):
         seen = sorted({m for name in self.sources() for m in marks(getattr(inputs, name))})
         assert len(seen) == 1, f"mixed inputs: {seen}"
         text = seen[0]
-        first = task.try_number == 1
-        later = task.task_id.iteration_id > 1
-        if (
-            f"fail:{NAME}" in text
-            or (f"once:{NAME}" in text and first)
-            or (f"later:{NAME}" in text and later)
-        ):
-            raise RuntimeError("told to fail")
-        if f"crash:{NAME}" in text and first:
-            os._exit(9)
-        if f"hang:{NAME}" in text:
-            while True:
-                task.check()
-                time.sleep(0.02)
+        misbehave(task, text)
+        if "needs:hf_token" in text and "user_input" in self.sources():
+            assert json.loads(bytes(inputs.user_input.extra_data))["hf_token"]
         if f"slow:{NAME}" in text:
             time.sleep(0.2)
         if work := numbers("work", text):

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.qos import QoSProfile
 from sustainml_msgs.msg import UserInput
-from whole import System, wait_for
+from whole import OUTPUTS, System, check_task, wait_for
 
 from sustainml_orchestrator.client import RequestRefused
-from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, NodeStatus, TaskId, TaskStatus
+from sustainml_orchestrator.client.feed import Feed
+from sustainml_orchestrator.core.ids import (
+    ErrorCode,
+    NodeCommand,
+    NodeStatus,
+    TaskCommand,
+    TaskId,
+    TaskStatus,
+)
+
+OK = DiagnosticStatus.OK
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +145,87 @@ def test_a_search_goes_on_after_the_orchestrator_was_killed(lasting: System) -> 
     assert [s.base_task.iteration_id for s in summaries] == [0, 1, 2, 3, 4, 5, 6]
     models = client.get_task(TaskId(first.problem_id, 7), include_binary=True).user_input.extra_data
     assert json.loads(bytes(models))["model_restrains"] == [f"model for {text}"]
+
+
+def test_a_worker_that_is_killed_by_a_segmentation_fault_costs_one_try(lasting: System) -> None:
+    pids = dict(lasting.supervisor.pids)
+    task = lasting.solve("fault:hw_resources").summary
+    assert task.task_status == TaskStatus.SUCCEEDED, task.outcome_reason
+    assert {m.node_name: m.tries for m in task.modules}["hw_resources"] == 2
+    assert lasting.supervisor.pids == pids
+    doomed = lasting.solve("fault:hw_resources always").summary
+    assert doomed.task_status == TaskStatus.ERROR
+    assert "ended by SIGSEGV during process()" in doomed.error_description
+    assert lasting.supervisor.pids == pids
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_loss_is_noticed_in_time_and_told_everywhere(
+    lasting: System, how: signal.Signals
+) -> None:
+    name, client = "hw_constraints", lasting.client
+    qos = QoSProfile(depth=50)
+    before = len(lasting.lines)
+    with Feed(client.node, DiagnosticArray, "/diagnostics", qos) as diagnostics:
+        pid = lasting.supervisor.pids[name]
+        (child,) = (c for c in lasting.supervisor._children if c.program.name == name)
+        child.given_up = True  # not restarted for now: that would be noticed sooner
+        os.kill(pid, how)
+
+        def told() -> str:
+            every = (s for s in getattr(diagnostics.get(1.0), "status", ()))
+            return next((s.message for s in every if f": {name}" in s.name and s.level != OK), "")
+
+        wait_for(lambda: not client.get_node_status(name)[0].responsive, 8.0)
+        (state,) = client.get_node_status(name)
+        assert re.fullmatch(r"no heartbeat for \d+\.\d s", state.error_description)
+        assert state.error_code == ErrorCode.NODE_UNAVAILABLE
+        reason = rf"node {name} is INACTIVE \(no heartbeat for .* s\); start its process again"
+        wait_for(lambda: re.search(reason, client.system_state().reason), 2.0)
+        wait_for(lambda: re.search(reason, told()), 5.0)
+    lost = rf"lost .*/{name}: no heartbeat for (.*) s"
+    noticed = [m[1] for _, line in lasting.lines[before:] if (m := re.search(lost, line))]
+    assert [3.0 <= float(silence) <= 3.5 for silence in noticed] == [True]
+    if how is signal.SIGSTOP:
+        os.kill(pid, signal.SIGCONT)
+    child.given_up = False
+    until_ready(lasting)
+
+
+def test_what_a_thawed_module_brings_of_an_old_attempt_is_dropped(lasting: System) -> None:
+    name, client = "app_requirements", lasting.client
+    task = client.start_task(UserInput(problem_definition="thaw work:900-900"))
+
+    def is_at_work() -> bool:
+        modules = {m.node_name: m for m in client.get_task(task).summary.modules}
+        return modules[name].task_status == TaskStatus.RUNNING
+
+    wait_for(is_at_work)
+    pid = lasting.supervisor.pids[name]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert client.control_task(task, TaskCommand.RESET) is TaskStatus.WAITING
+        time.sleep(1.0)  # its worker goes on: the output is ready, and of the first attempt
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    ended = client.wait_for_task(task, 30.0)
+    assert ended.summary.task_status == TaskStatus.SUCCEEDED, ended.summary.outcome_reason
+    assert {getattr(ended, output).attempt for output in OUTPUTS} == {2}
+
+
+def test_without_a_journal_nothing_of_an_earlier_life_is_taken(tmp_path: Path) -> None:
+    with System(tmp_path, timeout=20.0) as system:
+        client = system.client
+        old = client.start_task(UserInput(problem_definition="of old work:2000-2000"))
+        wait_for(lambda: client.get_task(old).summary.task_status == TaskStatus.RUNNING)
+        session = client.system_state().session
+        pid = system.supervisor.pids["orchestrator"]
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: system.supervisor.pids.get("orchestrator", pid) != pid)
+        wait_for(lambda: client.system_state(20.0).session != session)
+        until_ready(system)
+        new = client.start_task(UserInput(problem_definition="anew"))
+        assert new == old
+        assert client.wait_for_task(new, 30.0).summary.task_status == TaskStatus.SUCCEEDED
+        check_task("anew", client.get_task(new, include_binary=True))
+        assert client.list_tasks()[1] == 1
