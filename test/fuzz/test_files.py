@@ -65,7 +65,7 @@ def pipelines(draw: Callable[..., Any]) -> str:
     return yaml.safe_dump(data, allow_unicode=draw(st.booleans()))
 
 
-@examples(150)
+@examples(100)
 @given(st.sampled_from(_ODD) | st.text(max_size=60) | pipelines() | st.binary(max_size=60))
 def test_any_pipeline_file_is_taken_or_refused(
     tmp_path_factory: pytest.TempPathFactory, text: str | bytes
@@ -123,7 +123,7 @@ def hurt(data: bytes, at: float, how: str, noise: bytes) -> bytes:
     }[how]()
 
 
-@examples(300)
+@examples(150)
 @given(st.lists(spots, min_size=1, max_size=3), st.sampled_from(["journal.db", "journal.db-wal"]))
 def test_any_journal_is_read_recovered_or_refused(
     tmp_path_factory: pytest.TempPathFactory,
