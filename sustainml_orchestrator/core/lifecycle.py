@@ -240,7 +240,8 @@ class Lifecycle:
 
     def _send_pending(self, node: Node, pending: PendingCommand) -> None:
         command_id = self.next_command_id()
-        pending.first_id = pending.first_id or command_id
+        if not pending.first_id:
+            pending.first_id, pending.began = command_id, self._turn.now
         pending.sent_at = self._turn.now
         self._turn.tell(node.name, f"told {pending.command.name}")
         self._turn.do(SendControl(node.name, command_id, cmd_node=pending.command))
@@ -250,10 +251,14 @@ class Lifecycle:
         if pending is None or self._turn.now <= pending.sent_at:
             return  # said before it could have heard of the command
         heard = node.echoes and _reached(instance.last_command, pending.first_id)
-        # The state alone confirms all but RESET, which an active node shows from before.
-        obeyed = heard or not node.echoes or pending.command is not NodeCommand.RESET
         starts = pending.command in (NodeCommand.START, NodeCommand.RESET)
         status = instance.status
+        # The state alone confirms all but RESET, which an active node shows from before. One that
+        # never echoes is believed when what it says can no longer be from before.
+        anew = status is NodeStatus.INITIALIZING or pending.acknowledged
+        late = self._turn.now - pending.began >= self._settings.resend_period
+        obeyed = heard or pending.command is not NodeCommand.RESET
+        obeyed = obeyed or (not node.echoes and (anew or late))
         if obeyed and status in NODE_GOALS[pending.command]:
             pending.settle(ErrorCode.NO_ERROR)
             node.pending = None

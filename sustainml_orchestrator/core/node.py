@@ -52,20 +52,21 @@ class PendingCommand:
 
     Attributes:
         first_id: of the first sending; every repetition has an id of its own.
+        began: when it was first sent, and `sent_at` when last (s, steady).
         deadline: when it has failed (s, steady).
         acknowledged: the node began to obey, so it is not sent again.
         outcome: None while pending; then NO_ERROR, or why it failed (`text`).
     """
 
     __slots__ = (
-        "acknowledged", "command", "deadline", "first_id", "outcome", "sent_at", "text",
+        "acknowledged", "began", "command", "deadline", "first_id", "outcome", "sent_at", "text",
     )  # fmt: skip
 
     def __init__(self, command: NodeCommand, deadline: float) -> None:
         self.command = command
         self.deadline = deadline
         self.first_id = 0
-        self.sent_at = -1e9
+        self.began = self.sent_at = -1e9
         self.acknowledged = False
         self.outcome: ErrorCode | None = None
         self.text = ""

@@ -297,6 +297,14 @@ def test_a_node_that_never_echoes_is_confirmed_by_its_state(core: Driver) -> Non
     node = core.core.lifecycle.by_name["hw_resources"]
     node.echoes = False
     assert command(core, "hw_resources", NodeCommand.RESET) is None
+    core.status("hw_resources", NodeStatus.IDLE)  # may have been on its way already
+    assert not core.find(Reply)
+    core.give(TimePassed(), 0.6)
+    core.status("hw_resources", NodeStatus.IDLE)
+    assert core.find(Reply)[-1].error is None
+    core.forget()
+    assert command(core, "hw_resources", NodeCommand.RESET) is None
+    core.status("hw_resources", NodeStatus.INITIALIZING)
     core.status("hw_resources", NodeStatus.IDLE)
     assert core.find(Reply)[-1].error is None
 
