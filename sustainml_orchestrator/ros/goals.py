@@ -141,6 +141,7 @@ class Goals:
         self._node.executor.create_task(self._terminate_now, goal)
 
     async def _terminate_now(self, goal: _Goal) -> None:
+        self._advance(goal)  # what has followed meanwhile is meant, too
         try:
             await self._calls.ask(
                 lambda call: TaskCommanded(call, goal.task_id, TaskCommand.TERMINATE)

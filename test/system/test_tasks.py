@@ -7,8 +7,9 @@ import json
 import pytest
 from sustainml_msgs.msg import TaskId as Message
 from sustainml_msgs.msg import UserInput
+from whole import wait_for
 
-from sustainml_orchestrator.client import RequestRefused
+from sustainml_orchestrator.client import RequestRefused, RequestTimeout
 from sustainml_orchestrator.core.ids import (
     ErrorCode,
     TaskCommand,
@@ -115,6 +116,19 @@ def test_a_search_that_fails_later_has_a_result(system) -> None:
     last = system.client.get_task(TaskId(problem, 2)).summary
     assert last.task_status == TaskStatus.ERROR
     assert last.outcome_reason.endswith(f"; the best so far is {problem}/1 with 1 kgCO2e")
+
+
+def test_a_cancelled_search_ends(system) -> None:
+    """It is the iteration under way that is terminated; none follows."""
+    with pytest.raises(RequestTimeout, match="run_task"):
+        system.client.run_task(search("slow:carbon_tracker, for long"), timeout=1.0)
+
+    def newest():
+        return system.client.list_tasks(newest_first=True, limit=1)[0][0]
+
+    wait_for(lambda: newest().task_status == TaskStatus.TERMINATED)
+    assert newest().task_id.iteration_id > 1
+    assert "; the best so far is" in newest().outcome_reason
 
 
 def test_a_search_is_stopped_and_begun_anew_by_hand(system) -> None:
