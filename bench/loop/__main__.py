@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.loop.framework import Framework
-from bench.loop.measure import NEAR, QUESTIONS, SOON, Question, Row, ask
+from bench.loop.measure import NEAR, QUESTIONS, SOON, Question, Row, ask, everything, problems
 from sustainml_orchestrator.modules.estimate.validation import insert
 
 
@@ -17,9 +17,14 @@ def main(
 ) -> None:
     """Optimise every problem of test/data/problems.yaml; print tables beside the best possible."""
     framework = Framework()
-    answers = [(question, list(ask(question, framework))) for question in QUESTIONS]
-    parts = [_summary(answers)]
-    parts += [f"**{question.title}**\n\n{_table(question, rows)}" for question, rows in answers]
+    answers = [(q, list(ask(q, framework, problems()))) for q in QUESTIONS]
+    widely = [(q, list(ask(q, framework, everything()))) for q in QUESTIONS]
+    parts = [
+        f"The problems of the file:\n\n{_summary(answers)}",
+        "Every task of the catalogue, on any hardware and on each class of it:\n\n"
+        + _summary(widely),
+        *(f"**{question.title}**\n\n{_table(question, rows)}" for question, rows in answers),
+    ]
     text = "\n\n".join(parts)
     if write is None:
         typer.echo(text)

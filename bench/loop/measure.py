@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,17 @@ from bench.loop.exhaustive import Best, Search, best
 from bench.loop.framework import Framework
 from sustainml_orchestrator.core.ids import TaskStatus
 from sustainml_orchestrator.core.iteration import Iteration
+from sustainml_orchestrator.modules import catalog
+from sustainml_orchestrator.modules.estimate import requirements
+from sustainml_orchestrator.modules.estimate.devices import CLASSES
+from sustainml_orchestrator.modules.estimate.models import ModelCatalogue
 from sustainml_orchestrator.modules.estimate.selection import DEFAULT_KEPT_QUALITY
 
 PROBLEMS = Path(__file__).parents[2] / "test" / "data" / "problems.yaml"
 #: Of the keys of the file, those that are a user's.
 _FIELDS = (
     "modality", "problem_short_description", "problem_definition", "inputs", "outputs",
-    "minimum_samples", "maximum_samples", "geo_location_region",
+    "minimum_samples", "maximum_samples", "geo_location_region", "extra_data",
 )  # fmt: skip
 #: What counts as a hit: so near to the best possible carbon, within so many iterations.
 NEAR, SOON = 1.05, 5
@@ -80,17 +84,34 @@ def problems() -> list[dict[str, Any]]:
     return [entry for entry in entries if entry["task"] is not None]
 
 
-def ask(question: Question, framework: Framework) -> Iterator[Row]:
-    """Every problem, one after the other."""
+def everything() -> list[dict[str, Any]]:
+    """Every task of the catalogue, on any hardware and on every class of it."""
+    tasks = ModelCatalogue(catalog.load("models")).tasks
+    return [
+        {
+            "name": f"{task} on {device_class or 'any hardware'}",
+            "problem_definition": f"{task}, to see how near the loop comes",
+            "extra_data": requirements.json_bytes({"goal": task, "hardware_required": hardware}),
+        }
+        for task in tasks
+        for device_class in ("", *CLASSES)
+        for hardware in [[device_class] if device_class else []]
+    ]
+
+
+def ask(
+    question: Question, framework: Framework, entries: Iterable[Mapping[str, Any]]
+) -> Iterator[Row]:
+    """Each problem, one after the other."""
     search = Search(framework)
-    for entry in problems():
+    for entry in entries:
         fields = {key: entry[key] for key in _FIELDS if key in entry}
         fields["problem_definition"] *= entry.get("repeat", 1)
         (first,) = framework.solve(fields)
-        inferences = max(1, entry.get("maximum_samples", 0))
-        solutions = search.solutions(first, inferences)
-        if first.status is not TaskStatus.SUCCEEDED and not solutions:
-            yield Row(entry["name"], [first], first)
+        solutions = search.solutions(first, max(1, entry.get("maximum_samples", 0)))
+        if first.status is not TaskStatus.SUCCEEDED:
+            missed = best(solutions, search.asked(first), 0.0, 0.0) if solutions else None
+            yield Row(entry["name"], [first], first, missed)
             continue
         always = [f"min_quality:{question.quality * first.quality}"] if question.quality else []
         framework.configure("app_requirements", always=always)
