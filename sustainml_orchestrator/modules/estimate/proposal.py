@@ -11,7 +11,7 @@ from sustainml_orchestrator.modules.estimate.requirements import Requirements, q
 from sustainml_orchestrator.modules.estimate.selection import (
     DEFAULT_FLOPS_WEIGHT,
     DEFAULT_KEPT_QUALITY,
-    Candidate,
+    Choice,
     NoMatchError,
     Query,
     choose,
@@ -114,7 +114,7 @@ def propose(
         best.quality,
         tuple(c.model.name for c in choice.candidates[1:6]),
         choice.notes,
-        _remaining(models, query, best, goal),
+        _remaining(models, query, choice, goal),
         query.least_quality,
     )
 
@@ -144,10 +144,13 @@ class _Goal:
         )
 
 
-def _remaining(models: ModelCatalogue, query: Query, best: Candidate, goal: _Goal) -> int:
+def _remaining(models: ModelCatalogue, query: Query, choice: Choice, goal: _Goal) -> int:
     """How many models a next proposal would have to choose from, with this one as its baseline."""
-    query = replace(query, excluded=query.excluded | {best.model.name.casefold()})
-    former = Baseline(best.model.name, least_quality=query.least_quality)
+    if not goal.optimise and not query.accuracy:
+        return len(choice.candidates) - 1
+    name = choice.best.model.name
+    query = replace(query, excluded=query.excluded | {name.casefold()})
+    former = Baseline(name, least_quality=query.least_quality)
     try:
         return len(choose(models, goal.undercut(query, models, former)).candidates)
     except NoMatchError:
