@@ -26,6 +26,16 @@ def test_so_it_does_for_every_task_on_all_hardware(framework: Framework) -> None
     judge(list(ask(QUESTIONS[0], framework, everything())))
 
 
+def test_alternatives_are_different_models(framework: Framework) -> None:
+    fields = {"problem_definition": "tell cats from dogs in photos"}
+    chain = framework.solve({**fields, "extra_data": b'{"num_outputs": 4}'})
+    assert len({item.model for item in chain}) == len(chain) == 4
+    assert [item.next_task.iteration_id for item in chain] == [2, 3, 4, 0]
+    more = framework.solve({**fields, "extra_data": b'{"num_outputs": 100}'})
+    assert len({item.model for item in more}) == len(more) > 10
+    assert "no further model can be proposed for the" in more[-1].outcome_reason
+
+
 def judge(rows: list[Row]) -> None:
     solved = [row for row in rows if row.possible is not None]
     missed = [row.name for row in solved if not row.hit]
