@@ -100,7 +100,7 @@ class Optimiser:
             return f"no further model can be proposed: {result}"
         if len(chain) > _PATIENCE:
             bar = min(map(_carbon, chain[:-_PATIENCE])) * (1 - _PROGRESS)
-            if min(map(_carbon, chain[-_PATIENCE:])) > bar:
+            if min(map(_carbon, chain[-_PATIENCE:])) >= bar:
                 return f"{_PATIENCE} iterations in a row brought nothing: {result}"
         return ""
 

@@ -52,6 +52,11 @@ def test_the_search_ends_when_nothing_gets_better_and_goes_on_from_the_best(core
     assert core.core.optimiser.best(tasks[-1]) is tasks[1]
 
 
+def test_nothing_is_less_than_nothing(core: Driver) -> None:
+    tasks = run(core, OptimisationGoal(auto=True), [0.0] * 9)
+    assert len(tasks) == 3 and "brought nothing" in tasks[-1].outcome_reason
+
+
 def test_the_search_ends_after_so_many_iterations(core: Driver) -> None:
     core.core.settings.max_auto_iterations = 4
     tasks = run(core, OptimisationGoal(auto=True), [9, 8, 7, 6, 5, 4])
