@@ -45,6 +45,7 @@ class Calls:
 
     Args:
         dispatch: gives an event to the core.
+        settle: has the core's answers given that wait to be kept.
         wake: makes the executor look at its tasks.
         most: how many may be pending.
     """
@@ -52,10 +53,12 @@ class Calls:
     def __init__(
         self,
         dispatch: Callable[[list[Event]], None],
+        settle: Callable[[], None],
         wake: Callable[[], None],
         most: Callable[[], int],
     ) -> None:
         self._dispatch = dispatch
+        self._settle = settle
         self._wake = wake
         self._most = most
         self._numbers = count(1)
@@ -86,12 +89,18 @@ class Calls:
         Raises:
             OrchestratorError: RESOURCE_EXHAUSTED.
         """
-        if len(self._pending) + self._others >= self._most():
+        if self._full:
+            self._settle()
+        if self._full:
             raise OrchestratorError(
                 ErrorCode.RESOURCE_EXHAUSTED,
                 f"{self._most()} calls are pending; wait for their answers, "
                 "or raise max_pending_calls",
             )
+
+    @property
+    def _full(self) -> bool:
+        return bool(len(self._pending) + self._others >= self._most())
 
     def occupy(self, places: int) -> None:
         """Count calls that wait for something else than the core (−1: one is done)."""

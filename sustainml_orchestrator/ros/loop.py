@@ -50,7 +50,10 @@ class Loop(SingleThreadedExecutor):
         self._waited_for: list[tuple[Callable[..., object], Any]] = []
         self._created: list[Task[Any]] = []
         self._due = True
-        #: called at the end of each turn
+        #: whether messages and requests are being taken, so that what they lead to can wait
+        self.taking = False
+        #: called when they are taken, and at the end of each turn
+        self.after_taking: Callable[[], None] = lambda: None
         self.after_turn: Callable[[], None] = lambda: None
 
     # What is served here #
@@ -94,6 +97,7 @@ class Loop(SingleThreadedExecutor):
     def spin_once(self, timeout_sec: float | None = None) -> None:
         """Wait until something is ready, for so long at most (None: no limit), and serve it."""
         ready = self._wait(-1 if timeout_sec is None else int(timeout_sec * 1e9))
+        self.taking = True
         for subscription, take in self._messages:
             if subscription.handle.pointer in ready:
                 ready.remove(subscription.handle.pointer)
@@ -102,6 +106,8 @@ class Loop(SingleThreadedExecutor):
             if service.handle.pointer in ready:
                 ready.remove(service.handle.pointer)
                 self._answer(service, serve)
+        self.taking = False
+        self.after_taking()
         if ready or self._due:
             self._serve_others()
         self.after_turn()

@@ -130,6 +130,8 @@ class OrchestratorNode(Node):
             derive=derive_user_input,
             exhausted=partial(conversions.is_exhausted, pipeline),
         )
+        self._loop = loop
+        self._held: list[Command] = []  # until what they tell of is kept
         self._dropped: Counter[str] = Counter()
         self._changed_tasks: dict[TaskId, None] = {}
         self._system_changed = True
@@ -163,16 +165,18 @@ class OrchestratorNode(Node):
         }
         self._calls = Calls(
             self.dispatch,
+            self.settle,
             loop.wake,
             lambda: int(self.get_parameter("max_pending_calls").value),
         )
         services = Services(
             self, loop, self.core, self._calls, self._limits, Configuration(self),
-            self.check_admission,
+            self.check_admission, self.settle,
         )  # fmt: skip
         self._goals = Goals(self, self.core, self._calls, services.submission)
         self._diagnostics = Diagnostics(self, self.core, self._dropped)
         self._inbox = Inbox(self, loop, pipeline, self.dispatch, self._dropped)
+        loop.after_taking = self.settle
         loop.after_turn = self._announce
         self._memory = Memory()
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -186,19 +190,27 @@ class OrchestratorNode(Node):
     # The loop: events in, commands out #
 
     def dispatch(self, events: list[Event]) -> None:
-        """Handle events that came together, keep what they change, do what they lead to."""
+        """Handle events that came together, keep what they change, do what they lead to.
+
+        While messages and requests are taken, the last two wait: all share one commit.
+        """
         now = self._instant()
-        commands: list[Command] = []
         if not self.core.lifecycle.ready:
             events = [*events, TimePassed()]  # what a node waits for may have come: no need to wait
         for event in events:
             try:
-                commands += self.core.handle(event, now)
+                self._held += self.core.handle(event, now)
             except Exception:
                 self.get_logger().error(f"{type(event).__name__}:\n{traceback.format_exc()}")
+        if not self._loop.taking:
+            self.settle()
+
+    def settle(self) -> None:
+        """Keep what has changed, then let others know; only after that may they ask about it."""
+        commands, self._held = self._held, []
         if not self._keeper.keep(self.core, commands):
             self.get_logger().error(self._keeper.failed, throttle_duration_sec=10.0)
-            commands = self._take_back(commands, now)
+            commands = self._take_back(commands, self._instant())
         self._carry_out(commands)
 
     def _take_back(self, commands: list[Command], now: Instant) -> list[Command]:
@@ -241,7 +253,10 @@ class OrchestratorNode(Node):
 
     def _carry_out(self, commands: list[Command]) -> None:
         for command in commands:
-            self._carry[type(command)](command)
+            try:
+                self._carry[type(command)](command)
+            except Exception:
+                self.get_logger().error(f"{type(command).__name__}:\n{traceback.format_exc()}")
 
     def _announce(self) -> None:
         """Tell what has changed in this turn; of each task only how it stands now."""

@@ -53,6 +53,7 @@ class Services:
         limits: Limits,
         configuration: Configuration,
         check_admission: Callable[[], None],
+        settle: Callable[[], None],
     ) -> None:
         self._node = node
         self._core = core
@@ -60,6 +61,7 @@ class Services:
         self._limits = limits
         self._configuration = configuration
         self._check_admission = check_admission
+        self._settle = settle
         self._author = node.get_fully_qualified_name()
         for name, kind in names.SERVICES.items():
             loop.serve(
@@ -77,6 +79,8 @@ class Services:
 
         async def guard(request: Any, response: Any) -> Any:
             try:
+                if name != "start_task":  # which alone looks at nothing that must be kept first
+                    self._settle()
                 await callback(request, response)
                 response.success = True
                 return response

@@ -343,7 +343,7 @@ def test_a_listener_that_did_not_run_meanwhile_hears_of_every_end(puppet: Puppet
     wait_for(lambda: sleeper.count_publishers(asleep.topic_name), PATIENCE)
     updates = puppet.heard["orchestrator/task_updates"]
     before, ids = len(updates), set()
-    for _ in range(8):
+    for _ in range(14):
         user_input = msg.UserInput(problem_definition="meanwhile")
         sent = [puppet.send("start_task", user_input=user_input) for _ in range(90)]
         for future in sent:
