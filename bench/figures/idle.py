@@ -9,25 +9,27 @@ from bench.asking import fresh_namespace
 from bench.figure import Figure, Run
 from bench.processes import Processes, python
 from bench.systems import other_domain
-from sustainml_orchestrator.client import OrchestratorClient
-from sustainml_orchestrator.supervisor import MODULES, Program, programs
+from sustainml_orchestrator.supervisor import MODULES, Program
 
 #: From ready to quiet, in s: discovery repeats itself for a while.
 _SETTLE = 5.0
 
 
 def measure(runs: int, window: float, full: bool) -> Iterator[Figure]:
-    """CPU seconds per second, of both at the same time, in domains of their own."""
-    namespace = fresh_namespace()
-    ours = programs(namespace=namespace, journal="none", log_level="warn")
+    """CPU seconds per second, of both at the same time, in domains of their own.
+
+    Ours is all that `sustainml up` starts and itself: supervisor, nodes, worker processes.
+    """
+    command = python(
+        "sustainml_orchestrator.cli", "--namespace", fresh_namespace(), "up", "--journal", "none"
+    )
     bare = [Program(name, python("bench.bare_node", name)) for name in MODULES]
     with (
-        Processes(ours) as system,
+        Processes([Program("sustainml", command)]) as system,
         Processes(bare, {"ROS_DOMAIN_ID": str(other_domain())}) as nodes,
     ):
         nodes.wait_for_line("up", len(bare))
-        with OrchestratorClient(namespace) as client:
-            client.wait_until_ready(60.0)
+        system.wait_for_line("[up] ready")
         time.sleep(_SETTLE)
         pairs = [_run(system, nodes, window) for _ in range(runs)]
     yield Figure("CPU of the idle system", "%", 1.3, "lower", pairs)

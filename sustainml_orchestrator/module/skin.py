@@ -297,17 +297,18 @@ class ModuleSkin(Node):
                 self._survive(error)
 
     def _beat(self) -> None:
-        """Send heartbeats, on a thread: a timer costs the executor 20 times as much."""
-        due = time.monotonic()
+        """Send heartbeats, on a thread: a timer costs the executor 20 times as much.
+
+        They are sent at multiples of their period, by the clock that all processes of a machine
+        share: those of several modules then wake the orchestrator, and the machine, once.
+        """
         while True:
             now = time.monotonic()
             period = self.values.heartbeat_period
             if now < self._eager_until:
                 period = min(period, _EAGER_PERIOD)
-            due = max(due + period, now)
-            if self._greeted.wait(due - now):
+            if self._greeted.wait(period - now % period):
                 self._greeted.clear()
-                due = time.monotonic()
             self._guarded(self._heartbeat)
 
     def _greet(self) -> None:

@@ -29,11 +29,13 @@ class Diagnostics:
         self._publisher = node.create_publisher(DiagnosticArray, _TOPIC, 10)
 
     def publish(self, trouble: str) -> None:
-        """Publish all.
+        """Publish all, if anyone listens.
 
         Args:
             trouble: what is wrong with the orchestrator itself; "" when nothing is.
         """
+        if not self._publisher.get_subscription_count():
+            return
         message = DiagnosticArray(
             status=[self._tasks(trouble), *map(self._node, self._core.lifecycle.nodes)]
         )

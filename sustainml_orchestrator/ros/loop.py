@@ -4,7 +4,7 @@ An executor of rclpy builds its wait set in Python, over all entities of the nod
 message: with the entities of this node that takes longer than all that a message leads to. Here
 one wait set stands and is filled again (20 µs); messages and requests are taken from it, as many
 as there are. When anything else is ready (a timer, a parameter service, the action), the executor
-serves that. Events of the middleware (a peer with another QoS) are served then, too.
+serves that. Events of the middleware (a peer with another QoS) are served then, too, and now and then.
 """
 
 from __future__ import annotations
@@ -83,6 +83,10 @@ class Loop(SingleThreadedExecutor):
         self._due = True
         self._wait_set = None
         self._bell.trigger()
+
+    def look_around(self) -> None:
+        """Serve with the next turn what does not wake us: events of the middleware."""
+        self._due = True
 
     def create_task(self, callback: Any, *args: Any, **kwargs: Any) -> Task[Any]:
         """Run a callback or coroutine with the next turn."""
