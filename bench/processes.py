@@ -12,13 +12,14 @@ import psutil
 
 from sustainml_orchestrator.supervisor import Program, Supervisor
 
-_ROOT = str(Path(__file__).resolve().parents[1])
+#: The checkout.
+ROOT = Path(__file__).resolve().parents[1]
 _CPU_CLOCK = 2  # of a process, in the clock ids of Linux
 
 
 def python(*arguments: str) -> tuple[str, ...]:
     """A command line for a module of this checkout: `python("bench.bare_node", "name")`."""
-    code = f"import sys, runpy; sys.path.insert(0, {_ROOT!r}); sys.argv.pop(0); "
+    code = f"import sys, runpy; sys.path.insert(0, {str(ROOT)!r}); sys.argv.pop(0); "
     return (sys.executable, "-c", f"{code}runpy.run_module(sys.argv[0], None, '__main__', True)",
             *arguments)  # fmt: skip
 

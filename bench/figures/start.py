@@ -1,4 +1,4 @@
-"""From starting `sustainml up` until all is ready, beside as many processes that make a node."""
+"""From calling `make up` until all is ready, beside as many processes that make a node."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from bench.asking import fresh_namespace
 from bench.figure import Figure, Run
-from bench.processes import Processes, python
+from bench.processes import ROOT, Processes, python
 from sustainml_orchestrator.supervisor import MODULES, Program
 
 
@@ -20,11 +19,8 @@ def measure(runs: int, window: float, full: bool) -> Iterator[Figure]:
 
 def _ours() -> float:
     with tempfile.TemporaryDirectory() as folder:
-        command = python(
-            "sustainml_orchestrator.cli", "--namespace", fresh_namespace(),
-            "up", "--journal", f"{folder}/journal.db",
-        )  # fmt: skip
-        return _time([Program("sustainml", command)], "[up] ready", 1)
+        command = ("make", "-C", str(ROOT), "up", f"ARGS=--journal {folder}/journal.db")
+        return _time([Program("make up", command)], "[up] ready", 1)
 
 
 def _bare() -> float:
