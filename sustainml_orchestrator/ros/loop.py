@@ -4,7 +4,7 @@ An executor of rclpy builds its wait set in Python, over all entities of the nod
 message: with the entities of this node that takes longer than all that a message leads to. Here
 one wait set stands and is filled again (20 µs); messages and requests are taken from it, as many
 as there are. When anything else is ready (a timer, a parameter service, the action), the executor
-serves that. Events of the middleware (a peer with another QoS) are served then, too, and now and then.
+serves that. Events of the middleware (a peer with another QoS) are served then, or now and then.
 """
 
 from __future__ import annotations
