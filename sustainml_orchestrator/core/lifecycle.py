@@ -31,6 +31,8 @@ _MAX_INSTANCES = 16
 #: Word of a process that another took the place of is ignored for so long, in s: it is more
 #: likely late than true.
 _LATE = 1.0
+#: Rounds of START_NODE, of `command_timeout` each, before a node that obeys none is terminated.
+_MAX_VAIN_STARTS = 3
 #: Command ids are compared on a circle (RFC 1982), so that no number can jam the counter.
 _CIRCLE = 2**32
 
@@ -192,6 +194,7 @@ class Lifecycle:
             node.active_since = now
             node.given_up = False
             node.next_reset = None
+            node.vain_starts = 0
             self._changes.append(Change(node, NodeChange.ACTIVATED))
         self._tell_status(node, instance, lost)
 
@@ -339,9 +342,16 @@ class Lifecycle:
         text = f"{pending.command.name}_NODE was not confirmed: {node.describe(self._turn.now)}"
         pending.settle(ErrorCode.TIMEOUT, text)
         if pending.command is NodeCommand.START and not pending.acknowledged:
-            return  # sent anew as long as the node is wanted
-        if pending.command in (NodeCommand.START, NodeCommand.RESET):
+            self._start_in_vain(node, text)
+        elif pending.command in (NodeCommand.START, NodeCommand.RESET):
             self.climb(node, text)
+
+    def _start_in_vain(self, node: Node, text: str) -> None:
+        """Sent anew as long as the node is wanted; but one that lives and never obeys is ended."""
+        node.vain_starts += 1
+        if node.vain_starts % _MAX_VAIN_STARTS == 0 and node.responsive:
+            self._turn.do(Tell("warning", f"{node.name}: {text}; sending TERMINATE_NODE"))
+            self.command(node, NodeCommand.TERMINATE)
 
     def _work_off(self, node: Node) -> None:
         """Send what brings the observed state to the desired one."""

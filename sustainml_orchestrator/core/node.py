@@ -89,6 +89,7 @@ class Node:
         resets: by the orchestrator since it last did well.
         next_reset: when the next one is due (s, steady); None = not planned.
         given_up: in error for good: a person must reset it.
+        vain_starts: rounds of START_NODE that it did not obey since it was last active.
         rung: how far up the recovery ladder is climbed: 0 nothing, 1 reset, 2 terminate.
         unconfirmed: (command id, when sent) of task commands.
         echoes: whether it ever confirmed a command by id.
@@ -106,6 +107,7 @@ class Node:
         self.next_reset: float | None = None
         self.given_up = False
         self.rung = 0
+        self.vain_starts = 0
         self.unconfirmed: deque[tuple[int, float]] = deque(maxlen=2000)
         self.echoes = False
 

@@ -237,7 +237,7 @@ class Steps:
         self._budget -= 1
         if step.deliveries >= _MAX_DELIVERIES:
             step.deliveries = 0
-            why = f"gives no word about task {task.task_id}"
+            why = f"gives no word about task {task.task_id}, or no output"
             self._lifecycle.climb(node, why)
             self.retry(task, step, ErrorCode.NODE_UNAVAILABLE, f"{node.name} {why}")
             return
@@ -253,6 +253,9 @@ class Steps:
     def node_activated(self, task: Iteration, step: Step, node: Node) -> None:
         """A node began to take work: what it owes from before must be delivered again."""
         if step.state in OPEN_STEPS and step.fed_at < node.active_since:
+            if step.processes and not any(map(node.hosts, step.processes)):
+                self._lose(task, step, node)
+                return
             if step.state is StepState.RUNNING:
                 step.worked = 0.0  # it was dropped
             self._redeliver_later(task, step)
@@ -300,9 +303,9 @@ class Steps:
         elif step.due:
             self._deliver(task, step, node)
         elif self._turn.now >= step.output_due:
-            text = "reported success, but its output never came"
+            text = "reported success, but its output did not come; asking for it again"
             self._turn.do(Tell("warning", f"task {task.task_id}: {node.name} {text}"))
-            self.retry(task, step, ErrorCode.INTERNAL_ERROR, text)
+            self._redeliver_later(task, step)
         else:
             self._watch_state(task, step, node)
 

@@ -314,15 +314,14 @@ class Tasks:
         task = self._current(event.task_id, event.attempt, event.session, "status")
         if task is None:
             return
-        index = self._lifecycle.by_name[event.node_name].spec.index
-        if task.status is TaskStatus.RUNNING:
-            self.steps.hear(task, task.steps[index], event)
-        elif (
-            event.task_status in (TaskStatus.WAITING, TaskStatus.RUNNING)
-            and task.outputs[index] is None
-        ):  # it works on what nobody waits for
+        node = self._lifecycle.by_name[event.node_name]
+        done = task.outputs[node.spec.index] is not None
+        if task.status is TaskStatus.RUNNING and not done:
+            self.steps.hear(task, task.steps[node.spec.index], event)
+        elif event.task_status in (TaskStatus.WAITING, TaskStatus.RUNNING) and (
+            not done or len(node.instances) > 1
+        ):  # it works on what nobody waits for; or another one of it has delivered
             command = _REMIND.get(task.status, TaskCommand.STOP)
-            node = self._lifecycle.nodes[index]
             self._lifecycle.send_task(node, command, task.task_id, event.attempt, event.try_number)
 
     def take_output(self, event: OutputReceived) -> None:
@@ -342,7 +341,16 @@ class Tasks:
             self._finish_step(task, step)
         self._database.touch(task)
         self._turn.do(AnnounceTask(task.task_id))
-        self._lifecycle.did_well(self._lifecycle.nodes[event.module])
+        node = self._lifecycle.nodes[event.module]
+        self._lifecycle.did_well(node)
+        if task.steps and len(node.instances) > 1:  # the others need not do it, too
+            self._lifecycle.send_task(
+                node,
+                TaskCommand.STOP,
+                task.task_id,
+                task.attempt,
+                task.steps[event.module].try_number,
+            )
         if task.status is TaskStatus.RUNNING:
             self.steps.feed_consumers(task, event.module)
             if all(output is not None for output in task.outputs):

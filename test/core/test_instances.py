@@ -93,6 +93,17 @@ def test_a_task_that_kills_one_process_after_the_other_ends(core: Driver, task: 
     )
 
 
+def test_a_task_that_kills_both_at_once_uses_up_a_try(core: Driver, task: Iteration) -> None:
+    """One is started again before the other is missed."""
+    say(core, ONE, NodeStatus.RUNNING, task)
+    say(core, TWO, NodeStatus.RUNNING, task)
+    say(core, (TWO[0], 8), NodeStatus.INACTIVE)
+    say(core, (ONE[0], 9), NodeStatus.INACTIVE)
+    say(core, (ONE[0], 9), NodeStatus.IDLE)
+    core.give(TimePassed())
+    assert resets(core) == [2]
+
+
 def test_a_respawn_beside_a_live_one_is_a_loss_too(core: Driver, task: Iteration) -> None:
     say(core, ONE, NodeStatus.RUNNING, task)
     say(core, (ONE[0], 9), NodeStatus.INACTIVE)
@@ -153,3 +164,14 @@ def test_one_in_error_is_no_error_of_the_module(core: Driver, task: Iteration) -
     pass_time(core, 5.0, (ONE, NodeStatus.RUNNING), (TWO, NodeStatus.ERROR))
     node = core.core.lifecycle.by_name[MODULE]
     assert task.open and node.active and not node.given_up
+
+
+def test_what_one_has_delivered_the_others_need_not_do(core: Driver, task: Iteration) -> None:
+    say(core, ONE, NodeStatus.RUNNING, task)
+    say(core, TWO, NodeStatus.RUNNING, task)
+    core.forget()
+    core.output(MODULE, task)
+    (told,) = core.find(SendControl)
+    assert (told.target, told.cmd_task, told.task_id) == (MODULE, TaskCommand.STOP, task.task_id)
+    say(core, TWO, NodeStatus.RUNNING, task)  # it had not heard of it
+    assert len(core.find(SendControl)) == 2

@@ -54,6 +54,20 @@ def test_start_is_repeated_with_a_new_id_until_obeyed() -> None:
     assert not told(core)
 
 
+def test_a_node_that_lives_but_never_obeys_is_terminated() -> None:
+    """So that its supervisor starts another process."""
+    core = Driver()
+    core.status("hw_constraints", NodeStatus.INACTIVE)
+    core.core.lifecycle.by_name["hw_constraints"].echoes = True
+    sent: list[NodeCommand] = []
+    while NodeCommand.TERMINATE not in sent:
+        assert core.now < 130
+        core.status("hw_constraints", NodeStatus.INACTIVE)
+        core.give(TimePassed(), 0.5)
+        sent = [what for _, what in told(core)]
+    assert core.now > 115 and set(sent[:-1]) == {NodeCommand.START}
+
+
 def test_without_autostart_nothing_is_sent() -> None:
     core = Driver(autostart=False)
     core.status("hw_constraints", NodeStatus.INACTIVE)

@@ -218,13 +218,21 @@ def test_silence_about_a_step_leads_to_redelivery(core: Driver) -> None:
     assert task.status is TaskStatus.SUCCEEDED
 
 
-def test_success_without_an_output_leads_to_another_try(core: Driver) -> None:
+def test_success_without_an_output_asks_for_it_again_before_the_work_is_done_again(
+    core: Driver,
+) -> None:
     task = core.submit()
-    core.word("hw_constraints", task, TaskStatus.SUCCEEDED)
     core.output("app_requirements", task)
     core.output("ml_model_metadata", task)
-    core.beat(6.0)
-    assert ("hw_constraints", 2) in resets(core)
+    core.word("hw_constraints", task, TaskStatus.SUCCEEDED)
+    asked = []
+    while ("hw_constraints", 2) not in asked:
+        core.beat(0.5)
+        for _, try_number in resets(core):
+            asked.append(("hw_constraints", try_number))
+            core.word("hw_constraints", task, TaskStatus.SUCCEEDED, try_number=try_number)
+        core.forget()
+    assert asked == [("hw_constraints", 1)] * 3 + [("hw_constraints", 2)]
 
 
 def test_an_unreadable_output_leads_to_another_try(core: Driver) -> None:
