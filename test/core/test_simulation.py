@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import pytest
+from simulation import mutants
+from simulation.batch import run
 from simulation.world import World
 
-_CHUNK = 250
+_COUNT = 3000
 
 
-@pytest.mark.parametrize("first", range(0, 2000, _CHUNK))
-def test_schedules(first: int) -> None:
-    for seed in range(first, first + _CHUNK):
-        try:
-            World(seed).run()
-        except Exception as error:
-            raise AssertionError(
-                f"seed {seed}: replay with python test/core/simulation --seed {seed}"
-            ) from error
+def test_schedules() -> None:
+    failures = [failure for failure in run(0, _COUNT, 0) if failure.text]
+    assert not failures, "\n".join(
+        f"{text}\n  replay: python test/core/simulation --seed {seed}"
+        for seed, text in failures[:10]
+    )
 
 
 def test_the_same_seed_gives_the_same_schedule() -> None:
@@ -25,3 +24,18 @@ def test_the_same_seed_gives_the_same_schedule() -> None:
         world.run()
     one, other = ([f"{when} {what}" for when, what in world.story] for world in worlds)
     assert one == other
+
+
+@pytest.mark.parametrize("mutant", mutants.MUTANTS, ids=lambda mutant: mutant.name)
+def test_every_mutant_has_its_place(mutant: mutants.Mutant) -> None:
+    compile(mutants.broken(mutant), mutant.module, "exec")
+
+
+def test_a_broken_core_is_noticed() -> None:
+    """A few, as samples; ``python test/core/simulation --mutants`` tries all."""
+    samples = {"word of another session counts", "STOP_TASK loses the outputs",
+               "an output is not kept", "silence is no reason to deliver again"}  # fmt: skip
+    numbers = [n for n, mutant in enumerate(mutants.MUTANTS) if mutant.name in samples]
+    assert len(numbers) == len(samples)
+    for result in mutants.run(500, 2, numbers, enough=1):
+        assert result.failed, result

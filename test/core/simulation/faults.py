@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from random import Random
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Faults:
     """Rates are per s of simulated time, chances per message or call.
 
     Attributes:
-        until: when all faults stop, s.
+        until: when the faults stop, s; those of `lasting` go on.
+        tasks: how many are asked for meanwhile.
         delay: mean delay of a message, s; each channel keeps its order.
         spike: chance that a message is late by up to 6 s.
         lose_nth: this one message is lost, whatever it is (0 = none).
-        crash, freeze: of modules. restart: of the orchestrator.
+        crash, freeze: of modules. restart, pause: of the orchestrator.
         error, hang, die: what user code does instead of its work.
+        broken_start: chance that a module cannot initialise.
+        deaf: rate at which a module turns deaf to all but heartbeats, until it is reset, or until
+            its process is terminated.
         node_command, task_command, delete: of a nervous front-end.
-        amnesia: the orchestrator has no journal. foreign: one module never confirms commands.
-        twin: one module has a second process, of another name.
-        mild: every task must succeed.
-        gentle: nothing excuses a second try, or the reset of a node.
+        amnesia: the orchestrator has no journal.
+        foreign: one module never confirms commands, and says no incarnation.
+        twin: one module has a second process, of another name. widow: what crashes is not
+            started again before `until`, so that the other one has to do.
+        poison: this one task kills every process that works on it, always.
+        lasting: what goes wrong with one module, or the orchestrator, for good: "full" has room
+            for nothing, "giver" gives all work back, "hung" never ends, "gone" does not come back,
+            "broken" never initialises, "loop" the orchestrator dies every few s, under one
+            of the others.
+        max_problems, max_active, max_redeliveries: as in the settings of the core.
+        mild: every task must succeed. gentle: and nothing excuses the reset of a node.
     """
 
     until: float
@@ -34,48 +46,126 @@ class Faults:
     crash: float = 0.0
     freeze: float = 0.0
     restart: float = 0.0
+    pause: float = 0.0
     error: float = 0.0
     hang: float = 0.0
     die: float = 0.0
     broken_start: float = 0.0
+    deaf: float = 0.0
     node_command: float = 0.0
     task_command: float = 0.0
     delete: float = 0.0
     amnesia: bool = False
     foreign: bool = False
     twin: bool = False
+    widow: bool = False
+    poison: bool = False
+    lasting: tuple[str, ...] = ()
+    max_problems: int = 0
+    max_active: int = 3
+    max_redeliveries: int = 50
     mild: bool = False
     gentle: bool = False
+
+    @property
+    def accountable(self) -> bool:
+        """Whether every further try can be traced back to what a module did."""
+        lossy = self.drop or self.spike or self.duplicate or self.amnesia or self.foreign
+        return not (lossy or self.deaf or self.twin or self.lasting or self.node_command)
 
 
 def draw(random: Random) -> Faults:
     """A schedule of one of several kinds: single faults show more than storms do."""
-    until, tasks = random.uniform(5, 25), random.randint(1, 8)
-    kind = random.randrange(8)
-    if kind == 0:
-        return Faults(until, tasks, lose_nth=random.randint(1, 120), mild=True)
-    if kind == 1:
-        delay = random.choice([0.001, 0.05])
-        return Faults(until, tasks, delay=delay, restart=0.3, mild=True, gentle=True)
-    if kind == 2:
-        return Faults(until, tasks, crash=0.2, freeze=0.1)
-    if kind == 3:
-        return Faults(until, tasks, error=0.2, hang=0.05, die=0.05, broken_start=0.2)
-    if kind == 4:
-        return Faults(until, tasks, node_command=0.3, task_command=1.0, delete=0.1, delay=0.1)
+    kind = random.choice(_KINDS)
+    faults = kind(random, random.uniform(5, 25), random.randint(1, 8))
+    active, redeliveries = random.choice([1, 3, 100]), random.choice([2, 50])
+    return replace(faults, max_active=active, max_redeliveries=redeliveries)
 
-    if kind == 5:
-        commands = random.choice([2.0, 8.0])
-        return Faults(until, tasks, task_command=commands, drop=random.choice([0.0, 0.05]))
-    if kind == 6:
-        return Faults(until, tasks, restart=0.3, amnesia=True, drop=random.choice([0.0, 0.1]))
 
+def _one_lost(random: Random, until: float, tasks: int) -> Faults:
+    return Faults(until=until, tasks=tasks, lose_nth=random.randint(1, 150), mild=True)
+
+
+def _one_lost_on_request(random: Random, until: float, tasks: int) -> Faults:
+    """Among the messages that stop, preempt and reset tasks; or that tell of a failure."""
+    nth, error = random.randint(1, 300), random.choice([0.0, 0.3])
+    return Faults(until=until, tasks=tasks, lose_nth=nth, task_command=2.0, error=error, hang=0.1)
+
+
+def _restarts(random: Random, until: float, tasks: int) -> Faults:
+    delay, pause = random.choice([0.001, 0.05]), random.choice([0.0, 0.2])
+    return Faults(
+        until=until, tasks=tasks, delay=delay, restart=0.3, pause=pause, mild=True, gentle=True
+    )
+
+
+def _losses(random: Random, until: float, tasks: int) -> Faults:
+    restart = random.choice([0.0, 0.0, 0.2])
+    return Faults(until=until, tasks=tasks, crash=0.2, freeze=0.1, restart=restart)
+
+
+def _failures(random: Random, until: float, tasks: int) -> Faults:
+    broken = random.choice([0.0, 0.2])
+    return Faults(until=until, tasks=tasks, error=0.2, hang=0.05, die=0.05, broken_start=broken)
+
+
+def _nervous(random: Random, until: float, tasks: int) -> Faults:
+    return Faults(
+        until=until, tasks=tasks, node_command=0.3, task_command=1.0, delete=0.1, delay=0.1,
+        restart=random.choice([0.0, 0.2]),
+    )  # fmt: skip
+
+
+def _commands(random: Random, until: float, tasks: int) -> Faults:
+    commands, drop = random.choice([2.0, 8.0]), random.choice([0.0, 0.0, 0.05])
+    return Faults(until=until, tasks=tasks, task_command=commands, drop=drop)
+
+
+def _amnesia(random: Random, until: float, tasks: int) -> Faults:
+    drop = random.choice([0.0, 0.1])
+    return Faults(until=until, tasks=tasks, restart=0.3, amnesia=True, drop=drop)
+
+
+def _deafness(random: Random, until: float, tasks: int) -> Faults:
+    return Faults(until=until, tasks=tasks, deaf=0.15, restart=random.choice([0.0, 0.1]))
+
+
+def _several(random: Random, until: float, tasks: int) -> Faults:
+    return Faults(
+        until=until, tasks=tasks, twin=True, widow=True, crash=0.15,
+        error=random.choice([0.0, 0.2]), freeze=random.choice([0.0, 0.1]),
+    )  # fmt: skip
+
+
+def _poison(random: Random, until: float, tasks: int) -> Faults:
+    return Faults(until=until, tasks=tasks, poison=True, twin=random.random() < 0.3)
+
+
+def _for_good(random: Random, until: float, tasks: int) -> Faults:
+    lasting = (random.choice(["full", "giver", "hung", "gone", "broken"]),)
+    if random.random() < 0.5:
+        lasting += ("loop",)
+    return Faults(until=until, tasks=min(tasks, 3), lasting=lasting)
+
+
+def _retention(random: Random, until: float, tasks: int) -> Faults:
+    return Faults(
+        until=until, tasks=random.randint(4, 16), max_problems=random.randint(1, 4),
+        restart=random.choice([0.0, 0.2]), delete=0.2, task_command=random.choice([0.0, 0.5]),
+    )  # fmt: skip
+
+
+def _deletions(random: Random, until: float, tasks: int) -> Faults:
+    return Faults(until=until, tasks=tasks, delete=1.0, restart=0.4, task_command=0.3)
+
+
+def _storm(random: Random, until: float, tasks: int) -> Faults:
     def some(most: float) -> float:
         return random.choice([0.0, random.uniform(0, most)])
 
     return Faults(
-        until,
-        tasks,
+        until=until,
+        tasks=tasks,
         delay=random.choice([0.001, 0.02, 0.3]),
         spike=some(0.05),
         drop=some(0.3),
@@ -83,10 +173,12 @@ def draw(random: Random) -> Faults:
         crash=some(0.4),
         freeze=some(0.2),
         restart=some(0.3),
+        pause=some(0.1),
         error=some(0.2),
         hang=some(0.1),
         die=some(0.1),
         broken_start=some(0.3),
+        deaf=some(0.1),
         node_command=some(0.3),
         task_command=some(1.0),
         delete=some(0.2),
@@ -94,3 +186,10 @@ def draw(random: Random) -> Faults:
         foreign=random.random() < 0.2,
         twin=random.random() < 0.2,
     )
+
+
+Kind = Callable[[Random, float, int], Faults]
+_KINDS: list[Kind] = [
+    _one_lost, _one_lost, _one_lost_on_request, _restarts, _losses, _failures, _nervous, _commands,
+    _amnesia, _deafness, _several, _poison, _for_good, _retention, _deletions, _storm, _storm,
+]  # fmt: skip

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING
 
 from sustainml_orchestrator.core.commands import SendControl
 from sustainml_orchestrator.core.events import OutputReceived, StatusReceived
-from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus, TaskId, TaskStatus
+from sustainml_orchestrator.core.ids import (
+    ErrorCode,
+    NodeCommand,
+    NodeStatus,
+    TaskId,
+    TaskStatus,
+)
 from sustainml_orchestrator.core.pipeline import ModuleSpec
 from sustainml_orchestrator.module.actions import (
     Action,
@@ -34,13 +42,24 @@ if TYPE_CHECKING:
 
 #: In front of the name of the module whose output of the base it is.
 BASELINE = "baseline:"
+#: What a process said so long ago (s) may not have arrived when it dies.
+_ON_ITS_WAY = 5.0
 #: How often a module asks for inputs before it gives the task back.
 _CALLS = 4
 
 
-def payload_of(name: str, ticket: Ticket) -> bytes:
-    """What a message of this topic and task holds: enough to see where it came from."""
-    return f"{name}|{ticket.task_id}|{ticket.attempt}|{ticket.session}".encode()
+def payload_of(name: str, ticket: Ticket, run: int = 0) -> bytes:
+    """What a message of this topic and task holds: enough to see where it came from.
+
+    Args:
+        run: which run of user code made it; two runs give two results.
+    """
+    return f"{name}|{ticket.task_id}|{ticket.attempt}|{ticket.session}|{run}".encode()
+
+
+def is_of(payload: bytes, name: str, ticket: Ticket) -> bool:
+    """Whether a payload came from this module and attempt, whichever run it was."""
+    return payload.rpartition(b"|")[0] == payload_of(name, ticket).rpartition(b"|")[0]
 
 
 class Module:
@@ -51,14 +70,22 @@ class Module:
     ) -> None:
         self.name = spec.name
         self.instance = instance
-        self._foreign = foreign
+        self.foreign = foreign
         self.spec = spec
         self.up = self.frozen = False
+        self._ends: set[str] = set()
+        #: commands that must come before it hears anything again; none = it hears
+        self.deaf_until: tuple[NodeCommand, ...] = ()
+        #: how often it heard each command for the node
+        self.heard: Counter[NodeCommand] = Counter()
+        #: tasks and tries that it said it works on, and when it said that it has ended
+        self._working: dict[tuple[Ticket, int], float] = {}
         self.incarnation = 0
         self.born = 0.0
         self._world = world
         self._random = random
         self._backlog: list[Callable[[], None]] = []
+        self._runs = world.runs
         self.state: ModuleState
         self.start()
 
@@ -66,9 +93,10 @@ class Module:
 
     def start(self) -> None:
         """A new process; what was sent before it is there does not reach it."""
-        if self.up:
+        if self.up or "gone" in self._ends:
             return
         self.up, self.frozen, self._backlog = True, False, []
+        self.deaf_until, self._working = (), {}
         self.incarnation += 1
         self.born = self._world.network.now + 0.1
         self.state = ModuleState(
@@ -76,19 +104,42 @@ class Module:
             instance=self.instance,
             incarnation=self.incarnation,
             needed=self._needed,
-            limits=Limits(workers=self._random.choice([1, 1, 2])),
+            limits=Limits(
+                workers=self._random.choice([1, 1, 2]),
+                max_held_tasks=0 if "full" in self._ends else 1000,
+            ),
         )
         self._later(0.1, self._beat)
 
     def crash(self) -> None:
         """The process is gone at once; it is started again."""
-        self.up = False
-        self._world.network.after(self._random.uniform(0.2, 4.0), self.start)
+        if not self.up:
+            return
+        self.up, now = False, self._world.network.now
+        for (ticket, try_number), ended in self._working.items():
+            if now - ended < _ON_ITS_WAY:
+                self._world.excuses.note(ticket, self.spec.index, try_number)
+        pause = self._random.uniform(0.2, 4.0)
+        if self._world.faults.widow and self._world.processes(self.spec.index) > 1:
+            pause = max(pause, self._world.faults.until - now)
+        self._world.network.after(pause, self.start)
+
+    def go_wrong(self, how: str) -> None:
+        """From now on something is wrong with it for good."""
+        self._ends.add(how)
+        if how in ("gone", "broken", "full"):
+            self.crash()
+
+    def deafen(self) -> None:
+        """It hears nothing more, but says that it is well."""
+        commands = (NodeCommand.RESET, NodeCommand.TERMINATE)
+        self.deaf_until = self._random.choice([commands, commands[1:]])
 
     def freeze(self, seconds: float) -> None:
         """The process stands still for a while."""
         if self.up and not self.frozen:
             self.frozen = True
+            self._world.excuses.suspect(self.spec.index, seconds + 20)
             life = self.incarnation
             self._world.network.after(
                 seconds, lambda: self.thaw() if life == self.incarnation else None
@@ -129,7 +180,12 @@ class Module:
         """A command on its way arrives."""
         if sent < self.born:
             return
+        if self.deaf_until:
+            if command.cmd_node not in self.deaf_until:
+                return
+            self.deaf_until = ()
         ticket = Ticket(command.task_id, command.attempt, session)
+        self.heard[command.cmd_node] += 1
         heard = Command(
             command.target, command.command_id, 0, ticket,
             command.cmd_node, command.cmd_task, command.try_number,
@@ -138,7 +194,7 @@ class Module:
 
     def hear_input(self, name: str, ticket: Ticket, payload: bytes, sent: float) -> None:
         """An input on its way arrives."""
-        if sent >= self.born:
+        if sent >= self.born and not self.deaf_until:
             self._happen(
                 self.incarnation,
                 lambda: self._do(self.state.input_received(name, ticket, payload)),
@@ -165,17 +221,22 @@ class Module:
 
     def _report(self, report: Report) -> None:
         ticket = report.ticket
+        if ticket is not None:
+            works = report.task_status == TaskStatus.RUNNING
+            ended = math.inf if works else self._world.network.now
+            if works or (ticket, report.try_number) in self._working:
+                self._working[ticket, report.try_number] = ended
         about = (ticket.task_id, ticket.attempt, ticket.session) if ticket else ((0, 0), 0, 0)
         event = StatusReceived(
-            self.name, self.instance, 0 if self._foreign else self.incarnation,
-            0 if self._foreign else self.state.last_command,
+            self.name, self.instance, 0 if self.foreign else self.incarnation,
+            0 if self.foreign else self.state.last_command,
             NodeStatus(report.node_status), *about, report.task_status, report.try_number,
             report.error_code, report.text,
         )  # fmt: skip
         self._world.tell_core("status", self.instance, event)
 
     def _publish(self, output: bytes) -> None:
-        _, task, attempt, session = output.decode().split("|")
+        _, task, attempt, session, _ = output.decode().split("|")
         ticket = Ticket(TaskId.parse(task), int(attempt), int(session))
         facts = {"carbon": 1.0 / ticket.task_id.iteration_id}
         event = OutputReceived(
@@ -186,7 +247,7 @@ class Module:
             self._world.tell_module(self.instance, index, self.name, ticket, output)
 
     def _prepare(self, generation: int) -> None:
-        if self._world.chance("broken_start"):
+        if "broken" in self._ends or self._world.chance("broken_start"):
             self._later(0.2, lambda: self._do(self.state.broken(generation, "no model")))
         else:
             delay = self._random.choice([0.01, 0.5])
@@ -194,22 +255,29 @@ class Module:
 
     def _run(self, job: Job) -> None:
         for name, payload in (job.inputs or {}).items():
-            if not name.startswith(BASELINE) and payload != payload_of(name, job.ticket):
+            if not name.startswith(BASELINE) and not is_of(payload, name, job.ticket):
                 raise AssertionError(f"{self.name}: {payload!r} is no input of {job.ticket}")
-        if self._world.chance("hang"):
+        excuses = self._world.excuses
+        if "hung" in self._ends or self._world.chance("hang"):
+            excuses.note(job.ticket, self.spec.index, job.try_number)
+            excuses.suspect(self.spec.index, 60.0)  # others wait in its queue
             return
-        duration = self._random.expovariate(4.0)
-        if self._world.chance("die"):
+        duration = min(self._random.expovariate(4.0), 5.0)
+        if self._world.poisons(self, job) or self._world.chance("die"):
             self._later(duration, self.crash)
             return
-        outcome: Outcome = Succeeded(payload_of(self.name, job.ticket))
+        outcome: Outcome = Succeeded(payload_of(self.name, job.ticket, next(self._runs)))
         if self._world.chance("error"):
             codes = (ErrorCode.INTERNAL_ERROR, ErrorCode.INVALID_REQUEST)
             outcome = Failed(self._random.choice(codes), "boom")
+            excuses.note(job.ticket, self.spec.index, job.try_number, outcome.error_code)
         self._later(duration, lambda: self._end(job, outcome))
 
     def _end(self, job: Job, outcome: Outcome) -> None:
-        self._do(self.state.call_ended(job, outcome))
+        if "giver" in self._ends:
+            self._do(self.state.fetch_failed(job, TaskStatus.RETURNED, ErrorCode.NO_ERROR, "no"))
+        else:
+            self._do(self.state.call_ended(job, outcome))
         self._free(job, 0.0)
 
     def _free(self, job: Job, delay: float) -> None:

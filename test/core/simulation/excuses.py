@@ -1,0 +1,45 @@
+"""Who may have another try: what modules did that uses one up, told by the modules themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sustainml_orchestrator.core.ids import ErrorCode
+from sustainml_orchestrator.module.wire import Ticket
+
+Try = tuple[Ticket, int, int]  # of a task, the index of a module, the number of the try
+
+
+class Excuses:
+    """What happened to each try.
+
+    Args:
+        clock: tells the time, s.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._noted: dict[Try, ErrorCode] = {}
+        self._suspects: dict[int, float] = {}
+
+    def note(
+        self,
+        ticket: Ticket,
+        module: int,
+        try_number: int,
+        code: ErrorCode = ErrorCode.NODE_UNAVAILABLE,
+    ) -> None:
+        """A try has failed, and how."""
+        self._noted[ticket, module, try_number] = code
+
+    def suspect(self, module: int, seconds: float) -> None:
+        """For so long anything may come of what this module has."""
+        until = self._clock() + seconds
+        self._suspects[module] = max(until, self._suspects.get(module, 0.0))
+
+    def justify(self, ticket: Ticket, module: int, try_number: int) -> bool:
+        """Whether something happened to a try for which there may be another one."""
+        if self._clock() < self._suspects.get(module, 0.0):
+            return True
+        code = self._noted.get((ticket, module, try_number))
+        return code is not None and code is not ErrorCode.INVALID_REQUEST
