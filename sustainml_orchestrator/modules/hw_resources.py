@@ -49,6 +49,7 @@ class HWResourcesModule(ModuleNode):
             "max_memory_mib": float(limits.max_memory_footprint),
             "max_latency_s": max(0.0, model.target_latency) or wanted.longest_s,
             "max_power_w": wanted.max_power_w,
+            "runtime": self.settings.runtime,
         }
         try:
             required = list(limits.hardware_required)
@@ -62,7 +63,9 @@ class HWResourcesModule(ModuleNode):
             "device_class": best.device.device_class,
             "precision": best.precision,
             "bound": best.bound,
+            "runtime": best.runtime,
             "uncertainty_factor": best.uncertainty,
+            "energy_uncertainty_factor": best.energy_uncertainty,
             "energy_per_inference_j": best.energy_j,
             "simulated": best.device.simulated,
             "source": list(best.device.source),
@@ -91,7 +94,7 @@ class HWResourcesModule(ModuleNode):
             return known.workload
 
     def configure(self, configuration: dict[str, Any]) -> dict[str, Any]:
-        """Fix the `precision`, or list the hardware: {"query": "hardwares"}."""
+        """Fix `precision` or `runtime`, or list the hardware: {"query": "hardwares"}."""
         try:
             return self.settings.apply(configuration, self.devices)
         except ValueError as error:

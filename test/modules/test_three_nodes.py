@@ -132,7 +132,9 @@ def test_hw_resources(stage: Stage) -> None:
     assert fixed.hw_description == "PIM-AI-1chip"
     assert fixed.latency > 0.0 and fixed.power_consumption > 0.0
     assert 0.0 < fixed.memory_footprint_of_ml_model < fixed.max_hw_memory_footprint
-    assert requirements.json_object(fixed.extra_data)["uncertainty_factor"] > 1.0
+    about = requirements.json_object(fixed.extra_data)
+    assert about["energy_uncertainty_factor"] > about["uncertainty_factor"] > 1.0
+    assert about["runtime"] == "compiled"
 
     own = {"model": "mine", "model_properties": '{"parameters": 1e6, "flops": 1e9}'}
     free = stage.solve((2, 1), app_requirements={}, hw_constraints={}, ml_model_provider=own)
@@ -150,6 +152,12 @@ def test_hw_resources(stage: Stage) -> None:
         (4, 1), app_requirements={}, hw_constraints={}, ml_model_provider={"model": "mine"}
     )
     assert "cannot estimate 'mine'" in sentence
+    h100 = {"hardware_required": ["NVIDIA H100 SXM5"]}
+    asked = {"app_requirements": {}, "hw_constraints": h100, "ml_model_provider": resnet}
+    compiled = stage.solve((6, 1), **asked)
+    assert stage.configure(runtime="eager")["runtime"] == "eager"
+    eager = stage.solve((7, 1), **asked)
+    assert eager.latency > compiled.latency
     assert stage.configure(precision="fp32")["precision"] == "fp32"
     _, sentence = stage.fail(
         (5, 1),
@@ -169,7 +177,11 @@ def test_carbon_tracker(stage: Stage) -> None:
         "geo_location_region": "France",
         **extra(num_outputs=3, model_restrains=["a", "b"]),
     }
-    hardware = {"latency": 0.5, "power_consumption": 72.0}
+    hardware = {
+        "latency": 0.5,
+        "power_consumption": 72.0,
+        **extra(energy_uncertainty_factor=3.0),
+    }
     found = stage.solve(
         FIRST, user_input=user, ml_model_provider={"model": "b"}, hw_resources=hardware
     )
@@ -178,6 +190,7 @@ def test_carbon_tracker(stage: Stage) -> None:
     about = requirements.json_object(found.extra_data)
     assert about["num_outputs"] == 3 and about["model_restrains"] == ["b", "a"]
     assert about["inferences"] == 1000 and about["region"] == "France"
+    assert about["uncertainty_factor"] == 3.0
 
     nowhere = stage.solve(
         (2, 1),
@@ -188,6 +201,7 @@ def test_carbon_tracker(stage: Stage) -> None:
     about = requirements.json_object(nowhere.extra_data)
     assert nowhere.carbon_intensity == 475.0 and about["inferences"] == 1
     assert not about["region_known"] and "world mean" in about["note"]
+    assert about["uncertainty_factor"] == 6.0
 
     code, sentence = stage.fail(
         (3, 1),

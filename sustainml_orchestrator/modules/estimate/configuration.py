@@ -13,6 +13,7 @@ from sustainml_orchestrator.modules.estimate.devices import CLASSES, DeviceCatal
 from sustainml_orchestrator.modules.estimate.models import BYTES_PER_PARAMETER, ModelCatalogue
 from sustainml_orchestrator.modules.estimate.regions import CarbonRegions
 from sustainml_orchestrator.modules.estimate.requirements import text
+from sustainml_orchestrator.modules.estimate.roofline import RUNTIMES
 from sustainml_orchestrator.modules.estimate.selection import (
     DEFAULT_FLOPS_WEIGHT,
     DEFAULT_KEPT_QUALITY,
@@ -95,6 +96,7 @@ class HardwareSettings:
 
     def __init__(self) -> None:
         self.precision = ""
+        self.runtime = RUNTIMES[0]
 
     def apply(self, configuration: Mapping[str, Any], devices: DeviceCatalogue) -> dict[str, Any]:
         """Answer a query, or set values and return all.
@@ -103,19 +105,27 @@ class HardwareSettings:
             ValueError: an unknown key or query, or a value out of range.
         """
         names = [device.name for device in devices.devices]
-        _known(configuration, "precision")
+        _known(configuration, "precision", "runtime")
         wanted = configuration.get("precision", self.precision)
         if wanted not in ("", *BYTES_PER_PARAMETER):
             raise ValueError(
                 f"precision {wanted!r} is none of {', '.join(BYTES_PER_PARAMETER)}, or "
                 '"" for the one with the least energy'
             )
+        runtime = configuration.get("runtime", self.runtime)
+        if runtime not in RUNTIMES:
+            raise ValueError(f"runtime {runtime!r} is none of {', '.join(RUNTIMES)}")
         if configuration.get("query", "hardwares") != "hardwares":
             raise ValueError(f"query {configuration['query']!r} is not hardwares")
-        self.precision = wanted
+        self.precision, self.runtime = wanted, runtime
         if "query" in configuration:
             return {"hardwares": ", ".join(names), "hardwares_list": names}
-        return {"precision": self.precision, "classes": list(CLASSES), "hardwares": names}
+        return {
+            "precision": self.precision,
+            "runtime": self.runtime,
+            "classes": list(CLASSES),
+            "hardwares": names,
+        }
 
 
 class CarbonSettings:

@@ -35,6 +35,8 @@ class Efficiency:
     overhead_s: float  #: seconds per pass for dispatch and synchronisation
     load: float  #: share of (max - idle) power drawn while busy
     uncertainty: float  #: latency lies between estimate / factor and estimate x factor
+    dispatch_s: float = 0.0  #: seconds in which a framework launches one operation
+    waiting: float = 0.0  #: share of (max - idle) power drawn while waiting for a launch
 
 
 @dataclass(frozen=True)

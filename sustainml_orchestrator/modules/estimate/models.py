@@ -10,6 +10,8 @@ from typing import Any
 
 BYTES_PER_PARAMETER = {"fp32": 4.0, "fp16": 2.0, "int8": 1.0, "int4": 0.5}
 MIB = 2.0**20
+#: Operations of one pass where they are not known: of a transformer with 7 layers, 8 in each.
+TYPICAL_LAUNCHES = 60
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Workload:
     passes: int = 1  #: sequential runs over the weights
     pass_parameters: float = 0.0  #: weights read in each run; 0 = all
     depthwise: bool = False  #: built on depthwise convolutions
+    launches: int = TYPICAL_LAUNCHES  #: operations of a pass, one launched after the other
 
     def weights_mib(self, precision: str) -> float:
         """Memory of the weights in MiB."""
@@ -43,16 +46,19 @@ class Workload:
             flops = float(properties["flops"])
             passes = int(properties.get("passes", 1))
             pass_parameters = float(properties.get("pass_parameters", 0.0))
+            launches = int(properties.get("launches", TYPICAL_LAUNCHES))
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"model_properties lacks a usable figure: {error}") from error
         if not (0 < parameters < 1e15 and 0 < flops < 1e24 and passes > 0 and pass_parameters >= 0):
             raise ValueError("parameters, flops and passes in model_properties must be positive")
+        if not 0 <= launches < 10**9:
+            raise ValueError("launches in model_properties must be 0 or more")
         named = properties.get("precisions") or ["fp32"]
         known = tuple(p for p in BYTES_PER_PARAMETER if isinstance(named, list) and p in named)
         if not known:
             raise ValueError(f"no known precision in {named!r}: {', '.join(BYTES_PER_PARAMETER)}")
         depthwise = properties.get("depthwise") is True
-        return cls(flops, parameters, known, passes, pass_parameters, depthwise)
+        return cls(flops, parameters, known, passes, pass_parameters, depthwise, launches)
 
 
 @dataclass(frozen=True)
@@ -115,6 +121,7 @@ class Model:
             "passes": work.passes,
             "pass_parameters": work.pass_parameters,
             "depthwise": work.depthwise,
+            "launches": work.launches,
             "precisions": list(work.precisions),
             "weights_mib": {p: round(work.weights_mib(p), 3) for p in work.precisions},
             "input": self.input,

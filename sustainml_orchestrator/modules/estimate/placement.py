@@ -16,6 +16,7 @@ def place(
     max_memory_mib: float = 0.0,
     max_latency_s: float = 0.0,
     max_power_w: float = 0.0,
+    runtime: str = "compiled",
 ) -> Estimate | None:
     """The estimate with the least energy per inference within the limits; None when nothing fits.
 
@@ -25,11 +26,12 @@ def place(
         max_memory_mib: MiB for the model, 0 = what the device has.
         max_latency_s: seconds per inference, 0 = any.
         max_power_w: W while it runs, 0 = any.
+        runtime: one of RUNTIMES, what runs the model.
     """
     estimates = [
         e
         for device in devices
-        for e in fitting(work, device, max_memory_mib=max_memory_mib)
+        for e in fitting(work, device, max_memory_mib=max_memory_mib, runtime=runtime)
         if not max_latency_s or e.latency_s <= max_latency_s
         if not max_power_w or e.power_w <= max_power_w
     ]
@@ -43,6 +45,7 @@ def obstacle(
     max_memory_mib: float = 0.0,
     max_latency_s: float = 0.0,
     max_power_w: float = 0.0,
+    runtime: str = "compiled",
 ) -> str:
     """Why `place` found nothing, and what to change: one sentence part."""
     allowed = list(devices)
@@ -60,12 +63,10 @@ def obstacle(
         )
     if place(work, allowed, max_memory_mib=max_memory_mib) is None:
         return f"it needs at least {least:.3g} MiB, more than {names} has; allow larger hardware"
-    within = {"max_memory_mib": max_memory_mib, "max_latency_s": max_latency_s}
-    if max_power_w and place(work, allowed, **within):
+    within = {"max_memory_mib": max_memory_mib, "runtime": runtime}
+    if max_power_w and place(work, allowed, max_latency_s=max_latency_s, **within):
         return f"on {names} it draws more than {max_power_w:g} W; raise max_power"
-    best = min(
-        e.latency_s for d in allowed for e in fitting(work, d, max_memory_mib=max_memory_mib)
-    )
+    best = min(e.latency_s for d in allowed for e in fitting(work, d, **within))
     return (
         f"it takes at least {best:.3g} s on {names}, the limit is {max_latency_s:g} s; "
         f"relax the latency or allow faster hardware"

@@ -6,6 +6,14 @@ small jobs reach a small share of the peak). With F operations, W bytes of weigh
 
     latency = n * overhead + max(F / (e_c * peak), n * W / (e_b * bandwidth))
 
+A framework that runs operation by operation (*eager*, such as PyTorch without its compiler) adds
+the time in which it launches each, as the device waits; a *compiled* engine launches a whole pass:
+
+    overhead = start-up + launches * dispatch
+
+Power is the idle power, and above it a part of the range up to the maximum while the device waits
+for a launch, and the load while it is busy.
+
 Activations are taken to stay in caches: with one inference at a time they are small beside the
 weights, or, in convolutional networks, hidden by the computing.
 """
@@ -22,6 +30,9 @@ ACTIVATION_SHARE = 0.2
 #: Depthwise convolutions reach about half the rate of dense ones, as they reuse little of what they
 #: read (Ma et al.: ShuffleNet V2, arXiv:1807.11164, on why FLOPs alone mislead).
 DEPTHWISE_RATE = 0.5
+RUNTIMES = ("compiled", "eager")
+#: Energy is less certain than latency: power lies anywhere between idle and maximum.
+_POWER_UNCERTAINTY = 1.5
 
 
 @dataclass(frozen=True)
@@ -35,11 +46,17 @@ class Estimate:
     memory_mib: float  #: weights and room for activations
     bound: str  #: compute, memory or overhead: what takes most of the time
     uncertainty: float  #: latency lies within this factor either way
+    runtime: str = "compiled"  #: one of RUNTIMES
 
     @property
     def energy_j(self) -> float:
         """Joules per inference."""
         return self.latency_s * self.power_w
+
+    @property
+    def energy_uncertainty(self) -> float:
+        """Energy lies within this factor either way."""
+        return self.uncertainty * _POWER_UNCERTAINTY
 
 
 def memory_mib(work: Workload, precision: str) -> float:
@@ -47,7 +64,7 @@ def memory_mib(work: Workload, precision: str) -> float:
     return work.weights_mib(precision) * (1.0 + ACTIVATION_SHARE)
 
 
-def estimate(work: Workload, device: Device, precision: str) -> Estimate:
+def estimate(work: Workload, device: Device, precision: str, runtime: str = "compiled") -> Estimate:
     """Predict one inference.
 
     Raises:
@@ -61,11 +78,12 @@ def estimate(work: Workload, device: Device, precision: str) -> Estimate:
     computing = work.flops / (eff.compute * rate)
     streamed = max(0.0, work.weights_read(precision) - device.cache_mib * MIB)
     reading = work.passes * streamed / (eff.bandwidth * device.bandwidth)
-    overhead = work.passes * eff.overhead_s
+    launching = work.launches * eff.dispatch_s if runtime == "eager" else 0.0
+    overhead = work.passes * (eff.overhead_s + launching)
     busy = max(computing, reading)
     latency = overhead + busy
-    # Waiting for a dispatch costs idle power only; busy, the device draws its load.
-    power = device.idle_w + eff.load * (device.max_w - device.idle_w) * busy / latency
+    drawn = (eff.load * busy + eff.waiting * overhead) / latency
+    power = device.idle_w + drawn * (device.max_w - device.idle_w)
     shares = {"compute": computing, "memory": reading, "overhead": overhead}
     return Estimate(
         device=device,
@@ -75,14 +93,17 @@ def estimate(work: Workload, device: Device, precision: str) -> Estimate:
         memory_mib=memory_mib(work, precision),
         bound=max(shares, key=lambda name: shares[name]),
         uncertainty=eff.uncertainty,
+        runtime=runtime,
     )
 
 
-def fitting(work: Workload, device: Device, *, max_memory_mib: float = 0.0) -> list[Estimate]:
+def fitting(
+    work: Workload, device: Device, *, max_memory_mib: float = 0.0, runtime: str = "compiled"
+) -> list[Estimate]:
     """Estimates for every precision in which the model fits into memory; 0 = no further limit."""
     limit = min(device.memory_mib, max_memory_mib or device.memory_mib)
     return [
-        estimate(work, device, precision)
+        estimate(work, device, precision, runtime)
         for precision in work.precisions
         if device.rate(precision) and memory_mib(work, precision) <= limit
     ]

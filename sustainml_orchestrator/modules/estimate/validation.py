@@ -16,7 +16,7 @@ from typing import Any
 from sustainml_orchestrator.modules import catalog
 from sustainml_orchestrator.modules.estimate.devices import DeviceCatalogue
 from sustainml_orchestrator.modules.estimate.models import ModelCatalogue
-from sustainml_orchestrator.modules.estimate.roofline import Estimate, estimate
+from sustainml_orchestrator.modules.estimate.roofline import RUNTIMES, Estimate, estimate
 
 BEGIN, END = "<!-- begin of the table -->", "<!-- end of the table -->"
 
@@ -44,6 +44,11 @@ class Pair:
         """Factor between estimated and published, at least 1."""
         return max(self.ratio, 1.0 / self.ratio)
 
+    @property
+    def uncertainty(self) -> float:
+        """The factor that the estimate states."""
+        return self.placed.uncertainty if self.unit == "s" else self.placed.energy_uncertainty
+
 
 def pairs(
     measurements: Iterable[Mapping[str, Any]], models: ModelCatalogue, devices: DeviceCatalogue
@@ -59,7 +64,8 @@ def pairs(
         if model is None or len(candidates) != 1:
             raise ValueError(f"measurement of {row['model']} on {row['device']}: not in catalogue")
         changed = {k: row[k] for k in ("flops", "passes", "pass_parameters") if k in row}
-        predicted = estimate(replace(model.workload, **changed), candidates[0], row["precision"])
+        work, runtime = replace(model.workload, **changed), row.get("runtime", RUNTIMES[0])
+        predicted = estimate(work, candidates[0], row["precision"], runtime)
         for unit, key, value in (
             ("s", "latency_s", predicted.latency_s),
             ("J", "energy_j", predicted.energy_j),
@@ -80,17 +86,19 @@ def mean_error(factors: Iterable[float]) -> float:
 def table(found: list[Pair]) -> str:
     """Markdown: one line per pair, then the summary."""
     lines = [
-        "| model | device | precision | published | estimated | factor | limit | used | source |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| model | device | precision | runtime | published | estimated | factor | limit | used "
+        "| source |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for p in found:
         job = f"{p.model} ({p.why})" if p.why else p.model
         lines.append(
             f"| {job} | {p.placed.device.name} | {p.placed.precision} | "
+            f"{p.placed.runtime} | "
             f"{_readable(p.published, p.unit)} | {_readable(p.estimated, p.unit)} | "
             f"{p.ratio:.2f} | {p.placed.bound} | {'to fit' if p.fit else 'to test'} | {p.source} |"
         )
-    latencies = [p for p in found if p.unit == "s"]
+    latencies, energies = ([p for p in found if p.unit == unit] for unit in "sJ")
     lines += [
         "",
         "| pairs | number | mean error factor (geometric) | within a factor of 2 | "
@@ -99,7 +107,9 @@ def table(found: list[Pair]) -> str:
         _summary("latency, all", latencies),
         _summary("latency, used to fit the efficiency factors", [p for p in latencies if p.fit]),
         _summary("latency, not used to fit them", [p for p in latencies if not p.fit]),
-        _summary("energy, all", [p for p in found if p.unit == "J"]),
+        _summary("energy, all", energies),
+        _summary("energy, used to fit", [p for p in energies if p.fit]),
+        _summary("energy, not used to fit", [p for p in energies if not p.fit]),
     ]
     return "\n".join(lines)
 
@@ -107,7 +117,7 @@ def table(found: list[Pair]) -> str:
 def _summary(name: str, found: list[Pair]) -> str:
     errors = [p.error for p in found]
     within = sum(error <= 2.0 for error in errors)
-    covered = sum(p.error <= p.placed.uncertainty for p in found)
+    covered = sum(p.error <= p.uncertainty for p in found)
     mean, worst = mean_error(errors), max(errors)
     return f"| {name} | {len(found)} | {mean:.2f} | {within} | {covered} | {worst:.1f} |"
 
