@@ -79,6 +79,12 @@ class Laws:
         assert redelivered <= core.settings.max_redeliveries_per_tick, "redelivery without pace"
         forgotten = {c.problem_id for c in commands if isinstance(c, ForgetProblem)}
         assert not forgotten & self._at_work, "a problem is forgotten at work"
+        for command in commands:
+            if isinstance(command, PublishBaseline):
+                task = core.database.get(command.task_id)
+                base = core.database.find(task.base_task)
+                right = base.outputs[command.module] if base else None
+                assert command.payload == right, f"not the output of its base: {command}"
         self._check_queue(core, event, commands)
         self._at_work = {t.problem_id for t in (*core.tasks.running, *self._places)}
         self._check_retention(core)
@@ -196,14 +202,10 @@ class Laws:
             assert justified, f"another try for no reason: {command}"
 
     def published(self, command: PublishUserInput | PublishBaseline) -> None:
-        """An input goes to the modules; each once, baselines where and as they belong."""
+        """An input goes to the modules, each once."""
         key = (type(command), *command.task_id, command.attempt, self._world.process.session)
         if isinstance(command, PublishBaseline):
             key = (*key, command.module)
-            task = self._world.process.last.database.find(command.task_id)
-            base = task and self._world.process.last.database.find(task.base_task)
-            right = base.outputs[command.module] if base else None
-            assert not task or command.payload == right, f"not the output of its base: {command}"
         assert key not in self._published, f"published twice: {key}"
         self._published.add(key)
 
@@ -227,7 +229,8 @@ class Laws:
             if name not in ("", node.name):
                 continue
             if command is NodeCommand.STOP and name:
-                assert node.status is NodeStatus.INACTIVE, f"{node.name} is not stopped"
+                stopped = (NodeStatus.INACTIVE, NodeStatus.TERMINATING)
+                assert node.status in stopped, f"{node.name} is not stopped"
             if command is NodeCommand.RESET:
                 processes = [m for m in before if m.name == node.name]
                 told = any((m.incarnation, m.heard[command]) > before[m] for m in processes)
