@@ -70,10 +70,10 @@ Record = tuple[Any, ...]
 _PLACES = {name: place for place, (name, _) in enumerate(FIELDS)}
 _REVISION, _MODEL, _HARDWARE = (_PLACES[n] for n in ("revision", "model", "hw_description"))
 _FIGURES = slice(_PLACES["quality"], _PLACES["carbon"] + 1)
-#: Revision and figures, as the first part of a delivery.
-_TOLD = struct.Struct("<qddddd")
-_REVISION_CODE = struct.Struct("<q")
-_FIGURES_SIZE = _TOLD.size - _REVISION_CODE.size
+#: Revision, characters of instance and model, and the figures, as the first part of a delivery.
+_TOLD = struct.Struct("<qIIddddd")
+_BEGINNING = struct.Struct("<qII")
+_FIGURES_SIZE = _TOLD.size - _BEGINNING.size
 _PART = struct.Struct(f"{STEP_SIZE}s")
 
 _STATUSES = tuple(TaskStatus)
@@ -126,9 +126,10 @@ def _known(figures: Iterable[float]) -> list[float | None]:
 def to_delivery(it: Iteration, module: int) -> bytes:
     """What an output has changed of an open iteration: its step, the figures, the revision."""
     step = it.steps[module]
-    texts = f"{step.instance}\0{it.model}\0{it.hw_description}".encode()
+    beginning = _BEGINNING.pack(it.revision, len(step.instance), len(it.model))
     figures = it._numbers[-_FIGURES_SIZE:]
-    return b"".join((_REVISION_CODE.pack(it.revision), figures, _pack_open(step), texts))
+    texts = f"{step.instance}{it.model}{it.hw_description}".encode()
+    return b"".join((beginning, figures, _pack_open(step), texts))
 
 
 def revision_of(delivery: bytes) -> int:
@@ -142,16 +143,17 @@ def with_delivery(record: Record, module: int, delivery: bytes) -> Record:
     Raises:
         ValueError, struct.error: the delivery makes no sense.
     """
-    revision, *figures = _TOLD.unpack_from(delivery)
-    instance, model, hw_description = delivery[_TOLD.size + STEP_SIZE :].decode().split("\0")
+    revision, size, model_size, *figures = _TOLD.unpack_from(delivery)
+    texts = delivery[_TOLD.size + STEP_SIZE :].decode()
     *values, instances, steps = record
-    values[_REVISION], values[_MODEL], values[_HARDWARE] = revision, model, hw_description
+    values[_REVISION] = revision
+    values[_MODEL], values[_HARDWARE] = texts[size : size + model_size], texts[size + model_size :]
     values[_FIGURES] = _known(figures)
     names, parts = json.loads(instances), [part for (part,) in _PART.iter_unpack(steps)]
     missing = module + 1 - len(parts)  # modules that have come into the pipeline since
     names += [""] * missing
     parts += [NO_STEP] * missing
-    names[module], parts[module] = instance, delivery[_TOLD.size : _TOLD.size + STEP_SIZE]
+    names[module], parts[module] = texts[:size], delivery[_TOLD.size : _TOLD.size + STEP_SIZE]
     return (*values, json.dumps(names), b"".join(parts))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import struct
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -157,7 +158,7 @@ class Journal:
             raise JournalError(self.failed)
         try:
             self._write(database)
-        except (sqlite3.Error, OSError, ValueError, OverflowError) as error:
+        except (sqlite3.Error, OSError, ValueError, OverflowError, struct.error) as error:
             with suppress(sqlite3.Error):
                 self._connection.rollback()
             self._retry_at = time.monotonic() + RETRY_PERIOD

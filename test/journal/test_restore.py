@@ -79,7 +79,7 @@ def test_what_outputs_told_is_kept_until_the_row_of_the_iteration_tells_it(opene
     before = Driver(journal.session, journal)
     before.bring_up()
     task_id = before.submit()
-    before.work(task_id, 1, quality=0.5, model="small", latency=-0.0)
+    before.work(task_id, 1, quality=0.5, model="sm\0äll", hw_description="\0", latency=-0.0)
     before.work(task_id, 0, quality=0.25)
     assert deliveries(journal) == [(0,), (1,)]
     told = before.core.database.get(task_id)
@@ -87,7 +87,8 @@ def test_what_outputs_told_is_kept_until_the_row_of_the_iteration_tells_it(opene
     after = Driver.restored(journal, started_at=1e6)
     assert contents(after.core) == contents(before.core)
     task = after.core.database.get(task_id)
-    assert (task.quality, task.model, task.progress) == (0.25, "small", 2 / 3)
+    assert (task.quality, task.progress) == (0.25, 2 / 3)
+    assert (task.model, task.hw_description) == ("sm\0äll", "\0")
     assert task.revision >= told.revision
     after.bring_up()
     after.work(task_id, 2)
