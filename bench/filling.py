@@ -45,8 +45,8 @@ from sustainml_orchestrator.core.turn import Instant
 from sustainml_orchestrator.journal import Journal, rows, schema
 from sustainml_orchestrator.journal.rows import Stored
 from sustainml_orchestrator.ros import conversions
-from sustainml_orchestrator.ros.node import read_pipeline
 from sustainml_orchestrator.ros.payloads import Ids, with_ids
+from sustainml_orchestrator.ros.pipeline_file import read_pipeline
 from sustainml_orchestrator.ros.requests import Limits, derive_user_input, to_payload
 
 _PROBLEMS = (

@@ -13,7 +13,7 @@ from pathlib import Path
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.journal import Journal, rows
-from sustainml_orchestrator.ros.node import read_pipeline
+from sustainml_orchestrator.ros.pipeline_file import read_pipeline
 from sustainml_orchestrator.ros.requests import derive_user_input
 
 

@@ -47,8 +47,8 @@ from sustainml_orchestrator.module.spec import USER_INPUT, spec_of
 from sustainml_orchestrator.module.task import BASELINE
 from sustainml_orchestrator.module.wire import read_ticket
 from sustainml_orchestrator.ros import conversions, requests
-from sustainml_orchestrator.ros.node import read_pipeline
 from sustainml_orchestrator.ros.payloads import Ids, with_ids
+from sustainml_orchestrator.ros.pipeline_file import read_pipeline
 
 _SESSION = 1
 _LIMITS = requests.Limits()

@@ -15,11 +15,9 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, NoReturn
 
 import rclpy
-import yaml
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
@@ -53,15 +51,7 @@ from sustainml_orchestrator.core.pipeline import Pipeline, PipelineError
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.turn import Instant
 from sustainml_orchestrator.journal import JournalError, locate
-from sustainml_orchestrator.ros import (
-    conversions,
-    discovery,
-    domain,
-    names,
-    parameters,
-    payloads,
-    share,
-)
+from sustainml_orchestrator.ros import conversions, discovery, domain, names, parameters
 from sustainml_orchestrator.ros.calls import Calls
 from sustainml_orchestrator.ros.configuration import Configuration
 from sustainml_orchestrator.ros.diagnostics import Diagnostics
@@ -72,6 +62,7 @@ from sustainml_orchestrator.ros.loop import Loop
 from sustainml_orchestrator.ros.memory import Memory
 from sustainml_orchestrator.ros.outbox import Outbox
 from sustainml_orchestrator.ros.peers import Peers, find_peer
+from sustainml_orchestrator.ros.pipeline_file import read_pipeline
 from sustainml_orchestrator.ros.requests import Limits, derive_user_input
 from sustainml_orchestrator.ros.services import Services
 
@@ -114,12 +105,9 @@ class OrchestratorNode(Node):
         if peer:
             self.destroy_node()
             raise StartError(peer)
+        path = str(self.get_parameter("journal_path").value)
         self._keeper = Keeper(
-            locate(
-                str(self.get_parameter("journal_path").value),
-                self.get_namespace(),
-                domain.current(),
-            ),
+            locate(path, self.get_namespace(), domain.current()),
             str(self.get_parameter("journal_durability").value),
             pipeline,
         )
@@ -150,25 +138,25 @@ class OrchestratorNode(Node):
 
     def _make_endpoints(self, pipeline: Pipeline, loop: Loop) -> None:
         self._outbox = Outbox(self, self.core)
-        self._carry: dict[type, Callable[[Any], None]] = {
-            PublishUserInput: self._outbox.publish_user_input,
-            PublishBaseline: self._outbox.publish_baseline,
-            SendControl: self._outbox.send_control,
-            AnnounceTask: self._note_task,
-            AnnounceSystem: self._note_system,
-            Reply: self._reply,
-            Tell: self._tell,
-            SaveIteration: _ignore,
-            SaveOutput: _ignore,
-            SaveNode: _ignore,
-            ForgetProblem: _ignore,
-        }
         self._calls = Calls(
             self.dispatch,
             self.settle,
             loop.wake,
             lambda: int(self.get_parameter("max_pending_calls").value),
         )
+        self._carry: dict[type, Callable[[Any], None]] = {
+            PublishUserInput: self._outbox.publish_user_input,
+            PublishBaseline: self._outbox.publish_baseline,
+            SendControl: self._outbox.send_control,
+            AnnounceTask: self._note_task,
+            AnnounceSystem: self._note_system,
+            Reply: self._calls.reply,
+            Tell: self._tell,
+            SaveIteration: _ignore,
+            SaveOutput: _ignore,
+            SaveNode: _ignore,
+            ForgetProblem: _ignore,
+        }
         services = Services(
             self, loop, self.core, self._calls, self._limits, Configuration(self),
             self.check_admission, self.settle,
@@ -270,9 +258,6 @@ class OrchestratorNode(Node):
     def _note_system(self, command: AnnounceSystem) -> None:
         self._system_changed = True
 
-    def _reply(self, command: Reply) -> None:
-        self._calls.reply(command)
-
     def _tell(self, command: Tell) -> None:
         # rclpy wants one severity per calling line, hence the three calls.
         logger = self.get_logger()
@@ -356,36 +341,6 @@ class OrchestratorNode(Node):
 
 def _ignore(command: Command) -> None:
     """Kept already, before anything is carried out."""
-
-
-def read_pipeline(path: str) -> Pipeline:
-    """The pipeline that a file describes; "" means the one of the package.
-
-    Raises:
-        PipelineError: one sentence that names file, key and remedy.
-    """
-    try:
-        file = Path(path) if path else share.directory() / "config" / "pipeline.yaml"
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except Exception as error:  # PyYAML raises whatever a value leads to, RecursionError too
-        reason = " ".join(str(error).split())
-        raise PipelineError(
-            f"{path or 'pipeline.yaml'}: cannot be read ({reason}); correct it, "
-            "or leave pipeline_file empty"
-        ) from error
-    pipeline = Pipeline.from_data(data, str(file))
-    for spec in pipeline.modules:
-        key = f"{file}: modules.{spec.name}.output_type: {spec.output_type}"
-        try:
-            message_type = conversions.output_type(spec)
-        except (ImportError, AttributeError) as error:
-            raise PipelineError(
-                f"{key} is not installed ({error}); build its package and source its environment"
-            ) from error
-        if not payloads.names_a_task(message_type):
-            first = ", ".join(payloads.COMMON_FIELDS)
-            raise PipelineError(f"{key} does not begin with {first}; add these fields to it")
-    return pipeline
 
 
 def _start_ros(args: list[str] | None) -> None:

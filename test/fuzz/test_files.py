@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from sustainml_orchestrator.core.pipeline import Pipeline, PipelineError
 from sustainml_orchestrator.journal import Journal, JournalError
 from sustainml_orchestrator.journal.export import export, import_lines
-from sustainml_orchestrator.ros.node import read_pipeline
+from sustainml_orchestrator.ros.pipeline_file import read_pipeline
 
 PIPELINE = Path(__file__).parents[2] / "config" / "pipeline.yaml"
 _ODD = (

@@ -11,8 +11,8 @@ from sustainml_msgs import msg
 
 from sustainml_orchestrator.core.ids import TaskId
 from sustainml_orchestrator.ros import conversions, payloads
-from sustainml_orchestrator.ros.node import read_pipeline
 from sustainml_orchestrator.ros.payloads import BadPayload, Ids
+from sustainml_orchestrator.ros.pipeline_file import read_pipeline
 
 OUTPUTS = [
     msg.AppRequirements,
