@@ -261,10 +261,9 @@ class Steps:
             self._redeliver_later(task, step)
 
     def node_respawned(self, task: Iteration, step: Step, node: Node) -> None:
-        """The process that held the step is gone; if it worked on it, that used up a try."""
-        if step.state is StepState.RUNNING:
-            text = f"the process of {node.name} died while it worked on the task"
-            self.retry(task, step, ErrorCode.NODE_UNAVAILABLE, text)
+        """Another process has taken the place of the one that held the step."""
+        if step.state in (StepState.ACCEPTED, StepState.RUNNING):
+            self._lose(task, step, node)
         else:
             clocks.begin_anew(step)  # it may have worked on it for an earlier orchestrator
 
@@ -342,7 +341,7 @@ class Steps:
                 self._redeliver_later(task, step)  # it may work all the same: its time goes on
 
     def _lose(self, task: Iteration, step: Step, node: Node) -> None:
-        """The process that had the step is lost, another one can take it."""
+        """The process that had the step is gone; if it worked on it, that used up a try."""
         if step.state is StepState.RUNNING:
             text = f"the process of {node.name} was lost while it worked on the task"
             self.retry(task, step, ErrorCode.NODE_UNAVAILABLE, text)

@@ -20,6 +20,7 @@ class Excuses:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._noted: dict[Try, ErrorCode] = {}
+        self._deaths: dict[Try, float] = {}
         self._suspects: dict[int, float] = {}
 
     def note(
@@ -31,6 +32,16 @@ class Excuses:
     ) -> None:
         """A try has failed, and how."""
         self._noted[ticket, module, try_number] = code
+
+    def died(self, ticket: Ticket, module: int, try_number: int) -> None:
+        """The process that worked on a try is gone."""
+        self.note(ticket, module, try_number)
+        self._deaths[ticket, module, try_number] = self._clock()
+
+    def since_death(self, ticket: Ticket, module: int, try_number: int) -> float:
+        """How long ago that was, in s; 0 when it was not."""
+        death = self._deaths.get((ticket, module, try_number))
+        return 0.0 if death is None else self._clock() - death
 
     def suspect(self, module: int, seconds: float) -> None:
         """For so long anything may come of what this module has."""

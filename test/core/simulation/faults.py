@@ -29,9 +29,9 @@ class Faults:
             started again before `until`, so that the other one has to do.
         poison: this one task kills every process that works on it, always.
         lasting: what goes wrong with one module, or the orchestrator, for good: "full" has room
-            for nothing, "giver" gives all work back, "hung" never ends, "gone" does not come back,
-            "broken" never initialises, "loop" the orchestrator dies every few s, under one
-            of the others.
+            for nothing, "giver" gives all work back, "stuck" begins nothing, "hung" never ends,
+            "gone" does not come back, "broken" never initialises; "loop": the orchestrator dies
+            every few s beside one of the others.
         max_problems, max_active, max_redeliveries: as in the settings of the core.
         mild: every task must succeed. gentle: and nothing excuses the reset of a node.
     """
@@ -70,7 +70,7 @@ class Faults:
     @property
     def accountable(self) -> bool:
         """Whether every further try can be traced back to what a module did."""
-        lossy = self.drop or self.spike or self.duplicate or self.amnesia or self.foreign
+        lossy = self.drop or self.spike or self.amnesia or self.foreign
         return not (lossy or self.deaf or self.twin or self.lasting or self.node_command)
 
 
@@ -105,8 +105,11 @@ def _losses(random: Random, until: float, tasks: int) -> Faults:
 
 
 def _failures(random: Random, until: float, tasks: int) -> Faults:
-    broken = random.choice([0.0, 0.2])
-    return Faults(until=until, tasks=tasks, error=0.2, hang=0.05, die=0.05, broken_start=broken)
+    broken, doubled = random.choice([0.0, 0.2]), random.choice([0.0, 0.0, 0.3])
+    return Faults(
+        until=until, tasks=tasks, error=0.2, hang=0.05, die=0.05, broken_start=broken,
+        duplicate=doubled,
+    )  # fmt: skip
 
 
 def _nervous(random: Random, until: float, tasks: int) -> Faults:
@@ -142,7 +145,7 @@ def _poison(random: Random, until: float, tasks: int) -> Faults:
 
 
 def _for_good(random: Random, until: float, tasks: int) -> Faults:
-    lasting = (random.choice(["full", "giver", "hung", "gone", "broken"]),)
+    lasting = (random.choice(["full", "giver", "hung", "stuck", "gone", "broken"]),)
     if random.random() < 0.5:
         lasting += ("loop",)
     return Faults(until=until, tasks=min(tasks, 3), lasting=lasting)

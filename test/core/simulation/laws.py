@@ -21,6 +21,7 @@ from sustainml_orchestrator.core.commands import (
     SaveNode,
     SaveOutput,
     SendControl,
+    Tell,
 )
 from sustainml_orchestrator.core.events import Event, TaskCommanded, TimePassed
 from sustainml_orchestrator.core.ids import (
@@ -34,10 +35,18 @@ from sustainml_orchestrator.core.ids import (
 )
 from sustainml_orchestrator.core.iteration import Iteration
 from sustainml_orchestrator.core.orchestrator import Orchestrator
+from sustainml_orchestrator.core.states import StepState
+from sustainml_orchestrator.module.actions import Job
 from sustainml_orchestrator.module.wire import Ticket
 
 if TYPE_CHECKING:
     from simulation.world import World
+
+
+#: How long after its time something may happen, s: messages and ticks take theirs.
+_TOLERANCE = 5.0
+#: How long a module may be believed to have a step which it has not, s.
+_BELIEF = 9.0
 
 
 class Laws:
@@ -74,6 +83,10 @@ class Laws:
         assert len(core.tasks.running) <= core.settings.max_active_tasks, "too many tasks run"
         if isinstance(event, TimePassed):
             self._check_nodes(core)
+            self._check_steps(core)
+        if self._world.faults.gentle:
+            lost = [c.text for c in commands if isinstance(c, Tell) and c.text.startswith("lost")]
+            assert not lost, f"a healthy node is missed: {lost}"
         sent = [c for c in commands if isinstance(c, SendControl)]
         redelivered = sum(c.cmd_task is TaskCommand.RESET for c in sent)
         assert redelivered <= core.settings.max_redeliveries_per_tick, "redelivery without pace"
@@ -96,6 +109,22 @@ class Laws:
                 silence = core.turn.now - instance.last_seen
                 heard = silence <= core.settings.heartbeat_timeout
                 assert heard or not instance.responsive, f"{instance.name} is gone unnoticed"
+
+    def _check_steps(self, core: Orchestrator) -> None:
+        """No clock runs over; what a module is believed to have it has."""
+        lost = core.settings.node_lost_timeout + _TOLERANCE
+        for task in core.tasks.running.values():
+            ticket = Ticket(task.task_id, task.attempt, self._world.process.session)
+            for step in task.steps:
+                assert step.absent <= lost, f"{ticket}: a module is awaited for too long"
+                if step.state not in (StepState.ACCEPTED, StepState.RUNNING):
+                    continue
+                node = core.lifecycle.nodes[step.index]
+                if not node.active or core.turn.now - step.since < _BELIEF:
+                    continue
+                processes = self._world.modules_of(step.index)
+                has = any(m.works_on(ticket) or m.frozen for m in processes)
+                assert has, f"{ticket}: {node.name} is believed to have it, but has not"
 
     def _check_queue(self, core: Orchestrator, event: Event, commands: Sequence[Command]) -> None:
         """By priority, then by age, behind its equals when it was preempted."""
@@ -236,6 +265,17 @@ class Laws:
                 told = any((m.incarnation, m.heard[command]) > before[m] for m in processes)
                 blind = any(m.foreign for m in processes) or self._world.faults.duplicate
                 assert told or blind, f"{node.name} never heard of {command.name}"
+
+    def begun(self, module: Module, job: Job) -> None:
+        """User code begins to work on a try. One that killed its process is not begun again."""
+        faults, index = self._world.faults, module.spec.index
+        blind = not faults.accountable and not (faults.twin and (faults.poison or faults.widow))
+        if blind or faults.restart or faults.pause or faults.freeze or faults.task_command:
+            return
+        long_ago = self._world.excuses.since_death(job.ticket, index, job.try_number) > _TOLERANCE
+        others = (m for m in self._world.modules_of(index) if m is not module)
+        alone = not any(m.works_on(job.ticket) for m in others)
+        assert not (long_ago and alone), f"{job.ticket} begins again as try {job.try_number}"
 
     def poisoned(self, ticket: Ticket, module: Module) -> None:
         """A task has killed a process; it must not kill one after the other."""

@@ -105,7 +105,7 @@ class Module:
             incarnation=self.incarnation,
             needed=self._needed,
             limits=Limits(
-                workers=self._random.choice([1, 1, 2]),
+                workers=0 if "stuck" in self._ends else self._random.choice([1, 1, 2]),
                 max_held_tasks=0 if "full" in self._ends else 1000,
             ),
         )
@@ -117,7 +117,9 @@ class Module:
             return
         self.up, now = False, self._world.network.now
         for (ticket, try_number), ended in self._working.items():
-            if now - ended < _ON_ITS_WAY:
+            if now < ended:
+                self._world.excuses.died(ticket, self.spec.index, try_number)
+            elif now - ended < _ON_ITS_WAY:
                 self._world.excuses.note(ticket, self.spec.index, try_number)
         pause = self._random.uniform(0.2, 4.0)
         if self._world.faults.widow and self._world.processes(self.spec.index) > 1:
@@ -127,7 +129,7 @@ class Module:
     def go_wrong(self, how: str) -> None:
         """From now on something is wrong with it for good."""
         self._ends.add(how)
-        if how in ("gone", "broken", "full"):
+        if how in ("gone", "broken", "full", "stuck"):
             self.crash()
 
     def deafen(self) -> None:
@@ -257,6 +259,7 @@ class Module:
         for name, payload in (job.inputs or {}).items():
             if not name.startswith(BASELINE) and not is_of(payload, name, job.ticket):
                 raise AssertionError(f"{self.name}: {payload!r} is no input of {job.ticket}")
+        self._world.laws.begun(self, job)
         excuses = self._world.excuses
         if "hung" in self._ends or self._world.chance("hang"):
             excuses.note(job.ticket, self.spec.index, job.try_number)
@@ -282,6 +285,10 @@ class Module:
 
     def _free(self, job: Job, delay: float) -> None:
         self._later(delay, lambda: self._do(self.state.slot_freed(job)))
+
+    def works_on(self, ticket: Ticket) -> bool:
+        """Whether it holds a task."""
+        return self.up and self.state._held.get(ticket) is not None
 
     # Fetching #
 

@@ -51,8 +51,6 @@ class Result(NamedTuple):
 MUTANTS = (
     # Delivery
     Mutant("silence is no reason to deliver again", "steps", "if age >= patience:", "if False:"),
-    Mutant("a node that came back gets nothing again", "steps",
-           "if step.state in OPEN_STEPS and step.fed_at < node.active_since:", "if False:"),
     Mutant("an idle node is believed to work", "steps",
            "if idle >= _IDLE_GRACE + self._settings.resend_period:", "if False:"),
     Mutant("a missing output is not asked for again", "steps",
@@ -75,14 +73,12 @@ MUTANTS = (
            "if step.state >= StepState.DONE:"),
     Mutant("invalid input is tried again", "steps",
            "if code is ErrorCode.INVALID_REQUEST:", "if False:"),
-    Mutant("a death at work costs no try", "steps",
-           "        if step.state is StepState.RUNNING:\n            text = f\"the process of "
-           "{node.name} died", "        if False:\n            text = f\"the process of "
-           "{node.name} died"),
-    Mutant("a death costs what only waited a try, too", "steps",
-           "        if step.state is StepState.RUNNING:\n            text = f\"the process of "
-           "{node.name} died", "        if step.state in OPEN_STEPS:\n            text = f\"the "
-           "process of {node.name} died"),
+    Mutant("a loss at work costs no try", "steps",
+           "        if step.state is StepState.RUNNING:\n            text = f\"the process",
+           "        if False:\n            text = f\"the process"),
+    Mutant("a loss costs what only waited a try, too", "steps",
+           "        if step.state is StepState.RUNNING:\n            text = f\"the process",
+           "        if step.state in OPEN_STEPS:\n            text = f\"the process"),
     Mutant("one of two that dies leaves its work undone", "steps",
            "        if not any(map(node.hosts, step.processes)):", "        if False:"),
     Mutant("when two die at work that costs no try", "steps",

@@ -105,6 +105,8 @@ class Process:
             world.network.after(self._frozen_until - world.network.now, lambda: self._wake_up(life))
             return
         events, self._inbox = self._inbox, []
+        if self._frozen_until:  # time is the first that it notices
+            events, self._frozen_until = [TimePassed(), *events], 0.0
         commands: list[Command] = []
         for event in events:
             if not isinstance(event, TimePassed):

@@ -124,9 +124,13 @@ class World:
         """Whether this goes wrong now."""
         return self.network.faulty and self.random.random() < getattr(self.faults, fault)
 
+    def modules_of(self, index: int) -> list[Module]:
+        """The processes of a module."""
+        return [module for module in self.modules if module.spec.index == index]
+
     def processes(self, module: int) -> int:
         """How many processes a module has."""
-        return sum(other.spec.index == module for other in self.modules)
+        return len(self.modules_of(module))
 
     def poisons(self, module: Module, job: Job) -> bool:
         """Whether a task kills who works on it."""
