@@ -266,6 +266,7 @@ class Steps:
             self._lose(task, step, node)
         else:
             clocks.begin_anew(step)  # it may have worked on it for an earlier orchestrator
+            step.deliveries = 0  # it was not the step's fault that there was no word
 
     def node_given_up(self, task: Iteration, step: Step, node: Node) -> None:
         """No reset brought the node out of its error."""

@@ -7,7 +7,7 @@ from simulation import mutants
 from simulation.batch import run
 from simulation.world import World
 
-_COUNT = 3000
+_COUNT = 2000
 
 
 def test_schedules() -> None:

@@ -221,6 +221,19 @@ def test_three_redeliveries_in_vain_reset_the_node_and_use_up_a_try(core: Driver
     assert step_of(core, task, "hw_constraints").try_number == 2
 
 
+def test_a_module_that_dies_of_another_task_is_not_silent_about_this_one(core: Driver) -> None:
+    task = core.submit()
+    core.output("app_requirements", task)
+    core.output("ml_model_metadata", task)
+    for incarnation in range(2, 8):
+        core.incarnations["hw_constraints"] = incarnation
+        core.status("hw_constraints", NodeStatus.INACTIVE)
+        core.status("hw_constraints", NodeStatus.IDLE)
+        core.beat(1.0)
+    assert set(resets(core)) == {("hw_constraints", 1)} and len(resets(core)) >= 6
+    assert not [c for c in core.find(SendControl) if c.cmd_node is NodeCommand.RESET]
+
+
 def test_redelivery_is_paced() -> None:
     core = Driver(max_redeliveries_per_tick=2)
     core.bring_up()

@@ -108,7 +108,7 @@ def _failures(random: Random, until: float, tasks: int) -> Faults:
     broken, doubled = random.choice([0.0, 0.2]), random.choice([0.0, 0.0, 0.3])
     return Faults(
         until=until, tasks=tasks, error=0.2, hang=0.05, die=0.05, broken_start=broken,
-        duplicate=doubled,
+        duplicate=doubled, restart=random.choice([0.0, 0.0, 0.3]),
     )  # fmt: skip
 
 

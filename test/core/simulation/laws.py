@@ -23,7 +23,7 @@ from sustainml_orchestrator.core.commands import (
     SendControl,
     Tell,
 )
-from sustainml_orchestrator.core.events import Event, TaskCommanded, TimePassed
+from sustainml_orchestrator.core.events import Event, StatusReceived, TaskCommanded, TimePassed
 from sustainml_orchestrator.core.ids import (
     NO_TASK,
     ErrorCode,
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 #: How long after its time something may happen, s: messages and ticks take theirs.
 _TOLERANCE = 5.0
+#: How long a node may be in error at a time, s: the longest pause, and two vain commands.
+_RECOVERY = 20.0
 #: How long a module may be believed to have a step which it has not, s.
 _BELIEF = 9.0
 
@@ -84,6 +86,8 @@ class Laws:
         if isinstance(event, TimePassed):
             self._check_nodes(core)
             self._check_steps(core)
+        if isinstance(event, StatusReceived):
+            self._check_reminder(core, event, commands)
         if self._world.faults.gentle:
             lost = [c.text for c in commands if isinstance(c, Tell) and c.text.startswith("lost")]
             assert not lost, f"a healthy node is missed: {lost}"
@@ -101,14 +105,36 @@ class Laws:
         self._check_queue(core, event, commands)
         self._at_work = {t.problem_id for t in (*core.tasks.running, *self._places)}
         self._check_retention(core)
+        for command in commands:
+            if isinstance(command, PublishBaseline):
+                base = core.database.find(core.database.get(command.task_id).base_task)
+                right = base.outputs[command.module] if base else None
+                assert command.payload == right, f"not the output of its base: {command}"
 
     def _check_nodes(self, core: Orchestrator) -> None:
-        """What is silent is noticed at the next tick."""
+        """What is silent is noticed at the next tick, what is in error is reset."""
         for node in core.lifecycle.nodes:
+            broken = node.status is NodeStatus.ERROR and node.desired_active and not node.given_up
+            if broken and node.speaker is not None:
+                patience = core.turn.now - node.speaker.since
+                assert patience < _RECOVERY, f"{node.name} is left in error"
             for instance in node.instances.values():
                 silence = core.turn.now - instance.last_seen
                 heard = silence <= core.settings.heartbeat_timeout
                 assert heard or not instance.responsive, f"{instance.name} is gone unnoticed"
+
+    def _check_reminder(
+        self, core: Orchestrator, event: StatusReceived, commands: Sequence[Command]
+    ) -> None:
+        """Whoever says that it works on what does not run is told to leave it."""
+        task = core.database.find(event.task_id)
+        works = event.task_status in (TaskStatus.WAITING, TaskStatus.RUNNING)
+        if task is None or not works or task.status is TaskStatus.RUNNING:
+            return
+        current = (task.attempt, core.session) == (event.attempt, event.session)
+        if current and task.outputs[core.pipeline.by_name[event.node_name].index] is None:
+            told = (c for c in commands if isinstance(c, SendControl))
+            assert any(c.task_id == task.task_id for c in told), f"{event} goes on for nothing"
 
     def _check_steps(self, core: Orchestrator) -> None:
         """No clock runs over; what a module is believed to have it has."""
@@ -231,7 +257,7 @@ class Laws:
             assert justified, f"another try for no reason: {command}"
 
     def published(self, command: PublishUserInput | PublishBaseline) -> None:
-        """An input goes to the modules, each once."""
+        """An input goes to the modules; each once."""
         key = (type(command), *command.task_id, command.attempt, self._world.process.session)
         if isinstance(command, PublishBaseline):
             key = (*key, command.module)
@@ -257,9 +283,6 @@ class Laws:
         for node in self._world.process.last.lifecycle.nodes:
             if name not in ("", node.name):
                 continue
-            if command is NodeCommand.STOP and name:
-                stopped = (NodeStatus.INACTIVE, NodeStatus.TERMINATING)
-                assert node.status in stopped, f"{node.name} is not stopped"
             if command is NodeCommand.RESET:
                 processes = [m for m in before if m.name == node.name]
                 told = any((m.incarnation, m.heard[command]) > before[m] for m in processes)

@@ -174,8 +174,6 @@ MUTANTS = (
     # Nodes
     Mutant("silence of a node is not noticed", "lifecycle",
            "if instance.responsive and silence > self._settings.heartbeat_timeout:", "if False:"),
-    Mutant("another process is not noticed", "lifecycle", "        if replaced or new:",
-           "        if False:"),
     Mutant("START_NODE is said once", "lifecycle",
            "            and now - pending.sent_at >= settings.resend_period",
            "            and pending.command is not NodeCommand.START"),
