@@ -54,12 +54,18 @@ class Up:
         return [p for p in psutil.process_iter() if is_marked(p, self.mark)]
 
     def leader(self, name: str) -> psutil.Process | None:
-        """The process of the orchestrator or a module; None while it is not there."""
-        part = "ros.node" if name == "orchestrator" else f"modules.{name}"
+        """The process of the orchestrator, a module or the zygote; None while it is not there.
+
+        It leads a session; its workers do not.
+        """
+        part = {"orchestrator": "ros.node", "zygote": "zygote"}.get(name, f"modules.{name}")
         for process in self.family():
-            with suppress(psutil.Error):
-                ours = process.ppid() == self.process.pid
-                if ours and f"sustainml_orchestrator.{part}" in process.cmdline():
+            with suppress(psutil.Error, ProcessLookupError):
+                words = " ".join(process.cmdline())
+                if (
+                    os.getsid(process.pid) == process.pid
+                    and f"sustainml_orchestrator.{part} " in f"{words} "
+                ):
                     return process
         return None
 
