@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -229,3 +232,32 @@ def test_what_cannot_start_says_why(tmp_path: Path, words: list[str], text: str)
     assert "Traceback" not in ended.stderr
     last = ended.stderr.strip().splitlines()[-1]
     assert last.startswith("orchestrator: ") and text.format(folder=tmp_path) in last
+
+
+@pytest.mark.parametrize(
+    ("what", "text"),
+    [
+        ("newer", "was written by a newer version (schema 99"),
+        ("locked", f"is in use by another orchestrator (process {os.getpid()} on "),
+        ("foreign", "is a database of another program"),
+    ],
+)
+def test_a_journal_that_cannot_be_used_says_why(tmp_path: Path, what: str, text: str) -> None:
+    path = tmp_path / "journal.db"
+    held = Journal.open(path, pipeline_names=NAMES)
+    if what != "locked":
+        held.close()
+        if what == "foreign":
+            for file in tmp_path.iterdir():  # nothing says that there was one of ours
+                file.unlink()
+        statement = {"newer": "PRAGMA user_version = 99", "foreign": "CREATE TABLE birds (name)"}
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute(statement[what])
+            connection.commit()
+    command = [sys.executable, "-m", "sustainml_orchestrator.ros.node", "--ros-args"]
+    command += ["-p", f"journal_path:={path}"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    held.close()
+    assert ended.returncode == 1
+    (line,) = ended.stderr.strip().splitlines()
+    assert line.startswith("orchestrator: ") and f"{path} {text}" in line, line
