@@ -43,12 +43,13 @@ def export(path: Path, target: TextIO) -> int:
             for stored in rows.read(connection):
                 target.write(json.dumps(_to_data(stored, names), ensure_ascii=False) + "\n")
                 count += 1
-    except Damaged as damage:
+    except (Damaged, LookupError, ValueError) as damage:
+        reason = damage if isinstance(damage, Damaged) else "a name in it cannot be read"
         raise JournalError(
-            f"journal {path} is damaged ({damage}); start the orchestrator with it, "
+            f"journal {path} is damaged ({reason}); start the orchestrator with it, "
             "which recovers what can be read"
         ) from damage
-    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
+    except (sqlite3.Error, OSError) as error:
         raise JournalError(f"journal {path} cannot be read: {explain(error)}") from error
     return count
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from sustainml_orchestrator.journal import rows, schema
+from sustainml_orchestrator.journal import rows, schema, wal
 from sustainml_orchestrator.journal.errors import Damaged, JournalError
 from sustainml_orchestrator.journal.journal import explain
 from sustainml_orchestrator.journal.lock import Lock, kept_here
@@ -41,6 +41,8 @@ def check(path: Path) -> Report:
         if not path.exists():
             raise JournalError(f"there is no journal {path}")
         schema.recognise(path, known_place=kept_here(path))
+        if wal.is_cut(path):
+            findings.append(wal.LOST)
         with closing(schema.connect(path, mode="ro")) as connection:
             schema.require_version(connection, path)
             connection.execute("BEGIN")
@@ -53,10 +55,13 @@ def check(path: Path) -> Report:
                 outputs += len(stored.outputs)
     except Damaged as damage:
         findings.append(str(damage))
+    except UnicodeDecodeError:  # a message of SQLite that quotes what is rotten
+        findings.append("a name in it cannot be read")
     except sqlite3.DatabaseError as error:
         findings.append(explain(error))
     except OSError as error:
         raise JournalError(f"journal {path} cannot be read: {explain(error)}") from error
+    findings = [" ".join(finding.split()) for finding in findings]
     return Report(len(problems), iterations, outputs, _size(path), findings)
 
 

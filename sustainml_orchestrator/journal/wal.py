@@ -12,6 +12,7 @@ https://www.sqlite.org/walformat.html#the_wal_index_file_format
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import struct
 import sys
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from sustainml_orchestrator.journal.errors import Damaged
 
+LOST = "the last changes before a crash are unreadable"
 _HEADER = struct.Struct(">8I")  # magic, version, page size, sequence, salts, checksum
 _MAGIC = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 _FRAME = struct.Struct(">4I")  # page, size of the file after a commit (else 0), salts
@@ -47,6 +49,19 @@ def indexed(path: Path) -> int:
     return int.from_bytes(first[16:20], sys.byteorder)
 
 
+def is_cut(path: Path) -> bool:
+    """Whether the log has not even room for what its index tells of; changes nothing."""
+    frames = indexed(path)
+    if not frames:
+        return False
+    with path.with_name(f"{path.name}-wal").open("rb") as file:
+        header = file.read(_HEADER.size)
+        if not _header_is_whole(header):
+            return True
+        frame_size = _FRAME_HEADER_SIZE + _HEADER.unpack(header)[2]
+        return file.seek(0, os.SEEK_END) < _HEADER.size + frames * frame_size
+
+
 def check(connection: sqlite3.Connection, path: Path, committed_frames: int = 0) -> None:
     """Compare what SQLite could use of the log of a journal with what is in it.
 
@@ -58,9 +73,8 @@ def check(connection: sqlite3.Connection, path: Path, committed_frames: int = 0)
     """
     log = path.with_name(f"{path.name}-wal")
     used = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
-    lost = "the last changes before a crash are unreadable"
     if used < committed_frames:
-        raise Damaged(lost)
+        raise Damaged(LOST)
     with log.open("rb") as file:
         header = file.read(_HEADER.size)
         if len(header) < _HEADER.size:
@@ -69,7 +83,7 @@ def check(connection: sqlite3.Connection, path: Path, committed_frames: int = 0)
         page_size, salts = values[2], values[4:6]
         if not _header_is_whole(header):
             if log.stat().st_size > _HEADER.size:
-                raise Damaged(lost)
+                raise Damaged(LOST)
             return
         size = _FRAME_HEADER_SIZE + page_size
         file.seek(_HEADER.size + max(used, 0) * size)
@@ -79,7 +93,7 @@ def check(connection: sqlite3.Connection, path: Path, committed_frames: int = 0)
             # Other salts: of an earlier use.
             commits += committed != 0 and tuple(frame_salts) == salts
         if commits > (used <= 0):
-            raise Damaged(lost)
+            raise Damaged(LOST)
 
 
 def _header_is_whole(header: bytes) -> bool:

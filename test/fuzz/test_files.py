@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -23,6 +24,7 @@ from hypothesis import strategies as st
 from sustainml_orchestrator.core.pipeline import Pipeline, PipelineError
 from sustainml_orchestrator.journal import Journal, JournalError
 from sustainml_orchestrator.journal.export import export, import_lines
+from sustainml_orchestrator.journal.maintenance import check
 from sustainml_orchestrator.ros.pipeline_file import read_pipeline
 
 PIPELINE = Path(__file__).parents[2] / "config" / "pipeline.yaml"
@@ -144,6 +146,8 @@ def test_any_journal_is_read_recovered_or_refused(
     for name, data in files.items():
         (folder / name).write_bytes(data)
     path = folder / "journal.db"
+    shutil.copytree(folder, looked_at := folder.with_name("looked_at"), dirs_exist_ok=True)
+    look_at(looked_at / "journal.db")
     try:
         opened = Journal.open(path, pipeline_names=NAMES)
     except JournalError as error:
@@ -162,6 +166,15 @@ def test_any_journal_is_read_recovered_or_refused(
         driver.solve(driver.submit("it goes on"))
     finally:
         opened.close()
+
+
+def look_at(path: Path) -> None:
+    """What the command line does with a journal: it says what is wrong with it."""
+    for command in (lambda: check(path).findings, lambda: [str(export(path, io.StringIO()))]):
+        try:
+            assert not any("\n" in finding for finding in command())
+        except JournalError as error:
+            one_sentence(error, path.name)
 
 
 @examples(60)
