@@ -61,6 +61,7 @@ class Siege:
         self._action = ActionClient(node, RunTask, "orchestrator/run_task")
         assert self._action.wait_for_server(PATIENCE)
         self.dropped: dict[str, int] = {}
+        self._reports = 0
         node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, DEEP)
         self._settings = self._read_settings()
         self._answers: list[tuple[Attack, Any]] = []
@@ -185,12 +186,9 @@ class Siege:
             cancelled = self.puppet.run(handle.cancel_goal_async)
             wait_for(cancelled.done, PATIENCE, f"not cancelled: {_show(goal)}")
         else:
-            known = self.puppet.call("get_task").task.summary.task_id  # the newest
-            given = {"user_input": msg.UserInput(), "request_id": request_id}
-            again = self.puppet.call("start_task", **given)
+            again = self.puppet.call("start_task", **{**goal.fields, "request_id": request_id})
             if again.success:
-                known = again.task_id
-                stop = {"task_id": known, "cmd_task": NodeControl.TERMINATE_TASK}
+                stop = {"task_id": again.task_id, "cmd_task": NodeControl.TERMINATE_TASK}
                 self.puppet.call("control_task", **stop)
         wait_for(result.done, PATIENCE, f"no result: {_show(goal)}")
         answer = result.result().result
@@ -203,10 +201,15 @@ class Siege:
     def _restore_nodes(self) -> None:
         """What honest modules and an honest operator do after any disturbance."""
         for module in TYPES:
-            self.puppet.say(module)
             start = {"node_name": module, "cmd_node": NodeControl.START_NODE, "timeout": PATIENCE}
-            answer = self.puppet.call("control_node", **start)
-            assert answer.success, answer.message
+            answer = self.puppet.send("control_node", **start)
+
+            def is_confirmed(module: str = module, answer: Any = answer) -> bool:
+                self.puppet.say(module)  # it obeys at once
+                return bool(answer.done())
+
+            wait_for(is_confirmed, PATIENCE, f"{module} does not start")
+            assert answer.result().success, answer.result().message
 
     def solve(self, task: Any = None) -> None:
         """Bring a task to its end, and see that all of it is right."""
@@ -240,10 +243,17 @@ class Siege:
 
     # Diagnostics #
 
+    def counted(self) -> dict[str, int]:
+        """What was dropped so far: as of diagnostics that were sent from now on."""
+        seen = self._reports
+        wait_for(lambda: self._reports >= seen + 2, PATIENCE, "no diagnostics")
+        return dict(self.dropped)
+
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         mine = f"{self._framework.namespace}/orchestrator: tasks"
         for status in message.status:
             if status.name == mine:
+                self._reports += 1
                 self.dropped = {
                     pair.key.removeprefix("dropped: "): int(pair.value)
                     for pair in status.values

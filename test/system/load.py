@@ -38,7 +38,7 @@ _BURST = names.SERVICE_QOS.depth
 #: Bytes in each of the six outputs of a task, so that memory that does not go back shows.
 FILL = 10_000
 #: Resident memory that a round may leave behind: the first one, and all others together, in MiB.
-_BUFFERS, _SLACK = 20.0, 4.0
+_BUFFERS, _SLACK = 20.0, 8.0
 
 
 class Round(NamedTuple):
@@ -132,7 +132,16 @@ class Load:
         assert self._client.list_tasks()[1] == 0
         what = f"of {stored:.0f} MiB deleted, less than half went back"
         wait_for(lambda: self.memory < full - stored / 2, 5.0, what)
-        return Round(seconds, stored, before, full, self.memory)
+        return Round(seconds, stored, before, full, self._settled_memory())
+
+    def _settled_memory(self) -> float:
+        """Memory once it does not fall any more: it is given back about once in a second."""
+        least, since = self.memory, time.monotonic()
+        while time.monotonic() < since + 2.5:
+            if (now := self.memory) < least - 0.5:
+                least, since = now, time.monotonic()
+            time.sleep(0.1)
+        return least
 
     def _submit_and_wait(self, texts: list[str]) -> list[TaskId]:
         answers = self.submit(texts)
