@@ -343,7 +343,7 @@ def test_a_listener_that_did_not_run_meanwhile_hears_of_every_end(puppet: Puppet
     wait_for(lambda: sleeper.count_publishers(asleep.topic_name), PATIENCE)
     updates = puppet.heard["orchestrator/task_updates"]
     before, ids = len(updates), set()
-    for _ in range(14):
+    while len(updates) - before <= 2000:  # twice as many as it once had room for
         user_input = msg.UserInput(problem_definition="meanwhile")
         sent = [puppet.send("start_task", user_input=user_input) for _ in range(90)]
         for future in sent:
@@ -351,7 +351,6 @@ def test_a_listener_that_did_not_run_meanwhile_hears_of_every_end(puppet: Puppet
             puppet.finish(puppet.input_of(future.result().task_id))
             ids.add(future.result().task_id.problem_id)
     wait_for(lambda: ids <= {u.task_id.problem_id for u in updates if u.task_status == 3})
-    assert len(updates) - before > 2000  # twice as many as it once had room for
     heard = set()
     with asleep.handle:
         while taken := asleep.handle.take_message(msg.TaskSummary, False):
