@@ -64,6 +64,10 @@ endif
 loop: build ## measure the optimisation loop against exhaustive search, as tables
 	$(RUN) python -m bench.loop $(ARGS)
 
+likeness: build ## learn the ML tasks anew from config/catalog/task_examples.yaml
+	@. ./env.sh && python -m pip install --quiet --no-deps --no-input -r requirements/likeness.txt
+	$(RUN) python scripts/train_likeness.py
+
 lint: build ## check style, format and types
 	@. ./env.sh && ruff check . && ruff format --check . && mypy
 
@@ -72,4 +76,4 @@ clean: ## remove all that was made, for every ROS 2
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help build demo up test simulate chaos fuzz soak load bench bench-full bench-compare loop lint clean
+.PHONY: help build demo up test simulate chaos fuzz soak load bench bench-full bench-compare loop likeness lint clean

@@ -1,8 +1,9 @@
 """Reference module: names the ML task of a problem, and its keywords.
 
 A transparent estimate, meant to be replaced by a language model of one's own: the task is the one
-whose words are found in the text, among the pipeline tags of Hugging Face (`text/tasks.py` has the
-rule and says what `confidence` means), the keywords are YAKE's.
+whose words are found in the text and whose examples the text is like, among the pipeline tags of
+Hugging Face (`text/tasks.py` has the rule and says what `confidence` means). The keywords are
+YAKE's.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from sustainml_msgs.msg import MLModelMetadata
 from sustainml_orchestrator.module import ModuleError, ModuleNode
 from sustainml_orchestrator.modules import catalog
 from sustainml_orchestrator.modules.text.keywords import keywords
+from sustainml_orchestrator.modules.text.likeness import Likeness
 from sustainml_orchestrator.modules.text.problem import Problem, UnclearError, write_object
 from sustainml_orchestrator.modules.text.settings import TaskSettings
 from sustainml_orchestrator.modules.text.tasks import TaskCatalogue
@@ -26,7 +28,7 @@ class MLModelMetadataModule(ModuleNode):
 
     def on_start(self) -> None:
         """Read the catalogue of tasks."""
-        self.tasks = TaskCatalogue(catalog.load("ml_tasks"))
+        self.tasks = TaskCatalogue(catalog.load("ml_tasks"), Likeness())
         self.settings = TaskSettings()
 
     def process(self, task: Any, inputs: Any) -> MLModelMetadata:

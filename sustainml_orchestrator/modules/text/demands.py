@@ -92,6 +92,9 @@ class DemandCatalogue:
         named = bool(set(quantity.before) & self._latency or after & self._latency)
         if quantity.unit.startswith("min") and not quantity.unit.startswith("mil"):
             return named and bool(near & self._bounds)
+        each, *things = quantity.after[:2] or ("",)
+        if each in self._each and self._counts(" ".join(things)):
+            return True  # so long for each of them
         bounded = bool(near & self._bounds or set(quantity.before[-1:]) & self._directly)
         return bounded or named
 

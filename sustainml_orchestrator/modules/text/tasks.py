@@ -1,14 +1,16 @@
-"""Which ML task a problem calls for, by the words that betray it.
+"""Which ML task a problem calls for, by the words that betray it and by likeness to examples.
 
 Each task collects points: for its cues, for its actions (to classify, to detect ...) and for its
 results found in the text and the fields, each counted once, with the weight of the place where it
-was found. The points are multiplied by how well the data fit the modalities of the task. The
-*confidence* of the best task is its score as a share of three competitors:
+was found. The points are multiplied by how well the data fit the modalities of the task. More come
+from how much the text is like the examples of the task (`likeness.py`). The *confidence* of the
+best task is its score as a share of three competitors:
 
     confidence = best / (best + runner-up + doubt)
 
-so that it is low where little was found (doubt, a constant, outweighs it) and where two tasks are
-close. It tells how clear the text is; it is no probability.
+so that it is low where little was found, where two tasks are close, and where the text is like
+those that state no problem (doubt, a constant, grows with that). It tells how clear the text is; it
+is no probability.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sustainml_orchestrator.modules.text.likeness import NONE, Likeness
 from sustainml_orchestrator.modules.text.problem import Problem, UnclearError, choice
 from sustainml_orchestrator.modules.text.words import needle, plain
 
@@ -66,12 +69,13 @@ class _Evidence:
 class TaskCatalogue:
     """All tasks, and the words for data, actions and results."""
 
-    def __init__(self, data: Mapping[str, Any]) -> None:
-        """Read the parsed `ml_tasks.yaml`.
+    def __init__(self, data: Mapping[str, Any], likeness: Likeness | None = None) -> None:
+        """Read the parsed `ml_tasks.yaml`; without likeness, words alone decide.
 
         Raises:
             KeyError: it lacks a part.
         """
+        self.likeness = likeness
         self.weights: dict[str, float] = dict(data["weights"])
         self.tasks = {tag: _read(tag, entry) for tag, entry in data["tasks"].items()}
         self._modalities, self._actions, self._weak_actions, self._results = (
@@ -113,19 +117,40 @@ class TaskCatalogue:
             UnclearError: the text does not tell; the message says what to add.
         """
         scores = self.scores(problem)
-        ranking = sorted(scores, key=lambda tag: -scores[tag])
         goal = self.find(choice(problem.extra.get("goal")))
         if goal:
-            return Verdict(goal, 1.0, _runners_up(ranking, scores, goal))
+            return Verdict(goal, 1.0, _runners_up(_ranked(scores), scores, goal))
+        doubt = self.weights["doubt"]
+        if self.likeness:
+            shares = self._shares(problem)
+            doubt += self.weights["like_none"] * shares.get(NONE, 0.0)
+            for tag in scores:
+                scores[tag] += self.weights["like"] * shares.get(tag, 0.0)
+        ranking = _ranked(scores)
         best, second = ranking[0], ranking[1]
         top = scores[best]
-        confidence = top / (top + scores[second] + self.weights["doubt"])
+        confidence = top / (top + scores[second] + doubt)
         if confidence < min_confidence:
-            raise UnclearError(_complaint(problem, ranking, scores))
+            likely = [tag for tag in ranking[:3] if scores[tag] > doubt / 2]
+            raise UnclearError(_complaint(problem, likely))
         return Verdict(best, round(confidence, 3), _runners_up(ranking, scores, best))
 
+    def _shares(self, problem: Problem) -> dict[str, float]:
+        """What the examples say; of the field `modality` only tasks on such data remain."""
+        parts = (problem.title, problem.definition[:_HEAD], problem.inputs, problem.outputs)
+        text = "\n".join(part for part in parts if part.strip())
+        shares = self.likeness.shares(text[: 2 * _HEAD])
+        named = self.modality(problem.modality)
+        if not named:
+            return shares
+        fit = {
+            tag: self._fit(task, {**dict.fromkeys(self._modalities, 0.0), named: 1.0})
+            for tag, task in self.tasks.items()
+        }
+        return {tag: share * fit.get(tag, 1.0) for tag, share in shares.items()}
+
     def scores(self, problem: Problem) -> dict[str, float]:
-        """Points of each task, 0 where nothing speaks for it."""
+        """Points of each task for its words, 0 where none speaks for it."""
         sources, asked = self._sources(problem), plain(problem.outputs)
         found = _Evidence(
             sources=sources,
@@ -263,19 +288,22 @@ def _strings(extra: Mapping[str, Any]) -> Iterable[str]:
             yield from (item[:_HEAD] for item in items[:50] if isinstance(item, str))
 
 
+def _ranked(scores: Mapping[str, float]) -> list[str]:
+    return sorted(scores, key=lambda tag: -scores[tag])
+
+
 def _runners_up(ranking: list[str], scores: Mapping[str, float], best: str) -> tuple[str, ...]:
     worthy = [t for t in ranking if t != best and scores[t] >= max(0.25, 0.25 * scores[best])]
     return tuple(worthy[:3])
 
 
-def _complaint(problem: Problem, ranking: list[str], scores: Mapping[str, float]) -> str:
+def _complaint(problem: Problem, likely: list[str]) -> str:
     if not f"{problem.title}{problem.definition}{problem.inputs}{problem.outputs}".strip():
         return f"the problem has no text; describe what goes in and what shall come out, or {_HINT}"
-    close = [tag for tag in ranking[:3] if scores[tag] > 0.25]
-    if not close:
+    if not likely:
         return (
             "no machine learning task can be read from the problem; say which data go in and what "
             f"shall come out, or {_HINT}"
         )
-    likely = " or ".join(close)
-    return f"the problem may call for {likely}, but its text is not clear enough; {_HINT}"
+    tags = " or ".join(likely)
+    return f"the problem may call for {tags}, but its text is not clear enough; {_HINT}"
