@@ -20,10 +20,9 @@ from sustainml_orchestrator.modules import catalog
 from sustainml_orchestrator.modules.text import likeness
 
 #: Inverse strengths of the penalty on large weights (best for examples left out of the learning),
-#: and the worth of an example among asides, each of which is made so often.
+#: and the worth of an example among asides.
 _PENALTY = {"sense": 30.0, "spelling": 100.0}
-_AMONG_ASIDES = 0.2
-_TIMES = 3
+_AMONG_ASIDES = 0.5
 
 
 def main() -> None:
@@ -50,13 +49,13 @@ def examples(source: Path) -> tuple[list[str], list[str], list[float]]:
     alone = [(text, label) for label, texts in data["examples"].items() for text in texts]
     alone += [(text, likeness.NONE) for text in asides]
     among = []
-    for text, label in alone * _TIMES:
+    for text, label in alone:
         if label == likeness.NONE:
             continue
         around = rng.sample(asides, rng.choice((1, 1, 2, 3)))
         around.insert(rng.randrange(len(around) + 1), text if text[-1] in ".?!" else f"{text}.")
         among.append((" ".join(around), label))
-    among += [(" ".join(rng.sample(asides, rng.choice((2, 3)))), likeness.NONE) for _ in range(300)]
+    among += [(" ".join(rng.sample(asides, rng.choice((2, 3)))), likeness.NONE) for _ in range(100)]
     among += [(nonsense(text, rng), likeness.NONE) for text, _ in rng.sample(alone, 250)]
     worth = [1.0] * len(alone) + [_AMONG_ASIDES] * len(among)
     return [t for t, _ in alone + among], [c for _, c in alone + among], worth
