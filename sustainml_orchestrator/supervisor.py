@@ -126,7 +126,11 @@ class Supervisor:
 
     def __enter__(self) -> Supervisor:
         self._thread.start()
-        self._started.wait()
+        try:
+            self._started.wait()
+        except BaseException:  # a signal
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

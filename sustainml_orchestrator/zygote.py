@@ -33,7 +33,7 @@ except ImportError:  # children then show as what they were forked from
 #: What is loaded before the first fork: what every node of the framework needs.
 _COMMON = ("sustainml_orchestrator.module.run", "sustainml_orchestrator.modules.catalog")
 #: Longest time to load that and to fork, in s.
-_PATIENCE = 60.0
+_PATIENCE = 20.0
 #: How soon after a death it tells of it, in s.
 _WORD = 1.0
 _LONGEST = 1 << 16
@@ -276,6 +276,7 @@ class _Server:
                 os.environ[name] = value
         for stream in (sys.stdout, sys.stderr):
             stream.reconfigure(write_through="PYTHONUNBUFFERED" in os.environ)
+        gc.enable()
         command, module = request["command"], request["module"]
         _entitle(request["name"], command)
         sys.argv = [module, *command[command.index(module) + 1 :]]
@@ -296,6 +297,7 @@ def main() -> None:
     """Be a zygote: `python -m sustainml_orchestrator.zygote DESCRIPTOR`."""
     control = socket.socket(fileno=int(sys.argv[1]))
     _entitle("zygote", [*sys.orig_argv[:-1]])
+    gc.disable()  # nothing of what is loaded is garbage
     for name in _COMMON:
         importlib.import_module(name)
     importlib.import_module("sustainml_orchestrator.ros.type_supports").load()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 from scripted import Isolation, ScriptedOrchestrator, alive, descendants
@@ -218,3 +219,15 @@ def test_nonsense_is_ignored(orchestrator: ScriptedOrchestrator, isolation: Isol
     orchestrator.task((5, 1), "work")
     orchestrator.output((5, 1))
     assert orchestrator.statuses[-1].last_command == 2**32 - 1
+
+
+def test_a_new_listener_hears_of_a_module_before_its_next_heartbeat(
+    orchestrator: ScriptedOrchestrator, tmp_path: Path
+) -> None:
+    orchestrator.launch("Playful", "-p", "heartbeat_period:=3600.0")
+    newcomer = ScriptedOrchestrator(orchestrator.namespace, tmp_path)
+    try:
+        newcomer.until(lambda: newcomer.statuses, "a word of the module")
+        assert newcomer.statuses[0].node_status == NodeStatus.INACTIVE
+    finally:
+        newcomer.close()

@@ -230,6 +230,13 @@ def test_up_leaves_nothing_behind(up: Up, number: signal.Signals) -> None:
     assert up.process.returncode == (-number if number == signal.SIGKILL else 0)
 
 
+def test_up_can_be_interrupted_while_it_starts(up: Up) -> None:
+    wait_for(lambda: len(up.family()) > 1)  # what forks the nodes is there, and loads ROS
+    up.process.send_signal(signal.SIGTERM)
+    up.process.wait(6.0)
+    wait_for(lambda: not up.family(), 2.0)
+
+
 @pytest.mark.parametrize("up", [("--without", "hw_resources")], indirect=True)
 def test_up_without_a_module_restarts_what_dies(up: Up) -> None:
     def module(name: str) -> list[psutil.Process]:
