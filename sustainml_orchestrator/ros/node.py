@@ -69,6 +69,8 @@ from sustainml_orchestrator.ros.services import Services
 #: Time between looks at the deadlines, in s: while there is work, and while there is none.
 _BUSY_TICK = 0.05
 _IDLE_TICK = 0.5
+#: By how much a deadline has to be over to be so for sure, in s.
+_MOMENT = 0.01
 #: The longest time between two publications of system_state and diagnostics, in s.
 _STATE_PERIOD = 5.0
 _DIAGNOSTICS_PERIOD = 1.0
@@ -94,7 +96,7 @@ class OrchestratorNode(Node):
 
     def __init__(self, loop: Loop, **kwargs: Any) -> None:
         super().__init__(names.ORCHESTRATOR, namespace=names.DEFAULT_NAMESPACE, **kwargs)
-        settings = Settings()
+        self._settings = settings = Settings()
         self._limits = Limits()
         parameters.declare(self, settings, self._read_limits)
         self._read_limits()
@@ -167,7 +169,7 @@ class OrchestratorNode(Node):
         loop.after_taking = self.settle
         loop.after_turn = self._announce
         self._memory = Memory()
-        self._tick_at = 0.0
+        self._tick_at, self._period = 0.0, _BUSY_TICK
         self._matched = -1
 
     def _read_limits(self) -> None:
@@ -297,14 +299,15 @@ class OrchestratorNode(Node):
         """
         self._loop.spin_once(max(0.0, self._tick_at - time.monotonic()))
         now = time.monotonic()
-        period = self._tick_period()
-        # When something woke us shortly before, we need not wake up for that alone.
-        if self._tick_at - now <= period / 4:
+        left = self._tick_at - now
+        if left <= self._period / 4:  # what woke us just before saves us a wake-up
             self._tick()
             self._announce()
-            self._tick_at = min(now + self._tick_period(), self._first_loss(now))
-        else:
-            self._tick_at = min(self._tick_at, now + period)
+            self._period = self._tick_period()
+            self._tick_at = min(now + self._period, self._first_loss(now))
+        elif left > _BUSY_TICK and self._tick_period() < self._period:
+            self._period = _BUSY_TICK
+            self._tick_at = now + _BUSY_TICK
 
     def _tick_period(self) -> float:
         """Short while there is work, longer while there is none."""
@@ -314,7 +317,7 @@ class OrchestratorNode(Node):
 
     def _first_loss(self, now: float) -> float:
         """When the first of the nodes would count as lost; later, if one does."""
-        patience = float(self.get_parameter("heartbeat_timeout").value)
+        patience = self._settings.heartbeat_timeout + _MOMENT
         seen = [i.last_seen for node in self.core.lifecycle.nodes for i in node.instances.values()]
         return min((at + patience for at in seen if at + patience > now), default=math.inf)
 
