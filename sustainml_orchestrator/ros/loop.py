@@ -31,6 +31,8 @@ from sustainml_orchestrator.ros.calls import Answer
 
 #: Taken in one turn from one subscription or service, so that none keeps the others waiting.
 _MOST_MESSAGES, _MOST_REQUESTS = 100, 20
+#: How often rclpy is looked at again after it had something to do.
+_RESTLESS = 20
 _KINDS = ("subscription", "service", "timer", "client", "guard_condition")
 
 Take = Callable[[list[bytes]], None]
@@ -50,6 +52,7 @@ class Loop(SingleThreadedExecutor):
         self._waited_for: list[tuple[Callable[..., object], Any]] = []
         self._created: list[Task[Any]] = []
         self._due = True
+        self._restless = 0
         #: whether messages and requests are being taken, so that what they lead to can wait
         self.taking = False
         #: called when they are taken, and at the end of each turn
@@ -96,6 +99,15 @@ class Loop(SingleThreadedExecutor):
         self._bell.trigger()
         return task
 
+    def look_again(self) -> None:
+        """To be called now and then: rclpy may have to go on with what it has begun.
+
+        Some of its steps (of the action, above all) trigger nothing that ends a wait.
+        """
+        if self._created or self._restless:
+            self._restless = max(0, self._restless - 1)
+            self._due = True
+
     # Turns #
 
     def spin_once(self, timeout_sec: float | None = None) -> None:
@@ -112,6 +124,8 @@ class Loop(SingleThreadedExecutor):
                 self._answer(service, serve)
         self.taking = False
         self.after_taking()
+        if ready:
+            self._restless = _RESTLESS
         if ready or self._due:
             self._serve_others()
         self.after_turn()

@@ -303,6 +303,7 @@ class OrchestratorNode(Node):
         if left <= self._period / 4:  # what woke us just before saves us a wake-up
             self._tick()
             self._announce()
+            self._loop.look_again()
             self._period = self._tick_period()
             self._tick_at = min(now + self._period, self._first_loss(now))
         elif left > _BUSY_TICK and self._tick_period() < self._period:
