@@ -32,7 +32,7 @@ from sustainml_orchestrator.ros.calls import Answer
 #: Taken in one turn from one subscription or service, so that none keeps the others waiting.
 _MOST_MESSAGES, _MOST_REQUESTS = 100, 20
 #: How often rclpy is looked at again after it had something to do.
-_RESTLESS = 20
+_RESTLESS = 3
 _KINDS = ("subscription", "service", "timer", "client", "guard_condition")
 
 Take = Callable[[list[bytes]], None]
