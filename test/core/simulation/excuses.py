@@ -54,3 +54,7 @@ class Excuses:
             return True
         code = self._noted.get((ticket, module, try_number))
         return code is not None and code is not ErrorCode.INVALID_REQUEST
+
+    def noted(self, ticket: Ticket, module: int, try_number: int) -> bool:
+        """Whether this very try has failed."""
+        return (ticket, module, try_number) in self._noted

@@ -194,5 +194,6 @@ def _storm(random: Random, until: float, tasks: int) -> Faults:
 Kind = Callable[[Random, float, int], Faults]
 _KINDS: list[Kind] = [
     _one_lost, _one_lost, _one_lost_on_request, _restarts, _losses, _failures, _nervous, _commands,
-    _amnesia, _deafness, _several, _poison, _for_good, _retention, _deletions, _storm, _storm,
+    _amnesia, _deafness, _several, _poison, _for_good, _for_good, _retention, _deletions, _storm,
+    _storm,
 ]  # fmt: skip

@@ -265,7 +265,8 @@ class Module:
             excuses.note(job.ticket, self.spec.index, job.try_number)
             excuses.suspect(self.spec.index, 60.0)  # others wait in its queue
             return
-        duration = min(self._random.expovariate(4.0), 5.0)
+        # Work of an earlier life of the database must be able to end in a later one.
+        duration = min(self._random.expovariate(0.5 if self._world.faults.amnesia else 4.0), 5.0)
         if self._world.poisons(self, job) or self._world.chance("die"):
             self._later(duration, self.crash)
             return
