@@ -39,6 +39,7 @@ from sustainml_orchestrator.module.task import BASELINE
 from sustainml_orchestrator.module.wire import Ticket, read_ticket, stamp
 from sustainml_orchestrator.module.workers import BrokenWorkersError, ThreadWorkers, Workers
 from sustainml_orchestrator.ros import names
+from sustainml_orchestrator.ros.answering import answer_always
 
 #: For so long, and so often, heartbeats are sent to whoever has just begun to listen, in s.
 _EAGER, _EAGER_PERIOD = 0.5, 0.1
@@ -65,6 +66,7 @@ class ModuleSkin(Node):
         """
         spec = spec_of(cls)
         super().__init__(spec.module, namespace=names.DEFAULT_NAMESPACE)
+        answer_always(self)
         self._class = cls
         self._nursery = nursery
         self._on_exit = on_exit

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from rclpy.event_handler import EventHandler
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.guard_condition import GuardCondition
 from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.logging import get_logger
@@ -194,7 +194,12 @@ class Loop(SingleThreadedExecutor):
         self._due = False
         self._created = [task for task in self._created if not task.done()]
         for _ in range(len(self._created) + 1):
-            super().spin_once(0.0)
+            try:
+                super().spin_once(0.0)
+            except ExternalShutdownException:
+                raise
+            except Exception:
+                _tell("what rclpy served has failed")
 
 
 def _respond(service: Service, header: object, response: Any) -> None:

@@ -52,6 +52,7 @@ from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.turn import Instant
 from sustainml_orchestrator.journal import JournalError, locate
 from sustainml_orchestrator.ros import conversions, discovery, domain, names, parameters
+from sustainml_orchestrator.ros.answering import answer_always
 from sustainml_orchestrator.ros.calls import Calls
 from sustainml_orchestrator.ros.configuration import Configuration
 from sustainml_orchestrator.ros.diagnostics import Diagnostics
@@ -96,8 +97,9 @@ class OrchestratorNode(Node):
 
     def __init__(self, loop: Loop, **kwargs: Any) -> None:
         super().__init__(names.ORCHESTRATOR, namespace=names.DEFAULT_NAMESPACE, **kwargs)
+        answer_always(self)
         self._settings = settings = Settings()
-        self._limits = Limits()
+        self._limits, self._dropped = Limits(), Counter[str]()
         parameters.declare(self, settings, self._read_limits)
         self._read_limits()
         pipeline = read_pipeline(str(self.get_parameter("pipeline_file").value))
@@ -122,7 +124,6 @@ class OrchestratorNode(Node):
         )
         self._loop = loop
         self._held: list[Command] = []  # until what they tell of is kept
-        self._dropped: Counter[str] = Counter()
         self._changed_tasks: dict[TaskId, None] = {}
         self._system_changed = True
         self._shown_revision = -1
@@ -154,10 +155,7 @@ class OrchestratorNode(Node):
             AnnounceSystem: self._note_system,
             Reply: self._calls.reply,
             Tell: self._tell,
-            SaveIteration: _ignore,
-            SaveOutput: _ignore,
-            SaveNode: _ignore,
-            ForgetProblem: _ignore,
+            **dict.fromkeys((SaveIteration, SaveOutput, SaveNode, ForgetProblem), _ignore),
         }
         services = Services(
             self, loop, self.core, self._calls, self._limits, Configuration(self),

@@ -77,6 +77,7 @@ class Siege:
         Raises:
             AssertionError: the node died, is silent or wrong, or something changed.
         """
+        assert self._framework.process.poll() is None, "the node died in an earlier batch"
         victim = self.puppet.start(f"victim {next(self._numbers)}")
         self._answers, self._goals = [], []
         for attack in batch:

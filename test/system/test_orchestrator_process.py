@@ -12,7 +12,13 @@ from pathlib import Path
 import pytest
 from puppet import DEEP, PATIENCE, Framework
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
-from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters, SetParameters
+from rcl_interfaces.srv import (
+    DescribeParameters,
+    GetParameters,
+    ListParameters,
+    SetParameters,
+    SetParametersAtomically,
+)
 from rclpy.action import ActionClient
 from sustainml_msgs import msg
 from sustainml_msgs.action import RunTask
@@ -112,6 +118,18 @@ def test_what_is_read_at_start_cannot_be_set_later(framework: Framework) -> None
     parameters = [Parameter(name="pipeline_file", value=held)]
     answer = ask(framework, SetParameters, "set_parameters", parameters=parameters)
     assert not answer.results[0].successful
+
+
+def test_parameters_of_no_type_are_refused(framework: Framework) -> None:
+    """Rclpy itself raises for them, which would end the node."""
+    parameters = [Parameter(name="max_resets", value=ParameterValue(type=255))]
+    answer = ask(
+        framework, SetParametersAtomically, "set_parameters_atomically", parameters=parameters
+    )
+    assert not answer.result.successful and "255" in answer.result.reason
+    answer = ask(framework, SetParameters, "set_parameters", parameters=parameters)
+    assert not answer.results[0].successful
+    assert framework.puppet.call("get_node_status").success
 
 
 def test_limits_take_effect_when_they_are_set(framework: Framework) -> None:
