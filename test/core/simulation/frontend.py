@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil
+import math
 from typing import TYPE_CHECKING
 
 from sustainml_orchestrator.core.commands import Reply
@@ -23,6 +23,7 @@ from sustainml_orchestrator.core.ids import (
 )
 
 if TYPE_CHECKING:
+    from simulation.modules import Module
     from simulation.world import World
 
 #: What a submission may be after; iteration n has 1/n of the first one's carbon.
@@ -31,6 +32,8 @@ _GOALS = (
     OptimisationGoal(num_outputs=2),
     OptimisationGoal(auto=True, desired_carbon_footprint=0.4),
 )
+#: Commands repeated within so many s may be answered together, s.
+_MERGED = 10.0
 
 
 class FrontEnd:
@@ -51,6 +54,7 @@ class FrontEnd:
         self.deleted: set[int] = set()
         self.asked: set[str] = set()
         self.resets: dict[TaskId, int] = {}
+        self._told: dict[NodeCommand, tuple[float, dict[Module, tuple[int, int]]]] = {}
 
     def forget(self) -> None:
         """The database is gone: ask again for what it held."""
@@ -100,7 +104,7 @@ class FrontEnd:
             self.command_node(name, NodeCommand(random.randint(1, 4)))
         if not self.accepted:
             return
-        for _ in range(ceil(faults.task_command / 2)):
+        for _ in range(math.ceil(faults.task_command / 2)):
             if random.random() >= faults.task_command / 2:
                 continue
             task_id = random.choice(list(self.accepted.values()))
@@ -115,7 +119,13 @@ class FrontEnd:
 
     def command_node(self, name: str, command: NodeCommand) -> None:
         """Command a node, or all."""
-        heard = {m: (m.incarnation, m.heard[command]) for m in self._world.modules}
+        now, heard = self._world.network.now, {}
+        for module in self._world.modules:
+            heard[module] = (module.incarnation, module.heard[command])
+        when, before = self._told.get(command, (-math.inf, heard))
+        if now - when < _MERGED:
+            heard = before
+        self._told[command] = now, heard
         self._call(NodeCommanded, (name, command, heard), name, command, 3.0)
 
     def help(self) -> None:

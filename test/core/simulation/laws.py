@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 _TOLERANCE = 5.0
 #: How long a node may be in error at a time, s: the longest pause, and two vain commands.
 _RECOVERY = 20.0
-#: How long a module may be believed to have a step which it has not, s.
-_BELIEF = 9.0
+#: How long an idle module may be believed to have a step which it has not, s.
+_BELIEF = 5.0
 
 
 class Laws:
@@ -146,7 +146,9 @@ class Laws:
                     continue
                 node = core.lifecycle.nodes[step.index]
                 late = self._world.faults.freeze or self._world.faults.spike
-                if late or not node.active or core.turn.now - step.since < _BELIEF:
+                if late or node.status is not NodeStatus.IDLE:
+                    continue
+                if core.turn.now - max(step.since, node.idle_since) < _BELIEF:
                     continue
                 processes = self._world.modules_of(step.index)
                 has = any(m.works_on(ticket) or m.frozen for m in processes)
@@ -285,7 +287,9 @@ class Laws:
             if command is NodeCommand.RESET:
                 processes = [m for m in before if m.name == node.name]
                 told = any((m.incarnation, m.heard[command]) > before[m] for m in processes)
-                blind = any(m.foreign for m in processes) or self._world.faults.duplicate
+                # By a later command that it obeyed a module confirms one that it never got.
+                faults = self._world.faults
+                blind = any(m.foreign for m in processes) or faults.duplicate or faults.drop
                 assert told or blind, f"{node.name} never heard of {command.name}"
 
     def begun(self, module: Module, job: Job) -> None:
