@@ -251,7 +251,7 @@ class Laws:
             assert not again, f"a healthy node is restarted: {command}"
         if faults.gentle or (faults.mild and faults.lose_nth):
             assert command.try_number <= 1, f"another try for no reason: {command}"
-        if command.try_number > 1 and faults.accountable:
+        if command.try_number > 1 and command.cmd_task is TaskCommand.RESET and faults.accountable:
             ticket = Ticket(command.task_id, command.attempt, self._world.process.session)
             module = self._world.pipeline.by_name[command.target].index
             justified = self._world.excuses.justify(ticket, module, command.try_number - 1)

@@ -253,7 +253,7 @@ def _try(number: int, count: int, enough: int) -> Result:
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
-        failed, ran, first, why = done.stdout.strip().split("\t")
+        failed, ran, first, why = done.stdout.strip("\n").split("\t")
     except ValueError:
         raise RuntimeError(f"{MUTANTS[number].name}: {done.stderr[-2000:]}") from None
     return Result(MUTANTS[number], int(failed), int(ran), int(first), why)
