@@ -266,7 +266,10 @@ def test_the_demo_solves_the_examples() -> None:
 
 def test_a_demo_that_fails_says_why(tmp_path: Path) -> None:
     problem = tmp_path / "bad.yaml"
-    problem.write_text("problem_definition: translate\nextra_data: {model_selected: none such}\n")
+    problem.write_text(
+        "problem_definition: translate French news into English\n"
+        "extra_data: {model_selected: none such}\n"
+    )
     result = subprocess.run(
         [*SUSTAINML, "demo", str(problem)], capture_output=True, text=True, check=False
     )

@@ -190,7 +190,7 @@ MUTANTS = (
            "if node.resets >= self._settings.max_resets:", "if False:"),
     Mutant("a node in error is not reset", "lifecycle", "self._recover(node)", "pass"),
     Mutant("RESET_NODE is confirmed by the state from before", "lifecycle",
-           "obeyed = heard or not node.echoes or pending.command is not NodeCommand.RESET",
+           "obeyed = heard or pending.command is not NodeCommand.RESET",
            "obeyed = True"),
     Mutant("node commands are not answered", "operations", "        if finished:\n",
            "        if finished and error is None:\n"),
