@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import platform
@@ -67,7 +68,7 @@ def versions() -> dict[str, str]:
     return {
         "sustainml_orchestrator": sustainml_orchestrator.__version__,
         "commit": _commit(),
-        "ros": os.environ.get("ROS_DISTRO", "unknown"),
+        "ros": os.environ.get("ROS_DISTRO") or f"rclpy {_version('ros-rclpy')}",
         "rmw": get_rmw_implementation_identifier(),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
@@ -80,6 +81,13 @@ def _cpu() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.machine()
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "of unknown version"
 
 
 def _commit() -> str:
