@@ -20,14 +20,12 @@ from sustainml_orchestrator.core.ids import (
     TaskCommand,
     TaskId,
 )
-from sustainml_orchestrator.core.node import Instance, Node, PendingCommand
+from sustainml_orchestrator.core.node import Instance, Node, Order, PendingCommand
 from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.states import ACTIVE_NODES, NODE_GOALS
 from sustainml_orchestrator.core.turn import Turn
 
-#: Processes remembered per module; a spoofer must not fill the memory.
-_MAX_INSTANCES = 16
 #: Word of a process that another took the place of is ignored for so long, in s: it is more
 #: likely late than true.
 _LATE = 1.0
@@ -104,6 +102,8 @@ class Lifecycle:
             instance = self._appear(node, event)
         instance.last_seen = self._turn.now
         instance.last_seen_stamp = self._turn.stamp
+        if instance.abandoned:
+            instance.hear(event)
         if event.last_command != instance.last_command:
             self._confirm(node, instance, event.last_command)
         if event.node_status is not instance.status or not instance.responsive:
@@ -123,14 +123,13 @@ class Lifecycle:
         replaced = bool(node.instances) and not any(
             other.responsive for other in node.instances.values()
         )
-        self._retire(node)
+        node.retire(self._turn.now)
         node.instances[event.process] = instance
         node.choose_speaker()
         self._turn.do(Tell("info", f"{instance.name} appeared as {node.name}"))
         self._turn.do(AnnounceSystem())
         if replaced:
-            node.unconfirmed.clear()
-            self._settle_by_death(node)
+            node.settle_by_death(self._turn.now)
         if replaced or new:
             self._changes.append(Change(node, NodeChange.RESPAWNED))
         others = [i.name for i in node.instances.values() if i.responsive and i is not instance]
@@ -138,27 +137,6 @@ class Lifecycle:
             text = f"{node.name} has several instances: {', '.join([*others, instance.name])}"
             self._turn.do(Tell("warning", f"{text}; the first output of a step wins"))
         return instance
-
-    def _retire(self, node: Node) -> None:
-        """Forget processes that are gone, and the least alive of too many."""
-        gone = [key for key, instance in node.instances.items() if not instance.responsive]
-        if not gone and len(node.instances) >= _MAX_INSTANCES:
-            gone = [min(node.instances, key=lambda key: node.instances[key].last_seen)]
-        for key in gone:
-            del node.instances[key]
-            node.retired[key] = self._turn.now
-        while len(node.retired) > _MAX_INSTANCES:
-            del node.retired[next(iter(node.retired))]
-
-    def _settle_by_death(self, node: Node) -> None:
-        """The process that was told something is gone: ended it has, obeyed it will not."""
-        pending, node.pending = node.pending, None
-        if pending is None:
-            return
-        if pending.command in (NodeCommand.TERMINATE, NodeCommand.STOP):
-            pending.settle(ErrorCode.NO_ERROR)
-        else:
-            pending.settle(ErrorCode.NODE_UNAVAILABLE, node.describe(self._turn.now))
 
     def _confirm(self, node: Node, instance: Instance, last_command: int) -> None:
         instance.last_command = last_command
@@ -176,15 +154,7 @@ class Lifecycle:
         now, was_active = self._turn.now, node.active
         lost = not instance.responsive
         before = instance.status
-        instance.responsive = True
-        if event.node_status is not before:
-            instance.since = now
-        instance.status = event.node_status
-        instance.error_code = event.error_code if event.node_status is NodeStatus.ERROR else 0
-        instance.error_description = event.error_description if instance.error_code else ""
-        if event.node_status is NodeStatus.ERROR and not instance.error_code:
-            instance.error_code = ErrorCode.INTERNAL_ERROR
-            instance.error_description = event.error_description or "no reason given"
+        instance.become(event, now)
         node.choose_speaker()
         if before in ACTIVE_NODES and event.node_status in ACTIVE_NODES and not lost:
             return  # IDLE ↔ RUNNING: everyday life, told with the next periodic state
@@ -216,6 +186,7 @@ class Lifecycle:
         self, node: Node, command: TaskCommand, task_id: TaskId, attempt: int, try_number: int
     ) -> None:
         """Command a module on a task; it must confirm, or the ladder is climbed."""
+        node.take_back(task_id)  # this is what it is told now
         command_id = self.next_command_id()
         if node.responsive:
             node.unconfirmed.append((command_id, self._turn.now))
@@ -230,6 +201,22 @@ class Lifecycle:
             )
         )
 
+    def abandon(self, node: Node, task_id: TaskId, order: Order) -> None:
+        """Command a module to let go of a task; repeated until its word shows that it did.
+
+        By the ids alone a command that was lost is taken for obeyed as soon as a later one is.
+        """
+        command, attempt, try_number, *_ = order
+        if node.responsive:
+            self.send_task(node, command, task_id, attempt, try_number)
+        for instance in node.instances.values():
+            instance.abandon(task_id, order)
+
+    def take_back(self, task_id: TaskId) -> None:
+        """No module needs to let go of this task any more: it runs again."""
+        for node in self.nodes:
+            node.take_back(task_id)
+
     def command(self, node: Node, command: NodeCommand) -> PendingCommand:
         """Command a node, in place of what it was told before; repeated until confirmed."""
         if node.pending is not None:
@@ -243,8 +230,9 @@ class Lifecycle:
 
     def _send_pending(self, node: Node, pending: PendingCommand) -> None:
         command_id = self.next_command_id()
-        if not pending.first_id:
-            pending.first_id, pending.began = command_id, self._turn.now
+        if not pending.ids:
+            pending.began = self._turn.now
+        pending.ids.append(command_id)
         pending.sent_at = self._turn.now
         self._turn.tell(node.name, f"told {pending.command.name}")
         self._turn.do(SendControl(node.name, command_id, cmd_node=pending.command))
@@ -253,12 +241,15 @@ class Lifecycle:
         pending = node.pending
         if pending is None or self._turn.now <= pending.sent_at:
             return  # said before it could have heard of the command
-        heard = node.echoes and _reached(instance.last_command, pending.first_id)
+        heard = node.echoes and _reached(instance.last_command, pending.ids[0])
         starts = pending.command in (NodeCommand.START, NodeCommand.RESET)
         status = instance.status
         # The state alone confirms all but RESET, which an active node shows from before. One that
-        # never echoes is believed when what it says can no longer be from before.
+        # never echoes is believed when what it says can no longer be from before. One that echoes
+        # a later command may never have heard of the reset.
         anew = status is NodeStatus.INITIALIZING or pending.acknowledged
+        if pending.command is NodeCommand.RESET:
+            heard = heard and (anew or instance.last_command in pending.ids)
         late = self._turn.now - pending.began >= self._settings.resend_period
         obeyed = heard or pending.command is not NodeCommand.RESET
         obeyed = obeyed or (not node.echoes and (anew or late))
@@ -306,7 +297,24 @@ class Lifecycle:
                 command_id, sent_at = node.unconfirmed[0]
                 if self._turn.now - sent_at > self._settings.command_timeout:
                     self.climb(node, f"command {command_id} is not confirmed")
+            if not node.pending:
+                self._remind(node)
         return self._changes
+
+    def _remind(self, node: Node) -> None:
+        """Tell a module again to let go of tasks, where it gave no word that it did."""
+        settings = self._settings
+        for instance in node.instances.values():
+            for _ in range(settings.max_redeliveries_per_tick):
+                overdue = instance.overdue(settings.resend_period)
+                if overdue is None:
+                    break
+                task_id, order = overdue
+                if order.reminders * settings.resend_period < settings.command_timeout:
+                    again = order._replace(sent_at=self._turn.now, reminders=order.reminders + 1)
+                    self.abandon(node, task_id, again)
+                elif node.echoes:
+                    self.climb(node, f"does not let go of task {task_id}")
 
     def _notice_loss(self, node: Node) -> None:
         now, lost = self._turn.now, False
@@ -321,8 +329,7 @@ class Lifecycle:
         if lost:
             node.choose_speaker()
             if not node.responsive:
-                node.unconfirmed.clear()
-                self._settle_by_death(node)
+                node.settle_by_death(now)
             self._turn.do(AnnounceSystem())
 
     def _chase(self, node: Node, pending: PendingCommand) -> None:

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import NamedTuple
 
-from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, NodeStatus
+from sustainml_orchestrator.core.events import StatusReceived
+from sustainml_orchestrator.core.ids import (
+    ErrorCode,
+    NodeCommand,
+    NodeStatus,
+    TaskCommand,
+    TaskId,
+    TaskStatus,
+)
 from sustainml_orchestrator.core.pipeline import ModuleSpec
 from sustainml_orchestrator.core.states import ACTIVE_NODES
 
@@ -19,10 +28,27 @@ _RANK = {
 }
 
 
+#: Processes remembered per module; a spoofer must not fill the memory.
+_MAX_INSTANCES = 16
+#: Tasks that one process is remembered to have been told to abandon.
+MAX_ABANDONED = 1000
+
+
+class Order(NamedTuple):
+    """To abandon a task: sent last at `sent_at` (s, steady), for the `reminders` + first time."""
+
+    command: TaskCommand
+    attempt: int
+    try_number: int
+    sent_at: float
+    reminders: int = 0
+
+
 class Instance:
     """One process that speaks for a module.
 
     Attributes:
+        abandoned: tasks that it was told to abandon and has not answered for, oldest order first.
         incarnation: random per process life; 0 where the node does not say.
         last_seen: s, steady; `last_seen_stamp` the same in ns of ROS time.
         last_command: highest command id that it said it obeyed.
@@ -30,7 +56,7 @@ class Instance:
     """
 
     __slots__ = (
-        "error_code", "error_description", "incarnation", "last_command", "last_seen",
+        "abandoned", "error_code", "error_description", "incarnation", "last_command", "last_seen",
         "last_seen_stamp", "name", "responsive", "since", "status",
     )  # fmt: skip
 
@@ -45,13 +71,58 @@ class Instance:
         self.since = now
         self.error_code: int = ErrorCode.NO_ERROR
         self.error_description = ""
+        self.abandoned: dict[TaskId, Order] = {}
+
+    def become(self, event: StatusReceived, now: float) -> None:
+        """Take the status that it reports, and why it is in error."""
+        self.responsive = True
+        if event.node_status is not self.status:
+            self.since = now
+        self.status = event.node_status
+        in_error = self.status is NodeStatus.ERROR
+        self.error_code = event.error_code if in_error else 0
+        self.error_description = event.error_description if self.error_code else ""
+        if in_error and not self.error_code:
+            self.error_code = ErrorCode.INTERNAL_ERROR
+            self.error_description = event.error_description or "no reason given"
+
+    def abandon(self, task_id: TaskId, order: Order) -> None:
+        """Remember that it was told to abandon a task."""
+        self.abandoned.pop(task_id, None)
+        self.abandoned[task_id] = order
+        if len(self.abandoned) > MAX_ABANDONED:
+            del self.abandoned[next(iter(self.abandoned))]
+
+    def hear(self, event: StatusReceived) -> None:
+        """Take its word about a task: does it show that it let go of it?"""
+        order = self.abandoned.get(event.task_id)
+        if order is None:
+            return
+        works = event.task_status in (TaskStatus.WAITING, TaskStatus.RUNNING)
+        done = (event.attempt, event.try_number) >= (order.attempt, order.try_number) and not works
+        if done or event.attempt > order.attempt:
+            del self.abandoned[event.task_id]
+
+    def overdue(self, period: float) -> tuple[TaskId, Order] | None:
+        """Take out the oldest order that it spoke for so many s after without a word about it.
+
+        Those before it that it must have obeyed, since it holds no task at all, are forgotten.
+        """
+        while self.responsive and self.abandoned:
+            task_id, order = next(iter(self.abandoned.items()))
+            if self.last_seen - order.sent_at < period:
+                return None
+            del self.abandoned[task_id]
+            if self.status is NodeStatus.RUNNING:
+                return task_id, order
+        return None
 
 
 class PendingCommand:
     """A command to a node that is not yet confirmed.
 
     Attributes:
-        first_id: of the first sending; every repetition has an id of its own.
+        ids: of every sending.
         began: when it was first sent, and `sent_at` when last (s, steady).
         deadline: when it has failed (s, steady).
         acknowledged: the node began to obey, so it is not sent again.
@@ -59,13 +130,13 @@ class PendingCommand:
     """
 
     __slots__ = (
-        "acknowledged", "began", "command", "deadline", "first_id", "outcome", "sent_at", "text",
+        "acknowledged", "began", "command", "deadline", "ids", "outcome", "sent_at", "text",
     )  # fmt: skip
 
     def __init__(self, command: NodeCommand, deadline: float) -> None:
         self.command = command
         self.deadline = deadline
-        self.first_id = 0
+        self.ids: list[int] = []
         self.began = self.sent_at = -1e9
         self.acknowledged = False
         self.outcome: ErrorCode | None = None
@@ -149,6 +220,33 @@ class Node:
             key=lambda i: (i.responsive, _RANK[i.status] if i.responsive else 0, i.last_seen),
             default=None,
         )
+
+    def take_back(self, task_id: TaskId) -> None:
+        """It need not let go of this task any more."""
+        for instance in self.instances.values():
+            instance.abandoned.pop(task_id, None)
+
+    def retire(self, now: float) -> None:
+        """Forget processes that are gone, and the least alive of too many."""
+        gone = [key for key, instance in self.instances.items() if not instance.responsive]
+        if not gone and len(self.instances) >= _MAX_INSTANCES:
+            gone = [min(self.instances, key=lambda key: self.instances[key].last_seen)]
+        for key in gone:
+            del self.instances[key]
+            self.retired[key] = now
+        while len(self.retired) > _MAX_INSTANCES:
+            del self.retired[next(iter(self.retired))]
+
+    def settle_by_death(self, now: float) -> None:
+        """The process that was told something is gone: ended it has, obeyed it will not."""
+        self.unconfirmed.clear()
+        pending, self.pending = self.pending, None
+        if pending is None:
+            return
+        if pending.command in (NodeCommand.TERMINATE, NodeCommand.STOP):
+            pending.settle(ErrorCode.NO_ERROR)
+        else:
+            pending.settle(ErrorCode.NODE_UNAVAILABLE, self.describe(now))
 
     def error(self, now: float) -> tuple[int, str]:
         """Error code and sentence of its present state; (NO_ERROR, "") when all is well."""

@@ -26,6 +26,7 @@ from sustainml_orchestrator.core.events import (
 from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskCommand, TaskId, TaskStatus
 from sustainml_orchestrator.core.iteration import Iteration, Step
 from sustainml_orchestrator.core.lifecycle import Change, Lifecycle, NodeChange
+from sustainml_orchestrator.core.node import Node, Order
 from sustainml_orchestrator.core.optimiser import Optimiser
 from sustainml_orchestrator.core.pipeline import USER_INPUT, Pipeline
 from sustainml_orchestrator.core.queue import WaitingQueue
@@ -224,10 +225,15 @@ class Tasks:
             return
         for step in task.steps:
             node = self._lifecycle.nodes[step.index]
-            if step.state is not StepState.DONE and node.active:
-                self._lifecycle.send_task(
-                    node, command, task.task_id, task.attempt, step.try_number
-                )
+            # One that is lost may come back with it.
+            if step.state is not StepState.DONE and (node.active or not node.responsive):
+                self._tell_to_abandon(node, command, task, step.try_number)
+
+    def _tell_to_abandon(
+        self, node: Node, command: TaskCommand, task: Iteration, try_number: int
+    ) -> None:
+        order = Order(command, task.attempt, try_number, self._turn.now)
+        self._lifecycle.abandon(node, task.task_id, order)
 
     def _fail(self, task: Iteration, code: ErrorCode, reason: str) -> None:
         task.error_code, task.error_description = code, reason
@@ -274,7 +280,9 @@ class Tasks:
         task.started = task.started or self._turn.stamp
         self._move(task, TaskMove.ADMIT)
         redeliver = task.published
-        if not redeliver:
+        if redeliver:
+            self._lifecycle.take_back(task.task_id)
+        else:
             task.published = True
             self._turn.do(PublishUserInput(task.task_id, task.attempt, task.user_input))
             if task.task_id.iteration_id > 1:
@@ -322,7 +330,7 @@ class Tasks:
             not done or len(node.instances) > 1
         ):  # it works on what nobody waits for; or another one of it has delivered
             command = _REMIND.get(task.status, TaskCommand.STOP)
-            self._lifecycle.send_task(node, command, task.task_id, event.attempt, event.try_number)
+            self._tell_to_abandon(node, command, task, event.try_number)
 
     def take_output(self, event: OutputReceived) -> None:
         """A module delivered: the step is done, whatever its status said."""
@@ -344,13 +352,8 @@ class Tasks:
         node = self._lifecycle.nodes[event.module]
         self._lifecycle.did_well(node)
         if task.steps and len(node.instances) > 1:  # the others need not do it, too
-            self._lifecycle.send_task(
-                node,
-                TaskCommand.STOP,
-                task.task_id,
-                task.attempt,
-                task.steps[event.module].try_number,
-            )
+            try_number = task.steps[event.module].try_number
+            self._tell_to_abandon(node, TaskCommand.STOP, task, try_number)
         if task.status is TaskStatus.RUNNING:
             self.steps.feed_consumers(task, event.module)
             if all(output is not None for output in task.outputs):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from sustainml_orchestrator.core.ids import NO_TASK, TaskId, TaskStatus
 from sustainml_orchestrator.core.iteration import Iteration, Step
+from sustainml_orchestrator.core.node import MAX_ABANDONED
 from sustainml_orchestrator.core.states import StepState
 
 if TYPE_CHECKING:
@@ -121,6 +122,8 @@ def _check_nodes(core: Orchestrator) -> None:
     for node in core.lifecycle.nodes:
         if max(len(node.instances), len(node.retired)) > _MAX_PROCESSES:
             _broken(core, f"{node.name} has few processes")
+        if any(len(i.abandoned) > MAX_ABANDONED for i in node.instances.values()):
+            _broken(core, f"few tasks are remembered that {node.name} was told to abandon")
         if len(node.unconfirmed) > _MAX_UNCONFIRMED:
             _broken(core, f"few commands to {node.name} are remembered")
         if node.speaker is not None and node.speaker not in node.instances.values():

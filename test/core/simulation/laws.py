@@ -287,9 +287,7 @@ class Laws:
             if command is NodeCommand.RESET:
                 processes = [m for m in before if m.name == node.name]
                 told = any((m.incarnation, m.heard[command]) > before[m] for m in processes)
-                # By a later command that it obeyed a module confirms one that it never got.
-                faults = self._world.faults
-                blind = any(m.foreign for m in processes) or faults.duplicate or faults.drop
+                blind = any(m.foreign for m in processes) or self._world.faults.duplicate
                 assert told or blind, f"{node.name} never heard of {command.name}"
 
     def begun(self, module: Module, job: Job) -> None:
