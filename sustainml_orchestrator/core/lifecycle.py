@@ -142,6 +142,7 @@ class Lifecycle:
         instance.last_command = last_command
         if not last_command:
             return
+        instance.obey(last_command)
         node.echoes = True
         unconfirmed = node.unconfirmed
         while unconfirmed and _reached(last_command, unconfirmed[0][0]):
@@ -184,8 +185,8 @@ class Lifecycle:
 
     def send_task(
         self, node: Node, command: TaskCommand, task_id: TaskId, attempt: int, try_number: int
-    ) -> None:
-        """Command a module on a task; it must confirm, or the ladder is climbed."""
+    ) -> int:
+        """Command a module on a task; it must confirm the id, or the ladder is climbed."""
         node.take_back(task_id)  # this is what it is told now
         command_id = self.next_command_id()
         if node.responsive:
@@ -200,15 +201,14 @@ class Lifecycle:
                 try_number=try_number,
             )
         )
+        return command_id
 
     def abandon(self, node: Node, task_id: TaskId, order: Order) -> None:
-        """Command a module to let go of a task; repeated until its word shows that it did.
-
-        By the ids alone a command that was lost is taken for obeyed as soon as a later one is.
-        """
+        """Command a module to let go of a task; repeated until it confirms this very command."""
         command, attempt, try_number, *_ = order
         if node.responsive:
-            self.send_task(node, command, task_id, attempt, try_number)
+            command_id = self.send_task(node, command, task_id, attempt, try_number)
+            order = order._replace(command_id=command_id)
         for instance in node.instances.values():
             instance.abandon(task_id, order)
 

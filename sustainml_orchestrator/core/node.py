@@ -35,13 +35,17 @@ MAX_ABANDONED = 1000
 
 
 class Order(NamedTuple):
-    """To abandon a task: sent last at `sent_at` (s, steady), for the `reminders` + first time."""
+    """To abandon a task: sent last at `sent_at` (s, steady), for the `reminders` + first time.
+
+    `command_id` is that of the last sending; 0 = not sent, as the module was lost.
+    """
 
     command: TaskCommand
     attempt: int
     try_number: int
     sent_at: float
     reminders: int = 0
+    command_id: int = 0
 
 
 class Instance:
@@ -92,6 +96,13 @@ class Instance:
         self.abandoned[task_id] = order
         if len(self.abandoned) > MAX_ABANDONED:
             del self.abandoned[next(iter(self.abandoned))]
+
+    def obey(self, command_id: int) -> None:
+        """It says that it obeyed this very command; those before it may have been lost."""
+        for task_id, order in self.abandoned.items():
+            if order.command_id == command_id:
+                del self.abandoned[task_id]
+                return
 
     def hear(self, event: StatusReceived) -> None:
         """Take its word about a task: does it show that it let go of it?"""

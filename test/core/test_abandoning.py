@@ -43,7 +43,7 @@ def worked_on(core: Driver) -> Iteration:
 def obey_later(core: Driver, status: NodeStatus, seconds: float) -> None:
     """Heartbeats of a module that obeyed a later command, whatever became of this one."""
     for _ in range(round(seconds / 0.25)):
-        core.status(NAME, status, last_command=core.core.lifecycle.last_id)
+        core.status(NAME, status, last_command=core.core.lifecycle.next_command_id())
         core.give(TimePassed(), 0.249)
 
 
@@ -164,12 +164,22 @@ def test_many_are_reminded_at_a_measured_pace(core: Driver) -> None:
         core.command(task, TaskCommand.STOP)
     core.forget()
     core.now += 1.0
-    core.status(NAME, NodeStatus.RUNNING, last_command=core.core.lifecycle.last_id)
+    core.status(NAME, NodeStatus.RUNNING, last_command=core.core.lifecycle.next_command_id())
     counts = []
     for _ in range(4):
         core.give(TimePassed())
         counts.append(len(told(core)))
     assert counts == [2, 2, 1, 0]
+
+
+def test_the_echo_of_its_very_id_is_enough(core: Driver) -> None:
+    task = worked_on(core)
+    core.command(task, TaskCommand.STOP)
+    command = [c for c in core.find(SendControl) if c.target == NAME][-1]
+    for _ in range(10):
+        core.status(NAME, NodeStatus.RUNNING, last_command=command.command_id)
+        core.give(TimePassed(), 1.0)
+    assert told(core) == [TaskCommand.STOP]
 
 
 @pytest.mark.parametrize("seen", ["its id", "INITIALIZING"])
