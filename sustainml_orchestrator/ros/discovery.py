@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
+
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 
 from sustainml_orchestrator.ros import share
 
-#: Where Fast DDS looks for profiles, by version.
+#: Where Fast DDS looks for profiles: version 2 (Jazzy), and version 3 (Kilted and newer).
 _VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+#: The first version of rmw_fastrtps_cpp that is built on Fast DDS 3.
+_RMW_OF_FAST_DDS_3 = 9
 
 
 def prefer_profile() -> None:
@@ -17,4 +23,14 @@ def prefer_profile() -> None:
     """
     file = share.directory() / "config" / "fastdds.xml"
     if file.is_file() and not any(os.environ.get(name) for name in _VARIABLES):
-        os.environ.update(dict.fromkeys(_VARIABLES, str(file)))
+        os.environ[_variable()] = str(file)
+
+
+def _variable() -> str:
+    """The one that is read; Fast DDS 3 reads the file twice, and complains, where both are set."""
+    try:
+        about = Path(get_package_share_directory("rmw_fastrtps_cpp")) / "package.xml"
+        version = re.search(r"<version>(\d+)", about.read_text(encoding="utf-8"))
+    except (PackageNotFoundError, OSError):
+        version = None
+    return _VARIABLES[version is not None and int(version[1]) >= _RMW_OF_FAST_DDS_3]
