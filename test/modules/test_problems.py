@@ -67,17 +67,16 @@ def test_problem(entry: dict[str, Any]) -> None:
 
 
 def test_short_problems() -> None:
-    """Nearly all are right; of what is wrong, one is answered, the rest refused."""
+    """Nearly all are right, and what is wrong is refused."""
     entries = _load("short_problems")
     wrong = [entry for entry in entries if _task(entry) != entry["task"]]
     assert len(wrong) <= 1
-    confident = [entry["problem_definition"] for entry in wrong if _task(entry) is not None]
-    assert len(confident) <= 1, confident
+    assert [entry["problem_definition"] for entry in wrong if _task(entry) is not None] == []
     for entry in entries:
         assert list(HARDWARE.read(_read(entry)).hardware) == entry.get("hardware", []), entry
 
 
-@pytest.mark.parametrize(("half", "right", "wrong"), [("work", 0.98, 0.01), ("test", 0.83, 0.135)])
+@pytest.mark.parametrize(("half", "right", "wrong"), [("work", 0.98, 0.01), ("test", 0.81, 0.1)])
 def test_free_problems(half: str, right: float, wrong: float) -> None:
     """The level reached, as a bound: share of right answers, and of wrong ones not refused."""
     entries = [entry for entry in _load("free_problems") if entry["half"] == half]

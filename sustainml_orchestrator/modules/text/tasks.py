@@ -121,6 +121,7 @@ class TaskCatalogue:
         if goal:
             return Verdict(goal, 1.0, _runners_up(_ranked(scores), scores, goal))
         doubt = self.weights["doubt"]
+        in_words, shares = dict(scores), {}
         if self.likeness:
             shares = self._shares(problem)
             doubt += self.weights["like_none"] * shares.get(NONE, 0.0)
@@ -130,7 +131,8 @@ class TaskCatalogue:
         best, second = ranking[0], ranking[1]
         top = scores[best]
         confidence = top / (top + scores[second] + doubt)
-        if confidence < min_confidence:
+        silent = not in_words[best] and shares.get(best, 0.0) < self.weights["like_alone"]
+        if confidence < min_confidence or silent:
             likely = [tag for tag in ranking[:3] if scores[tag] > doubt / 2]
             raise UnclearError(_complaint(problem, likely))
         return Verdict(best, round(confidence, 3), _runners_up(ranking, scores, best))
