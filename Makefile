@@ -23,7 +23,7 @@ test: build ## run all tests, in a domain of their own (ARGS="test/core -k lifec
 
 N = 10000
 simulate: build ## run N random schedules of faults through the core, on all cores (N=1000000)
-	$(RUN) python test/core/simulation --count $(N) $(ARGS)
+	$(RUN) env PYTHONPATH=test:$$PYTHONPATH python -m support.simulation --count $(N) $(ARGS)
 
 # in a domain of its own
 ALONE = @. ./env.sh && export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST \
@@ -31,7 +31,7 @@ ALONE = @. ./env.sh && export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST \
 
 MINUTES = 10
 chaos: build ## kill and freeze processes at random while tasks flow (MINUTES=10 ARGS="--seed 7")
-	$(ALONE) python test/system/chaos.py --minutes $(MINUTES) $(ARGS)
+	$(ALONE) env PYTHONPATH=test:$$PYTHONPATH python -m support.chaos --minutes $(MINUTES) $(ARGS)
 
 EXAMPLES = 1000
 fuzz: build ## hostile messages, requests and files (EXAMPLES=10000 ARGS="--hypothesis-seed=7")
@@ -40,10 +40,10 @@ fuzz: build ## hostile messages, requests and files (EXAMPLES=10000 ARGS="--hypo
 
 HOURS = 1
 soak: build ## tasks for hours: memory, descriptors and threads stay flat (HOURS=1 ARGS="--plot FILE")
-	$(ALONE) python test/system/soak.py --hours $(HOURS) $(ARGS)
+	$(ALONE) env PYTHONPATH=test:$$PYTHONPATH python -m support.soak --hours $(HOURS) $(ARGS)
 
 load: build ## a thousand tasks at once, three times; 10,000 that wait (ARGS="--tasks 5000")
-	$(ALONE) python test/system/load.py $(ARGS)
+	$(ALONE) env PYTHONPATH=test:$$PYTHONPATH python -m support.load $(ARGS)
 
 BENCH = @. ./env.sh && export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST \
 	ROS_DOMAIN_ID="$$(python scripts/free_domain.py)" && exec python -m bench

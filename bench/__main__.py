@@ -15,7 +15,7 @@ from bench import figures, results
 from bench.asking import Asker
 from bench.figure import Figure
 from bench.table import number, table
-from sustainml_orchestrator.ros import discovery
+from sustainml_orchestrator.contract import discovery
 
 out = Console()
 

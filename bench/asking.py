@@ -19,8 +19,8 @@ from rclpy.serialization import serialize_message
 from sustainml_msgs.srv import ListTasks
 
 from bench.processes import Processes, python
-from sustainml_orchestrator.ros import names
-from sustainml_orchestrator.supervisor import Program
+from sustainml_orchestrator.contract import names
+from sustainml_orchestrator.processes.supervisor import Program
 
 _numbers = count(1)
 
@@ -101,7 +101,7 @@ def orchestrator(journal: Path, namespace: str, stored: int) -> Iterator[int]:
         RuntimeError: it does not hold as many iterations as it should.
     """
     command = python(
-        "sustainml_orchestrator.ros.node", "--ros-args", "-r", f"__ns:={namespace}",
+        "sustainml_orchestrator.node.orchestrator_node", "--ros-args", "-r", f"__ns:={namespace}",
         "-p", f"journal_path:={journal}", "--log-level", "warn",
     )  # fmt: skip
     with Processes([Program("orchestrator", command)]) as processes, Asker() as asker:

@@ -23,7 +23,7 @@ from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 from sustainml_msgs.msg import MLModel
 
-from sustainml_orchestrator.ros import names
+from sustainml_orchestrator.contract import names
 
 
 def builder(response: Any) -> Any:

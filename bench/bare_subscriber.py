@@ -18,7 +18,7 @@ import rclpy
 import sustainml_msgs.msg
 from rclpy.node import Node
 
-from sustainml_orchestrator.ros import names
+from sustainml_orchestrator.contract import names
 
 _NUMBER = struct.Struct("<Q")
 

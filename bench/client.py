@@ -15,7 +15,7 @@ from sustainml_msgs.srv import StartTask
 from bench import relay, work
 from bench.processes import Processes
 from bench.waiting import Waiter
-from sustainml_orchestrator.ros import names
+from sustainml_orchestrator.contract import names
 
 #: Where a serialized TaskSummary has its status, and its description.
 _STATUS_AT = 44

@@ -30,6 +30,9 @@ from sustainml_msgs.msg import (
     UserInput,
 )
 
+from sustainml_orchestrator.contract.cdr import Ids, with_ids
+from sustainml_orchestrator.contract.pipeline_file import read_pipeline
+from sustainml_orchestrator.core.context import Instant
 from sustainml_orchestrator.core.events import (
     Event,
     OutputReceived,
@@ -41,16 +44,13 @@ from sustainml_orchestrator.core.ids import NO_TASK, NodeStatus, TaskId, TaskSta
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.core.settings import Settings
-from sustainml_orchestrator.core.turn import Instant
-from sustainml_orchestrator.journal import Journal, rows, schema
-from sustainml_orchestrator.journal.rows import Stored
-from sustainml_orchestrator.ros import conversions
-from sustainml_orchestrator.ros.payloads import Ids, with_ids
-from sustainml_orchestrator.ros.pipeline_file import read_pipeline
-from sustainml_orchestrator.ros.requests import Limits, derive_user_input, to_payload
+from sustainml_orchestrator.node import conversions
+from sustainml_orchestrator.node.requests import Limits, derive_user_input, to_payload
+from sustainml_orchestrator.storage import Journal, records, schema
+from sustainml_orchestrator.storage.records import Stored
 
 _PROBLEMS = (
-    ("image classification", "Tell ripe fruit from spoiled on photographs of a conveyor belt"),
+    ("image classification", "Log ripe fruit from spoiled on photographs of a conveyor belt"),
     ("text summaries", "Summarise incoming support letters in two sentences each, in English"),
     ("wind forecast", "Predict the yield of a wind farm for the next day from weather reports"),
     ("speech commands", "Recognise twenty spoken commands on a device without a network"),
@@ -149,7 +149,7 @@ class _Player:
             facts = conversions.facts(data, type(output))
             self._do(self._status(spec.name, task_id))
             self._do(OutputReceived(spec.index, task_id, 1, self._core.session, data, facts))
-        if self._core.database.get(task_id).status is not TaskStatus.SUCCEEDED:
+        if self._core.store.get(task_id).status is not TaskStatus.SUCCEEDED:
             raise RuntimeError(f"sample {task_id} was not solved")
 
     def _status(self, name: str, task_id: TaskId) -> StatusReceived:
@@ -161,7 +161,7 @@ class _Player:
     def _do(self, event: Event) -> None:
         self._stamp += 3_000_000
         commands = self._core.handle(event, Instant(self._stamp / 1e9, self._stamp))
-        self._journal.commit(self._core.database, commands)
+        self._journal.commit(self._core.store, commands)
 
 
 def _copies(samples: list[Stored], iterations: int, session: int) -> Iterator[Stored]:
@@ -170,7 +170,7 @@ def _copies(samples: list[Stored], iterations: int, session: int) -> Iterator[St
         problem = serial + 1
         ids, at = Ids(TaskId(problem, 1), 1, session), _CREATED + serial * _BETWEEN
         size = 1 + serial % 997 / 997
-        values = dict(zip(rows.COLUMNS, sample.record, strict=False))
+        values = dict(zip(records.COLUMNS, sample.record, strict=False))
         values |= {
             "serial": serial,
             "problem_id": problem,
@@ -194,13 +194,13 @@ def fill(path: Path, iterations: int) -> None:
         model = Path(folder) / "samples.db"
         _Player(model, pipeline).play()
         connection = schema.connect(model, mode="ro")
-        samples = list(rows.read(connection))
+        samples = list(records.read(connection))
         connection.close()
     journal = Journal.open(path, pipeline_names=tuple(pipeline.by_name))
     session = journal.session
     journal.close()
     connection = schema.connect(path)
-    rows.copy(_copies(samples, iterations, session), connection)
+    records.copy(_copies(samples, iterations, session), connection)
     connection.close()
 
 

@@ -6,10 +6,10 @@ import sys
 from typing import Any
 
 from bench import work
-from sustainml_orchestrator.module import ModuleNode
+from sustainml_orchestrator.sdk import Module
 
 
-class NoOp(ModuleNode):
+class NoOp(Module):
     def process(self, task: Any, inputs: Any) -> Any:
         return work.answer(self.module, work.about(self.module, inputs))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from sustainml_orchestrator.supervisor import Program, Supervisor
+from sustainml_orchestrator.processes.supervisor import Program, Supervisor
 
 #: The checkout.
 ROOT = Path(__file__).resolve().parents[1]

@@ -17,7 +17,7 @@ from sustainml_msgs.srv import GetTask, ListTasks, StartTask
 from bench import work
 from bench.asking import Asker
 from bench.waiting import Waiter
-from sustainml_orchestrator.ros import names
+from sustainml_orchestrator.contract import names
 
 #: Of a task: RUNNING, the output and SUCCEEDED of six modules.
 MESSAGES_PER_TASK = 3 * len(work.TYPES)

@@ -10,11 +10,11 @@ import sys
 import time
 from pathlib import Path
 
+from sustainml_orchestrator.contract.pipeline_file import read_pipeline
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.settings import Settings
-from sustainml_orchestrator.journal import Journal, rows
-from sustainml_orchestrator.ros.pipeline_file import read_pipeline
-from sustainml_orchestrator.ros.requests import derive_user_input
+from sustainml_orchestrator.node.requests import derive_user_input
+from sustainml_orchestrator.storage import Journal, records
 
 
 def ours(path: Path) -> tuple[float, int]:
@@ -27,14 +27,14 @@ def ours(path: Path) -> tuple[float, int]:
     )
     journal.restore(core)
     took = time.perf_counter() - began
-    return took, sum(map(len, core.database.problems.values()))
+    return took, sum(map(len, core.store.problems.values()))
 
 
 def bare(path: Path) -> tuple[float, int]:
     """Read every row of the three tables, and keep none."""
     began = time.perf_counter()
     connection = sqlite3.connect(path)
-    queries = (rows.GET_ITERATIONS, rows.GET_INPUTS, rows.GET_OUTPUTS)
+    queries = (records.GET_ITERATIONS, records.GET_INPUTS, records.GET_OUTPUTS)
     counts = [sum(1 for _ in connection.execute(query)) for query in queries]
     connection.close()
     return time.perf_counter() - began, counts[0]

@@ -19,9 +19,9 @@ from rclpy.node import Node
 from sustainml_msgs.msg import NodeStatus, TaskSummary, UserInput
 
 from bench import work
+from sustainml_orchestrator.contract import names
+from sustainml_orchestrator.contract.pipeline_file import read_pipeline
 from sustainml_orchestrator.core.pipeline import USER_INPUT
-from sustainml_orchestrator.ros import names
-from sustainml_orchestrator.ros.pipeline_file import read_pipeline
 
 #: Where the hub takes tasks.
 TASK = "task"

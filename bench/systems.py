@@ -10,8 +10,8 @@ from bench.asking import fresh_namespace
 from bench.client import Client, OurClient
 from bench.processes import Processes, python
 from sustainml_orchestrator.client import OrchestratorClient
-from sustainml_orchestrator.ros import domain
-from sustainml_orchestrator.supervisor import MODULES, Program
+from sustainml_orchestrator.contract import domain
+from sustainml_orchestrator.processes.supervisor import MODULES, Program
 
 
 def other_domain() -> int:
@@ -24,7 +24,7 @@ def other_domain() -> int:
 def orchestrator_program(namespace: str, **parameters: object) -> Program:
     """The orchestrator, without a journal unless it is given one."""
     return Program("orchestrator", python(
-        "sustainml_orchestrator.ros.node", *_ros_arguments(namespace, parameters)
+        "sustainml_orchestrator.node.orchestrator_node", *_ros_arguments(namespace, parameters)
     ))  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from rclpy.context import Context
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.qos import QoSProfile
 
-from sustainml_orchestrator.ros import names
+from sustainml_orchestrator.contract import names
 
 _numbers = count(1)
 
@@ -51,7 +51,7 @@ class Waiter:
     def listen(
         self, kind: type, topic: str, qos: QoSProfile, take: Callable[[bytes], None]
     ) -> None:
-        """Have `take` called with each message; before the first turn."""
+        """Have `take` called with each message; before the loop begins."""
         subscription = self.node.create_subscription(
             kind, topic, take, qos, raw=True, callback_group=self._group
         )

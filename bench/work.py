@@ -46,7 +46,7 @@ def user_input(number: int) -> UserInput:
     return UserInput(
         modality="image",
         problem_short_description=text(number),
-        problem_definition="Tell ripe fruit from spoiled on photographs of a conveyor belt; what "
+        problem_definition="Log ripe fruit from spoiled on photographs of a conveyor belt; what "
         "it costs in energy matters more to us than the last per cent of accuracy.",
         inputs=["camera frame, 224x224 RGB"],
         outputs=["class", "confidence"],

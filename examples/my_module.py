@@ -5,10 +5,10 @@ Run it with ``python examples/my_module.py`` in place of the reference module hw
 
 from sustainml_msgs.msg import HWResource
 
-from sustainml_orchestrator.module import ModuleError, ModuleNode
+from sustainml_orchestrator.sdk import Module, ModuleError
 
 
-class MyHardware(ModuleNode):
+class MyHardware(Module):
     module = "hw_resources"
 
     def on_start(self):

@@ -1,4 +1,4 @@
-"""Fits the models of modules/text/likeness.py to config/catalog/task_examples.yaml.
+"""Fits the models of reference_modules/text/likeness.py to config/catalog/task_examples.yaml.
 
 Each example is also put among a few sentences that state no problem (`asides`), as users do; some
 have the letters of their words shuffled, which makes nonsense of them. Run by `make likeness`,
@@ -16,8 +16,8 @@ import yaml
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
-from sustainml_orchestrator.modules import catalog
-from sustainml_orchestrator.modules.text import likeness
+from sustainml_orchestrator.reference_modules import catalog
+from sustainml_orchestrator.reference_modules.text import likeness
 
 #: Inverse strengths of the penalty on large weights (best for examples left out of the learning),
 #: and the worth of an example among asides.

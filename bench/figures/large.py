@@ -23,8 +23,8 @@ from bench.processes import Processes, python
 from bench.puppets import PATIENT, Puppets
 from bench.systems import orchestrator_program
 from bench.waiting import Waiter
-from sustainml_orchestrator.ros import names
-from sustainml_orchestrator.supervisor import Program
+from sustainml_orchestrator.contract import names
+from sustainml_orchestrator.processes.supervisor import Program
 
 SIZE = 50 * 2**20
 _MODULE = "ml_model_provider"

@@ -13,7 +13,7 @@ from sustainml_msgs.msg import TaskId
 from bench.asking import Asker, bare_service, fresh_namespace, orchestrator
 from bench.figure import Figure, Run
 from bench.filling import filled
-from sustainml_orchestrator.ros import names
+from sustainml_orchestrator.contract import names
 
 PAGE = 100
 #: A call takes less than a ms or some 10 ms: this share of a window is plenty for each.

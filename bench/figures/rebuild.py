@@ -11,7 +11,7 @@ from bench.processes import python
 
 
 def measure(runs: int, window: float, full: bool) -> Iterator[Figure]:
-    """Time to rebuild the database, in a fresh process each."""
+    """Time to rebuild the store, in a fresh process each."""
     for stored in (100_000, 1_000_000) if full else (100_000,):
         pairs = [Run(_seconds("ours", stored), _seconds("bare", stored)) for _ in range(runs)]
         yield Figure(f"rebuild {stored:,} iterations", "s", 3.0, "lower", pairs)

@@ -9,7 +9,7 @@ import typer
 
 from bench.loop.framework import Framework
 from bench.loop.measure import NEAR, QUESTIONS, SOON, Question, Row, ask, everything, problems
-from sustainml_orchestrator.modules.estimate.validation import insert
+from sustainml_orchestrator.reference_modules.estimate.validation import insert
 
 
 def main(

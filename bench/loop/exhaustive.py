@@ -10,15 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bench.loop.framework import Framework
-from sustainml_orchestrator.core.iteration import Iteration
-from sustainml_orchestrator.modules import catalog
-from sustainml_orchestrator.modules.estimate import requirements
-from sustainml_orchestrator.modules.estimate.carbon import carbon_kg, energy_wh
-from sustainml_orchestrator.modules.estimate.devices import DeviceCatalogue
-from sustainml_orchestrator.modules.estimate.models import ModelCatalogue
-from sustainml_orchestrator.modules.estimate.proposal import allowed_devices
-from sustainml_orchestrator.modules.estimate.requirements import Requirements
-from sustainml_orchestrator.modules.estimate.roofline import estimate, memory_mib
+from sustainml_orchestrator.core.task import Iteration
+from sustainml_orchestrator.reference_modules import catalog
+from sustainml_orchestrator.reference_modules.estimate import requirements
+from sustainml_orchestrator.reference_modules.estimate.carbon import carbon_kg, energy_wh
+from sustainml_orchestrator.reference_modules.estimate.devices import DeviceCatalogue
+from sustainml_orchestrator.reference_modules.estimate.models import ModelCatalogue
+from sustainml_orchestrator.reference_modules.estimate.proposal import allowed_devices
+from sustainml_orchestrator.reference_modules.estimate.requirements import Requirements
+from sustainml_orchestrator.reference_modules.estimate.roofline import estimate, memory_mib
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from typing import Any
 from rclpy.serialization import deserialize_message, serialize_message
 from sustainml_msgs.msg import UserInput
 
+from sustainml_orchestrator.contract.cdr import Ids, with_ids
+from sustainml_orchestrator.contract.pipeline_file import read_pipeline
 from sustainml_orchestrator.core.commands import (
     Command,
     PublishBaseline,
@@ -22,6 +24,7 @@ from sustainml_orchestrator.core.commands import (
     Reply,
     SendControl,
 )
+from sustainml_orchestrator.core.context import Instant
 from sustainml_orchestrator.core.events import (
     Event,
     OutputReceived,
@@ -35,20 +38,17 @@ from sustainml_orchestrator.core.ids import (
     TaskId,
     TaskStatus,
 )
-from sustainml_orchestrator.core.iteration import Iteration
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.settings import Settings
-from sustainml_orchestrator.core.turn import Instant
-from sustainml_orchestrator.module import ModuleNode
-from sustainml_orchestrator.module.actions import Failed
-from sustainml_orchestrator.module.host import Call, Host
-from sustainml_orchestrator.module.joining import Joiner
-from sustainml_orchestrator.module.spec import USER_INPUT, spec_of
-from sustainml_orchestrator.module.task import BASELINE
-from sustainml_orchestrator.module.wire import read_ticket
-from sustainml_orchestrator.ros import conversions, requests
-from sustainml_orchestrator.ros.payloads import Ids, with_ids
-from sustainml_orchestrator.ros.pipeline_file import read_pipeline
+from sustainml_orchestrator.core.task import Iteration
+from sustainml_orchestrator.node import conversions, requests
+from sustainml_orchestrator.sdk import Module
+from sustainml_orchestrator.sdk.actions import Failed
+from sustainml_orchestrator.sdk.input_joiner import InputJoiner
+from sustainml_orchestrator.sdk.module_spec import USER_INPUT, spec_of
+from sustainml_orchestrator.sdk.task import BASELINE
+from sustainml_orchestrator.sdk.user_code import Call, Host
+from sustainml_orchestrator.sdk.wire_ids import read_ticket
 
 _SESSION = 1
 _LIMITS = requests.Limits()
@@ -91,7 +91,7 @@ class Framework:
         payload = requests.to_payload(message, "/sustainml/orchestrator", 0, _LIMITS)
         self._events.append(TaskSubmitted(1, payload, "", goal=goal))
         task_id = next(c.value for c in self._run() if isinstance(c, Reply))
-        return self._core.database.problem(task_id.problem_id)
+        return self._core.store.problem(task_id.problem_id)
 
     def best(self, chain: list[Iteration]) -> Iteration:
         """The one that the orchestrator takes for the best of those that followed each other."""
@@ -149,15 +149,15 @@ class _Seat:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        module = import_module(f"sustainml_orchestrator.modules.{name}")
+        module = import_module(f"sustainml_orchestrator.reference_modules.{name}")
         (cls,) = (
             item
             for item in vars(module).values()
-            if isinstance(item, type) and issubclass(item, ModuleNode) and item.module == name
+            if isinstance(item, type) and issubclass(item, Module) and item.module == name
         )
         self.host = Host(cls, f"/sustainml/{name}")
         self.host.start({})
-        self._joiner = Joiner(spec_of(cls).needed)
+        self._joiner = InputJoiner(spec_of(cls).needed)
         self._calls = count(1)
 
     def take(self, name: str, data: bytes) -> bytes | Failed | None:

@@ -12,12 +12,12 @@ import yaml
 from bench.loop.exhaustive import Best, Search, best
 from bench.loop.framework import Framework
 from sustainml_orchestrator.core.ids import TaskStatus
-from sustainml_orchestrator.core.iteration import Iteration
-from sustainml_orchestrator.modules import catalog
-from sustainml_orchestrator.modules.estimate import requirements
-from sustainml_orchestrator.modules.estimate.devices import CLASSES
-from sustainml_orchestrator.modules.estimate.models import ModelCatalogue
-from sustainml_orchestrator.modules.estimate.selection import DEFAULT_KEPT_QUALITY
+from sustainml_orchestrator.core.task import Iteration
+from sustainml_orchestrator.reference_modules import catalog
+from sustainml_orchestrator.reference_modules.estimate import requirements
+from sustainml_orchestrator.reference_modules.estimate.devices import CLASSES
+from sustainml_orchestrator.reference_modules.estimate.models import ModelCatalogue
+from sustainml_orchestrator.reference_modules.estimate.selection import DEFAULT_KEPT_QUALITY
 
 PROBLEMS = Path(__file__).parents[2] / "test" / "data" / "problems.yaml"
 #: Of the keys of the file, those that are a user's.

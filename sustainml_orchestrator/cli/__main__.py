@@ -2,13 +2,13 @@
 
 import sys
 
-from sustainml_orchestrator import zygote
+from sustainml_orchestrator.processes import fork_server
 
 
 def main() -> None:
     """Entry point of `sustainml`."""
     if {"up", "demo"} & set(sys.argv):
-        zygote.foresee()  # it loads ROS while the command line is loaded and understood here
+        fork_server.foresee()  # it loads ROS while the command line is loaded and understood here
     from sustainml_orchestrator.cli.main import main as run
 
     run()

@@ -18,9 +18,9 @@ from sustainml_orchestrator.cli.context import (
     out,
     print_json,
 )
+from sustainml_orchestrator.contract import domain
 from sustainml_orchestrator.core.ids import NodeStatus
 from sustainml_orchestrator.core.states import ACTIVE_NODES
-from sustainml_orchestrator.ros import domain
 
 if TYPE_CHECKING:
     from sustainml_orchestrator.client import OrchestratorClient
@@ -108,7 +108,7 @@ def _look_at_ros(findings: list[Finding]) -> int:
 
 
 def _look_at_orchestrator(client: OrchestratorClient, findings: list[Finding]) -> None:
-    from sustainml_orchestrator.ros import names
+    from sustainml_orchestrator.contract import names
 
     nodes = client.get_node_status()
     state = client.system_state()
@@ -162,7 +162,7 @@ def _judge(node: Any) -> Finding:
 
 def _look_elsewhere(client: OrchestratorClient, findings: list[Finding]) -> None:
     """Orchestrators in other namespaces, and modules that wait for one."""
-    from sustainml_orchestrator.ros import names
+    from sustainml_orchestrator.contract import names
 
     graph = sorted(set(client.node.get_node_names_and_namespaces()))
     for name, namespace in graph:

@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from sustainml_orchestrator.cli.context import EXIT_FAILED, err, options, out
-from sustainml_orchestrator.journal_path import default_path
-from sustainml_orchestrator.ros import domain
+from sustainml_orchestrator.contract import domain
+from sustainml_orchestrator.storage.location import default_path
 
 
 def _usual_place() -> Path:
@@ -39,7 +39,7 @@ FileArgument = Annotated[Path, typer.Argument(help="The file; - is standard inpu
 @contextmanager
 def _told() -> Iterator[None]:
     """An error ends the program with a sentence."""
-    from sustainml_orchestrator.journal.errors import JournalError
+    from sustainml_orchestrator.storage.errors import JournalError
 
     try:
         yield
@@ -56,7 +56,7 @@ def export_command(file: FileArgument, journal: JournalOption) -> None:
 
     sustainml export problems.jsonl
     """
-    from sustainml_orchestrator.journal.export import export
+    from sustainml_orchestrator.storage.export import export
 
     with _told():
         if str(file) == "-":
@@ -74,7 +74,7 @@ def import_command(file: FileArgument, journal: JournalOption) -> None:
 
     sustainml import problems.jsonl
     """
-    from sustainml_orchestrator.journal.export import import_lines
+    from sustainml_orchestrator.storage.export import import_lines
 
     with _told():
         if str(file) == "-":
@@ -91,7 +91,7 @@ journal_app = typer.Typer(no_args_is_help=True, help="Look after the journal.")
 @journal_app.command()
 def check(journal: JournalOption) -> None:
     """Read all of it and say whether it is whole; changes nothing."""
-    from sustainml_orchestrator.journal.maintenance import check as check_journal
+    from sustainml_orchestrator.storage.maintenance import check as check_journal
 
     with _told():
         report = check_journal(journal)
@@ -109,7 +109,7 @@ def check(journal: JournalOption) -> None:
 @journal_app.command()
 def compact(journal: JournalOption) -> None:
     """Give back the space of what was deleted; not while it is in use."""
-    from sustainml_orchestrator.journal.maintenance import compact as compact_journal
+    from sustainml_orchestrator.storage.maintenance import compact as compact_journal
 
     with _told():
         before, after = compact_journal(journal)

@@ -36,7 +36,7 @@ def to_message(fields: dict[str, Any]) -> tuple[UserInput, dict[str, Any]]:
     """
     from sustainml_msgs.msg import UserInput
 
-    from sustainml_orchestrator.ros.requests import USER_FIELDS
+    from sustainml_orchestrator.node.requests import USER_FIELDS
 
     message = UserInput()
     extra = fields.get("extra_data") or {}

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sustainml_orchestrator import notify, zygote
 from sustainml_orchestrator.cli.context import (
     EXIT_FAILED,
     EXIT_UNREACHABLE,
@@ -22,9 +21,11 @@ from sustainml_orchestrator.cli.context import (
     options,
     out,
 )
-from sustainml_orchestrator.journal_path import USUAL_PLACE
-from sustainml_orchestrator.ros import domain
-from sustainml_orchestrator.supervisor import MODULES, Supervisor, programs
+from sustainml_orchestrator.contract import domain
+from sustainml_orchestrator.node import service_manager
+from sustainml_orchestrator.processes import fork_server
+from sustainml_orchestrator.processes.supervisor import MODULES, Supervisor, programs
+from sustainml_orchestrator.storage.location import USUAL_PLACE
 
 if TYPE_CHECKING:
     from sustainml_msgs.msg import UserInput
@@ -96,9 +97,9 @@ def up(
     )
     _look_around()
     try:
-        with notify.Listener() as news:
-            told = {notify.VARIABLE: news.address}
-            with Supervisor(children, _tell, told, zygote.take()) as supervisor:
+        with service_manager.Listener() as news:
+            told = {service_manager.VARIABLE: news.address}
+            with Supervisor(children, _tell, told, fork_server.take()) as supervisor:
                 _announce(supervisor, news)
                 supervisor.wait("orchestrator")
         err.print("[red]error:[/] the orchestrator does not stay up; see above")
@@ -157,7 +158,7 @@ def _is_alone() -> bool:
     return False
 
 
-def _announce(supervisor: Supervisor, news: notify.Listener) -> None:
+def _announce(supervisor: Supervisor, news: service_manager.Listener) -> None:
     """Say when the system is ready, and how to go on."""
     remind_at = time.monotonic() + _START_TIMEOUT
     reason = "the orchestrator does not answer"
@@ -203,7 +204,7 @@ def demo(
     succeeded = False
     try:
         children = programs(namespace=options.namespace)
-        with Supervisor(children, tell, parent=zygote.take()):
+        with Supervisor(children, tell, parent=fork_server.take()):
             # Converted while they start: this loads ROS, too.
             inputs = [problems.to_message(fields) for fields in given]
             succeeded = _solve(inputs)
@@ -247,7 +248,7 @@ def _optimise(
 
 def examples() -> list[Path]:
     """The problems that come with the package."""
-    from sustainml_orchestrator.modules.catalog import directory
+    from sustainml_orchestrator.reference_modules.catalog import directory
 
     found = sorted((directory().parent / "examples").glob("*.yaml"))
     if not found:

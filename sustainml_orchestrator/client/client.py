@@ -27,6 +27,7 @@ from sustainml_orchestrator.client.errors import (
 from sustainml_orchestrator.client.feed import Feed
 from sustainml_orchestrator.client.running import run_task
 from sustainml_orchestrator.client.watching import LOOK_WAIT, Watch
+from sustainml_orchestrator.contract import names
 from sustainml_orchestrator.core.ids import (
     NO_TASK,
     ErrorCode,
@@ -35,7 +36,6 @@ from sustainml_orchestrator.core.ids import (
     TaskId,
     TaskStatus,
 )
-from sustainml_orchestrator.ros import names
 
 _PAGE = 500
 
@@ -43,7 +43,7 @@ _PAGE = 500
 class OrchestratorClient(Connection):
     """Everything that a front-end can ask of the orchestrator."""
 
-    # Tasks #
+    # TaskManager #
 
     def start_task(
         self,

@@ -22,8 +22,8 @@ from sustainml_orchestrator.client.errors import (
     refused,
     unavailable,
 )
+from sustainml_orchestrator.contract import domain, names
 from sustainml_orchestrator.core.ids import ErrorCode
-from sustainml_orchestrator.ros import domain, names
 
 DEFAULT_TIMEOUT = 5.0
 #: How long we look for an orchestrator when it is not among those who are there, in s; one that is
@@ -130,7 +130,7 @@ class Connection:
             raise result
         return result
 
-    # Calls #
+    # PendingCalls #
 
     def call(self, service: str, wait: float | None = None, /, **fields: Any) -> Any:
         """Call any service of the orchestrator by its short name; returns the response.

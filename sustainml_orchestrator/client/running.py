@@ -17,8 +17,8 @@ from sustainml_msgs.msg import Task, TaskSummary
 
 from sustainml_orchestrator.client.connection import Connection
 from sustainml_orchestrator.client.errors import RequestRefused, refused
+from sustainml_orchestrator.contract import names
 from sustainml_orchestrator.core.ids import ErrorCode
-from sustainml_orchestrator.ros import names
 
 _CANCEL_WAIT = 1.0  # s
 

@@ -63,7 +63,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class SaveIteration:
+class SaveTask:
     """Keep what the database says of an iteration, its payloads aside."""
 
     task_id: TaskId
@@ -93,7 +93,7 @@ class ForgetProblem:
 
 
 @dataclass(frozen=True, slots=True)
-class Tell:
+class Log:
     """Write a line in the log: "info" state changes, "warning" recovered, "error" needs a human."""
 
     severity: str
@@ -107,9 +107,9 @@ Command = (
     | AnnounceTask
     | AnnounceSystem
     | Reply
-    | SaveIteration
+    | SaveTask
     | SaveOutput
     | SaveNode
     | ForgetProblem
-    | Tell
+    | Log
 )

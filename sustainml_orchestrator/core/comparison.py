@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from sustainml_orchestrator.core.database import Database
 from sustainml_orchestrator.core.errors import OrchestratorError
 from sustainml_orchestrator.core.ids import ErrorCode, TaskId
-from sustainml_orchestrator.core.iteration import Iteration
+from sustainml_orchestrator.core.task import Task
+from sustainml_orchestrator.core.task_store import TaskStore
 
 
 class Comparison(NamedTuple):
@@ -20,12 +20,12 @@ class Comparison(NamedTuple):
         best: the one with the least carbon footprint; of equals, the better quality.
     """
 
-    iteration: Iteration
+    iteration: Task
     pareto_optimal: bool
     best: bool
 
 
-def compare(database: Database, problem_id: int, iteration_ids: list[int]) -> list[Comparison]:
+def compare(store: TaskStore, problem_id: int, iteration_ids: list[int]) -> list[Comparison]:
     """Compare iterations of a problem.
 
     Args:
@@ -36,27 +36,27 @@ def compare(database: Database, problem_id: int, iteration_ids: list[int]) -> li
     """
     if not problem_id:
         raise OrchestratorError(ErrorCode.INVALID_REQUEST, "problem_id is 0; name a problem")
-    problem = database.problem(problem_id)
+    problem = store.problem(problem_id)
     if 0 in iteration_ids:
         raise OrchestratorError(
             ErrorCode.INVALID_REQUEST, f"iteration_ids holds 0; use 1 to {len(problem)}"
         )
     wanted = dict.fromkeys(iteration_ids)
-    rows = [database.get(TaskId(problem_id, i)) for i in wanted] if wanted else problem
+    rows = [store.get(TaskId(problem_id, i)) for i in wanted] if wanted else problem
     known = [row for row in rows if not any(map(math.isnan, _costs(row)))]
     front = _front(known)
     best = min(known, key=lambda row: (row.carbon, -row.quality), default=None)
     return [Comparison(row, row in front, row is best) for row in rows]
 
 
-def _costs(row: Iteration) -> tuple[float, float, float]:
+def _costs(row: Task) -> tuple[float, float, float]:
     """All three to be made small."""
     return (row.carbon, row.latency, -row.quality)
 
 
-def _front(rows: list[Iteration]) -> set[Iteration]:
+def _front(rows: list[Task]) -> set[Task]:
     """The rows that no other one dominates. Sorted by carbon, only earlier ones can dominate."""
-    front: list[Iteration] = []
+    front: list[Task] = []
     for row in sorted(rows, key=_costs):
         costs = _costs(row)
         if not any(

@@ -49,7 +49,7 @@ class OutputReceived:
     """A module delivered. The payload is opaque; the skin has checked that it can be read.
 
     Attributes:
-        facts: what summaries show of it, by attribute of `Iteration` (model, latency …).
+        facts: what summaries show of it, by attribute of `Task` (model, latency …).
     """
 
     module: int

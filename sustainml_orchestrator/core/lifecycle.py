@@ -11,7 +11,8 @@ import math
 from enum import Enum
 from typing import NamedTuple
 
-from sustainml_orchestrator.core.commands import AnnounceSystem, SendControl, Tell
+from sustainml_orchestrator.core.commands import AnnounceSystem, Log, SendControl
+from sustainml_orchestrator.core.context import Context
 from sustainml_orchestrator.core.events import StatusReceived
 from sustainml_orchestrator.core.ids import (
     ErrorCode,
@@ -20,11 +21,10 @@ from sustainml_orchestrator.core.ids import (
     TaskCommand,
     TaskId,
 )
-from sustainml_orchestrator.core.node import Instance, Node, Order, PendingCommand
+from sustainml_orchestrator.core.node import AbandonCommand, Instance, Node, PendingCommand
 from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.states import ACTIVE_NODES, NODE_GOALS
-from sustainml_orchestrator.core.turn import Turn
 
 #: Word of a process that another took the place of is ignored for so long, in s: it is more
 #: likely late than true.
@@ -56,11 +56,11 @@ _NOTHING: tuple[Change, ...] = ()
 class Lifecycle:
     """All nodes of the pipeline."""
 
-    def __init__(self, pipeline: Pipeline, settings: Settings, turn: Turn) -> None:
+    def __init__(self, pipeline: Pipeline, settings: Settings, context: Context) -> None:
         self._settings = settings
-        self._turn = turn
+        self._context = context
         self._sources = pipeline.sources
-        self.nodes = [Node(spec, settings.autostart, turn.now) for spec in pipeline.modules]
+        self.nodes = [Node(spec, settings.autostart, context.now) for spec in pipeline.modules]
         self.by_name = {node.name: node for node in self.nodes}
         self._last_command_id = 0
         self._changes: list[Change] = []
@@ -81,7 +81,7 @@ class Lifecycle:
         """Why the system is not ready; empty when it is."""
         unseen = [node.name for node in self.nodes if node.speaker is None]
         texts = [
-            node.describe(self._turn.now)
+            node.describe(self._context.now)
             for node in self.nodes
             if not node.active and node.speaker is not None
         ]
@@ -97,11 +97,11 @@ class Lifecycle:
         instance = node.instances.get(event.process)
         self._changes = []
         if instance is None:
-            if self._turn.now - node.retired.get(event.process, -math.inf) < _LATE:
+            if self._context.now - node.retired.get(event.process, -math.inf) < _LATE:
                 return _NOTHING
             instance = self._appear(node, event)
-        instance.last_seen = self._turn.now
-        instance.last_seen_stamp = self._turn.stamp
+        instance.last_seen = self._context.now
+        instance.last_seen_stamp = self._context.stamp
         if instance.abandoned:
             instance.hear(event)
         if event.last_command != instance.last_command:
@@ -114,7 +114,7 @@ class Lifecycle:
 
     def _appear(self, node: Node, event: StatusReceived) -> Instance:
         """A process not known so far."""
-        instance = Instance(event.instance, event.incarnation, self._turn.now)
+        instance = Instance(event.instance, event.incarnation, self._context.now)
         new = node.speaker is None and event.node_status not in ACTIVE_NODES
         if node.retired.pop(event.process, None) is None:  # else both live, with one name
             for other in node.instances.values():
@@ -123,19 +123,19 @@ class Lifecycle:
         replaced = bool(node.instances) and not any(
             other.responsive for other in node.instances.values()
         )
-        node.retire(self._turn.now)
+        node.retire(self._context.now)
         node.instances[event.process] = instance
         node.choose_speaker()
-        self._turn.do(Tell("info", f"{instance.name} appeared as {node.name}"))
-        self._turn.do(AnnounceSystem())
+        self._context.do(Log("info", f"{instance.name} appeared as {node.name}"))
+        self._context.do(AnnounceSystem())
         if replaced:
-            node.settle_by_death(self._turn.now)
+            node.settle_by_death(self._context.now)
         if replaced or new:
             self._changes.append(Change(node, NodeChange.RESPAWNED))
         others = [i.name for i in node.instances.values() if i.responsive and i is not instance]
         if others:
             text = f"{node.name} has several instances: {', '.join([*others, instance.name])}"
-            self._turn.do(Tell("warning", f"{text}; the first output of a step wins"))
+            self._context.do(Log("warning", f"{text}; the first output of a step wins"))
         return instance
 
     def _confirm(self, node: Node, instance: Instance, last_command: int) -> None:
@@ -152,15 +152,15 @@ class Lifecycle:
             self._last_command_id = last_command
 
     def _change_status(self, node: Node, instance: Instance, event: StatusReceived) -> None:
-        now, was_active = self._turn.now, node.active
+        now, was_active = self._context.now, node.active
         lost = not instance.responsive
         before = instance.status
         instance.become(event, now)
         node.choose_speaker()
         if before in ACTIVE_NODES and event.node_status in ACTIVE_NODES and not lost:
             return  # IDLE ↔ RUNNING: everyday life, told with the next periodic state
-        self._turn.tell(node.name, f"{before.name} → {instance.status.name} ({instance.name})")
-        self._turn.do(AnnounceSystem())
+        self._context.tell(node.name, f"{before.name} → {instance.status.name} ({instance.name})")
+        self._context.do(AnnounceSystem())
         if node.active and not was_active and not (lost and before in ACTIVE_NODES):
             node.active_since = now
             node.given_up = False
@@ -172,9 +172,9 @@ class Lifecycle:
     def _tell_status(self, node: Node, instance: Instance, lost: bool) -> None:
         text = f"{instance.name} is {'back, ' if lost else ''}{instance.status.name}"
         if instance.status is NodeStatus.ERROR:
-            self._turn.do(Tell("warning", f"{text}: {instance.error_description}"))
+            self._context.do(Log("warning", f"{text}: {instance.error_description}"))
         else:
-            self._turn.do(Tell("info", text))
+            self._context.do(Log("info", text))
 
     # Commanding #
 
@@ -190,8 +190,8 @@ class Lifecycle:
         node.take_back(task_id)  # this is what it is told now
         command_id = self.next_command_id()
         if node.responsive:
-            node.unconfirmed.append((command_id, self._turn.now))
-        self._turn.do(
+            node.unconfirmed.append((command_id, self._context.now))
+        self._context.do(
             SendControl(
                 node.name,
                 command_id,
@@ -203,7 +203,7 @@ class Lifecycle:
         )
         return command_id
 
-    def abandon(self, node: Node, task_id: TaskId, order: Order) -> None:
+    def abandon(self, node: Node, task_id: TaskId, order: AbandonCommand) -> None:
         """Command a module to let go of a task; repeated until it confirms this very command."""
         command, attempt, try_number, *_ = order
         if node.responsive:
@@ -224,22 +224,22 @@ class Lifecycle:
                 ErrorCode.REJECTED, f"{command.name}_NODE to {node.name} took its place"
             )
         patience = self._settings.command_timeout
-        node.pending = PendingCommand(command, self._turn.now + patience)
+        node.pending = PendingCommand(command, self._context.now + patience)
         self._send_pending(node, node.pending)
         return node.pending
 
     def _send_pending(self, node: Node, pending: PendingCommand) -> None:
         command_id = self.next_command_id()
         if not pending.ids:
-            pending.began = self._turn.now
+            pending.began = self._context.now
         pending.ids.append(command_id)
-        pending.sent_at = self._turn.now
-        self._turn.tell(node.name, f"told {pending.command.name}")
-        self._turn.do(SendControl(node.name, command_id, cmd_node=pending.command))
+        pending.sent_at = self._context.now
+        self._context.tell(node.name, f"told {pending.command.name}")
+        self._context.do(SendControl(node.name, command_id, cmd_node=pending.command))
 
     def _check_pending(self, node: Node, instance: Instance) -> None:
         pending = node.pending
-        if pending is None or self._turn.now <= pending.sent_at:
+        if pending is None or self._context.now <= pending.sent_at:
             return  # said before it could have heard of the command
         heard = node.echoes and _reached(instance.last_command, pending.ids[0])
         starts = pending.command in (NodeCommand.START, NodeCommand.RESET)
@@ -250,7 +250,7 @@ class Lifecycle:
         anew = status is NodeStatus.INITIALIZING or pending.acknowledged
         if pending.command is NodeCommand.RESET:
             heard = heard and (anew or instance.last_command in pending.ids)
-        late = self._turn.now - pending.began >= self._settings.resend_period
+        late = self._context.now - pending.began >= self._settings.resend_period
         obeyed = heard or pending.command is not NodeCommand.RESET
         obeyed = obeyed or (not node.echoes and (anew or late))
         if obeyed and status in NODE_GOALS[pending.command]:
@@ -260,9 +260,9 @@ class Lifecycle:
             return
         elif status is NodeStatus.INITIALIZING and not pending.acknowledged:
             pending.acknowledged = True
-            pending.deadline = self._turn.now + self._settings.start_timeout
+            pending.deadline = self._context.now + self._settings.start_timeout
         elif status is NodeStatus.ERROR and (heard or pending.acknowledged):
-            pending.settle(ErrorCode.NODE_UNAVAILABLE, node.describe(self._turn.now))
+            pending.settle(ErrorCode.NODE_UNAVAILABLE, node.describe(self._context.now))
             node.pending = None
 
     def climb(self, node: Node, why: str) -> None:
@@ -274,7 +274,7 @@ class Lifecycle:
         node.rung = min(node.rung + 1, 2)
         node.unconfirmed.clear()
         command = NodeCommand.RESET if node.rung == 1 else NodeCommand.TERMINATE
-        self._turn.do(Tell("warning", f"{node.name}: {why}; sending {command.name}_NODE"))
+        self._context.do(Log("warning", f"{node.name}: {why}; sending {command.name}_NODE"))
         self.command(node, command)
 
     def did_well(self, node: Node) -> None:
@@ -295,7 +295,7 @@ class Lifecycle:
                 self._work_off(node)
             if node.unconfirmed and node.echoes and not node.pending:
                 command_id, sent_at = node.unconfirmed[0]
-                if self._turn.now - sent_at > self._settings.command_timeout:
+                if self._context.now - sent_at > self._settings.command_timeout:
                     self.climb(node, f"command {command_id} is not confirmed")
             if not node.pending:
                 self._remind(node)
@@ -311,30 +311,30 @@ class Lifecycle:
                     break
                 task_id, order = overdue
                 if order.reminders * settings.resend_period < settings.command_timeout:
-                    again = order._replace(sent_at=self._turn.now, reminders=order.reminders + 1)
+                    again = order._replace(sent_at=self._context.now, reminders=order.reminders + 1)
                     self.abandon(node, task_id, again)
                 elif node.echoes:
                     self.climb(node, f"does not let go of task {task_id}")
 
     def _notice_loss(self, node: Node) -> None:
-        now, lost = self._turn.now, False
+        now, lost = self._context.now, False
         for instance in node.instances.values():
             silence = now - instance.last_seen
             if instance.responsive and silence > self._settings.heartbeat_timeout:
                 instance.responsive = False
                 lost = True
                 text = f"lost {instance.name}: no heartbeat for {silence:.1f} s"
-                self._turn.do(Tell("warning", text))
-                self._turn.tell(node.name, text)
+                self._context.do(Log("warning", text))
+                self._context.tell(node.name, text)
         if lost:
             node.choose_speaker()
             if not node.responsive:
                 node.settle_by_death(now)
-            self._turn.do(AnnounceSystem())
+            self._context.do(AnnounceSystem())
 
     def _chase(self, node: Node, pending: PendingCommand) -> None:
         """Repeat a command, or find that it failed."""
-        now, settings = self._turn.now, self._settings
+        now, settings = self._context.now, self._settings
         if now >= pending.deadline:
             self._fail_pending(node, pending)
         elif (
@@ -346,7 +346,7 @@ class Lifecycle:
 
     def _fail_pending(self, node: Node, pending: PendingCommand) -> None:
         node.pending = None
-        text = f"{pending.command.name}_NODE was not confirmed: {node.describe(self._turn.now)}"
+        text = f"{pending.command.name}_NODE was not confirmed: {node.describe(self._context.now)}"
         pending.settle(ErrorCode.TIMEOUT, text)
         if pending.command is NodeCommand.START and not pending.acknowledged:
             self._start_in_vain(node, text)
@@ -357,7 +357,7 @@ class Lifecycle:
         """Sent anew as long as the node is wanted; but one that lives and never obeys is ended."""
         node.vain_starts += 1
         if node.vain_starts % _MAX_VAIN_STARTS == 0 and node.responsive:
-            self._turn.do(Tell("warning", f"{node.name}: {text}; sending TERMINATE_NODE"))
+            self._context.do(Log("warning", f"{node.name}: {text}; sending TERMINATE_NODE"))
             self.command(node, NodeCommand.TERMINATE)
 
     def _work_off(self, node: Node) -> None:
@@ -375,7 +375,7 @@ class Lifecycle:
     def _may_start(self, node: Node) -> bool:
         """In pipeline order where the others come up, without them after `bring_up_wait`."""
         assert node.speaker is not None
-        if self._turn.now - node.speaker.since >= self._settings.bring_up_wait:
+        if self._context.now - node.speaker.since >= self._settings.bring_up_wait:
             return True
         return all(self.nodes[i].active for i in self._sources[node.spec.index])
 
@@ -384,10 +384,10 @@ class Lifecycle:
         if node.resets >= self._settings.max_resets:
             node.given_up = True
             self._changes.append(Change(node, NodeChange.GIVEN_UP))
-            self._turn.do(Tell("error", f"{node.describe(self._turn.now)}; no reset helped"))
+            self._context.do(Log("error", f"{node.describe(self._context.now)}; no reset helped"))
         elif node.next_reset is None:
-            node.next_reset = self._turn.now + 2.0**node.resets
-        elif self._turn.now >= node.next_reset:
+            node.next_reset = self._context.now + 2.0**node.resets
+        elif self._context.now >= node.next_reset:
             node.resets += 1
             node.next_reset = None
             self.command(node, NodeCommand.RESET)

@@ -34,7 +34,7 @@ _MAX_INSTANCES = 16
 MAX_ABANDONED = 1000
 
 
-class Order(NamedTuple):
+class AbandonCommand(NamedTuple):
     """To abandon a task: sent last at `sent_at` (s, steady), for the `reminders` + first time.
 
     `command_id` is that of the last sending; 0 = not sent, as the module was lost.
@@ -75,7 +75,7 @@ class Instance:
         self.since = now
         self.error_code: int = ErrorCode.NO_ERROR
         self.error_description = ""
-        self.abandoned: dict[TaskId, Order] = {}
+        self.abandoned: dict[TaskId, AbandonCommand] = {}
 
     def become(self, event: StatusReceived, now: float) -> None:
         """Take the status that it reports, and why it is in error."""
@@ -90,7 +90,7 @@ class Instance:
             self.error_code = ErrorCode.INTERNAL_ERROR
             self.error_description = event.error_description or "no reason given"
 
-    def abandon(self, task_id: TaskId, order: Order) -> None:
+    def abandon(self, task_id: TaskId, order: AbandonCommand) -> None:
         """Remember that it was told to abandon a task."""
         self.abandoned.pop(task_id, None)
         self.abandoned[task_id] = order
@@ -114,7 +114,7 @@ class Instance:
         if done or event.attempt > order.attempt:
             del self.abandoned[event.task_id]
 
-    def overdue(self, period: float) -> tuple[TaskId, Order] | None:
+    def overdue(self, period: float) -> tuple[TaskId, AbandonCommand] | None:
         """Take out the oldest order that it spoke for so many s after without a word about it.
 
         Those before it that it must have obeyed, since it holds no task at all, are forgotten.

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 
 from sustainml_orchestrator.core.commands import Reply, SaveNode
+from sustainml_orchestrator.core.context import Context
 from sustainml_orchestrator.core.errors import OrchestratorError
 from sustainml_orchestrator.core.events import NodeCommanded
 from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand
 from sustainml_orchestrator.core.lifecycle import Lifecycle
 from sustainml_orchestrator.core.node import Node, PendingCommand
 from sustainml_orchestrator.core.states import NODE_COMMANDS, Effect
-from sustainml_orchestrator.core.turn import Turn
 
 _DESIRED = {NodeCommand.START: True, NodeCommand.STOP: False, NodeCommand.TERMINATE: False}
 #: Taken down in reverse, so that nothing is sent to a node that is going.
@@ -33,9 +33,9 @@ class _Operation:
 class Operations:
     """The node commands of front-ends that are not yet answered."""
 
-    def __init__(self, lifecycle: Lifecycle, turn: Turn) -> None:
+    def __init__(self, lifecycle: Lifecycle, context: Context) -> None:
         self._lifecycle = lifecycle
-        self._turn = turn
+        self._context = context
         self._operations: list[_Operation] = []
 
     @property
@@ -52,7 +52,7 @@ class Operations:
         nodes = self.targets(event.node_name)
         if event.command in _REVERSED:
             nodes.reverse()
-        operation = _Operation(event, nodes, self._turn.now + event.timeout)
+        operation = _Operation(event, nodes, self._context.now + event.timeout)
         self._operations.append(operation)
         self._advance(operation)
 
@@ -85,7 +85,7 @@ class Operations:
             finished, error = True, refusal
         if finished:
             self._operations.remove(operation)
-            self._turn.do(Reply(operation.call, operation.names, error))
+            self._context.do(Reply(operation.call, operation.names, error))
 
     def _step(self, operation: _Operation) -> bool:
         """Go as far as it goes; True when all nodes are done."""
@@ -98,11 +98,11 @@ class Operations:
             elif current.outcome is ErrorCode.NO_ERROR:
                 operation.current = None
                 operation.rest.popleft()
-            elif self._turn.now >= operation.deadline:
+            elif self._context.now >= operation.deadline:
                 raise OrchestratorError(
                     ErrorCode.TIMEOUT,
                     f"{operation.command.name}_NODE is not confirmed yet: "
-                    f"{node.describe(self._turn.now)}",
+                    f"{node.describe(self._context.now)}",
                 )
             elif current.outcome is None:
                 return False
@@ -118,7 +118,7 @@ class Operations:
         desired = _DESIRED.get(command, node.desired_active)
         if desired is not node.desired_active:
             node.desired_active = desired
-            self._turn.do(SaveNode(node.name, desired))
+            self._context.do(SaveNode(node.name, desired))
         if command is NodeCommand.RESET:
             node.resets, node.next_reset, node.given_up, node.rung = 0, None, False, 0
         if effect is Effect.NOTHING:
@@ -130,10 +130,10 @@ class Operations:
     def _judge(self, node: Node, command: NodeCommand) -> Effect:
         effect = NODE_COMMANDS[node.status, command]
         if node.speaker is None or (not node.responsive and command is not NodeCommand.STOP):
-            raise OrchestratorError(ErrorCode.NODE_UNAVAILABLE, node.describe(self._turn.now))
+            raise OrchestratorError(ErrorCode.NODE_UNAVAILABLE, node.describe(self._context.now))
         if effect is Effect.REJECT:
             raise OrchestratorError(
                 ErrorCode.REJECTED,
-                f"{command.name}_NODE is not permitted: {node.describe(self._turn.now)}",
+                f"{command.name}_NODE is not permitted: {node.describe(self._context.now)}",
             )
         return effect

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from sustainml_orchestrator.core.database import Database
 from sustainml_orchestrator.core.events import OptimisationGoal, TaskSubmitted
 from sustainml_orchestrator.core.ids import TaskId, TaskStatus
-from sustainml_orchestrator.core.iteration import Iteration
 from sustainml_orchestrator.core.settings import Settings
+from sustainml_orchestrator.core.task import Task
+from sustainml_orchestrator.core.task_store import TaskStore
 
 #: Iterations in a row that bring nothing before the search ends.
 _PATIENCE = 2
@@ -30,14 +30,14 @@ class Optimiser:
     """Decides whether another iteration follows, from which base, without which models."""
 
     def __init__(
-        self, settings: Settings, database: Database, derive: Derive, exhausted: Exhausted
+        self, settings: Settings, store: TaskStore, derive: Derive, exhausted: Exhausted
     ) -> None:
         self._settings = settings
-        self._database = database
+        self._store = store
         self._derive = derive
         self._exhausted = exhausted
 
-    def succeeded(self, task: Iteration) -> TaskSubmitted | None:
+    def succeeded(self, task: Task) -> TaskSubmitted | None:
         """The submission that follows a success, or None; the reason is noted in the task."""
         goal = task.goal
         if not isinstance(goal, OptimisationGoal):
@@ -54,7 +54,7 @@ class Optimiser:
             return None
         return self._next(task, best, goal, goal.num_outputs)
 
-    def _alternative(self, task: Iteration, goal: OptimisationGoal) -> TaskSubmitted | None:
+    def _alternative(self, task: Task, goal: OptimisationGoal) -> TaskSubmitted | None:
         if self._exhausted(task.outputs):
             missing = f"the {goal.num_outputs - 1} more proposals asked for"
             task.outcome_reason += f"; no further model can be proposed for {missing}"
@@ -62,27 +62,25 @@ class Optimiser:
         task.outcome_reason += f"; {goal.num_outputs - 1} more proposals follow"
         return self._next(task, task, goal, goal.num_outputs - 1)
 
-    def ended(self, task: Iteration) -> None:
+    def ended(self, task: Task) -> None:
         """An iteration that fails or is stopped ends the search; the best one so far stands."""
         best = self.best(task)
         if best is not task:
             task.outcome_reason += f"; the best so far is {_told(best)}"
 
-    def best(self, task: Iteration) -> Iteration:
+    def best(self, task: Task) -> Task:
         """The iteration with the least carbon of the chain that `task` belongs to."""
         finished = [i for i in self._chain(task) if i.status is TaskStatus.SUCCEEDED]
         return min(finished, key=_carbon, default=task)
 
-    def _chain(self, task: Iteration) -> list[Iteration]:
+    def _chain(self, task: Task) -> list[Task]:
         """The iterations that led to this one by themselves, oldest first."""
         chain = [task]
-        while (earlier := self._database.previous(chain[-1])) is not None:
+        while (earlier := self._store.previous(chain[-1])) is not None:
             chain.append(earlier)
         return chain[::-1]
 
-    def _reason_to_stop(
-        self, chain: list[Iteration], best: Iteration, goal: OptimisationGoal
-    ) -> str:
+    def _reason_to_stop(self, chain: list[Task], best: Task, goal: OptimisationGoal) -> str:
         if math.isnan(best.carbon):
             return "optimisation ended: no carbon footprint was reported"
         target, limit = goal.desired_carbon_footprint, self._settings.max_auto_iterations
@@ -104,14 +102,14 @@ class Optimiser:
                 return f"{_PATIENCE} iterations in a row brought nothing: {result}"
         return ""
 
-    def _started_since(self, chain: list[Iteration]) -> Iteration | None:
+    def _started_since(self, chain: list[Task]) -> Task | None:
         """The iteration by which someone took over while the last one of a chain was under way."""
-        newest = self._database.problem(chain[-1].task_id.problem_id)[-1]
+        newest = self._store.problem(chain[-1].task_id.problem_id)[-1]
         first = self._chain(newest)[0]
         return first if first.serial > chain[-1].serial else None
 
     def _next(
-        self, task: Iteration, base: Iteration, goal: OptimisationGoal, proposals: int
+        self, task: Task, base: Task, goal: OptimisationGoal, proposals: int
     ) -> TaskSubmitted:
         # A goal carries the models of all iterations that led to it.
         restrains = tuple(dict.fromkeys(m for m in (*goal.model_restrains, task.model) if m))
@@ -126,9 +124,9 @@ class Optimiser:
         )
 
 
-def _carbon(iteration: Iteration) -> float:
+def _carbon(iteration: Task) -> float:
     return math.inf if math.isnan(iteration.carbon) else iteration.carbon
 
 
-def _told(iteration: Iteration) -> str:
+def _told(iteration: Task) -> str:
     return f"{iteration.task_id} with {iteration.carbon:.3g} kgCO2e"

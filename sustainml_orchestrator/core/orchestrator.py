@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sustainml_orchestrator.core.commands import AnnounceSystem, Command, ForgetProblem, Reply
-from sustainml_orchestrator.core.database import Database
+from sustainml_orchestrator.core.context import Context, Instant
 from sustainml_orchestrator.core.errors import OrchestratorError
 from sustainml_orchestrator.core.events import (
     ConsumersMatched,
@@ -24,20 +24,20 @@ from sustainml_orchestrator.core.events import (
     UnreadableOutputReceived,
 )
 from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskId, TaskStatus
-from sustainml_orchestrator.core.iteration import Iteration, Step
 from sustainml_orchestrator.core.lifecycle import Lifecycle
 from sustainml_orchestrator.core.operations import Operations
 from sustainml_orchestrator.core.optimiser import Derive, Exhausted, Optimiser
 from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.states import OPEN_STEPS
-from sustainml_orchestrator.core.tasks import Tasks
-from sustainml_orchestrator.core.turn import Instant, Turn
+from sustainml_orchestrator.core.task import Step, Task
+from sustainml_orchestrator.core.task_manager import TaskManager
+from sustainml_orchestrator.core.task_store import TaskStore
 from sustainml_orchestrator.core.validation import validate
 
 
 class Orchestrator:
-    """Joins the three responsibilities: nodes, tasks, database.
+    """Joins the three responsibilities: nodes, tasks, store.
 
     Args:
         pipeline: the modules.
@@ -59,14 +59,14 @@ class Orchestrator:
         self.pipeline = pipeline
         self.settings = settings
         self.session = session
-        self.turn = Turn()
-        self.database = Database(len(pipeline))
-        self.lifecycle = Lifecycle(pipeline, settings, self.turn)
-        self.optimiser = Optimiser(settings, self.database, derive, exhausted)
-        self.tasks = Tasks(
-            pipeline, settings, self.turn, self.lifecycle, self.database, self.optimiser, session
+        self.context = Context()
+        self.store = TaskStore(len(pipeline))
+        self.lifecycle = Lifecycle(pipeline, settings, self.context)
+        self.optimiser = Optimiser(settings, self.store, derive, exhausted)
+        self.tasks = TaskManager(
+            pipeline, settings, self.context, self.lifecycle, self.store, self.optimiser, session
         )
-        self.operations = Operations(self.lifecycle, self.turn)
+        self.operations = Operations(self.lifecycle, self.context)
         self._handlers: dict[type, Callable[..., None]] = {
             TimePassed: self._on_time,
             StatusReceived: self._on_status,
@@ -88,16 +88,16 @@ class Orchestrator:
         Raises:
             IllegalTransition: a bug; the text tells the story.
         """
-        turn = self.turn
-        turn.begin(now)
+        context = self.context
+        context.begin(now)
         try:
             self._handlers[type(event)](event)
         except OrchestratorError as refusal:
-            turn.commands = [Reply(event.call, error=refusal)]  # type: ignore[union-attr]
-            return turn.commands
+            context.commands = [Reply(event.call, error=refusal)]  # type: ignore[union-attr]
+            return context.commands
         self.tasks.admit()
         self.tasks.retention.enforce()
-        return turn.commands
+        return context.commands
 
     def _on_time(self, event: TimePassed) -> None:
         for change in self.lifecycle.tick():
@@ -124,17 +124,17 @@ class Orchestrator:
         self.tasks.matched = event.count
 
     def _on_deletion(self, event: DeletionRequested) -> None:
-        for iteration in self.database.problem(event.problem_id):
+        for iteration in self.store.problem(event.problem_id):
             if iteration.open:
                 raise OrchestratorError(
                     ErrorCode.REJECTED,
                     f"task {iteration.task_id} is {iteration.status.name}; "
                     "stop or terminate it, then delete the problem",
                 )
-        deleted = self.database.delete(event.problem_id)
-        self.turn.do(ForgetProblem(event.problem_id))
-        self.turn.do(AnnounceSystem())
-        self.turn.do(Reply(event.call, deleted))
+        deleted = self.store.delete(event.problem_id)
+        self.context.do(ForgetProblem(event.problem_id))
+        self.context.do(AnnounceSystem())
+        self.context.do(Reply(event.call, deleted))
 
     def validate(self) -> None:
         """Check every invariant of the state; slow, for tests.
@@ -148,7 +148,7 @@ class Orchestrator:
 
     def inputs_owed(
         self, task_id: TaskId, attempt: int, session: int, node_name: str
-    ) -> tuple[Iteration, Step]:
+    ) -> tuple[Task, Step]:
         """The task and step that a module may fetch its inputs for.
 
         Raises:
@@ -160,7 +160,7 @@ class Orchestrator:
             raise OrchestratorError(
                 ErrorCode.NOT_FOUND, f"no module '{node_name[:80]}'; use one of: {known}"
             )
-        task = self.database.find(task_id)
+        task = self.store.find(task_id)
         if task is None:
             raise OrchestratorError(ErrorCode.NOT_FOUND, f"no task {TaskId(*task_id)}; drop it")
         if session != self.session or attempt != task.attempt:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from itertools import islice
 
 from sustainml_orchestrator.core.commands import AnnounceSystem, ForgetProblem
-from sustainml_orchestrator.core.database import Database
+from sustainml_orchestrator.core.context import Context
 from sustainml_orchestrator.core.settings import Settings
-from sustainml_orchestrator.core.turn import Turn
+from sustainml_orchestrator.core.task_store import TaskStore
 
 #: Problems looked up at a time: usually one has to go, but there may be a million.
 _BATCH = 100
@@ -20,10 +20,10 @@ class Retention:
     A problem that grew or ended in the present turn stays, so that its end can be announced.
     """
 
-    def __init__(self, settings: Settings, database: Database, turn: Turn) -> None:
+    def __init__(self, settings: Settings, store: TaskStore, context: Context) -> None:
         self._settings = settings
-        self._database = database
-        self._turn = turn
+        self._store = store
+        self._context = context
         self._fresh: set[int] = set()
 
     def note(self, problem_id: int) -> None:
@@ -40,22 +40,22 @@ class Retention:
             return
         while oldest := list(islice(self._finished(fresh), _BATCH)):
             for problem_id in oldest:
-                self._database.delete(problem_id)
-                self._turn.tell(str(problem_id), "forgotten, to make room")
-                self._turn.do(ForgetProblem(problem_id))
-                self._turn.do(AnnounceSystem())
+                self._store.delete(problem_id)
+                self._context.tell(str(problem_id), "forgotten, to make room")
+                self._context.do(ForgetProblem(problem_id))
+                self._context.do(AnnounceSystem())
                 if not self._exceeded():
                     return
 
     def _finished(self, fresh: set[int]) -> Iterator[int]:
         """Problems of which nothing is open, the oldest first."""
-        for problem_id, problem in self._database.problems.items():
+        for problem_id, problem in self._store.problems.items():
             if problem_id not in fresh and not any(item.open for item in problem):
                 yield problem_id
 
     def _exceeded(self) -> bool:
-        settings, database = self._settings, self._database
+        settings, store = self._settings, self._store
         return (
-            0 < settings.max_problems < len(database.problems)
-            or 0 < settings.max_payload_bytes < database.payload_bytes
+            0 < settings.max_problems < len(store.problems)
+            or 0 < settings.max_payload_bytes < store.payload_bytes
         )

@@ -11,18 +11,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from sustainml_orchestrator.core import clocks
-from sustainml_orchestrator.core.commands import AnnounceTask, SaveIteration, Tell
-from sustainml_orchestrator.core.database import Database
+from sustainml_orchestrator.core import step_clocks
+from sustainml_orchestrator.core.commands import AnnounceTask, Log, SaveTask
+from sustainml_orchestrator.core.context import Context
 from sustainml_orchestrator.core.events import StatusReceived
 from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus, TaskCommand, TaskStatus
-from sustainml_orchestrator.core.iteration import Iteration, Step
 from sustainml_orchestrator.core.lifecycle import Lifecycle
 from sustainml_orchestrator.core.node import Node
 from sustainml_orchestrator.core.pipeline import USER_INPUT, Pipeline
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.states import OPEN_STEPS, STEP_MOVES, StepMove, StepState, move
-from sustainml_orchestrator.core.turn import Turn
+from sustainml_orchestrator.core.task import Step, Task
+from sustainml_orchestrator.core.task_store import TaskStore
 
 #: Redeliveries without word before the module's node climbs the recovery ladder.
 _MAX_DELIVERIES = 3
@@ -55,64 +55,64 @@ class Steps:
         self,
         pipeline: Pipeline,
         settings: Settings,
-        turn: Turn,
+        context: Context,
         lifecycle: Lifecycle,
-        database: Database,
-        fail_task: Callable[[Iteration, ErrorCode, str], None],
+        store: TaskStore,
+        fail_task: Callable[[Task, ErrorCode, str], None],
     ) -> None:
         self._pipeline = pipeline
         self._settings = settings
-        self._turn = turn
+        self._context = context
         self._lifecycle = lifecycle
-        self._database = database
+        self._store = store
         self._fail_task = fail_task
         self._budget = settings.max_redeliveries_per_tick
         self._begun = self._ticked = math.nan
 
     # Moving #
 
-    def _move(self, task: Iteration, step: Step, how: StepMove) -> None:
+    def _move(self, task: Task, step: Step, how: StepMove) -> None:
         step.state = move(STEP_MOVES, step.state, how)
-        step.since = self._turn.now
+        step.since = self._context.now
         self._changed(task)
 
-    def _changed(self, task: Iteration) -> None:
-        self._database.touch(task)
-        self._turn.do(AnnounceTask(task.task_id))
+    def _changed(self, task: Task) -> None:
+        self._store.touch(task)
+        self._context.do(AnnounceTask(task.task_id))
 
-    def begin(self, task: Iteration, redeliver: bool) -> None:
+    def begin(self, task: Task, redeliver: bool) -> None:
         """Let the steps of a task that was just admitted begin.
 
         Args:
             redeliver: its user input went out before, so modules must be told to fetch it.
         """
         for step in task.steps:
-            clocks.start(step)
+            step_clocks.start(step)
         self.resume(task, redeliver)
 
-    def resume(self, task: Iteration, redeliver: bool = True) -> None:
+    def resume(self, task: Task, redeliver: bool = True) -> None:
         """Let the steps of a task go on; what their modules owe is asked for again."""
         for step in task.steps:
             if step.state is StepState.DONE:
                 continue
             step.deliveries = 0
-            step.fed_at = self._turn.now
+            step.fed_at = self._context.now
             self._rewind(task, step, redeliver)
 
-    def feed_consumers(self, task: Iteration, module: int) -> None:
+    def feed_consumers(self, task: Task, module: int) -> None:
         """A module's output is stored: some that take it may have all their inputs now."""
         for index in self._pipeline.consumers[module]:
             step = task.steps[index]
             if step.state is StepState.PENDING:
                 self._complete_inputs(task, step, redeliver=step.due)
 
-    def _rewind(self, task: Iteration, step: Step, redeliver: bool) -> None:
+    def _rewind(self, task: Task, step: Step, redeliver: bool) -> None:
         """Let a step begin anew: READY if its inputs are here, else PENDING."""
         step.state = move(STEP_MOVES, step.state, StepMove.REWIND)
         step.output_due, step.processes = math.inf, ()
         self._complete_inputs(task, step, redeliver)
 
-    def _complete_inputs(self, task: Iteration, step: Step, redeliver: bool) -> None:
+    def _complete_inputs(self, task: Task, step: Step, redeliver: bool) -> None:
         """Make a step READY once all its inputs are there."""
         step.due = redeliver
         if not self._complete(task, step):
@@ -128,7 +128,7 @@ class Steps:
 
     # Word from modules #
 
-    def hear(self, task: Iteration, step: Step, event: StatusReceived) -> None:
+    def hear(self, task: Task, step: Step, event: StatusReceived) -> None:
         """Take word about a step of a running task."""
         if event.try_number < step.try_number or step.state >= StepState.DONE:
             return
@@ -138,13 +138,13 @@ class Steps:
             self._hear_error(task, step, event)
         elif status is TaskStatus.SUCCEEDED:
             if step.output_due == math.inf:
-                step.output_due = self._turn.now + self._settings.ack_timeout
+                step.output_due = self._context.now + self._settings.ack_timeout
         elif status in _WORDS:
             self._hear_progress(task, step, event)
         elif step.state in OPEN_STEPS:
             self._hear_given_back(task, step, event)
 
-    def _hear_progress(self, task: Iteration, step: Step, event: StatusReceived) -> None:
+    def _hear_progress(self, task: Task, step: Step, event: StatusReceived) -> None:
         word = _WORDS[event.task_status]
         step.deliveries = 0
         step.due = False
@@ -153,12 +153,12 @@ class Steps:
         if (step.state, word) not in STEP_MOVES:
             return  # a repeated word
         if word is StepMove.RUN:
-            step.started = step.started or self._turn.stamp
+            step.started = step.started or self._context.stamp
         else:
-            clocks.begin_anew(step)
+            step_clocks.begin_anew(step)
         self._move(task, step, word)
 
-    def _hear_given_back(self, task: Iteration, step: Step, event: StatusReceived) -> None:
+    def _hear_given_back(self, task: Task, step: Step, event: StatusReceived) -> None:
         """It was returned, or dropped without our wish: the module gets it again by and by.
 
         Not at once, since one that has no room now would only return it again; and not for ever.
@@ -166,7 +166,7 @@ class Steps:
         node = self._lifecycle.nodes[step.index]
         due, limit = step.due, self._settings.queue_timeout
         if node.desired_active and not node.rung:  # else it was told to
-            clocks.begin_anew(step)
+            step_clocks.begin_anew(step)
         step.worked = 0.0
         if node.desired_active and step.waited >= limit:
             why = event.error_description or "no reason given"
@@ -179,7 +179,7 @@ class Steps:
         if event.error_code == ErrorCode.RESOURCE_EXHAUSTED:
             step.deliveries = 0
 
-    def _hear_error(self, task: Iteration, step: Step, event: StatusReceived) -> None:
+    def _hear_error(self, task: Task, step: Step, event: StatusReceived) -> None:
         code = _error_code(event.error_code)
         text = event.error_description or "no reason given"
         if code is ErrorCode.INVALID_REQUEST:
@@ -189,7 +189,7 @@ class Steps:
 
     # Tries #
 
-    def retry(self, task: Iteration, step: Step, code: ErrorCode, text: str) -> None:
+    def retry(self, task: Task, step: Step, code: ErrorCode, text: str) -> None:
         """Another try if one is left, else the task fails."""
         spec = self._pipeline.modules[step.index]
         if step.try_number >= spec.max_tries:
@@ -197,24 +197,24 @@ class Steps:
             return
         step.try_number += 1
         step.deliveries = 0
-        clocks.start(step)
-        self._turn.tell(str(task.task_id), f"{spec.name} try {step.try_number}: {text}")
-        self._turn.do(
-            Tell("warning", f"task {task.task_id}: {spec.name} failed ({text}); trying again")
+        step_clocks.start(step)
+        self._context.tell(str(task.task_id), f"{spec.name} try {step.try_number}: {text}")
+        self._context.do(
+            Log("warning", f"task {task.task_id}: {spec.name} failed ({text}); trying again")
         )
-        self._turn.do(SaveIteration(task.task_id))
+        self._context.do(SaveTask(task.task_id))
         self._redeliver_later(task, step)
 
-    def fail(self, task: Iteration, step: Step, code: ErrorCode, text: str) -> None:
+    def fail(self, task: Task, step: Step, code: ErrorCode, text: str) -> None:
         """This step has failed, and so has its task."""
         name = self._pipeline.modules[step.index].name
         step.error_code, step.error_description = code, text
-        step.finished = self._turn.stamp
+        step.finished = self._context.stamp
         self._move(task, step, StepMove.FAIL)
         tries = f" after {step.try_number} tries" if step.try_number > 1 else ""
         self._fail_task(task, code, f"{name}{tries}: {text}")
 
-    def _redeliver_later(self, task: Iteration, step: Step) -> None:
+    def _redeliver_later(self, task: Task, step: Step) -> None:
         """Let the module be told to take a step as soon as it can."""
         if not self._complete(task, step):  # word of it had overtaken its inputs
             self._rewind(task, step, redeliver=True)
@@ -222,15 +222,15 @@ class Steps:
         if step.state is not StepState.READY:
             self._move(task, step, StepMove.REDELIVER)
         step.due = True
-        step.since = self._turn.now
+        step.since = self._context.now
         step.output_due, step.processes = math.inf, ()
 
-    def _complete(self, task: Iteration, step: Step) -> bool:
+    def _complete(self, task: Task, step: Step) -> bool:
         """Whether all inputs of a step are here."""
         sources = self._pipeline.sources[step.index]
         return all(task.steps[i].state is StepState.DONE for i in sources)
 
-    def _deliver(self, task: Iteration, step: Step, node: Node) -> None:
+    def _deliver(self, task: Task, step: Step, node: Node) -> None:
         """Tell a module to take a step, paced and counted."""
         if self._budget <= 0:
             return
@@ -243,14 +243,14 @@ class Steps:
             return
         step.deliveries += 1
         step.due = False
-        step.since = self._turn.now
+        step.since = self._context.now
         self._lifecycle.send_task(
             node, TaskCommand.RESET, task.task_id, task.attempt, step.try_number
         )
 
     # Nodes that come and go #
 
-    def node_activated(self, task: Iteration, step: Step, node: Node) -> None:
+    def node_activated(self, task: Task, step: Step, node: Node) -> None:
         """A node began to take work: what it owes from before must be delivered again."""
         if step.state in OPEN_STEPS and step.fed_at < node.active_since:
             if step.processes and not any(map(node.hosts, step.processes)):
@@ -260,25 +260,25 @@ class Steps:
                 step.worked = 0.0  # it was dropped
             self._redeliver_later(task, step)
 
-    def node_respawned(self, task: Iteration, step: Step, node: Node) -> None:
+    def node_respawned(self, task: Task, step: Step, node: Node) -> None:
         """Another process has taken the place of the one that held the step."""
         if step.state in (StepState.ACCEPTED, StepState.RUNNING):
             self._lose(task, step, node)
         else:
-            clocks.begin_anew(step)  # it may have worked on it for an earlier orchestrator
+            step_clocks.begin_anew(step)  # it may have worked on it for an earlier orchestrator
             step.deliveries = 0  # it was not the step's fault that there was no word
 
-    def node_given_up(self, task: Iteration, step: Step, node: Node) -> None:
+    def node_given_up(self, task: Task, step: Step, node: Node) -> None:
         """No reset brought the node out of its error."""
         if step.state in OPEN_STEPS:
-            text = node.describe(self._turn.now)
+            text = node.describe(self._context.now)
             self.fail(task, step, ErrorCode.NODE_UNAVAILABLE, text)
 
     # Time #
 
-    def tick(self, tasks: list[Iteration]) -> None:
+    def tick(self, tasks: list[Task]) -> None:
         """Look at every open step of these running tasks."""
-        now = self._turn.now
+        now = self._context.now
         if math.isnan(self._ticked):
             self._begun = self._ticked = now
         elapsed = now - self._ticked
@@ -291,25 +291,25 @@ class Steps:
                     if task.status is not TaskStatus.RUNNING:
                         break  # the step failed, and so did its task
 
-    def _watch(self, task: Iteration, step: Step, elapsed: float) -> None:
+    def _watch(self, task: Task, step: Step, elapsed: float) -> None:
         """Look at the deadlines of an open step after so many s more."""
         node = self._lifecycle.nodes[step.index]
-        if clocks.count(step, node, elapsed):
-            self._turn.do(SaveIteration(task.task_id))
+        if step_clocks.count(step, node, elapsed):
+            self._context.do(SaveTask(task.task_id))
         if node.desired_active and self._overdue(task, step, node):
             return
         if not node.active:
             self._wait_for(task, step, node)
         elif step.due:
             self._deliver(task, step, node)
-        elif self._turn.now >= step.output_due:
+        elif self._context.now >= step.output_due:
             text = "reported success, but its output did not come; asking for it again"
-            self._turn.do(Tell("warning", f"task {task.task_id}: {node.name} {text}"))
+            self._context.do(Log("warning", f"task {task.task_id}: {node.name} {text}"))
             self._redeliver_later(task, step)
         else:
             self._watch_state(task, step, node)
 
-    def _overdue(self, task: Iteration, step: Step, node: Node) -> bool:
+    def _overdue(self, task: Task, step: Step, node: Node) -> bool:
         """Give a step that waited or was worked on for too long another try, or fail it."""
         timeout, queue_timeout = node.spec.timeout, self._settings.queue_timeout
         # READY in a live node is no place to stay: either it is delivered, or that is in vain.
@@ -325,11 +325,11 @@ class Steps:
         self.retry(task, step, ErrorCode.TIMEOUT, text)
         return True
 
-    def _watch_state(self, task: Iteration, step: Step, node: Node) -> None:
-        age = self._turn.now - step.since
+    def _watch_state(self, task: Task, step: Step, node: Node) -> None:
+        age = self._context.now - step.since
         if step.state is StepState.READY:
             patience = self._settings.ack_timeout
-            if self._turn.now - node.active_since < _FRESH and not step.deliveries:
+            if self._context.now - node.active_since < _FRESH and not step.deliveries:
                 patience = min(patience, _FRESH_PATIENCE)
             if age >= patience:
                 self._deliver(task, step, node)
@@ -337,11 +337,11 @@ class Steps:
         if not any(map(node.hosts, step.processes)):
             self._lose(task, step, node)
         elif node.status is NodeStatus.IDLE:
-            idle = self._turn.now - max(node.idle_since, step.since)
+            idle = self._context.now - max(node.idle_since, step.since)
             if idle >= _IDLE_GRACE + self._settings.resend_period:
                 self._redeliver_later(task, step)  # it may work all the same: its time goes on
 
-    def _lose(self, task: Iteration, step: Step, node: Node) -> None:
+    def _lose(self, task: Task, step: Step, node: Node) -> None:
         """The process that had the step is gone; if it worked on it, that used up a try."""
         if step.state is StepState.RUNNING:
             text = f"the process of {node.name} was lost while it worked on the task"
@@ -349,15 +349,15 @@ class Steps:
         else:
             self._redeliver_later(task, step)
 
-    def _wait_for(self, task: Iteration, step: Step, node: Node) -> None:
+    def _wait_for(self, task: Task, step: Step, node: Node) -> None:
         if not node.desired_active or node.status is NodeStatus.INITIALIZING:
             return  # stopped on purpose: without limit; else it has other deadlines
         if node.given_up:
             self.node_given_up(task, step, node)
             return
-        begins = self._turn.now - self._begun < _BEGINNING
+        begins = self._context.now - self._begun < _BEGINNING
         if step.absent >= self._settings.node_lost_timeout and not begins:
-            text = f"{node.describe(self._turn.now)}, or raise node_lost_timeout"
+            text = f"{node.describe(self._context.now)}, or raise node_lost_timeout"
             self.fail(task, step, ErrorCode.NODE_UNAVAILABLE, text)
 
 

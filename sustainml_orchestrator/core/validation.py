@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 from sustainml_orchestrator.core.ids import NO_TASK, TaskId, TaskStatus
-from sustainml_orchestrator.core.iteration import Iteration, Step
 from sustainml_orchestrator.core.node import MAX_ABANDONED
 from sustainml_orchestrator.core.states import StepState
+from sustainml_orchestrator.core.task import Step, Task
 
 if TYPE_CHECKING:
     from sustainml_orchestrator.core.orchestrator import Orchestrator
@@ -28,7 +28,7 @@ def validate(core: Orchestrator) -> None:
         BrokenInvariant: with the task and its story.
     """
     _check_database(core)
-    for problem in core.database.problems.values():
+    for problem in core.store.problems.values():
         for task in problem:
             _check_task(core, task)
     _check_nodes(core)
@@ -36,43 +36,43 @@ def validate(core: Orchestrator) -> None:
 
 
 def _check_database(core: Orchestrator) -> None:
-    database = core.database
-    tasks: list[Iteration] = []
-    for problem_id, problem in database.problems.items():
-        if problem_id >= database.next_problem_id:
+    store = core.store
+    tasks: list[Task] = []
+    for problem_id, problem in store.problems.items():
+        if problem_id >= store.next_problem_id:
             _broken(core, "ids are not reused")
         for number, task in enumerate(problem, 1):
             if task.task_id != (problem_id, number):
                 _broken(core, "the place of a task is its id", task)
         tasks += problem
     payload_bytes = sum([len(t.user_input) + sum([len(o) for o in t.outputs if o]) for t in tasks])
-    if payload_bytes != database.payload_bytes:
+    if payload_bytes != store.payload_bytes:
         _broken(core, "payload bytes are counted")
     revisions = {task.revision for task in tasks}
-    if len(revisions) != len(tasks) or max(revisions, default=0) > database.revision:
+    if len(revisions) != len(tasks) or max(revisions, default=0) > store.revision:
         _broken(core, "revisions are unique and past")
     tasks.sort(key=lambda task: task.serial)
     _check_lists(core, tasks)
 
 
-def _check_lists(core: Orchestrator, tasks: list[Iteration]) -> None:
+def _check_lists(core: Orchestrator, tasks: list[Task]) -> None:
     """All of them are found where they are looked for."""
-    database = core.database
+    store = core.store
     if len({task.serial for task in tasks}) != len(tasks):
         _broken(core, "every task has a serial of its own")
-    if database.page(0, (), False, 0, len(tasks) + 1) != (tasks, len(tasks)):
+    if store.page(0, (), False, 0, len(tasks) + 1) != (tasks, len(tasks)):
         _broken(core, "all are listed, by creation")
     for status in TaskStatus:
-        listed, _ = database.page(0, [status], False, 0, len(tasks) + 1)
+        listed, _ = store.page(0, [status], False, 0, len(tasks) + 1)
         if listed != [task for task in tasks if task.status is status]:
             _broken(core, f"those of status {status.name} are listed")
-    if len(core.tasks.running) != database.count(TaskStatus.RUNNING):
+    if len(core.tasks.running) != store.count(TaskStatus.RUNNING):
         _broken(core, "RUNNING ones run")
-    if len(core.tasks.waiting) != database.count(TaskStatus.WAITING):
+    if len(core.tasks.waiting) != store.count(TaskStatus.WAITING):
         _broken(core, "WAITING ones wait")
 
 
-def _check_task(core: Orchestrator, task: Iteration) -> None:
+def _check_task(core: Orchestrator, task: Task) -> None:
     running = core.tasks.running.get(task.task_id) is task
     if running != (task.status is TaskStatus.RUNNING):
         _broken(core, "runs iff RUNNING", task)
@@ -91,14 +91,14 @@ def _check_task(core: Orchestrator, task: Iteration) -> None:
         _check_step(core, task, step)
 
 
-def _check_relative(core: Orchestrator, task: Iteration, other: TaskId, later: bool) -> None:
-    if core.database.find(other) is None:
+def _check_relative(core: Orchestrator, task: Task, other: TaskId, later: bool) -> None:
+    if core.store.find(other) is None:
         _broken(core, f"{other} is there", task)
     if other.problem_id != task.task_id.problem_id or (other > task.task_id) != later:
         _broken(core, f"{other} is of its problem, base before and next after it", task)
 
 
-def _check_step(core: Orchestrator, task: Iteration, step: Step) -> None:
+def _check_step(core: Orchestrator, task: Task, step: Step) -> None:
     if (task.outputs[step.index] is not None) != (step.state is StepState.DONE):
         _broken(core, "DONE iff stored", task)
     if not 1 <= step.try_number <= core.pipeline.modules[step.index].max_tries:
@@ -136,9 +136,9 @@ def _check_nodes(core: Orchestrator) -> None:
 
 def _check_memory(core: Orchestrator) -> None:
     """What is remembered beside the tasks themselves is bounded by them, or by a number."""
-    database, tasks = core.database, core.tasks
-    stored = sum(map(len, database.problems.values()))
-    if len(database._requests) > stored or len(database._previous) > stored:
+    store, tasks = core.store, core.tasks
+    stored = sum(map(len, store.problems.values()))
+    if len(store._requests) > stored or len(store._previous) > stored:
         _broken(core, "nothing is remembered of tasks that are gone")
     if len(tasks.waiting._heap) > 2 * len(tasks.waiting) + 64:
         _broken(core, "few ghosts in the queue")
@@ -146,7 +146,7 @@ def _check_memory(core: Orchestrator) -> None:
         _broken(core, "few reasons for dropping")
 
 
-def _broken(core: Orchestrator, what: str, task: Iteration | None = None) -> NoReturn:
+def _broken(core: Orchestrator, what: str, task: Task | None = None) -> NoReturn:
     subject = str(task.task_id) if task else ""
-    story = "\n".join(core.turn.story(subject))
+    story = "\n".join(core.context.story(subject))
     raise BrokenInvariant(f"{subject or 'the state'}: not so: {what}\n{story}")

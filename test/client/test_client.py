@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from rclpy.action import ActionClient
@@ -22,10 +21,9 @@ from sustainml_orchestrator.client import (
     RequestRefused,
     RequestTimeout,
 )
+from sustainml_orchestrator.contract import domain
 from sustainml_orchestrator.core.ids import ErrorCode, TaskId
-from sustainml_orchestrator.ros import domain
 
-SCRIPT = Path(__file__).with_name("scripted_orchestrator.py")
 PROBLEM = UserInput(problem_definition="tell cats from dogs in photos")
 
 
@@ -36,7 +34,7 @@ def namespace() -> str:
 
 @pytest.fixture
 def server(namespace: str) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, str(SCRIPT), namespace]
+    command = [sys.executable, "-m", "support.scripted_orchestrator", namespace]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None

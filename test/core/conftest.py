@@ -1,13 +1,7 @@
 """The bare core, driven by hand."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from driver import Driver
+from support.driver import Driver
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from driver import Driver
+from support.driver import Driver
 
 from sustainml_orchestrator.core.commands import Reply, SendControl
 from sustainml_orchestrator.core.events import NodeCommanded, TimePassed
 from sustainml_orchestrator.core.ids import NodeCommand, NodeStatus, TaskCommand, TaskStatus
-from sustainml_orchestrator.core.iteration import Iteration
+from sustainml_orchestrator.core.task import Task
 
 NAME = "hw_constraints"
 ANSWERS = {
@@ -31,7 +31,7 @@ def node_commands(core: Driver) -> list[NodeCommand]:
     return [c.cmd_node for c in sent if c.cmd_node is not NodeCommand.NONE]
 
 
-def worked_on(core: Driver) -> Iteration:
+def worked_on(core: Driver) -> Task:
     """A task that the module works on; no other may run."""
     core.core.settings.max_active_tasks = 1
     task = core.submit()

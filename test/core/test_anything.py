@@ -6,9 +6,9 @@ import subprocess
 import sys
 
 import pytest
-from driver import SESSION, Driver
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.driver import SESSION, Driver
 
 from sustainml_orchestrator.core.commands import Reply
 from sustainml_orchestrator.core.errors import IllegalTransition

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from driver import Driver
-from simulation.memory import Memory
+from support.driver import Driver
+from support.simulation.memory import Memory
 
-from sustainml_orchestrator.core import clocks
-from sustainml_orchestrator.core.commands import Command, SaveIteration, SendControl, Tell
+from sustainml_orchestrator.core import step_clocks
+from sustainml_orchestrator.core.commands import Command, Log, SaveTask, SendControl
+from sustainml_orchestrator.core.context import Instant
 from sustainml_orchestrator.core.events import Event, TimePassed
 from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus, TaskCommand, TaskId, TaskStatus
-from sustainml_orchestrator.core.iteration import Iteration, Step
-from sustainml_orchestrator.core.turn import Instant
+from sustainml_orchestrator.core.task import Step, Task
 
 TASK = TaskId(1, 1)
 
@@ -36,8 +36,8 @@ class Kept(Driver):
         self.memory.commit(self.core, self.memory.restore(self.core, Instant(self.now, 1)))
 
     @property
-    def task(self) -> Iteration:
-        return self.core.database.get(TASK)
+    def task(self) -> Task:
+        return self.core.store.get(TASK)
 
     def step(self, name: str) -> Step:
         return self.task.steps[self.names.index(name)]
@@ -70,18 +70,18 @@ class Kept(Driver):
 def test_times_are_kept_in_one_number(times: tuple[float, float, float]) -> None:
     step, other = Step(0), Step(0)
     step.waited, step.worked, step.absent = times
-    packed = clocks.pack(step)
+    packed = step_clocks.pack(step)
     assert -(2**63) < packed <= 0
-    clocks.unpack(other, packed)
+    step_clocks.unpack(other, packed)
     assert (other.waited, other.worked, other.absent) == times
 
 
 def test_times_beyond_what_can_be_kept_are_kept_as_the_longest() -> None:
     step, other = Step(0), Step(0)
     step.waited = step.worked = step.absent = 1e12
-    clocks.unpack(other, clocks.pack(step))
+    step_clocks.unpack(other, step_clocks.pack(step))
     assert other.waited > 1e6 and other.worked > 4e6 and other.absent > 3e4
-    clocks.unpack(other, 1732500000 * 10**9)  # the end of a step, in ns
+    step_clocks.unpack(other, 1732500000 * 10**9)  # the end of a step, in ns
     assert (other.waited, other.worked, other.absent) == (0, 0, 0)
 
 
@@ -157,7 +157,7 @@ def test_time_in_a_module_stopped_on_purpose_is_not_counted_or_kept(core: Driver
     core.beat(5000.0)
     step = task.steps[core.names.index("hw_constraints")]
     assert (step.waited, step.worked, step.try_number) == (pytest.approx(0, abs=1), 0, 1)
-    assert not core.find(SaveIteration)
+    assert not core.find(SaveTask)
 
 
 def test_what_is_quick_is_not_kept_more_often(core: Driver) -> None:
@@ -165,9 +165,9 @@ def test_what_is_quick_is_not_kept_more_often(core: Driver) -> None:
     core.word("hw_constraints", task, TaskStatus.RUNNING)
     core.forget()
     core.beat(0.9)
-    assert not core.find(SaveIteration)
+    assert not core.find(SaveTask)
     core.beat(600.0)
-    assert 6 * 3 <= len(core.find(SaveIteration)) <= 20 * 3
+    assert 6 * 3 <= len(core.find(SaveTask)) <= 20 * 3
 
 
 def test_an_orchestrator_that_stood_still_blames_nobody(core: Driver) -> None:
@@ -184,4 +184,4 @@ def test_an_orchestrator_that_stood_still_blames_nobody(core: Driver) -> None:
     core.beat(1.0)
     assert task.steps[core.names.index("hw_constraints")].try_number == 1
     assert core.core.lifecycle.ready
-    assert not core.find(Tell) and not core.find(SendControl)
+    assert not core.find(Log) and not core.find(SendControl)

@@ -1,9 +1,9 @@
-"""The database: by id, by page, by request, and what is left after a deletion."""
+"""The store: by id, by page, by request, and what is left after a deletion."""
 
 from __future__ import annotations
 
 import pytest
-from driver import Driver
+from support.driver import Driver
 
 from sustainml_orchestrator.core.errors import OrchestratorError
 from sustainml_orchestrator.core.events import DeletionRequested
@@ -11,7 +11,7 @@ from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskCommand, Tas
 
 
 def ids(core: Driver, *args: object) -> tuple[list[str], int]:
-    page, total = core.core.database.page(*args)
+    page, total = core.core.store.page(*args)
     return [str(item.task_id) for item in page], total
 
 
@@ -28,11 +28,11 @@ def filled(core: Driver) -> Driver:
 
 
 def test_by_id(filled: Driver) -> None:
-    database = filled.core.database
-    assert str(database.get(TaskId(1, 1)).task_id) == "1/1"
-    assert str(database.get(TaskId(1, 0)).task_id) == "1/2"
-    assert str(database.get(NO_TASK).task_id) == "3/1"
-    assert database.find(TaskId(1, 3)) is database.find(TaskId(1, 0)) is None
+    store = filled.core.store
+    assert str(store.get(TaskId(1, 1)).task_id) == "1/1"
+    assert str(store.get(TaskId(1, 0)).task_id) == "1/2"
+    assert str(store.get(NO_TASK).task_id) == "3/1"
+    assert store.find(TaskId(1, 3)) is store.find(TaskId(1, 0)) is None
 
 
 @pytest.mark.parametrize(
@@ -45,13 +45,13 @@ def test_by_id(filled: Driver) -> None:
 )
 def test_unknown_ids(filled: Driver, task_id: TaskId, text: str) -> None:
     with pytest.raises(OrchestratorError, match=text) as caught:
-        filled.core.database.get(task_id)
+        filled.core.store.get(task_id)
     assert caught.value.code is ErrorCode.NOT_FOUND
 
 
 def test_an_empty_database_says_so() -> None:
     with pytest.raises(OrchestratorError, match="start_task"):
-        Driver().core.database.get(NO_TASK)
+        Driver().core.store.get(NO_TASK)
 
 
 def test_pages_are_by_creation(filled: Driver) -> None:
@@ -93,7 +93,7 @@ def test_a_request_id_is_free_again_after_deletion(core: Driver) -> None:
     task = core.submit(request_id="x")
     core.finish(task)
     core.ask(DeletionRequested, 1)
-    assert core.core.database.by_request("x") is None
+    assert core.core.store.by_request("x") is None
     assert core.submit(request_id="x").task_id == TaskId(2, 1)
 
 

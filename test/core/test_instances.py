@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from driver import SESSION, Driver
+from support.driver import SESSION, Driver
 
 from sustainml_orchestrator.core.commands import SendControl
 from sustainml_orchestrator.core.events import StatusReceived, TimePassed
@@ -14,7 +14,7 @@ from sustainml_orchestrator.core.ids import (
     TaskCommand,
     TaskStatus,
 )
-from sustainml_orchestrator.core.iteration import Iteration, Step
+from sustainml_orchestrator.core.task import Step, Task
 
 MODULE = "hw_constraints"
 #: More than one process of MODULE, by name and incarnation.
@@ -25,7 +25,7 @@ def say(
     core: Driver,
     process: tuple[str, int],
     status: NodeStatus = NodeStatus.IDLE,
-    task: Iteration | None = None,
+    task: Task | None = None,
     word: TaskStatus = TaskStatus.RUNNING,
     try_number: int = 1,
 ) -> None:
@@ -51,7 +51,7 @@ def resets(core: Driver) -> list[int]:
 
 
 @pytest.fixture
-def task(core: Driver) -> Iteration:
+def task(core: Driver) -> Task:
     """A task that only waits for MODULE, of which two processes live."""
     task = core.submit()
     core.output("app_requirements", task)
@@ -62,12 +62,12 @@ def task(core: Driver) -> Iteration:
     return task
 
 
-def step_of(core: Driver, task: Iteration) -> Step:
+def step_of(core: Driver, task: Task) -> Step:
     return task.steps[core.names.index(MODULE)]
 
 
 def test_the_loss_of_one_at_work_uses_up_a_try_and_the_other_takes_over(
-    core: Driver, task: Iteration
+    core: Driver, task: Task
 ) -> None:
     say(core, ONE, NodeStatus.RUNNING, task)
     pass_time(core, 5.0, (TWO, NodeStatus.IDLE))
@@ -80,7 +80,7 @@ def test_the_loss_of_one_at_work_uses_up_a_try_and_the_other_takes_over(
     assert task.status is TaskStatus.RUNNING and task.outputs[core.names.index(MODULE)]
 
 
-def test_a_task_that_kills_one_process_after_the_other_ends(core: Driver, task: Iteration) -> None:
+def test_a_task_that_kills_one_process_after_the_other_ends(core: Driver, task: Task) -> None:
     say(core, ONE, NodeStatus.RUNNING, task)
     pass_time(core, 5.0, (TWO, NodeStatus.IDLE))
     say(core, TWO, NodeStatus.RUNNING, task, try_number=2)
@@ -93,7 +93,7 @@ def test_a_task_that_kills_one_process_after_the_other_ends(core: Driver, task: 
     )
 
 
-def test_a_task_that_kills_both_at_once_uses_up_a_try(core: Driver, task: Iteration) -> None:
+def test_a_task_that_kills_both_at_once_uses_up_a_try(core: Driver, task: Task) -> None:
     """One is started again before the other is missed."""
     say(core, ONE, NodeStatus.RUNNING, task)
     say(core, TWO, NodeStatus.RUNNING, task)
@@ -104,7 +104,7 @@ def test_a_task_that_kills_both_at_once_uses_up_a_try(core: Driver, task: Iterat
     assert resets(core) == [2]
 
 
-def test_a_respawn_beside_a_live_one_is_a_loss_too(core: Driver, task: Iteration) -> None:
+def test_a_respawn_beside_a_live_one_is_a_loss_too(core: Driver, task: Task) -> None:
     say(core, ONE, NodeStatus.RUNNING, task)
     say(core, (ONE[0], 9), NodeStatus.INACTIVE)
     core.give(TimePassed())
@@ -112,7 +112,7 @@ def test_a_respawn_beside_a_live_one_is_a_loss_too(core: Driver, task: Iteration
 
 
 def test_what_was_only_queued_there_is_delivered_again_with_the_same_try(
-    core: Driver, task: Iteration
+    core: Driver, task: Task
 ) -> None:
     say(core, ONE, NodeStatus.RUNNING, task, TaskStatus.WAITING)
     pass_time(core, 5.0, (TWO, NodeStatus.RUNNING))
@@ -120,7 +120,7 @@ def test_what_was_only_queued_there_is_delivered_again_with_the_same_try(
     assert resets(core) == [1]
 
 
-def test_work_that_the_other_does_as_well_goes_on(core: Driver, task: Iteration) -> None:
+def test_work_that_the_other_does_as_well_goes_on(core: Driver, task: Task) -> None:
     say(core, ONE, NodeStatus.RUNNING, task)
     say(core, TWO, NodeStatus.RUNNING, task)
     pass_time(core, 20.0, (TWO, NodeStatus.RUNNING))
@@ -129,7 +129,7 @@ def test_work_that_the_other_does_as_well_goes_on(core: Driver, task: Iteration)
 
 
 def test_one_that_comes_back_rejoins_and_its_stale_word_is_dropped(
-    core: Driver, task: Iteration
+    core: Driver, task: Task
 ) -> None:
     """Frozen, then woken: the other one has the step by now."""
     say(core, ONE, NodeStatus.RUNNING, task)
@@ -142,21 +142,21 @@ def test_one_that_comes_back_rejoins_and_its_stale_word_is_dropped(
     assert core.core.lifecycle.by_name[MODULE].hosts(ONE)
 
 
-def test_both_idle_means_that_the_step_was_dropped(core: Driver, task: Iteration) -> None:
+def test_both_idle_means_that_the_step_was_dropped(core: Driver, task: Task) -> None:
     say(core, ONE, NodeStatus.RUNNING, task, TaskStatus.WAITING)
     say(core, ONE)
     pass_time(core, 3.0, (ONE, NodeStatus.IDLE), (TWO, NodeStatus.IDLE))
     assert resets(core) == [1]
 
 
-def test_word_from_beyond_the_grave_is_dropped(core: Driver, task: Iteration) -> None:
+def test_word_from_beyond_the_grave_is_dropped(core: Driver, task: Task) -> None:
     say(core, (ONE[0], 9))
     say(core, ONE, NodeStatus.RUNNING, task)
     assert core.core.tasks.dropped["status of a process that is gone"] == 1
     assert not step_of(core, task).instance
 
 
-def test_one_in_error_is_no_error_of_the_module(core: Driver, task: Iteration) -> None:
+def test_one_in_error_is_no_error_of_the_module(core: Driver, task: Task) -> None:
     """Nor does it use up the resets of those that work."""
     core.core.settings.max_resets = 0
     say(core, ONE, NodeStatus.RUNNING, task)
@@ -166,7 +166,7 @@ def test_one_in_error_is_no_error_of_the_module(core: Driver, task: Iteration) -
     assert task.open and node.active and not node.given_up
 
 
-def test_what_one_has_delivered_the_others_need_not_do(core: Driver, task: Iteration) -> None:
+def test_what_one_has_delivered_the_others_need_not_do(core: Driver, task: Task) -> None:
     say(core, ONE, NodeStatus.RUNNING, task)
     say(core, TWO, NodeStatus.RUNNING, task)
     core.forget()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from driver import Driver
+from support.driver import Driver
 
 from sustainml_orchestrator.core.ids import ErrorCode, TaskCommand, TaskStatus
 
@@ -41,4 +41,4 @@ def test_a_reset_forgets_the_attempt_before(core: Driver) -> None:
     core.core.settings.max_active_tasks = 0
     core.command(task, TaskCommand.RESET)
     assert (task.attempt, task.progress, task.finished) == (2, 0.0, 0)
-    assert task.carbon != task.carbon and core.core.database.payload_bytes == len(b"input")
+    assert task.carbon != task.carbon and core.core.store.payload_bytes == len(b"input")

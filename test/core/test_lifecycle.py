@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from driver import Driver
+from support.driver import Driver
 
 from sustainml_orchestrator.core.commands import Reply, SendControl
 from sustainml_orchestrator.core.events import NodeCommanded, StatusReceived, TimePassed

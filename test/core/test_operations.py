@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from driver import Driver
+from support.driver import Driver
 
 from sustainml_orchestrator.core.commands import Reply, SendControl
 from sustainml_orchestrator.core.events import NodeCommanded
@@ -71,11 +71,11 @@ def test_two_callers_of_one_command_are_both_answered(core: Driver) -> None:
 
 def test_a_refused_command_changes_nothing(core: Driver) -> None:
     before = [(n.desired_active, n.pending) for n in core.core.lifecycle.nodes]
-    revision = core.core.database.revision
+    revision = core.core.store.revision
     ask(core, "nobody", NodeCommand.STOP)
     assert core.find(Reply)[0].error.code is ErrorCode.NOT_FOUND
     assert [(n.desired_active, n.pending) for n in core.core.lifecycle.nodes] == before
-    assert core.core.database.revision == revision and core.core.operations.idle
+    assert core.core.store.revision == revision and core.core.operations.idle
 
 
 def test_terminated_nodes_stay_down_when_started_again(core: Driver) -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 
 import pytest
-from driver import Driver
 from hypothesis import given
 from hypothesis import strategies as st
+from support.driver import Driver
 
 from sustainml_orchestrator.core.events import DeletionRequested, OptimisationGoal
 from sustainml_orchestrator.core.ids import NO_TASK, TaskCommand, TaskId, TaskStatus
-from sustainml_orchestrator.core.iteration import Iteration
+from sustainml_orchestrator.core.task import Task
 
 
-def run(core: Driver, goal: OptimisationGoal, footprints: list[float]) -> list[Iteration]:
+def run(core: Driver, goal: OptimisationGoal, footprints: list[float]) -> list[Task]:
     """The iterations that follow when each has the next of these carbon footprints."""
     task = core.submit(goal=goal)
     tasks = [task]
@@ -23,7 +23,7 @@ def run(core: Driver, goal: OptimisationGoal, footprints: list[float]) -> list[I
         core.finish(task, carbon=carbon)
         if task.next_task == NO_TASK:
             break
-        task = core.core.database.get(task.next_task)
+        task = core.core.store.get(task.next_task)
         tasks.append(task)
     return tasks
 
@@ -71,7 +71,7 @@ def test_without_a_footprint_there_is_no_search(core: Driver) -> None:
 def test_a_failure_names_the_best_so_far(core: Driver) -> None:
     first = core.submit(goal=OptimisationGoal(auto=True))
     core.finish(first, carbon=2.0)
-    second = core.core.database.get(first.next_task)
+    second = core.core.store.get(first.next_task)
     core.word("hw_constraints", second, TaskStatus.ERROR, error_code=2, error_description="no")
     assert second.outcome_reason.endswith("; the best so far is 1/1 with 2 kgCO2e")
 
@@ -84,7 +84,7 @@ def test_a_search_can_be_stopped_and_names_the_best_so_far(
     core.command(tasks[-1], command)
     reason = f"{command.name}_TASK on request; the best so far is 1/2 with 2 kgCO2e"
     assert tasks[-1].outcome_reason == reason
-    assert len(core.core.database.problem(1)) == 3 and not core.core.tasks.running
+    assert len(core.core.store.problem(1)) == 3 and not core.core.tasks.running
 
 
 def test_a_stopped_search_goes_on_when_its_last_iteration_is_reset(core: Driver) -> None:
@@ -92,7 +92,7 @@ def test_a_stopped_search_goes_on_when_its_last_iteration_is_reset(core: Driver)
     core.command(tasks[-1], TaskCommand.STOP)
     core.command(tasks[-1], TaskCommand.RESET)
     core.finish(tasks[-1], carbon=1.0)
-    assert core.core.database.get(tasks[-1].next_task).base_task == tasks[-1].task_id
+    assert core.core.store.get(tasks[-1].next_task).base_task == tasks[-1].task_id
 
 
 def test_an_iteration_started_by_hand_takes_over(core: Driver) -> None:
@@ -104,7 +104,7 @@ def test_an_iteration_started_by_hand_takes_over(core: Driver) -> None:
     reason = "taken over by 1/3, which was started by hand: best is 1/2 with 2 kgCO2e"
     assert tasks[-1].outcome_reason == reason
     core.finish(by_hand, carbon=1.5)
-    follower = core.core.database.get(by_hand.next_task)
+    follower = core.core.store.get(by_hand.next_task)
     assert follower.base_task == by_hand.task_id
     core.finish(follower, carbon=1.0)
     assert follower.next_task
@@ -165,7 +165,7 @@ def test_any_search_ends_well(
         driver.finish(task, carbon=carbon)
         if task.next_task == NO_TASK:
             break
-        tasks.append(driver.core.database.get(task.next_task))
+        tasks.append(driver.core.store.get(task.next_task))
     last = tasks[-1]
     if ends == "failure" and last.open:
         fields = {"error_code": 2, "error_description": "no"}
@@ -175,7 +175,7 @@ def test_any_search_ends_well(
     _judge(driver, tasks, goal, limit)
 
 
-def _judge(driver: Driver, tasks: list[Iteration], goal: OptimisationGoal, limit: int) -> None:
+def _judge(driver: Driver, tasks: list[Task], goal: OptimisationGoal, limit: int) -> None:
     last = tasks[-1]
     assert not last.open and not driver.core.tasks.running and not driver.core.tasks.waiting
     assert len(tasks) <= max(goal.num_outputs, limit)
@@ -186,7 +186,7 @@ def _judge(driver: Driver, tasks: list[Iteration], goal: OptimisationGoal, limit
         if index < goal.num_outputs:  # an alternative begins from the one before it
             assert task.base_task == earlier[-1].task_id
         else:
-            base = driver.core.database.get(task.base_task)
+            base = driver.core.store.get(task.base_task)
             assert known(base) == min(map(known, earlier))
     done = [item for item in tasks if item.status is TaskStatus.SUCCEEDED]
     best = driver.core.optimiser.best(last)
@@ -200,7 +200,7 @@ def _judge(driver: Driver, tasks: list[Iteration], goal: OptimisationGoal, limit
         assert last.outcome_reason.startswith("target of") == met
 
 
-def known(task: Iteration) -> float:
+def known(task: Task) -> float:
     return math.inf if math.isnan(task.carbon) else task.carbon
 
 
@@ -227,8 +227,8 @@ def test_a_chain_is_found_without_a_walk_over_the_problem(core: Driver) -> None:
     for _ in range(30):
         core.submit(base=first.task_id)
     looked: list[TaskId] = []
-    find = core.core.database.find
-    core.core.database.find = lambda task_id: looked.append(task_id) or find(task_id)
+    find = core.core.store.find
+    core.core.store.find = lambda task_id: looked.append(task_id) or find(task_id)
     assert core.core.optimiser.best(find(first.next_task)) is first
     assert len(looked) == 1
 
@@ -239,4 +239,4 @@ def test_a_chain_outlives_what_is_deleted_elsewhere(core: Driver) -> None:
     core.finish(tasks[-1], carbon=0.5)
     assert core.ask(DeletionRequested, 1).value == 3
     again = core.submit()
-    assert core.core.database.previous(again) is None
+    assert core.core.store.previous(again) is None

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sustainml_orchestrator.core.ids import TaskId
-from sustainml_orchestrator.core.iteration import Iteration
-from sustainml_orchestrator.core.queue import WaitingQueue
+from sustainml_orchestrator.core.task import Task
+from sustainml_orchestrator.core.waiting_queue import WaitingQueue
 
 
 @given(st.lists(st.tuples(st.sampled_from(["add", "pop", "remove"]), st.integers(0, 255))))
@@ -16,7 +16,7 @@ def test_priority_then_age(moves: list[tuple[str, int]]) -> None:
     queue, model = WaitingQueue(), []
     for number, (move, value) in enumerate(moves):
         if move == "add":
-            task = Iteration(TaskId(number + 1, 1), number, 1)
+            task = Task(TaskId(number + 1, 1), number, 1)
             task.priority = value % 4
             queue.add(task)
             model.append(task)
@@ -37,7 +37,7 @@ def test_priority_then_age(moves: list[tuple[str, int]]) -> None:
 def test_what_was_removed_is_not_kept() -> None:
     queue = WaitingQueue()
     for number in range(2000):
-        task = Iteration(TaskId(number + 1, 1), number, 1)
+        task = Task(TaskId(number + 1, 1), number, 1)
         queue.add(task)
         queue.remove(task)
     assert len(queue._heap) < 100

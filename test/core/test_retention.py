@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from driver import Driver
+from support.driver import Driver
 
 from sustainml_orchestrator.core.commands import ForgetProblem
 
 
 def problems(core: Driver) -> list[int]:
-    return list(core.core.database.problems)
+    return list(core.core.store.problems)
 
 
 def test_all_is_kept_by_default(core: Driver) -> None:
@@ -41,15 +41,15 @@ def test_what_just_ended_stays_for_its_end_to_be_told(core: Driver) -> None:
     tasks = [core.submit() for _ in range(3)]
     for task in tasks:
         core.finish(task)
-        assert core.core.database.find(task.task_id) is task
+        assert core.core.store.find(task.task_id) is task
     assert problems(core) == [3]
 
 
 def test_so_many_bytes_are_kept(core: Driver) -> None:
     core.finish(core.submit())
-    one = core.core.database.payload_bytes
+    one = core.core.store.payload_bytes
     core.core.settings.max_payload_bytes = 2 * one + 10
     for _ in range(5):
         core.finish(core.submit())
     assert problems(core) == [5, 6]
-    assert core.core.database.payload_bytes <= 2 * one + 10
+    assert core.core.store.payload_bytes <= 2 * one + 10

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from simulation import mutants
-from simulation.batch import run
-from simulation.world import World
+from support.simulation import mutants
+from support.simulation.batch import run
+from support.simulation.world import World
 
 _CHUNK = 400
 

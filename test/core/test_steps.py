@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from driver import SESSION, Driver
+from support.driver import SESSION, Driver
 
 from sustainml_orchestrator.core.commands import PublishUserInput, SendControl
 from sustainml_orchestrator.core.events import StatusReceived, TimePassed
@@ -14,8 +14,8 @@ from sustainml_orchestrator.core.ids import (
     TaskCommand,
     TaskStatus,
 )
-from sustainml_orchestrator.core.iteration import Iteration, Step
 from sustainml_orchestrator.core.states import StepState
+from sustainml_orchestrator.core.task import Step, Task
 
 
 def resets(core: Driver) -> list[tuple[str, int]]:
@@ -24,7 +24,7 @@ def resets(core: Driver) -> list[tuple[str, int]]:
     return [(c.target, c.try_number) for c in commands if c.cmd_task is TaskCommand.RESET]
 
 
-def step_of(core: Driver, task: Iteration, name: str) -> Step:
+def step_of(core: Driver, task: Task, name: str) -> Step:
     return task.steps[core.names.index(name)]
 
 

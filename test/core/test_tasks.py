@@ -1,11 +1,11 @@
-"""Tasks: the pipeline's flow, admission, commands, stale word, tries and deadlines."""
+"""TaskManager: the pipeline's flow, admission, commands, stale word, tries and deadlines."""
 
 from __future__ import annotations
 
 import itertools
 
 import pytest
-from driver import SESSION, Driver
+from support.driver import SESSION, Driver
 
 from sustainml_orchestrator.core.commands import (
     AnnounceTask,
@@ -69,7 +69,7 @@ def test_a_full_queue_refuses(core: Driver) -> None:
     core.submit()
     with pytest.raises(AssertionError, match="RESOURCE_EXHAUSTED"):
         core.submit()
-    assert len(core.core.database.problems) == 2
+    assert len(core.core.store.problems) == 2
 
 
 def test_nothing_is_admitted_while_a_module_is_missing(core: Driver) -> None:

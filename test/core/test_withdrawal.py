@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from driver import Driver
+from support.driver import Driver
 
 from sustainml_orchestrator.core.commands import PublishUserInput
 from sustainml_orchestrator.core.events import SubmissionNotKept, TaskSubmitted
@@ -21,11 +21,11 @@ def test_nothing_of_it_stays() -> None:
     assert TaskId(1, 1) in core.tasks.running
     driver.give(SubmissionNotKept(TaskId(1, 1)))
     core.validate()
-    assert not core.database.problems and not core.tasks.running
-    assert core.database.payload_bytes == 0
-    assert core.database.by_request("once") is None
+    assert not core.store.problems and not core.tasks.running
+    assert core.store.payload_bytes == 0
+    assert core.store.by_request("once") is None
     driver.give(submission())
-    assert core.database.find(TaskId(2, 1)) is not None  # its id is not used again
+    assert core.store.find(TaskId(2, 1)) is not None  # its id is not used again
 
 
 def test_the_iterations_before_it_stay() -> None:
@@ -36,5 +36,5 @@ def test_the_iterations_before_it_stay() -> None:
     driver.give(SubmissionNotKept(TaskId(1, 2)))
     driver.give(SubmissionNotKept(TaskId(9, 9)))
     core.validate()
-    assert [item.task_id for item in core.database.problem(1)] == [TaskId(1, 1)]
+    assert [item.task_id for item in core.store.problem(1)] == [TaskId(1, 1)]
     assert len(core.tasks.waiting) == 1

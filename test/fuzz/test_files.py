@@ -16,16 +16,16 @@ from typing import Any
 
 import pytest
 import yaml
-from budget import examples
-from histories import NAMES, Driver
 from hypothesis import given
 from hypothesis import strategies as st
+from support.budget import examples
+from support.histories import NAMES, Driver
 
+from sustainml_orchestrator.contract.pipeline_file import read_pipeline
 from sustainml_orchestrator.core.pipeline import Pipeline, PipelineError
-from sustainml_orchestrator.journal import Journal, JournalError
-from sustainml_orchestrator.journal.export import export, import_lines
-from sustainml_orchestrator.journal.maintenance import check
-from sustainml_orchestrator.ros.pipeline_file import read_pipeline
+from sustainml_orchestrator.storage import Journal, JournalError
+from sustainml_orchestrator.storage.export import export, import_lines
+from sustainml_orchestrator.storage.maintenance import check
 
 PIPELINE = Path(__file__).parents[2] / "config" / "pipeline.yaml"
 _ODD = (
@@ -239,7 +239,13 @@ def test_what_is_no_line_is_refused(tmp_path: Path, line: str) -> None:
 def test_what_cannot_start_says_why(tmp_path: Path, words: list[str], text: str) -> None:
     (tmp_path / "file").write_text("a: [")
     given = [word.format(folder=tmp_path) for word in words]
-    command = [sys.executable, "-m", "sustainml_orchestrator.ros.node", "--ros-args", *given]
+    command = [
+        sys.executable,
+        "-m",
+        "sustainml_orchestrator.node.orchestrator_node",
+        "--ros-args",
+        *given,
+    ]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
@@ -267,7 +273,7 @@ def test_a_journal_that_cannot_be_used_says_why(tmp_path: Path, what: str, text:
         with closing(sqlite3.connect(path)) as connection:
             connection.execute(statement[what])
             connection.commit()
-    command = [sys.executable, "-m", "sustainml_orchestrator.ros.node", "--ros-args"]
+    command = [sys.executable, "-m", "sustainml_orchestrator.node.orchestrator_node", "--ros-args"]
     command += ["-p", f"journal_path:={path}"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     held.close()

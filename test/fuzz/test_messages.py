@@ -9,16 +9,16 @@ from collections.abc import Iterator
 
 import psutil
 import pytest
-from attacks import Attack, batches
-from budget import ASKED_FOR, examples
 from hypothesis import given
-from puppet import PATIENCE, Framework, copy_ids
 from rich.progress import Progress
-from siege import PARAMETERS, Siege
+from support.attacks import Attack, batches
+from support.budget import ASKED_FOR, examples
+from support.puppet import PATIENCE, Framework, copy_ids
+from support.siege import PARAMETERS, Siege
+from support.system import wait_for
 from sustainml_msgs.msg import NodeStatus, TaskId, UserInput
-from whole import wait_for
 
-from sustainml_orchestrator.ros.payloads import MAX_SHOWN
+from sustainml_orchestrator.contract.cdr import MAX_SHOWN
 
 #: Batches of up to 12 attacks.
 _BATCHES = 120

@@ -6,9 +6,9 @@ import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from sustainml_orchestrator.module.parameters import TABLE as MODULE_TABLE
-from sustainml_orchestrator.ros.parameters import TABLE
-from sustainml_orchestrator.supervisor import MODULES
+from sustainml_orchestrator.node.parameters import TABLE
+from sustainml_orchestrator.processes.supervisor import MODULES
+from sustainml_orchestrator.sdk.parameters import TABLE as MODULE_TABLE
 
 ROOT = Path(__file__).parents[2]
 LAUNCH = ET.parse(ROOT / "launch" / "sustainml.launch.xml").getroot()

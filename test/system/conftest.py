@@ -1,14 +1,9 @@
 """A whole system, one per test file."""
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from whole import System
+from support.system import System
 
 
 @pytest.fixture(scope="module")

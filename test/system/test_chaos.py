@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from chaos import Chaos
-from whole import System
+from support.chaos import Chaos
+from support.system import System
 
 #: The orchestrator is frozen once and killed twice, modules are frozen and killed.
 _SEED = 2

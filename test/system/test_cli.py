@@ -15,13 +15,13 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+from support.system import wait_for
+from support.up_process import MARK, SUSTAINML, Up, is_marked
 from typer.testing import CliRunner, Result
-from up import MARK, SUSTAINML, Up, is_marked
-from whole import wait_for
 
 from sustainml_orchestrator.cli.main import app
 from sustainml_orchestrator.cli.run import examples
-from sustainml_orchestrator.supervisor import MODULES
+from sustainml_orchestrator.processes.supervisor import MODULES
 
 
 @pytest.fixture
@@ -241,7 +241,7 @@ def test_up_can_be_interrupted_while_it_starts(up: Up) -> None:
 def test_up_without_a_module_restarts_what_dies(up: Up) -> None:
     def module(name: str) -> list[psutil.Process]:
         leaders = [p for p in up.family() if os.getsid(p.pid) == p.pid]
-        program = f"-m sustainml_orchestrator.modules.{name} "
+        program = f"-m sustainml_orchestrator.reference_modules.{name} "
         return [p for p in leaders if program in " ".join(p.cmdline())]
 
     up.wait_for_line("carbon_tracker is IDLE")

@@ -6,11 +6,11 @@ import signal
 import struct
 from pathlib import Path
 
-from puppet import Framework
+from support.puppet import Framework
+from support.system import wait_for
 from sustainml_msgs import msg
-from whole import wait_for
 
-from sustainml_orchestrator.journal import check
+from sustainml_orchestrator.storage import check
 
 TASKS = 60
 

@@ -11,8 +11,8 @@ import psutil
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.qos import QoSProfile
+from support.system import System, wait_for
 from sustainml_msgs.msg import UserInput
-from whole import System, wait_for
 
 from sustainml_orchestrator.client import RequestRefused
 from sustainml_orchestrator.client.feed import Feed

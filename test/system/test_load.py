@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from load import Load, check_memory
-from whole import System
+from support.load import Load, check_memory
+from support.system import System
 
 
 @pytest.fixture(scope="module")

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from lossy_module import LOSSES, ROUND
+from support.lossy_module import LOSSES, ROUND
+from support.system import System, check_task
 from sustainml_msgs.msg import UserInput
-from whole import System, check_task
 
 from sustainml_orchestrator.core.ids import TaskStatus
 
 
 def test_no_single_message_is_needed(tmp_path: Path) -> None:
     patience = {"ack_timeout": 0.5}
-    with System(tmp_path, script="lossy_module.py", timeout=20.0, parameters=patience) as system:
+    with System(tmp_path, script="lossy_module", timeout=20.0, parameters=patience) as system:
         client = system.client
         texts = [f"lossy {number}" for number in range(1, ROUND + 1)]
         ids = [client.start_task(UserInput(problem_definition=text)) for text in texts]

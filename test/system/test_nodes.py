@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.qos import QoSProfile
+from support.system import OUTPUTS, System, check_task, wait_for
 from sustainml_msgs.msg import UserInput
-from whole import OUTPUTS, System, check_task, wait_for
 
 from sustainml_orchestrator.client import RequestRefused
 from sustainml_orchestrator.client.feed import Feed

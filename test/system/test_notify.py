@@ -7,35 +7,35 @@ import sys
 
 import pytest
 
-from sustainml_orchestrator import notify
-from sustainml_orchestrator.ros.domain import Claim, is_local
+from sustainml_orchestrator.contract.domain import Claim, is_local
+from sustainml_orchestrator.node import service_manager
 
 
 def test_a_supervisor_hears_of_readiness(monkeypatch: pytest.MonkeyPatch) -> None:
-    with notify.Listener() as listener:
-        monkeypatch.setenv(notify.VARIABLE, listener.address)
-        notify.tell(False, "node x has\nnever been seen")
-        notify.tell(True, "ready")
+    with service_manager.Listener() as listener:
+        monkeypatch.setenv(service_manager.VARIABLE, listener.address)
+        service_manager.tell(False, "node x has\nnever been seen")
+        service_manager.tell(True, "ready")
         assert listener.receive(1.0) == (False, "node x has never been seen")
         assert listener.receive(1.0) == (True, "ready")
         assert listener.receive(0.0) is None
 
 
 def test_a_supervisor_that_is_gone_or_deaf_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
-    with notify.Listener() as listener:
-        monkeypatch.setenv(notify.VARIABLE, listener.address)
+    with service_manager.Listener() as listener:
+        monkeypatch.setenv(service_manager.VARIABLE, listener.address)
         for _ in range(1000):  # more than its queue holds
-            notify.tell(True, "ready")
-    notify.tell(True, "ready")
-    monkeypatch.setenv(notify.VARIABLE, "/no/such/socket")
-    notify.tell(True, "ready")
-    monkeypatch.delenv(notify.VARIABLE)
-    notify.tell(True, "ready")
+            service_manager.tell(True, "ready")
+    service_manager.tell(True, "ready")
+    monkeypatch.setenv(service_manager.VARIABLE, "/no/such/socket")
+    service_manager.tell(True, "ready")
+    monkeypatch.delenv(service_manager.VARIABLE)
+    service_manager.tell(True, "ready")
 
 
 def test_one_process_has_the_place_until_it_ends() -> None:
     code = (
-        "import sys; from sustainml_orchestrator.ros.domain import Claim;"
+        "import sys; from sustainml_orchestrator.contract.domain import Claim;"
         "claim = Claim('/claimed'); print(claim.is_ours, flush=True); sys.stdin.read()"
     )
     other = subprocess.Popen(

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from puppet import DEEP, PATIENCE, Framework
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import (
     DescribeParameters,
@@ -20,12 +19,13 @@ from rcl_interfaces.srv import (
     SetParametersAtomically,
 )
 from rclpy.action import ActionClient
+from support.puppet import DEEP, PATIENCE, Framework
+from support.system import wait_for
 from sustainml_msgs import msg
 from sustainml_msgs.action import RunTask
 from sustainml_msgs.msg import ErrorCode, NodeControl, NodeStatus
-from whole import wait_for
 
-from sustainml_orchestrator.ros.parameters import TABLE
+from sustainml_orchestrator.node.parameters import TABLE
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,12 @@ from itertools import product
 
 import pytest
 import rclpy
-from puppet import PATIENCE, Framework, Puppet, copy_ids
+from support.puppet import PATIENCE, Framework, Puppet, copy_ids
+from support.system import wait_for
 from sustainml_msgs import msg
 from sustainml_msgs.msg import ErrorCode, NodeControl, NodeStatus
-from whole import wait_for
 
-from sustainml_orchestrator.ros import names
+from sustainml_orchestrator.contract import names
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.system import System, wait_for
 from sustainml_msgs.msg import Task, UserInput
 from typer.testing import CliRunner
-from whole import System, wait_for
 
 from sustainml_orchestrator.cli.main import app
 from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, TaskId, TaskStatus

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from soak import judge
+from support.soak import judge
 
 
 def samples(growth: float, threads: float = 0.0) -> list[tuple[float, tuple[float, ...]]]:

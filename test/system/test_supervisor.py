@@ -13,8 +13,8 @@ from functools import partial
 import psutil
 import pytest
 
-from sustainml_orchestrator import supervisor
-from sustainml_orchestrator.supervisor import MODULES, Program, Supervisor, programs
+from sustainml_orchestrator.processes import supervisor
+from sustainml_orchestrator.processes.supervisor import MODULES, Program, Supervisor, programs
 
 SLEEPER = (sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)")
 DEAF = (
@@ -112,7 +112,7 @@ def test_a_deaf_process_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_nothing_is_left_when_the_supervisor_is_killed() -> None:
     script = (
-        "import sys, time; from sustainml_orchestrator.supervisor import *;"
+        "import sys, time; from sustainml_orchestrator.processes.supervisor import *;"
         f"group = Supervisor([Program('a', {SLEEPER!r})], lambda *line: None).__enter__();"
         "print(group.pids['a'], flush=True); time.sleep(600)"
     )

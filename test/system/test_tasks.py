@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from support.system import wait_for
 from sustainml_msgs.msg import TaskId as Message
 from sustainml_msgs.msg import UserInput
-from whole import wait_for
 
 from sustainml_orchestrator.client import RequestRefused, RequestTimeout
 from sustainml_orchestrator.core.ids import (

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support.system import OUTPUTS, wait_for
+from support.up_process import Up
 from sustainml_msgs.msg import Task, UserInput
-from up import Up
-from whole import OUTPUTS, wait_for
 
 from sustainml_orchestrator.client import ClientError, OrchestratorClient
 from sustainml_orchestrator.core.ids import TaskId, TaskStatus
-from sustainml_orchestrator.supervisor import MODULES
+from sustainml_orchestrator.processes.supervisor import MODULES
 
 TASKS = 200
 PROBLEMS = (

@@ -1,0 +1,1 @@
+"""What every process shares: the module graph, message types, names, serialized messages."""

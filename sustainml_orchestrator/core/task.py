@@ -1,0 +1,219 @@
+"""One iteration of a problem, that is one task: all that is known of it."""
+
+from __future__ import annotations
+
+import math
+import struct
+import sys
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskId, TaskStatus
+from sustainml_orchestrator.core.packing import Packed
+from sustainml_orchestrator.core.states import FINAL_TASKS, StepState
+
+_PACKED = struct.Struct("<BBBxHxxqq")  # status, tries, error code, instance, started, finished
+
+#: created, started, finished; quality, latency, power, energy, carbon
+NUMBERS = struct.Struct("<qqqddddd")
+_TIMES = NUMBERS.size - 5 * 8  # bytes, before the figures
+_NOTHING_KNOWN = NUMBERS.pack(0, 0, 0, *[math.nan] * 5)
+
+
+class StepRecord(NamedTuple):
+    """What a summary tells of one module's work. Times in ns of ROS time, 0 = not yet."""
+
+    task_status: TaskStatus
+    tries: int
+    error_code: int
+    error_description: str
+    instance: str
+    started: int
+    finished: int
+
+
+class Step:
+    """One module's work on a task that is not over.
+
+    Attributes:
+        index: of the module in the pipeline.
+        try_number: 1-based; grows with every try on the same inputs.
+        since: when it came into its state, or was last delivered (s, steady).
+        fed_at: when the oldest of its inputs went out (s, steady).
+        due: must be (re)delivered by RESET_TASK as soon as the module is there.
+        deliveries: redeliveries since the module last gave word.
+        waited, worked: s of this try before work on it began, and since then.
+        absent: s for which its module has been gone, although wanted.
+        counted: s of these counted by this life of the orchestrator; kept next at `keep_at`.
+        processes: that gave word of having it, and were not asked again since.
+        output_due: when the output of a step reported as succeeded must be here (inf = no such).
+        started, finished: ns of ROS time, 0 = not yet.
+    """
+
+    __slots__ = (
+        "absent", "counted", "deliveries", "due", "error_code", "error_description", "fed_at",
+        "finished", "index", "instance", "keep_at", "output_due", "processes", "since", "started",
+        "state", "try_number", "waited", "worked",
+    )  # fmt: skip
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.state = StepState.PENDING
+        self.try_number = 1
+        self.since = 0.0
+        self.fed_at = 0.0
+        self.due = False
+        self.deliveries = 0
+        self.waited = self.worked = self.absent = 0.0
+        self.counted, self.keep_at = 0.0, 1.0
+        self.processes: tuple[tuple[str, int], ...] = ()
+        self.output_due = math.inf
+        self.started = 0
+        self.finished = 0
+        self.instance = ""
+        self.error_code: int = ErrorCode.NO_ERROR
+        self.error_description = ""
+
+
+#: How an open task's step reads in a summary.
+_SHOWN_AS = {
+    StepState.PENDING: TaskStatus.WAITING,
+    StepState.READY: TaskStatus.WAITING,
+    StepState.ACCEPTED: TaskStatus.WAITING,
+    StepState.RUNNING: TaskStatus.RUNNING,
+    StepState.DONE: TaskStatus.SUCCEEDED,
+    StepState.FAILED: TaskStatus.ERROR,
+}
+
+
+@lru_cache(maxsize=1024)
+def _shared(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The same tuple for equal ones: a million tasks run on the same few instances."""
+    return names
+
+
+class Task:
+    """A task as the database holds it. Only the core writes to it.
+
+    There may be a million of them: what is over is packed, and texts that repeat are shared.
+
+    Attributes:
+        serial: order of creation over the whole store.
+        outputs: serialized output per module of the pipeline, None = not delivered.
+        steps: one per module while the task is open, empty when it is over (then `_packed`).
+        created, started, finished: ns of ROS time, 0 = not yet.
+        quality, latency, power, energy, carbon: figures of the outputs, NaN = unknown;
+            latency in s, power in W, energy in Wh, carbon in kgCO2e.
+    """
+
+    __slots__ = (
+        "_instances", "_numbers", "_packed", "attempt", "base_task", "description", "error_code",
+        "error_description", "goal", "hw_description", "model", "next_task", "outcome_reason",
+        "outputs", "priority", "published", "request_id", "revision", "serial", "status", "steps",
+        "task_id", "user_input",
+    )  # fmt: skip
+
+    created = Packed[int]("q", 0)
+    started = Packed[int]("q", 8)
+    finished = Packed[int]("q", 16)
+    quality = Packed[float]("d", 24)
+    latency = Packed[float]("d", 32)
+    power = Packed[float]("d", 40)
+    energy = Packed[float]("d", 48)
+    carbon = Packed[float]("d", 56)
+
+    def __init__(self, task_id: TaskId, serial: int, modules: int) -> None:
+        self.task_id = task_id
+        self.serial = serial
+        self.base_task = NO_TASK
+        self.next_task = NO_TASK
+        self.attempt = 1
+        self.revision = 0
+        self.status = TaskStatus.WAITING
+        self.priority = 0
+        self._numbers = _NOTHING_KNOWN
+        self.request_id = ""
+        self.description = ""
+        self.user_input = b""
+        self.goal: object = None
+        #: whether the user input of this attempt has gone out
+        self.published = False
+        self.outputs: list[bytes | None] = [None] * modules
+        self.steps: Sequence[Step] = [Step(i) for i in range(modules)]
+        self._packed = b""
+        self._instances: tuple[str, ...] = ()
+        self.model = self.hw_description = ""
+        self.outcome_reason = ""
+        self.error_code: int = ErrorCode.NO_ERROR
+        self.error_description = ""
+
+    def clear_figures(self) -> None:
+        """Forget what the outputs told."""
+        self.model = self.hw_description = ""
+        self._numbers = self._numbers[:_TIMES] + _NOTHING_KNOWN[_TIMES:]
+
+    @property
+    def progress(self) -> float:
+        """Share of modules done, 0..1."""
+        return sum(output is not None for output in self.outputs) / len(self.outputs)
+
+    @property
+    def open(self) -> bool:
+        """Whether the task is WAITING or RUNNING."""
+        return self.status not in FINAL_TASKS
+
+    def records(self) -> list[StepRecord]:
+        """What summaries tell of each module, in pipeline order."""
+        if self.steps:
+            return [
+                StepRecord(
+                    _SHOWN_AS[step.state], step.try_number, step.error_code,
+                    step.error_description, step.instance, step.started, step.finished,
+                )
+                for step in self.steps
+            ]  # fmt: skip
+        return [self._unpack(i) for i in range(len(self.outputs))]
+
+    def _unpack(self, index: int) -> StepRecord:
+        status, tries, code, instance, started, finished = _PACKED.unpack_from(
+            self._packed, index * _PACKED.size
+        )
+        if self.outputs[index] is not None:  # it may have come after the task was over
+            status = TaskStatus.SUCCEEDED
+        text = self.error_description if code else ""
+        name = self._instances[index] if instance else ""
+        return StepRecord(TaskStatus(status), tries, code, text, name, started, finished)
+
+    def close(self, shown_as: TaskStatus) -> None:
+        """Pack the steps of a task that is over: a million of them are kept.
+
+        Args:
+            shown_as: status of the steps that were not finished.
+        """
+        self._packed = b"".join(
+            _PACKED.pack(
+                _SHOWN_AS[step.state] if step.state >= StepState.DONE else shown_as,
+                min(step.try_number, 255),
+                step.error_code if step.state is StepState.FAILED else 0,
+                1 if step.instance else 0,
+                step.started,
+                step.finished,
+            )
+            for step in self.steps
+        )
+        self._instances = _shared(tuple(step.instance for step in self.steps))
+        self.steps = ()
+        self.model, self.hw_description = sys.intern(self.model), sys.intern(self.hw_description)
+        self.outcome_reason = sys.intern(self.outcome_reason)
+
+    def reopen(self) -> None:
+        """Give an attempt fresh steps and forget the outputs of the one before."""
+        self.outputs = [None] * len(self.outputs)
+        self.steps = [Step(i) for i in range(len(self.outputs))]
+        self._packed, self._instances = b"", ()
+        self.published = False
+        self.clear_figures()
+        self.started = self.finished = 0
+        self.outcome_reason = self.error_description = ""
+        self.error_code = ErrorCode.NO_ERROR

@@ -1,0 +1,399 @@
+"""Responsibility 2: the tasks. Admission, the pipeline's flow, commands, and how a task ends."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from sustainml_orchestrator.core.commands import (
+    AnnounceTask,
+    Log,
+    PublishBaseline,
+    PublishUserInput,
+    Reply,
+    SaveOutput,
+    SaveTask,
+)
+from sustainml_orchestrator.core.context import Context
+from sustainml_orchestrator.core.errors import IllegalTransition, OrchestratorError
+from sustainml_orchestrator.core.events import (
+    OutputReceived,
+    StatusReceived,
+    SubmissionNotKept,
+    TaskCommanded,
+    TaskSubmitted,
+    UnreadableOutputReceived,
+)
+from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskCommand, TaskId, TaskStatus
+from sustainml_orchestrator.core.lifecycle import Change, Lifecycle, NodeChange
+from sustainml_orchestrator.core.node import AbandonCommand, Node
+from sustainml_orchestrator.core.optimiser import Optimiser
+from sustainml_orchestrator.core.pipeline import USER_INPUT, Pipeline
+from sustainml_orchestrator.core.retention import Retention
+from sustainml_orchestrator.core.settings import Settings
+from sustainml_orchestrator.core.states import (
+    OPEN_STEPS,
+    STEP_MOVES,
+    TASK_COMMANDS,
+    TASK_MOVES,
+    StepMove,
+    StepState,
+    TaskMove,
+    move,
+)
+from sustainml_orchestrator.core.steps import Steps
+from sustainml_orchestrator.core.task import Step, Task
+from sustainml_orchestrator.core.task_store import TaskStore
+from sustainml_orchestrator.core.waiting_queue import WaitingQueue
+
+#: Iterations of one problem; its number is a bound of memory, not of the contract.
+_MAX_ITERATIONS = 100_000
+
+#: A node that came up may not be matched with the publisher of user_input yet; one that never
+#: subscribes must not hold up the others for longer, in s.
+_MATCHING = 1.0
+
+#: What modules are told when a task that they hold ends or leaves RUNNING.
+_ABANDON = {
+    TaskMove.STOP: TaskCommand.STOP,
+    TaskMove.RESET: TaskCommand.STOP,
+    TaskMove.FAIL: TaskCommand.STOP,
+    TaskMove.PREEMPT: TaskCommand.PREEMPT,
+    TaskMove.TERMINATE: TaskCommand.TERMINATE,
+}
+
+#: The command repeated to a module that works on a task which does not run.
+_REMIND = {
+    TaskStatus.WAITING: TaskCommand.PREEMPT,
+    TaskStatus.TERMINATED: TaskCommand.TERMINATE,
+}
+
+
+class TaskManager:
+    """Every task that is not over, and the way of each through the pipeline."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        settings: Settings,
+        context: Context,
+        lifecycle: Lifecycle,
+        store: TaskStore,
+        optimiser: Optimiser,
+        session: int,
+    ) -> None:
+        self._pipeline = pipeline
+        self._settings = settings
+        self._context = context
+        self._lifecycle = lifecycle
+        self._store = store
+        self._optimiser = optimiser
+        self._session = session
+        self.running: dict[TaskId, Task] = {}
+        self.waiting = WaitingQueue()
+        #: subscriptions matched with the publisher of user_input; None while nobody said
+        self.matched: int | None = None
+        self.retention = Retention(settings, store, context)
+        #: what was dropped, by reason; shown in diagnostics
+        self.dropped: Counter[str] = Counter()
+        self.steps = Steps(pipeline, settings, context, lifecycle, store, self._fail)
+
+    # Requests #
+
+    def submit(self, event: TaskSubmitted) -> None:
+        """Create a task and queue it.
+
+        Raises:
+            OrchestratorError: RESOURCE_EXHAUSTED, NOT_FOUND (the base).
+        """
+        known = self._store.by_request(event.request_id)
+        if known is not None:
+            self._context.do(Reply(event.call, known))
+            return
+        base_task = NO_TASK
+        if event.base_task.problem_id:
+            base_task = self._store.get(event.base_task).task_id
+        task = self.create(event, base_task)
+        self._context.do(Reply(event.call, task.task_id))
+
+    def create(self, event: TaskSubmitted, base_task: TaskId) -> Task:
+        """A new task in the queue, of the problem of `base_task` where that is set.
+
+        Raises:
+            OrchestratorError: RESOURCE_EXHAUSTED.
+        """
+        if len(self.waiting) >= self._settings.max_waiting_tasks:
+            raise OrchestratorError(
+                ErrorCode.RESOURCE_EXHAUSTED,
+                f"{len(self.waiting)} tasks wait already; try again later, "
+                "or raise max_waiting_tasks",
+            )
+        problem = self._store.problems.get(base_task.problem_id, ())
+        if len(problem) >= _MAX_ITERATIONS:
+            raise OrchestratorError(
+                ErrorCode.RESOURCE_EXHAUSTED,
+                f"problem {base_task.problem_id} has {len(problem)} iterations, the most "
+                "there can be; start a new problem",
+            )
+        task = self._store.add(base_task, event.request_id)
+        self._store.set_user_input(task, event.user_input)
+        task.description = event.description
+        task.priority = event.priority
+        task.goal = event.goal
+        task.created = self._context.stamp
+        self.waiting.add(task)
+        self._changed(task)
+        self._context.tell(str(task.task_id), "created")
+        self.retention.note(task.task_id.problem_id)
+        return task
+
+    def withdraw(self, event: SubmissionNotKept) -> None:
+        """Undo a submission of which nobody has heard yet."""
+        task = self._store.find(event.task_id)
+        if task is None:
+            return
+        self.waiting.remove(task)
+        self.running.pop(task.task_id, None)
+        self._store.withdraw(task)
+        self._context.tell(str(task.task_id), "withdrawn: it could not be kept")
+
+    def command(self, event: TaskCommanded) -> None:
+        """A front-end's command on a task.
+
+        Raises:
+            OrchestratorError: NOT_FOUND, REJECTED (the table does not permit it).
+        """
+        task = self._store.get(event.task_id)
+        how = TASK_COMMANDS[event.command]
+        if (task.status, how) not in TASK_MOVES:
+            raise OrchestratorError(
+                ErrorCode.REJECTED,
+                f"task {task.task_id} is {task.status.name}, which does not permit "
+                f"{event.command.name}_TASK; {_permitted(task.status)}",
+            )
+        if how is TaskMove.RESET and len(self.waiting) >= self._settings.max_waiting_tasks:
+            raise OrchestratorError(
+                ErrorCode.RESOURCE_EXHAUSTED,
+                f"{len(self.waiting)} tasks wait already; reset task {task.task_id} later",
+            )
+        self._end(task, how, f"{event.command.name}_TASK on request")
+        if how in (TaskMove.STOP, TaskMove.TERMINATE):
+            self._optimiser.ended(task)
+        self._context.do(Reply(event.call, task.status))
+
+    # Moves of a whole task #
+
+    def _move(self, task: Task, how: TaskMove) -> None:
+        status = move(TASK_MOVES, task.status, how)
+        self._context.tell(str(task.task_id), f"{task.status.name} → {status.name} ({how.value})")
+        if task.status is TaskStatus.RUNNING:
+            del self.running[task.task_id]
+        elif task.status is TaskStatus.WAITING:
+            self.waiting.remove(task)
+        self._store.set_status(task, status)
+        if status is TaskStatus.RUNNING:
+            self.running[task.task_id] = task
+        elif status is TaskStatus.WAITING:
+            self.waiting.add(task)
+        if not task.open:
+            self.retention.note(task.task_id.problem_id)
+        self._changed(task)
+
+    def _changed(self, task: Task) -> None:
+        self._store.touch(task)
+        self._context.do(SaveTask(task.task_id))
+        self._context.do(AnnounceTask(task.task_id))
+
+    def _end(self, task: Task, how: TaskMove, reason: str) -> None:
+        """Take a task out of RUNNING (or any state that permits it); modules let go of it."""
+        if (task.status, how) not in TASK_MOVES:
+            raise IllegalTransition(f"{task.task_id}: {self._context.story(str(task.task_id))}")
+        if task.status is TaskStatus.RUNNING:
+            self._abandon(task, _ABANDON.get(how))
+        if how is TaskMove.RESET:
+            self._store.clear_outputs(task)
+            task.attempt += 1
+        elif how is not TaskMove.PREEMPT:
+            task.finished = self._context.stamp
+            task.outcome_reason = reason
+        self._move(task, how)
+        if not task.open and task.steps:
+            task.close(task.status if how is not TaskMove.FAIL else TaskStatus.STOPPED)
+
+    def _abandon(self, task: Task, command: TaskCommand | None) -> None:
+        """Tell the modules that hold, or may be collecting inputs of, a task to drop it."""
+        if command is None:
+            return
+        for step in task.steps:
+            node = self._lifecycle.nodes[step.index]
+            # One that is lost may come back with it.
+            if step.state is not StepState.DONE and (node.active or not node.responsive):
+                self._tell_to_abandon(node, command, task, step.try_number)
+
+    def _tell_to_abandon(
+        self, node: Node, command: TaskCommand, task: Task, try_number: int
+    ) -> None:
+        order = AbandonCommand(command, task.attempt, try_number, self._context.now)
+        self._lifecycle.abandon(node, task.task_id, order)
+
+    def _fail(self, task: Task, code: ErrorCode, reason: str) -> None:
+        task.error_code, task.error_description = code, reason
+        self._context.do(Log("warning", f"task {task.task_id} failed: {reason}"))
+        self._end(task, TaskMove.FAIL, reason)
+        self._optimiser.ended(task)
+
+    def _succeed(self, task: Task) -> None:
+        task.finished = self._context.stamp
+        task.outcome_reason = "every module delivered"
+        self._move(task, TaskMove.SUCCEED)
+        task.close(TaskStatus.SUCCEEDED)
+        following = self._optimiser.succeeded(task)
+        if following is None:
+            return
+        try:
+            self._store.link(task, self.create(following, following.base_task))
+        except OrchestratorError as refusal:
+            task.outcome_reason = f"every module delivered; nothing follows: {refusal.message}"
+
+    # Admission #
+
+    def admit(self) -> None:
+        """Let waiting tasks run, as many as may, when every module can take work."""
+        while (
+            self.waiting
+            and len(self.running) < self._settings.max_active_tasks
+            and self._lifecycle.ready
+            and self._consumers_matched()
+        ):
+            self._admit(self.waiting.pop())
+
+    def _consumers_matched(self) -> bool:
+        """Whether user_input reaches every live consumer; waits for it for a moment only."""
+        consumers = [n for n in self._lifecycle.nodes if USER_INPUT in n.spec.inputs]
+        fresh = any(self._context.now - node.active_since < _MATCHING for node in consumers)
+        if self.matched is None or not fresh:
+            return True
+        return self.matched >= sum(
+            instance.responsive for node in consumers for instance in node.instances.values()
+        )
+
+    def _admit(self, task: Task) -> None:
+        task.started = task.started or self._context.stamp
+        self._move(task, TaskMove.ADMIT)
+        redeliver = task.published
+        if redeliver:
+            self._lifecycle.take_back(task.task_id)
+        else:
+            task.published = True
+            self._context.do(PublishUserInput(task.task_id, task.attempt, task.user_input))
+            if task.task_id.iteration_id > 1:
+                for spec in self._pipeline.baselines:
+                    self._context.do(
+                        PublishBaseline(
+                            spec.index, task.task_id, task.attempt, self.baseline(task, spec.index)
+                        )
+                    )
+        self.steps.begin(task, redeliver)
+        if None not in task.outputs:  # the last one came while it waited
+            self._succeed(task)
+
+    def baseline(self, task: Task, module: int) -> bytes | None:
+        """What a module gave for the base of a task."""
+        base = self._store.find(task.base_task)
+        return base.outputs[module] if base is not None else None
+
+    # Word from modules #
+
+    def _current(self, task_id: TaskId, attempt: int, session: int, what: str) -> Task | None:
+        """The task that a message is about, unless the message is stale."""
+        if session != self._session:
+            self.dropped[f"{what} of another session"] += 1
+            return None
+        task = self._store.find(task_id)
+        if task is None:
+            self.dropped[f"{what} of an unknown task"] += 1
+            return None
+        if attempt != task.attempt:
+            self.dropped[f"{what} of another attempt"] += 1
+            return None
+        return task
+
+    def hear(self, event: StatusReceived) -> None:
+        """A module spoke of its work on a task."""
+        task = self._current(event.task_id, event.attempt, event.session, "status")
+        if task is None:
+            return
+        node = self._lifecycle.by_name[event.node_name]
+        done = task.outputs[node.spec.index] is not None
+        if task.status is TaskStatus.RUNNING and not done:
+            self.steps.hear(task, task.steps[node.spec.index], event)
+        elif event.task_status in (TaskStatus.WAITING, TaskStatus.RUNNING) and (
+            not done or len(node.instances) > 1
+        ):  # it works on what nobody waits for; or another one of it has delivered
+            command = _REMIND.get(task.status, TaskCommand.STOP)
+            self._tell_to_abandon(node, command, task, event.try_number)
+
+    def take_output(self, event: OutputReceived) -> None:
+        """A module delivered: the step is done, whatever its status said."""
+        task = self._current(event.task_id, event.attempt, event.session, "output")
+        if task is None:
+            return
+        if task.outputs[event.module] is not None:
+            self.dropped["output that was there already"] += 1
+            return
+        self._store.set_output(task, event.module, event.payload)
+        for name, value in event.facts.items():
+            setattr(task, name, value)
+        self._context.do(SaveOutput(task.task_id, event.module))
+        if task.steps:
+            step = task.steps[event.module]
+            self._finish_step(task, step)
+        self._store.touch(task)
+        self._context.do(AnnounceTask(task.task_id))
+        node = self._lifecycle.nodes[event.module]
+        self._lifecycle.did_well(node)
+        if task.steps and len(node.instances) > 1:  # the others need not do it, too
+            try_number = task.steps[event.module].try_number
+            self._tell_to_abandon(node, TaskCommand.STOP, task, try_number)
+        if task.status is TaskStatus.RUNNING:
+            self.steps.feed_consumers(task, event.module)
+            if all(output is not None for output in task.outputs):
+                self._succeed(task)
+
+    def _finish_step(self, task: Task, step: Step) -> None:
+        step.state = move(STEP_MOVES, step.state, StepMove.FINISH)
+        step.since = self._context.now
+        step.started = step.started or self._context.stamp
+        step.finished = self._context.stamp
+        step.due = False
+
+    def refuse_output(self, event: UnreadableOutputReceived) -> None:
+        """What came as output cannot be read; the module may do better in another try."""
+        self.dropped["output that cannot be read"] += 1
+        task = self._current(event.task_id, event.attempt, event.session, "output")
+        if task is not None and task.status is TaskStatus.RUNNING:
+            step = task.steps[event.module]
+            if step.state in OPEN_STEPS:
+                text = "its output cannot be read as a message of its type"
+                self.steps.retry(task, step, ErrorCode.INTERNAL_ERROR, text)
+
+    # Nodes and time #
+
+    def react(self, change: Change) -> None:
+        """A node came, went, or was given up."""
+        act = {
+            NodeChange.ACTIVATED: self.steps.node_activated,
+            NodeChange.RESPAWNED: self.steps.node_respawned,
+            NodeChange.GIVEN_UP: self.steps.node_given_up,
+        }[change.what]
+        for task in list(self.running.values()):
+            step = task.steps[change.node.spec.index]
+            act(task, step, change.node)
+
+    def tick(self) -> None:
+        """Look at every open step."""
+        self.steps.tick(list(self.running.values()))
+
+
+def _permitted(status: TaskStatus) -> str:
+    commands = [c.name for c, how in TASK_COMMANDS.items() if (status, how) in TASK_MOVES]
+    return f"it permits {', '.join(commands)}" if commands else "it permits no command"

@@ -1,0 +1,400 @@
+"""The orchestrator as a ROS 2 node: carries events into the core and its commands out.
+
+ros2 run sustainml_orchestrator orchestrator --ros-args -p journal_path:=/tmp/journal.sqlite
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import signal
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NoReturn
+
+import rclpy
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from sustainml_orchestrator.contract import discovery, domain, names
+from sustainml_orchestrator.contract.pipeline_file import read_pipeline
+from sustainml_orchestrator.core.commands import (
+    AnnounceSystem,
+    AnnounceTask,
+    Command,
+    ForgetProblem,
+    Log,
+    PublishBaseline,
+    PublishUserInput,
+    Reply,
+    SaveNode,
+    SaveOutput,
+    SaveTask,
+    SendControl,
+)
+from sustainml_orchestrator.core.context import Instant
+from sustainml_orchestrator.core.errors import OrchestratorError
+from sustainml_orchestrator.core.events import (
+    ConsumersMatched,
+    Event,
+    SubmissionNotKept,
+    TimePassed,
+)
+from sustainml_orchestrator.core.ids import ErrorCode, TaskId
+from sustainml_orchestrator.core.orchestrator import Orchestrator
+from sustainml_orchestrator.core.pipeline import Pipeline, PipelineError
+from sustainml_orchestrator.core.settings import Settings
+from sustainml_orchestrator.node import conversions, parameters, service_manager
+from sustainml_orchestrator.node.configuration import Configuration
+from sustainml_orchestrator.node.diagnostics import Diagnostics
+from sustainml_orchestrator.node.duplicate_check import DuplicateCheck, find_peer
+from sustainml_orchestrator.node.goals import Goals
+from sustainml_orchestrator.node.malloc_trim import Memory
+from sustainml_orchestrator.node.parameter_service_guard import guard_parameter_services
+from sustainml_orchestrator.node.pending_calls import PendingCalls
+from sustainml_orchestrator.node.persistence import Persistence
+from sustainml_orchestrator.node.publishers import Publishers
+from sustainml_orchestrator.node.requests import Limits, derive_user_input
+from sustainml_orchestrator.node.services import Services
+from sustainml_orchestrator.node.subscriptions import Subscriptions
+from sustainml_orchestrator.node.wait_set_executor import Loop
+from sustainml_orchestrator.storage import JournalError, locate
+
+#: Time between looks at the deadlines, in s: while there is work, and while there is none.
+_BUSY_TICK = 0.05
+_IDLE_TICK = 0.5
+#: By how much a deadline has to be over to be so for sure, in s.
+_MOMENT = 0.01
+#: The longest time between two publications of system_state and diagnostics, in s.
+_STATE_PERIOD = 5.0
+_DIAGNOSTICS_PERIOD = 1.0
+
+
+class StartError(RuntimeError):
+    """The node cannot start, or must give way; the text says why and what to do."""
+
+
+class OrchestratorNode(Node):
+    """The orchestrator node.
+
+    Subscribes: status (NodeStatus), <module>/output (the six outputs).
+    Publishes: control (NodeControl), user_input (UserInput), <module>/baseline,
+        orchestrator/task_updates (TaskSummary), orchestrator/system_state (SystemState, latched),
+        /diagnostics.
+    Serves: orchestrator/{start_task, start_iteration, get_task, list_tasks, control_task,
+        delete_problem, compare_iterations, get_node_status, control_node, configure_node,
+        get_inputs}; the action orchestrator/run_task.
+    PendingCalls: <module>/configure.
+    Parameters: see `parameters.TABLE`.
+    """
+
+    def __init__(self, loop: Loop, **kwargs: Any) -> None:
+        super().__init__(names.ORCHESTRATOR, namespace=names.DEFAULT_NAMESPACE, **kwargs)
+        guard_parameter_services(self)
+        self._settings = settings = Settings()
+        self._limits, self._dropped = Limits(), Counter[str]()
+        parameters.declare(self, settings, self._read_limits)
+        self._read_limits()
+        pipeline = read_pipeline(str(self.get_parameter("pipeline_file").value))
+        self._claim = domain.Claim(self.get_namespace())
+        # Who has it and reaches this machine alone has no peer; else one may have to be found.
+        peer = "" if self._claim.is_ours and domain.is_local() else find_peer(self)
+        if peer:
+            self.destroy_node()
+            raise StartError(peer)
+        path = str(self.get_parameter("journal_path").value)
+        self._keeper = Persistence(
+            locate(path, self.get_namespace(), domain.current()),
+            str(self.get_parameter("journal_durability").value),
+            pipeline,
+        )
+        self.core = Orchestrator(
+            pipeline=pipeline,
+            settings=settings,
+            session=self._keeper.session or random.SystemRandom().randrange(1, 2**32),
+            derive=derive_user_input,
+            exhausted=partial(conversions.is_exhausted, pipeline),
+        )
+        self._loop = loop
+        self._held: list[Command] = []  # until what they tell of is kept
+        self._changed_tasks: dict[TaskId, None] = {}
+        self._system_changed = True
+        self._shown_revision = -1
+        self._told = (False, "")
+        self._state_due = self._diagnostics_due = 0.0
+        for warning in self._keeper.warnings:
+            self.get_logger().warning(warning)
+        restored = self._keeper.restore(self.core, self._instant())
+        if self._keeper.place:
+            count = sum(map(len, self.core.store.problems.values()))
+            self.get_logger().info(f"journal {self._keeper.place}: {count} iterations")
+        self._make_endpoints(pipeline, loop)
+        self._peers = DuplicateCheck(self, self.core.store, self.core.session)
+        self._carry_out(restored)
+
+    def _make_endpoints(self, pipeline: Pipeline, loop: Loop) -> None:
+        self._outbox = Publishers(self, self.core)
+        self._calls = PendingCalls(
+            self.dispatch,
+            self.settle,
+            loop.wake,
+            lambda: int(self.get_parameter("max_pending_calls").value),
+        )
+        self._carry: dict[type, Callable[[Any], None]] = {
+            PublishUserInput: self._outbox.publish_user_input,
+            PublishBaseline: self._outbox.publish_baseline,
+            SendControl: self._outbox.send_control,
+            AnnounceTask: self._note_task,
+            AnnounceSystem: self._note_system,
+            Reply: self._calls.reply,
+            Log: self._tell,
+            **dict.fromkeys((SaveTask, SaveOutput, SaveNode, ForgetProblem), _ignore),
+        }
+        services = Services(
+            self, loop, self.core, self._calls, self._limits, Configuration(self),
+            self.check_admission, self.settle,
+        )  # fmt: skip
+        self._goals = Goals(self, self.core, self._calls, services.submission)
+        self._diagnostics = Diagnostics(self, self.core, self._dropped)
+        self._inbox = Subscriptions(self, loop, pipeline, self.dispatch, self._dropped)
+        loop.after_taking = self.settle
+        loop.after_turn = self._announce
+        self._memory = Memory()
+        self._tick_at, self._period = 0.0, _BUSY_TICK
+        self._matched = -1
+
+    def _read_limits(self) -> None:
+        for name in ("max_text_bytes", "max_request_bytes", "max_list_entries"):
+            setattr(self._limits, name, self.get_parameter(name).value)
+
+    # The loop: events in, commands out #
+
+    def dispatch(self, events: list[Event]) -> None:
+        """Handle events that came together, keep what they change, do what they lead to.
+
+        While messages and requests are taken, the last two wait: all share one commit.
+        """
+        now = self._instant()
+        if not self.core.lifecycle.ready:
+            events = [*events, TimePassed()]  # what a node waits for may have come: no need to wait
+        for event in events:
+            try:
+                self._held += self.core.handle(event, now)
+            except Exception:
+                self.get_logger().error(f"{type(event).__name__}:\n{traceback.format_exc()}")
+        if not self._loop.taking:
+            self.settle()
+
+    def settle(self) -> None:
+        """Keep what has changed, then let others know; only after that may they ask about it."""
+        commands, self._held = self._held, []
+        if not self._keeper.keep(self.core, commands):
+            self.get_logger().error(self._keeper.failed, throttle_duration_sec=10.0)
+            commands = self._take_back(commands, self._instant())
+        self._carry_out(commands)
+
+    def _take_back(self, commands: list[Command], now: Instant) -> list[Command]:
+        """Refuse what was submitted in a turn that could not be kept, as if it had never been."""
+        refused = [
+            command
+            for command in commands
+            if isinstance(command, Reply)
+            and isinstance(command.value, TaskId)
+            and self._keeper.lacks(self.core.store.find(command.value))
+        ]
+        tasks = {reply.value for reply in refused}
+        rest = [
+            command
+            for command in commands
+            if command not in refused and getattr(command, "task_id", None) not in tasks
+        ]
+        refusal = OrchestratorError(ErrorCode.RESOURCE_EXHAUSTED, self._keeper.failed)
+        for reply in reversed(refused):
+            followed = self.core.handle(SubmissionNotKept(reply.value), now)
+            self._keeper.keep(self.core, followed)
+            rest += [*followed, Reply(reply.call, error=refusal)]
+        return rest
+
+    def _instant(self) -> Instant:
+        return Instant(time.monotonic(), self.get_clock().now().nanoseconds)
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        self._keeper.close()
+
+    def check_admission(self) -> None:
+        """Whether new tasks may be taken.
+
+        Raises:
+            OrchestratorError: RESOURCE_EXHAUSTED, while the journal cannot be written.
+        """
+        if self._keeper.failed:
+            raise OrchestratorError(ErrorCode.RESOURCE_EXHAUSTED, self._keeper.failed)
+
+    def _carry_out(self, commands: list[Command]) -> None:
+        for command in commands:
+            try:
+                self._carry[type(command)](command)
+            except Exception:
+                self.get_logger().error(f"{type(command).__name__}:\n{traceback.format_exc()}")
+
+    def _announce(self) -> None:
+        """Tell what has changed in this turn; of each task only how it stands now."""
+        if self._changed_tasks:
+            self._announce_tasks()
+        if self._system_changed:
+            self._announce_system()
+
+    def _note_task(self, command: AnnounceTask) -> None:
+        self._changed_tasks[command.task_id] = None
+
+    def _note_system(self, command: AnnounceSystem) -> None:
+        self._system_changed = True
+
+    def _tell(self, command: Log) -> None:
+        # rclpy wants one severity per calling line, hence the three calls.
+        logger = self.get_logger()
+        if command.severity == "info":
+            logger.info(command.text)
+        elif command.severity == "warning":
+            logger.warning(command.text)
+        else:
+            logger.error(command.text)
+
+    def _announce_tasks(self) -> None:
+        changed, self._changed_tasks = self._changed_tasks, {}
+        heard, followed = self._outbox.has_listeners, self._goals.followed
+        for task_id in changed if heard or followed else ():
+            iteration = self.core.store.find(task_id)
+            if iteration is not None and heard:
+                self._outbox.announce_task(iteration)
+            if iteration is not None and followed:
+                self._goals.tell(iteration)
+
+    def _announce_system(self) -> None:
+        self._system_changed = False
+        self._shown_revision = self.core.store.revision
+        self._state_due = self.core.context.now + _STATE_PERIOD
+        self._outbox.announce_system()
+        ready, reason = self.core.lifecycle.ready, self.core.lifecycle.reason()
+        if (ready, reason) != self._told:
+            self._told = ready, reason
+            service_manager.tell(ready, reason or "ready")
+
+    # Time #
+
+    def turn(self) -> None:
+        """Serve what is ready; look at the deadlines when that is due.
+
+        No timer of rclpy does that: each of its wake-ups costs as much as ten of ours.
+        """
+        self._loop.spin_once(max(0.0, self._tick_at - time.monotonic()))
+        now = time.monotonic()
+        left = self._tick_at - now
+        if left <= self._period / 4:  # what woke us just before saves us a wake-up
+            self._tick()
+            self._announce()
+            self._loop.look_again()
+            self._period = self._tick_period()
+            self._tick_at = min(now + self._period, self._first_loss(now))
+        elif left > _BUSY_TICK and self._tick_period() < self._period:
+            self._period = _BUSY_TICK
+            self._tick_at = now + _BUSY_TICK
+
+    def _tick_period(self) -> float:
+        """Short while there is work, longer while there is none."""
+        core = self.core
+        idle = not core.tasks.running and core.operations.idle and core.lifecycle.ready
+        return _IDLE_TICK if idle else _BUSY_TICK
+
+    def _first_loss(self, now: float) -> float:
+        """When the first of the nodes would count as lost; later, if one does."""
+        patience = self._settings.heartbeat_timeout + _MOMENT
+        seen = [i.last_seen for node in self.core.lifecycle.nodes for i in node.instances.values()]
+        return min((at + patience for at in seen if at + patience > now), default=math.inf)
+
+    def _tick(self) -> None:
+        events: list[Event] = [TimePassed()]
+        if self._outbox.consumers != self._matched:
+            self._matched = self._outbox.consumers
+            events.insert(0, ConsumersMatched(self._matched))
+        self.dispatch(events)
+        now = self.core.context.now
+        if now >= self._diagnostics_due:
+            self._diagnostics_due = now + _DIAGNOSTICS_PERIOD
+            self._diagnostics.publish(self._keeper.failed)
+            self._memory.look(self.core.store.payload_bytes)
+            peer = self._peers.look()
+            if peer:
+                raise StartError(peer)
+            if self.core.store.revision != self._shown_revision:
+                self._announce_system()
+        if now >= self._state_due:
+            self._announce_system()
+            self._loop.look_around()
+
+
+def _ignore(command: Command) -> None:
+    """Kept already, before anything is carried out."""
+
+
+def _start_ros(args: list[str] | None) -> None:
+    """Start ROS with what stands behind --ros-args.
+
+    Raises:
+        StartError: it is wrong, or a parameter file cannot be read.
+    """
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except Exception as error:  # RCLError and others, which are no part of its interface
+        reason = " ".join(str(error).split())
+        raise StartError(f"ROS cannot start: {reason}; correct its arguments") from error
+
+
+def main(args: list[str] | None = None) -> NoReturn:
+    """Run the node until SIGINT or SIGTERM; end with 1 and a sentence when it cannot start."""
+    ending = False
+
+    def end(*_: object) -> None:
+        # Nothing is shut down here: whatever the signal interrupts must be able to finish.
+        nonlocal ending
+        ending = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    discovery.prefer_profile()
+    code = 0
+    node = None
+    try:
+        _start_ros(args)
+        loop = Loop()
+        node = OrchestratorNode(loop)
+        loop.add_node(node)
+        while not ending:
+            node.turn()
+    except (StartError, PipelineError, ParameterException, JournalError) as error:
+        sys.stderr.write(f"orchestrator: {error}\n")
+        code = 1
+    except ExternalShutdownException:
+        pass
+    finally:
+        if node is not None:
+            node.close()
+        rclpy.try_shutdown()
+    if node is None:
+        sys.exit(code)  # leaves no ghost in the graph, which would hide peers for 20 s
+    # Fast DDS may crash when a node is destroyed while its peers leave: end without that.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

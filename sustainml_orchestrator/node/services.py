@@ -1,0 +1,266 @@
+"""The services of the orchestrator: one short callback each, all through one guard."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import sustainml_msgs.srv
+from rclpy.node import Node
+
+from sustainml_orchestrator.contract import names
+from sustainml_orchestrator.core import comparison
+from sustainml_orchestrator.core.errors import OrchestratorError
+from sustainml_orchestrator.core.events import (
+    DeletionRequested,
+    NodeCommanded,
+    TaskCommanded,
+    TaskSubmitted,
+)
+from sustainml_orchestrator.core.ids import (
+    NO_TASK,
+    ErrorCode,
+    NodeCommand,
+    TaskCommand,
+    TaskId,
+    TaskStatus,
+)
+from sustainml_orchestrator.core.orchestrator import Orchestrator
+from sustainml_orchestrator.node import conversions, requests
+from sustainml_orchestrator.node.configuration import Configuration
+from sustainml_orchestrator.node.pending_calls import Answer, PendingCalls
+from sustainml_orchestrator.node.requests import Limits, invalid
+from sustainml_orchestrator.node.wait_set_executor import Loop
+
+_DEFAULT_PAGE = 100
+_MAX_PAGE = 1000
+#: Characters of a problem's description in summaries: a page has up to 1,000 of them.
+_MAX_SHOWN = 1000
+_LISTED = frozenset(TaskStatus) - {TaskStatus.RETURNED}
+
+Callback = Callable[[Any, Any], Awaitable[None]]
+
+
+class Services:
+    """Serves front-ends, and modules that fetch their inputs."""
+
+    def __init__(
+        self,
+        node: Node,
+        loop: Loop,
+        core: Orchestrator,
+        calls: PendingCalls,
+        limits: Limits,
+        configuration: Configuration,
+        check_admission: Callable[[], None],
+        settle: Callable[[], None],
+    ) -> None:
+        self._node = node
+        self._core = core
+        self._calls = calls
+        self._limits = limits
+        self._configuration = configuration
+        self._check_admission = check_admission
+        self._settle = settle
+        self._author = node.get_fully_qualified_name()
+        for name, kind in names.SERVICES.items():
+            loop.serve(
+                node,
+                getattr(sustainml_msgs.srv, kind),
+                names.service(name),
+                names.SERVICE_QOS,
+                self._guarded(name, getattr(self, name)),
+            )
+
+    def _guarded(
+        self, name: str, callback: Callback
+    ) -> Callable[[Any, Any], Coroutine[Answer, None, Any]]:
+        """Whatever happens, the caller is answered and the node goes on."""
+
+        async def guard(request: Any, response: Any) -> Any:
+            try:
+                if name != "start_task":  # which alone looks at nothing that must be kept first
+                    self._settle()
+                await callback(request, response)
+                response.success = True
+                return response
+            except OrchestratorError as refusal:
+                code, text = refusal.code, refusal.message
+            except Exception:
+                self._node.get_logger().error(f"{name} failed:\n{traceback.format_exc()}")
+                code, text = ErrorCode.INTERNAL_ERROR, f"{name} failed; see the orchestrator's log"
+            answer = type(response)()
+            answer.success, answer.error_code, answer.message = False, int(code), text
+            return answer
+
+        return guard
+
+    # TaskManager #
+
+    async def start_task(self, request: Any, response: Any) -> None:
+        """Start a task on a new problem."""
+        task_id = await self._calls.ask(
+            self.submission(request.user_input, request, base_task=NO_TASK)
+        )
+        response.task_id = conversions.id_to_msg(task_id)
+
+    def submission(
+        self, user_input: Any, request: Any, base_task: TaskId
+    ) -> Callable[[int], TaskSubmitted]:
+        """Check a request for a task; gives what makes the event for a call number.
+
+        Raises:
+            OrchestratorError: INVALID_REQUEST; RESOURCE_EXHAUSTED while nothing can be kept.
+        """
+        self._check_admission()
+        requests.check_request_id(request.request_id)
+        goal = requests.check_user_input(user_input, request.extra_data_json, self._limits)
+        payload = requests.to_payload(
+            user_input, self._author, base_task.iteration_id, self._limits
+        )
+        text = user_input.problem_short_description or user_input.problem_definition[:120]
+        description = text[:_MAX_SHOWN]
+
+        def make(call: int) -> TaskSubmitted:
+            return TaskSubmitted(
+                call, payload, description, request.priority, request.request_id, base_task, goal
+            )
+
+        return make
+
+    async def start_iteration(self, request: Any, response: Any) -> None:
+        """Start another iteration of a problem, from any earlier one."""
+        store = self._core.store
+        known = store.by_request(request.request_id)
+        if known is None:
+            base_id = conversions.id_from_msg(request.base_task)
+            if not base_id.problem_id:
+                raise invalid("base_task.problem_id is 0; name the problem to iterate on")
+            base = store.get(requests.named_base(base_id, request.user_input))
+            user_input = requests.merge_overrides(
+                base.user_input, request.user_input, request.overrides, request.extra_data_json
+            )
+            known = await self._calls.ask(self.submission(user_input, request, base.task_id))
+        response.task_id = conversions.id_to_msg(known)
+
+    async def get_task(self, request: Any, response: Any) -> None:
+        """All data of one task."""
+        modules = set(request.modules)
+        unknown = modules - set(self._core.pipeline.by_name)
+        if unknown:
+            known = ", ".join(self._core.pipeline.by_name)
+            name = requests.shorten(min(unknown))
+            raise OrchestratorError(ErrorCode.NOT_FOUND, f"no module '{name}'; use: {known}")
+        iteration = self._core.store.get(conversions.id_from_msg(request.task_id))
+        response.task = conversions.task_to_msg(
+            self._core, iteration, modules=modules, include_binary=request.include_binary
+        )
+
+    async def list_tasks(self, request: Any, response: Any) -> None:
+        """A page of summaries."""
+        if request.limit > _MAX_PAGE:
+            raise invalid(f"limit is {request.limit}; at most {_MAX_PAGE}, then use offset")
+        unknown = set(request.task_statuses) - set(map(int, _LISTED))
+        if unknown:
+            raise invalid(f"task_statuses holds {min(unknown)}; use the TASK_* of NodeStatus, 0..5")
+        page, response.total = self._core.store.page(
+            request.problem_id,
+            [TaskStatus(status) for status in request.task_statuses],
+            request.newest_first,
+            request.offset,
+            request.limit or _DEFAULT_PAGE,
+        )
+        response.tasks = [conversions.summary_to_msg(self._core, item) for item in page]
+
+    async def control_task(self, request: Any, response: Any) -> None:
+        """Stop, reset, preempt or terminate a task."""
+        task_id = conversions.id_from_msg(request.task_id)
+        try:
+            command = TaskCommand(request.cmd_task)
+        except ValueError:
+            command = TaskCommand.NONE
+        if command is TaskCommand.NONE:
+            raise invalid(f"cmd_task is {request.cmd_task}; use STOP_TASK=1 to TERMINATE_TASK=4")
+        if not task_id.problem_id:
+            raise invalid("task_id.problem_id is 0; name the task to command")
+        status = await self._calls.ask(lambda call: TaskCommanded(call, task_id, command))
+        response.task_status = int(status)
+
+    async def delete_problem(self, request: Any, response: Any) -> None:
+        """Delete a problem and its iterations."""
+        response.deleted_iterations = await self._calls.ask(
+            lambda call: DeletionRequested(call, request.problem_id)
+        )
+
+    async def compare_iterations(self, request: Any, response: Any) -> None:
+        """Iterations of a problem side by side."""
+        rows = comparison.compare(self._core.store, request.problem_id, list(request.iteration_ids))
+        response.rows = [conversions.comparison_to_msg(row) for row in rows]
+
+    # Nodes #
+
+    async def get_node_status(self, request: Any, response: Any) -> None:
+        """State of one node, or of all."""
+        response.nodes = self._states(request.node_name)
+
+    async def control_node(self, request: Any, response: Any) -> None:
+        """Start, stop, reset or terminate nodes; answered when confirmed."""
+        try:
+            command = NodeCommand(request.cmd_node)
+        except ValueError:
+            command = NodeCommand.NONE
+        if command is NodeCommand.NONE:
+            raise invalid(f"cmd_node is {request.cmd_node}; use START_NODE=1 to TERMINATE_NODE=4")
+        default = float(self._node.get_parameter("control_timeout").value)
+        timeout = requests.check_seconds("timeout", request.timeout, default)
+        await self._calls.ask(lambda call: NodeCommanded(call, request.node_name, command, timeout))
+        response.nodes = self._states(request.node_name)
+
+    async def configure_node(self, request: Any, response: Any) -> None:
+        """Ask a module for its configuration, or change it."""
+        (target,) = self._core.operations.targets(request.node_name or " ")
+        default = float(self._node.get_parameter("configure_timeout").value)
+        timeout = requests.check_seconds("timeout", request.timeout, default)
+        limit = self._limits.max_text_bytes
+        requests.check_text("configuration", request.configuration, limit)
+        if request.configuration:
+            data = request.configuration.encode("utf-8", "replace")
+            requests.read_extra_data(data, self._limits, "configuration")
+        if not target.responsive:
+            text = target.describe(self._core.context.now)
+            raise OrchestratorError(ErrorCode.NODE_UNAVAILABLE, text)
+        self._calls.check_room()
+        self._calls.occupy(1)
+        try:
+            answer = await self._configuration.ask(target.name, request.configuration, timeout)
+        finally:
+            self._calls.occupy(-1)
+        response.transaction_id, response.configuration = answer
+
+    def _states(self, node_name: str) -> list[Any]:
+        targets = self._core.operations.targets(node_name)
+        return [conversions.node_to_msg(self._core, node) for node in targets]
+
+    # Modules #
+
+    async def get_inputs(self, request: Any, response: Any) -> None:
+        """All that a module needs for a step that it owes."""
+        core = self._core
+        iteration, step = core.inputs_owed(
+            conversions.id_from_msg(request.task_id),
+            request.attempt,
+            request.session,
+            request.node_name,
+        )
+        response.try_number = step.try_number
+        response.task = conversions.task_to_msg(
+            core, iteration, include_binary=True, with_credentials=True
+        )
+        for spec in core.pipeline.baselines:
+            field = f"{spec.name}_baseline"
+            if iteration.task_id.iteration_id > 1 and hasattr(response, field):
+                baseline = core.tasks.baseline(iteration, spec.index)
+                setattr(
+                    response, field, conversions.baseline_to_msg(core, iteration, spec, baseline)
+                )

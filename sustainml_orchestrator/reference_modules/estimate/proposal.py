@@ -1,0 +1,186 @@
+"""From the words of the earlier modules to one proposed model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sustainml_orchestrator.reference_modules.estimate.devices import Device, DeviceCatalogue, named
+from sustainml_orchestrator.reference_modules.estimate.models import Model, ModelCatalogue, Workload
+from sustainml_orchestrator.reference_modules.estimate.requirements import Requirements, quoted
+from sustainml_orchestrator.reference_modules.estimate.selection import (
+    DEFAULT_FLOPS_WEIGHT,
+    DEFAULT_KEPT_QUALITY,
+    Choice,
+    NoMatchError,
+    Query,
+    choose,
+    excludes,
+)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The solution to be undercut; empty fields are unknown."""
+
+    model: str = ""
+    carbon_kg: float = 0.0
+    workload: Workload | None = None  #: of a model that is not in the catalogue
+    quality: float = 0.0  #: 0..1
+    least_quality: float = 0.0  #: what the search that it is part of keeps
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """The model proposed, and why."""
+
+    model: Model
+    task: str
+    quality: float | None  #: 0..1, None where the model has no figure for the task
+    alternatives: tuple[str, ...] = ()  #: the next best
+    notes: tuple[str, ...] = ()
+    remaining: int | None = None  #: models left for a next proposal; None where nobody looked
+    least_quality: float = 0.0  #: what the search keeps, for the next proposal; 0 = not searching
+
+
+def allowed_devices(
+    catalogue: DeviceCatalogue, required: Sequence[str], deployment: str
+) -> tuple[Device, ...]:
+    """The devices among which the user lets us choose.
+
+    Raises:
+        NoMatchError: a required name is unknown; the text offers similar ones.
+    """
+    devices, unknown = catalogue.resolve(required)
+    if unknown and not devices:
+        close = catalogue.similar(unknown[0])
+        hint = f"; did you mean {' or '.join(close)}?" if close else ""
+        raise NoMatchError(
+            f"hardware {', '.join(quoted(name) for name in unknown[:5])} is unknown{hint} "
+            "(a device, one of its aliases, or a class such as edge or gpu)"
+        )
+    if not named(required):
+        narrowed = [d for d in catalogue.find(deployment) if not d.simulated]
+        return tuple(narrowed or devices)
+    return tuple(devices)
+
+
+def propose(
+    models: ModelCatalogue,
+    devices: tuple[Device, ...],
+    wanted: Requirements,
+    *,
+    metadata_task: str,
+    every_device: tuple[Device, ...] = (),
+    max_memory_mib: float = 0.0,
+    baseline: Baseline | None = None,
+    flops_weight: float = DEFAULT_FLOPS_WEIGHT,
+    kept_quality: float = DEFAULT_KEPT_QUALITY,
+) -> Proposal:
+    """The best model for what is wanted.
+
+    Raises:
+        NoMatchError: none fits, or the one selected is unknown; the text says what to change.
+    """
+    task = _task(models, wanted.goal, metadata_task)
+    excluded = frozenset(name.casefold() for name in wanted.restrains)
+    if wanted.selected:
+        chosen = _by_name(models, wanted.selected)
+        if not excludes(excluded, chosen):
+            return _selected(chosen, task)
+        # Asked for, and used up by an earlier alternative: the next best follows.
+    query = Query(
+        task=task,
+        devices=devices,
+        every_device=every_device,
+        family=wanted.family,
+        licences=wanted.licences,
+        max_memory_mib=max_memory_mib,
+        max_latency_s=wanted.max_latency_s,
+        min_throughput=wanted.min_throughput,
+        max_power_w=wanted.max_power_w,
+        min_quality=wanted.min_quality,
+        accuracy=wanted.accuracy,
+        excluded=excluded,
+        flops_weight=flops_weight,
+    )
+    goal = _Goal(wanted.optimise, wanted.desired_carbon_kg, kept_quality)
+    query = goal.undercut(query, models, baseline)
+    choice = choose(models, query)
+    best = choice.best
+    return Proposal(
+        best.model,
+        task,
+        best.quality,
+        tuple(c.model.name for c in choice.candidates[1:6]),
+        choice.notes,
+        _remaining(models, query, choice, goal),
+        query.least_quality,
+    )
+
+
+@dataclass(frozen=True)
+class _Goal:
+    """What an optimisation is after."""
+
+    optimise: bool
+    desired_carbon_kg: float
+    kept_quality: float
+
+    def undercut(self, query: Query, models: ModelCatalogue, baseline: Baseline | None) -> Query:
+        """The query with less energy than the baseline's, if that is wanted."""
+        if not self.optimise or baseline is None:
+            return query
+        known = models.find(baseline.model)
+        figure = known.figures.get(query.task) if known else None
+        quality = figure.quality if figure else baseline.quality
+        free = query.asks_quality or self.desired_carbon_kg > 0
+        return replace(
+            query,
+            baseline=known.workload if known else baseline.workload,
+            baseline_attained=figure.attained if figure else baseline.quality,
+            energy_share=_share(self.desired_carbon_kg, baseline),
+            least_quality=0.0 if free else baseline.least_quality or self.kept_quality * quality,
+        )
+
+
+def _remaining(models: ModelCatalogue, query: Query, choice: Choice, goal: _Goal) -> int:
+    """How many models a next proposal would have to choose from, with this one as its baseline."""
+    if not goal.optimise and not query.accuracy:
+        return len(choice.candidates) - 1
+    name = choice.best.model.name
+    query = replace(query, excluded=query.excluded | {name.casefold()})
+    former = Baseline(name, least_quality=query.least_quality)
+    try:
+        return len(choose(models, goal.undercut(query, models, former)).candidates)
+    except NoMatchError:
+        return 0
+
+
+def _task(models: ModelCatalogue, goal: str, metadata_task: str) -> str:
+    asked = models.task(goal)
+    if asked in models.tasks or not metadata_task:
+        return asked
+    return models.task(metadata_task)
+
+
+def _by_name(models: ModelCatalogue, name: str) -> Model:
+    found = models.find(name)
+    if found is None:
+        close = models.similar(name)
+        hint = f"; did you mean {' or '.join(close)}?" if close else ""
+        raise NoMatchError(f"model {quoted(name)} is not in the catalogue{hint}")
+    return found
+
+
+def _selected(model: Model, task: str) -> Proposal:
+    figure = model.figures.get(task)
+    notes = () if figure else (f"selected by the user; no figure for {task or 'this task'} known",)
+    return Proposal(model, task, figure.quality if figure else None, notes=notes)
+
+
+def _share(desired_kg: float, baseline: Baseline) -> float:
+    """Share of the baseline's carbon, hence of its energy in the same region, that may be spent."""
+    if not desired_kg or not baseline.carbon_kg > 0:
+        return 0.0
+    return min(1.0, desired_kg / baseline.carbon_kg)

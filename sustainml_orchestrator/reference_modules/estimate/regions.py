@@ -1,0 +1,136 @@
+"""Carbon intensity of electricity by region, from the data files of the codecarbon package.
+
+The files are read where the package lies; codecarbon itself is never imported (its trackers start
+threads and read sensors). Numbers follow codecarbon: the country's own intensity where given, eGRID
+rates for the United States, the mix of sources for Canadian provinces, published factors for
+Chinese provinces and Nordic bidding zones.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import json
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sustainml_orchestrator.reference_modules import catalog
+from sustainml_orchestrator.reference_modules.estimate.requirements import quoted
+
+_GRAMS_PER_POUND = 453.59237
+#: codecarbon's names of the sources in the Canadian file -> those in its table of intensities.
+_CANADIAN_SOURCES = {"naturalGas": "natural_gas", "hydro": "hydroelectricity"}
+
+
+@dataclass(frozen=True)
+class Intensity:
+    """Carbon intensity of one region."""
+
+    g_per_kwh: float  #: gCO2e per kWh
+    region: str  #: what it was taken for, "world" for the mean of all
+    known: bool  #: False where the world's mean stands in
+    note: str = ""  #: how it was found; empty when the region was named exactly
+
+
+class CarbonRegions:
+    """Looks regions up by the names in which people write them."""
+
+    def __init__(self, data: Path | None = None) -> None:
+        """Read the data files (of the installed codecarbon unless given).
+
+        Raises:
+            FileNotFoundError: codecarbon is not installed or its files have moved.
+        """
+        root = (data or _data_path()) / "private_infra"
+        sources = _json(root / "carbon_intensity_per_source.json")
+        self.world_mean = float(sources["world_average"])
+        self._countries = {
+            code: (entry["country_name"], float(entry["carbon_intensity"]))
+            for code, entry in _json(root / "global_energy_mix.json").items()
+            if entry.get("carbon_intensity") is not None
+        }
+        self._regions = _regions(root, sources)
+        self._names = {_plain(name): code for code, (name, _) in self._countries.items()}
+        self._names |= {code.casefold(): code for code in self._countries}
+        for code, others in catalog.load("countries")["countries"].items():
+            if code in self._countries:
+                for name in others:
+                    self._names.setdefault(_plain(name), code)
+
+    @property
+    def names(self) -> list[str]:
+        """Countries and smaller regions, as one may write them, sorted."""
+        smaller = {name for name in self._regions if not name.startswith("us ")}
+        return sorted({name for name, _ in self._countries.values()} | smaller)
+
+    def find(self, region: str, continent: str = "") -> Intensity:
+        """Intensity of a region; the world's mean, saying so, when it is unknown.
+
+        Args:
+            region: a country (English or native name, ISO 3166 code), a state of the US, a
+                province of Canada or China, a Nordic bidding zone, or several of these separated
+                by commas, the most exact winning.
+            continent: used only to say why the mean was taken.
+        """
+        parts = [_plain(part) for part in (region, *region.replace("/", ",").split(","))]
+        parts = [part for part in parts if part]
+        if not parts:
+            where = f" for {continent}" if continent.strip() else ""
+            return Intensity(self.world_mean, "world", False, f"no region given; world mean{where}")
+        countries = [self._names[part] for part in parts if part in self._names]
+        for part in parts:
+            # A word that names a country too, as Georgia does, is a state only beside its country.
+            if part in self._regions and (part not in self._names or "USA" in countries):
+                return Intensity(self._regions[part], part, True)
+            if "USA" in countries and f"us {part}" in self._regions:
+                return Intensity(self._regions[f"us {part}"], part, True)
+        if countries:
+            name, value = self._countries[countries[0]]
+            return Intensity(value, name, True)
+        words = [name for name in {**self._names, **self._regions} if len(name) > 3]
+        close = difflib.get_close_matches(parts[0], words, 3, 0.75)
+        hint = f"; did you mean {', '.join(close)}?" if close else ""
+        note = f"region {quoted(region.strip())} unknown; world mean{hint}"
+        return Intensity(self.world_mean, "world", False, note)
+
+
+def _regions(root: Path, sources: Mapping[str, Any]) -> dict[str, float]:
+    regions: dict[str, float] = {}
+    for name, entry in _json(root / "2023" / "usa_emissions.json").items():
+        if "emissions" in entry and not name.startswith("_") and name != "usa":
+            rate = entry["emissions"] * _GRAMS_PER_POUND / 1000.0  # lb/MWh -> g/kWh
+            regions[name] = regions[f"us {entry['regionCode'].casefold()}"] = rate
+    for name, mix in _json(root / "2023" / "canada_energy_mix.json").items():
+        shares = {_CANADIAN_SOURCES.get(k, k): v for k, v in mix.items() if k != "total"}
+        known = {k: v for k, v in shares.items() if isinstance(sources.get(k), (int, float))}
+        if sum(known.values()) > 0:
+            weighted = sum(share * sources[k] for k, share in known.items())
+            regions[name] = weighted / sum(known.values())
+    for province in _json(root / "2023" / "china_provincial_emissions.json")["data"].values():
+        for name in province["names"]:
+            regions[_plain(name)] = float(province["emission_factor"])
+    for zone, entry in _json(root / "nordic_emissions.json")["data"].items():
+        if zone[-1].isdigit():
+            regions[zone.casefold()] = float(entry["emission_factor"])
+    return regions
+
+
+def _data_path() -> Path:
+    spec = importlib.util.find_spec("codecarbon")  # finds the package without running it
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError("the codecarbon package, whose data are read, is not installed")
+    return Path(next(iter(spec.submodule_search_locations))) / "data"
+
+
+def _json(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def _plain(name: str) -> str:
+    letters = unicodedata.normalize("NFKD", name.casefold().strip())
+    kept = "".join(c for c in letters if not unicodedata.combining(c))
+    return " ".join(kept.replace(".", "").replace("\u2019", "'").replace("-", " ").split())

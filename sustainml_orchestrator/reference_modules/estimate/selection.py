@@ -1,0 +1,227 @@
+"""Choice of a model: filter by constraints, rank by quality for compute.
+
+Rank of a model = quality / FLOPs ** weight. At weight 0 quality alone counts, at 1 it is quality
+per FLOP, which would always favour the tiniest model, since FLOPs span ten orders of magnitude and
+quality less than one. The default 0.05 asks for 12 % more quality when the compute grows tenfold.
+
+An optimisation takes models with less energy than its baseline's only, and in another order; see
+`_order`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import inf
+
+from sustainml_orchestrator.reference_modules.estimate.devices import Device
+from sustainml_orchestrator.reference_modules.estimate.models import Model, ModelCatalogue, Workload
+from sustainml_orchestrator.reference_modules.estimate.placement import place
+from sustainml_orchestrator.reference_modules.estimate.requirements import longest_s, quoted
+from sustainml_orchestrator.reference_modules.estimate.roofline import Estimate
+
+DEFAULT_FLOPS_WEIGHT = 0.05
+#: Share of the baseline's energy aimed at when the user asks for less without saying how much.
+DEFAULT_REDUCTION = 0.5
+#: Share of the first proposal's quality that is kept then, unless the user asks for a quality.
+DEFAULT_KEPT_QUALITY = 0.9
+
+
+class NoMatchError(Exception):
+    """No model fits; the text says which constraint to relax."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked of a model; empty or zero fields ask nothing."""
+
+    task: str
+    devices: tuple[Device, ...]  #: on one of which it must run
+    every_device: tuple[Device, ...] = ()  #: that there is, to tell whether other hardware helps
+    family: str = ""
+    licences: frozenset[str] = frozenset()
+    max_memory_mib: float = 0.0
+    max_latency_s: float = 0.0
+    min_throughput: float = 0.0  #: inferences per second, one at a time
+    max_power_w: float = 0.0
+    min_quality: float = 0.0  #: a bound
+    accuracy: float = 0.0  #: a wish, met as well as the models allow
+    excluded: frozenset[str] = frozenset()  #: names, case-folded
+    flops_weight: float = DEFAULT_FLOPS_WEIGHT
+    baseline: Workload | None = None  #: to be undercut in energy
+    baseline_attained: float = 0.0  #: what the baseline attains of the accuracy asked
+    energy_share: float = 0.0  #: at most this share of the baseline's energy, when one is given
+    least_quality: float = 0.0  #: not to be given up for less energy
+
+    @property
+    def asks_quality(self) -> bool:
+        """Whether the user says how good the model must be."""
+        return bool(self.min_quality or self.accuracy)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model that fits, where it would run best, and its rank."""
+
+    model: Model
+    placement: Estimate
+    quality: float
+    score: float
+
+    @property
+    def energy_j(self) -> float:
+        """Joules per inference."""
+        return self.placement.energy_j
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The ranked candidates, best first."""
+
+    candidates: tuple[Candidate, ...]
+    notes: tuple[str, ...]  #: what the user should know of them
+
+    @property
+    def best(self) -> Candidate:
+        """The first of them."""
+        return self.candidates[0]
+
+
+def choose(catalogue: ModelCatalogue, query: Query) -> Choice:
+    """Rank the models that meet every constraint.
+
+    Raises:
+        NoMatchError: none does.
+    """
+    of_task = [m for m in catalogue.models if query.task in m.figures]
+    if not of_task:
+        raise NoMatchError(
+            f"no model for the task {quoted(query.task)} in the catalogue; it has "
+            f"{_list(catalogue.tasks, 40)}"
+        )
+    notes: list[str] = []
+    if query.family and not any(_of_family(m, query) for m in of_task):
+        # Front-ends send a family by default; one that never solves the task says nothing.
+        notes.append(f"no {query.family} for {query.task} in the catalogue, other families taken")
+        query = replace(query, family="")
+    if query.accuracy:
+        query = replace(query, accuracy=_attainable(of_task, query, notes))
+    fitting = _fitting(of_task, query)
+    if not fitting:
+        raise NoMatchError(_explain(of_task, query))
+    return Choice(tuple(_order(fitting, query, notes)), tuple(notes))
+
+
+#: What can be relaxed, by the word for it in the interface, and how.
+_RELAXED: dict[str, Callable[[Query], Query]] = {
+    "model_restrains": lambda q: replace(q, excluded=frozenset()),
+    "family": lambda q: replace(q, family=""),
+    "licence": lambda q: replace(q, licences=frozenset()),
+    "min_quality": lambda q: replace(q, min_quality=0.0),
+    "min_accuracy": lambda q: replace(q, accuracy=0.0),
+    "hardware_required": lambda q: replace(q, devices=q.every_device or q.devices),
+    "max_memory_footprint": lambda q: replace(q, max_memory_mib=0.0),
+    "max_latency": lambda q: replace(q, max_latency_s=0.0),
+    "min_throughput": lambda q: replace(q, min_throughput=0.0),
+    "max_power": lambda q: replace(q, max_power_w=0.0),
+    "kept_quality": lambda q: replace(q, least_quality=0.0),
+    "less energy than the baseline": lambda q: replace(q, baseline=None),
+}
+
+
+def _fitting(models: list[Model], query: Query) -> list[Candidate]:
+    """The models for the task that meet every constraint."""
+    ceiling = inf if query.baseline is None else _energy(query.baseline, query)
+    found = []
+    for model in models:
+        figure = model.figures[query.task]
+        if (
+            excludes(query.excluded, model)
+            or not _of_family(model, query)
+            or (query.licences and model.licence not in query.licences)
+            or figure.quality < max(query.min_quality, query.least_quality)
+            or figure.attained < query.accuracy
+        ):
+            continue
+        placed = _place(model.workload, query)
+        if placed is not None and placed.energy_j < ceiling:
+            score = figure.quality / model.workload.flops**query.flops_weight
+            found.append(Candidate(model, placed, figure.quality, score))
+    return found
+
+
+def _attainable(models: list[Model], query: Query, notes: list[str]) -> float:
+    """As much of the accuracy asked as any model attains, the baseline included."""
+    free = _fitting(models, replace(query, accuracy=0.0, baseline=None, least_quality=0.0))
+    best = max((c.model.figures[query.task].attained for c in free), default=0.0)
+    best = max(best, query.baseline_attained)
+    if best < query.accuracy:
+        notes.append(f"accuracy {query.accuracy:g} asked; the best there is has {best:g}")
+    return min(best, query.accuracy)
+
+
+def _of_family(model: Model, query: Query) -> bool:
+    return not query.family or model.family.casefold() == query.family.casefold()
+
+
+def excludes(excluded: frozenset[str], model: Model) -> bool:
+    """Whether a model is among names, which may lack the owner."""
+    full = model.name.casefold()
+    return full in excluded or full.rpartition("/")[2] in excluded
+
+
+def _place(work: Workload, query: Query) -> Estimate | None:
+    return place(
+        work,
+        query.devices,
+        max_memory_mib=query.max_memory_mib,
+        max_latency_s=longest_s(query.max_latency_s, query.min_throughput),
+        max_power_w=query.max_power_w,
+    )
+
+
+def _energy(work: Workload, query: Query) -> float:
+    """Joules per inference within the limits, else on the allowed hardware; infinite on none."""
+    placed = _place(work, query) or place(work, query.devices)
+    return placed.energy_j if placed else inf
+
+
+def _order(candidates: list[Candidate], query: Query, notes: list[str]) -> list[Candidate]:
+    """Best first.
+
+    By score; in an optimisation, where the user says what quality is enough, by energy. Where
+    not, those that reach the target (half the energy if none is given) by quality, then the
+    others by energy.
+    """
+    if query.baseline is None:
+        return sorted(candidates, key=lambda c: (-c.score, c.model.name))
+    thrifty = sorted(candidates, key=lambda c: (c.energy_j, -c.quality))
+    share = query.energy_share or DEFAULT_REDUCTION
+    limit = _energy(query.baseline, query) * share
+    meets = [c for c in thrifty if c.energy_j <= limit]
+    if query.energy_share and not meets:
+        notes.append("no model reaches the target; the one with the least energy taken")
+    if query.asks_quality:
+        return thrifty
+    return sorted(meets, key=lambda c: -c.quality) + thrifty[len(meets) :]
+
+
+def _explain(models: list[Model], query: Query) -> str:
+    """Which single constraint, dropped, gives matches."""
+    asked, helps = [], []
+    for name, relax in _RELAXED.items():
+        relaxed = relax(query)
+        if relaxed == query:
+            continue
+        asked.append(name)
+        if matches := [c.model.name for c in _fitting(models, relaxed)]:
+            helps.append(f"{name} (would give {_list(matches)})")
+    head = f"none of {len(models)} models for {query.task} meets {', '.join(asked)}"
+    if helps:
+        return f"{head}; relax {' or '.join(helps)}"
+    return f"{head}; no single one is to blame, relax several"
+
+
+def _list(names: list[str], limit: int = 5) -> str:
+    rest = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + rest

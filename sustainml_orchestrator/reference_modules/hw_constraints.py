@@ -1,0 +1,63 @@
+"""Reference module: the memory limit and the hardware that a problem demands.
+
+A transparent estimate, meant to be replaced by a reader of one's own. What `extra_data` says wins:
+`hardware_required` (a device, an alias or a class of the catalogue of devices, or a list of them)
+and `max_memory_footprint` (MiB, or a text such as "8 GB"); else the text is searched. Several names
+mean that any of them will do; a name that is unknown passes untouched. The limit is in whole MiB,
+rounded up; `max_memory_footprint_mib` in the output's extra_data is exact.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sustainml_msgs.msg import HWConstraints
+
+from sustainml_orchestrator.reference_modules import catalog
+from sustainml_orchestrator.reference_modules.estimate.devices import DeviceCatalogue
+from sustainml_orchestrator.reference_modules.text.hardware import HardwareWords
+from sustainml_orchestrator.reference_modules.text.problem import (
+    Problem,
+    UnclearError,
+    write_object,
+)
+from sustainml_orchestrator.reference_modules.text.settings import HardwareSettings
+from sustainml_orchestrator.sdk import Module, ModuleError
+
+
+class HWConstraintsModule(Module):
+    """Reads the constraints; none is a good answer, too."""
+
+    module = "hw_constraints"
+
+    def on_start(self) -> None:
+        """Read the names of hardware."""
+        devices = DeviceCatalogue(catalog.load("hardware"))
+        self.words = HardwareWords(catalog.load("constraints"), devices)
+        self.settings = HardwareSettings()
+
+    def process(self, task: Any, inputs: Any) -> HWConstraints:
+        """Read the constraints; ModuleError for values that mean nothing."""
+        try:
+            found = self.settings.complete(self.words.read(Problem.read(inputs.user_input)))
+        except UnclearError as answer:
+            raise ModuleError(str(answer)) from answer
+        about = {"max_memory_footprint_mib": found.memory_mib, "hardware_from": found.origin}
+        return HWConstraints(
+            max_memory_footprint=found.whole_mib,
+            hardware_required=list(found.hardware),
+            extra_data=write_object(about),
+        )
+
+    def configure(self, configuration: dict[str, Any]) -> dict[str, Any]:
+        """Set `default_hardware` and `default_memory` (MiB), or ask {"query": "hardwares"}."""
+        try:
+            return self.settings.apply(configuration, self.words)
+        except ValueError as error:
+            raise ModuleError(str(error)) from error
+
+
+main = HWConstraintsModule.main
+
+if __name__ == "__main__":
+    main()

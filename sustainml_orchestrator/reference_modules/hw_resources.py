@@ -1,0 +1,107 @@
+"""Reference module: finds the device that runs the model with the least energy.
+
+A transparent estimate, meant to be replaced by measurements of one's own: latency by the roofline
+model with one set of efficiency factors per kind of hardware (`estimate/roofline.py`), power
+between the device's idle and maximum. docs/reference_modules.md compares it with published
+measurements.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from sustainml_msgs.msg import HWResource, MLModel
+
+from sustainml_orchestrator.reference_modules import catalog
+from sustainml_orchestrator.reference_modules.estimate import requirements
+from sustainml_orchestrator.reference_modules.estimate.configuration import HardwareSettings
+from sustainml_orchestrator.reference_modules.estimate.devices import DeviceCatalogue
+from sustainml_orchestrator.reference_modules.estimate.models import ModelCatalogue, Workload
+from sustainml_orchestrator.reference_modules.estimate.placement import obstacle, place
+from sustainml_orchestrator.reference_modules.estimate.proposal import allowed_devices
+from sustainml_orchestrator.reference_modules.estimate.selection import NoMatchError
+from sustainml_orchestrator.sdk import Inputs, Module, ModuleError, Task
+
+
+class HWResourcesModule(Module):
+    """Places the model on the device with the least energy per inference."""
+
+    module = "hw_resources"
+
+    def on_start(self) -> None:
+        """Read the catalogues."""
+        self.models = ModelCatalogue(catalog.load("models"))
+        self.devices = DeviceCatalogue(catalog.load("hardware"))
+        self.settings = HardwareSettings()
+
+    def process(self, task: Task, inputs: Inputs) -> HWResource:
+        """Choose a device and predict one inference; ModuleError says why none fits."""
+        asked, limits = inputs.app_requirements, inputs.hw_constraints
+        model = inputs.ml_model_provider
+        extra = requirements.json_object(asked.extra_data)
+        wanted = requirements.parse(asked.app_requirements, extra)
+        work = self._workload(model)
+        if self.settings.precision:
+            work = replace(work, precisions=(self.settings.precision,))
+        bounds = {
+            "max_memory_mib": float(limits.max_memory_footprint),
+            "max_latency_s": max(0.0, model.target_latency) or wanted.longest_s,
+            "max_power_w": wanted.max_power_w,
+            "runtime": self.settings.runtime,
+        }
+        try:
+            required = list(limits.hardware_required)
+            devices = allowed_devices(self.devices, required, wanted.deployment)
+        except NoMatchError as answer:
+            raise ModuleError(str(answer)) from answer
+        best = place(work, devices, **bounds)
+        if best is None:
+            raise ModuleError(f"{model.model} does not fit: {obstacle(work, devices, **bounds)}")
+        about = {
+            "device_class": best.device.device_class,
+            "precision": best.precision,
+            "bound": best.bound,
+            "runtime": best.runtime,
+            "uncertainty_factor": best.uncertainty,
+            "energy_uncertainty_factor": best.energy_uncertainty,
+            "energy_per_inference_j": best.energy_j,
+            "simulated": best.device.simulated,
+            "source": list(best.device.source),
+        }
+        return HWResource(
+            hw_description=best.device.name,
+            power_consumption=best.power_w,
+            latency=best.latency_s,
+            memory_footprint_of_ml_model=best.memory_mib,
+            max_hw_memory_footprint=best.device.memory_mib,
+            extra_data=requirements.json_bytes(about),
+        )
+
+    def _workload(self, model: MLModel) -> Workload:
+        """Figures from the message, else from the catalogue by name."""
+        try:
+            return Workload.from_properties(json.loads(model.model_properties))
+        except (ValueError, TypeError, RecursionError) as error:
+            known = self.models.find(model.model)
+            if known is None:
+                raise ModuleError(
+                    f"cannot estimate {requirements.quoted(model.model)}: it is not in the "
+                    "catalogue, and its model_properties give no JSON object with parameters "
+                    "and flops"
+                ) from error
+            return known.workload
+
+    def configure(self, configuration: dict[str, Any]) -> dict[str, Any]:
+        """Fix `precision` or `runtime`, or list the hardware: {"query": "hardwares"}."""
+        try:
+            return self.settings.apply(configuration, self.devices)
+        except ValueError as error:
+            raise ModuleError(str(error)) from error
+
+
+main = HWResourcesModule.main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Reference module: proposes a published model from the catalogue.
+
+A transparent estimate, meant to be replaced by a provider of one's own: it filters the catalogue by
+the constraints and ranks what is left by quality for compute (`estimate/selection.py` has the
+rule). Quality is that of a public benchmark, not of the user's data.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sustainml_msgs.msg import MLModel
+
+from sustainml_orchestrator.reference_modules import catalog
+from sustainml_orchestrator.reference_modules.estimate import requirements
+from sustainml_orchestrator.reference_modules.estimate.configuration import ProviderSettings
+from sustainml_orchestrator.reference_modules.estimate.devices import DeviceCatalogue
+from sustainml_orchestrator.reference_modules.estimate.models import ModelCatalogue, Workload
+from sustainml_orchestrator.reference_modules.estimate.proposal import (
+    Baseline,
+    allowed_devices,
+    propose,
+)
+from sustainml_orchestrator.reference_modules.estimate.selection import NoMatchError
+from sustainml_orchestrator.sdk import Inputs, Module, ModuleError, Task
+
+
+class MLModelProviderModule(Module):
+    """Proposes the model with the best quality for its compute within the constraints."""
+
+    module = "ml_model_provider"
+
+    def on_start(self) -> None:
+        """Read the catalogues."""
+        self.models = ModelCatalogue(catalog.load("models"))
+        self.devices = DeviceCatalogue(catalog.load("hardware"))
+        self.settings = ProviderSettings()
+
+    def process(self, task: Task, inputs: Inputs) -> MLModel:
+        """Choose one model; ModuleError says which constraint to relax when none fits."""
+        asked, hardware = inputs.app_requirements, inputs.hw_constraints
+        extra = requirements.json_object(asked.extra_data)
+        wanted = requirements.parse(asked.app_requirements, extra)
+        tasks = list(inputs.ml_model_metadata.ml_model_metadata) or [""]
+        try:
+            required = list(hardware.hardware_required)
+            proposal = propose(
+                self.models,
+                allowed_devices(self.devices, required, wanted.deployment),
+                wanted,
+                metadata_task=tasks[0],
+                every_device=self.devices.devices,
+                max_memory_mib=hardware.max_memory_footprint,
+                baseline=_baseline(task, inputs),
+                flops_weight=self.settings.flops_weight,
+                kept_quality=self.settings.kept_quality,
+            )
+        except NoMatchError as answer:
+            raise ModuleError(str(answer)) from answer
+        model = proposal.model
+        about: dict[str, Any] = {
+            "task": proposal.task,
+            "family": model.family,
+            "model_restrains": [*wanted.restrains, model.name],
+            "alternatives": list(proposal.alternatives),
+            "notes": list(proposal.notes),
+        }
+        for key in ("quality", "remaining", "least_quality"):
+            if (value := getattr(proposal, key)) is not None:
+                about[key] = value
+        return MLModel(
+            model=model.name,
+            model_path=model.path,
+            model_properties=json.dumps(model.properties(proposal.task)),
+            target_latency=wanted.longest_s,
+            extra_data=requirements.json_bytes(about),
+        )
+
+    def configure(self, configuration: dict[str, Any]) -> dict[str, Any]:
+        """Set `flops_weight` or `kept_quality`, or list models.
+
+        {"query": "models", "goal": task, "type": family}
+        """
+        try:
+            return self.settings.apply(configuration, self.models)
+        except ValueError as error:
+            raise ModuleError(str(error)) from error
+
+
+def _baseline(task: Task, inputs: Inputs) -> Baseline | None:
+    """The solution of the iteration built upon; None for a first one, or where there is none."""
+    if task.task_id.iteration_id < 2:
+        return None
+    model, footprint = inputs.baselines.ml_model_provider, inputs.baselines.carbon_tracker
+    if not model.header.frame_id:
+        return None
+    carbon = footprint.carbon_footprint if footprint.header.frame_id else 0.0
+    about = requirements.json_object(model.extra_data)
+    try:
+        workload = Workload.from_properties(json.loads(model.model_properties))
+    except (ValueError, TypeError, RecursionError):
+        workload = None
+    quality, least = (requirements.number(about, key) for key in ("quality", "least_quality"))
+    return Baseline(model.model, carbon, workload, quality, least)
+
+
+main = MLModelProviderModule.main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""What an application demands, as `key:value` strings; the module docstring lists the keys."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from sustainml_orchestrator.core import credentials
+from sustainml_orchestrator.reference_modules.text import quantities
+from sustainml_orchestrator.reference_modules.text.problem import Problem, UnclearError, choice
+from sustainml_orchestrator.reference_modules.text.words import (
+    fold,
+    needle,
+    places,
+    plain,
+    preceded,
+)
+
+
+class DemandCatalogue:
+    """The phrases of the parsed `requirements.yaml`.
+
+    Raises:
+        KeyError: it lacks a part.
+    """
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self._negations = frozenset(data["negations"])
+        self._phrases = _needles(data["phrases"])
+        self._languages = _needles(data["languages"])
+        self._language_before = frozenset(data["language_before"])
+        self._language_after = frozenset(data["language_after"])
+        self._metrics = _needles(data["metrics"])
+        self._bounds = frozenset(data["bounds"])
+        self._latency = frozenset(data["latency"])
+        self._directly = frozenset(data["latency_directly_before"])
+        self._duration = frozenset(data["duration"])
+        self._power = frozenset(data["power"])
+        self._things = [needle(cue) for cue in data["throughput"]["things"]]
+        self._each = frozenset(data["throughput"]["each"])
+
+    @property
+    def requirements(self) -> list[str]:
+        """Every requirement that a phrase can state."""
+        return list(self._phrases)
+
+    def read(self, problem: Problem) -> list[str]:
+        """The demands of a problem, without repetitions."""
+        text = f"{problem.title} . {problem.definition} . {problem.outputs}"
+        folded, words = fold(text), plain(text)
+        found = [
+            *_from_fields(problem),
+            *self._quantities(folded),
+            *(line for line, cues in self._phrases.items() if self._states(cues, words)),
+            *(f"language:{code}" for code, cues in self._languages.items()
+              if self._speaks(cues, words)),
+        ]  # fmt: skip
+        return list(dict.fromkeys(found))
+
+    def _states(self, cues: Iterable[str], words: str) -> bool:
+        """Whether one of the phrases stands in the text without a negation before it."""
+        return any(
+            not preceded(words, at, self._negations) for cue in cues for at in places(cue, words)
+        )
+
+    def _speaks(self, cues: Iterable[str], words: str) -> bool:
+        for cue in cues:
+            for at in places(cue, words):
+                after = words[at + 1 : at + 60].split()[1:2]
+                if preceded(words, at, self._language_before, within=1) or (
+                    after and after[0] in self._language_after
+                ):
+                    return True
+        return False
+
+    def _quantities(self, text: str) -> Iterator[str]:
+        latencies = [q.value for q in quantities.times(text) if q.value and self._is_latency(q)]
+        if latencies:
+            yield f"max_latency:{min(latencies):g}"
+        rates = [q.value for q in quantities.frame_rates(text)]
+        rates += [q.value for q, things, each in quantities.rates(text)
+                  if (each == "/" or each in self._each) and self._counts(things)]  # fmt: skip
+        if any(rates):
+            yield f"min_throughput:{max(rates):g}"
+        powers = [q.value for q in quantities.powers(text)
+                  if q.value and set(q.before[-3:]) & (self._bounds | self._power)]  # fmt: skip
+        if powers:
+            yield f"max_power:{min(powers):g}"
+        for quantity in quantities.shares(text):
+            metric = self._metric(quantity)
+            if metric:
+                yield f"min_{metric}:{quantity.value:g}"
+
+    def _is_latency(self, quantity: quantities.Quantity) -> bool:
+        near, after = set(quantity.before[-3:]), set(quantity.after[:3])
+        if {*quantity.before[-4:], *quantity.after[:2]} & self._duration:
+            return False
+        named = bool(set(quantity.before) & self._latency or after & self._latency)
+        if quantity.unit.startswith("min") and not quantity.unit.startswith("mil"):
+            return named and bool(near & self._bounds)
+        each, *things = quantity.after[:2] or ("",)
+        if each in self._each and self._counts(" ".join(things)):
+            return True  # so long for each of them
+        bounded = bool(near & self._bounds or set(quantity.before[-1:]) & self._directly)
+        return bounded or named
+
+    def _counts(self, things: str) -> bool:
+        words = plain(things)
+        return any(cue in words for cue in self._things)
+
+    def _metric(self, quantity: quantities.Quantity) -> str:
+        """The metric named right after the number, else before it; empty if there is none."""
+        for words in (quantity.after[:2], quantity.before[-5:]):
+            text = f" {' '.join(words)} "
+            for metric, cues in self._metrics.items():
+                if any(cue in text for cue in cues):
+                    return metric
+        return ""
+
+
+def passed_on(problem: Problem) -> dict[str, Any]:
+    """The user's extra_data for the modules that follow: no credentials, with the wish for carbon.
+
+    Raises:
+        UnclearError: it is nested too deeply to be sent on.
+    """
+    try:
+        extra = dict(credentials.strip(problem.extra)[0])
+    except RecursionError as error:
+        raise UnclearError("extra_data is nested too deeply; flatten it") from error
+    extra["optimize_carbon_footprint_auto"] = problem.optimise_auto
+    extra["optimize_carbon_footprint_manual"] = problem.optimise_manual
+    extra["desired_carbon_footprint"] = problem.desired_carbon_kg
+    return extra
+
+
+def checked(lines: Collection[Any]) -> list[str]:
+    """Requirements given by hand.
+
+    Raises:
+        ValueError: one is no `key:value` string.
+    """
+    for line in lines:
+        key, colon, value = line.partition(":") if isinstance(line, str) else ("", "", "")
+        if not (key.strip() and colon and value.strip()):
+            raise ValueError(f"requirement {line!r} is not of the form key:value")
+    return list(dict.fromkeys(lines))
+
+
+def _from_fields(problem: Problem) -> Iterator[str]:
+    if problem.minimum_samples:
+        yield f"minimum_samples:{problem.minimum_samples}"
+    if problem.maximum_samples:
+        yield f"maximum_samples:{problem.maximum_samples}"
+    if problem.desired_carbon_kg > 0:
+        yield f"max_carbon_footprint:{problem.desired_carbon_kg:g}"
+    if problem.optimise_auto or problem.optimise_manual:
+        yield "optimise:carbon"
+    metric = choice(problem.extra.get("metric"))
+    if metric:
+        yield f"metric:{metric}"
+
+
+def _needles(cues: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
+    return {name: [needle(cue) for cue in entries] for name, entries in cues.items()}

@@ -1,0 +1,127 @@
+"""Numbers with units in a text, as people write them, in SI units (memory in MiB)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from sustainml_orchestrator.reference_modules.text.words import plain
+
+_NUMBER = r"(?<![\w.,])(\d{1,15}(?:[.,]\d{1,9}){0,5})"
+#: Beginning of a unit's name -> its size; the first that fits is taken.
+_MEMORY = {"k": 2.0**-10, "m": 1.0, "g": 2.0**10, "t": 2.0**20}
+_TIME = {"us": 1e-6, "µs": 1e-6, "μs": 1e-6, "micro": 1e-6, "ms": 1e-3, "mil": 1e-3,
+         "min": 60.0, "s": 1.0}  # fmt: skip
+_PERIODS = {"s": 1.0, "min": 60.0, "h": 3600.0, "st": 3600.0, "ora": 3600.0, "heu": 3600.0,
+            "d": 86400.0, "tag": 86400.0, "jour": 86400.0, "gior": 86400.0, "w": 604800.0,
+            "stu": 3600.0}  # fmt: skip
+_PERIOD_WORDS = (
+    r"(s|sec|seconds?|segundos?|sekunden?|secondes?|secondi|secondo|min|minutes?|minutos?|minuten?"
+    r"|minuti|h|hours?|horas?|stunden?|heures?|ore|ora|days?|dias?|tag|tage|jours?|giorn[oi]|weeks?)"
+)
+_PERCENT = r"(%|percent|per cent|prozent|por ciento|pour cent|per cento)"
+_THINGS = r"((?:[^\W\d_]+[ -]){0,2}?[^\W\d_]+)"
+_PATTERNS = {
+    "memory": re.compile(
+        _NUMBER + r"[ -]?([kmgt](?:i?b|o)|(?:kilo|mega|giga|tera)(?:byte|octet)s?)(?![\w/])"
+    ),
+    "time": re.compile(
+        _NUMBER + r"[ -]?(us|µs|μs|microse\w+|ms|msec|mil?lise[ckg]\w+|mil?isegundos?|s|secs?"
+        r"|seconds?|segundos?|sekunden?|secondes?|secondi|secondo|minutes?|minutos?|minuten?"
+        r"|minuti|min)(?![\w/])"
+    ),
+    "power": re.compile(_NUMBER + r"[ -]?(w|watts?|vatios?)(?![\w/])"),
+    "share": re.compile(_NUMBER + r" ?" + _PERCENT + "?"),
+    "rate": re.compile(_NUMBER + rf"(k?) ?{_THINGS} ?(/|[^\W\d_]+ ){_PERIOD_WORDS}\b"),
+    "fps": re.compile(_NUMBER + r" ?(fps|hz)\b"),
+}
+#: Numbers of one kind that are looked at: a text with more of them is a table.
+_MAX_FOUND = 200
+_SENTENCE_END = re.compile(r"(?<!\bmax)(?<!\bmin)[.;!?\n](?=\s|$)")
+#: Spans of time written without digits.
+_HALF = re.compile(r"\b(?:half an? |(?:eine )?halbe |medio |une demi[ -]|mezzo |meio )(?=se[ckg])")
+_CLAUSE_END = re.compile(r"[.,;!?\n](?=\s|$)")
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number found in a text, with what stands around it."""
+
+    value: float
+    unit: str
+    before: tuple[str, ...]  #: last words before it in its sentence, the nearest last
+    after: tuple[str, ...]  #: first words after it in its clause
+
+
+def memory(text: str) -> list[Quantity]:
+    """Amounts of memory in a folded text, in MiB (1 GB counts as 1,024 MiB, as for RAM)."""
+    return [_scaled(found, _MEMORY) for found in _find("memory", text)]
+
+
+def times(text: str) -> list[Quantity]:
+    """Spans of time in a folded text, in s."""
+    return [_scaled(found, _TIME) for found in _find("time", _HALF.sub("0.5 ", text))]
+
+
+def powers(text: str) -> list[Quantity]:
+    """Powers in a folded text, in W."""
+    return list(_find("power", text))
+
+
+def shares(text: str) -> list[Quantity]:
+    """Numbers between 0 and 1 and percentages in a folded text, as shares of 1."""
+    found = (
+        Quantity(q.value / 100 if q.unit else q.value, q.unit, q.before, q.after)
+        for q in _find("share", text)
+    )
+    return [q for q in found if 0 < q.value <= 1 and (q.unit or q.value < 1)]
+
+
+def rates(text: str) -> list[tuple[Quantity, str, str]]:
+    """Things per time in a folded text: how many (1/s), the things, and the word for "per"."""
+    found = []
+    for match in islice(_PATTERNS["rate"].finditer(text), _MAX_FOUND):
+        number, kilo, things, each, period = match.groups()
+        size = next(s for start, s in _longest_first(_PERIODS) if period.startswith(start))
+        value = _number(number, whole=True) * (1000 if kilo else 1) / size
+        found.append((Quantity(value, "", *_around(text, match)), things, each.strip()))
+    return found
+
+
+def frame_rates(text: str) -> list[Quantity]:
+    """Frames per second in a folded text."""
+    return [quantity for quantity in _find("fps", text) if quantity.unit == "fps"]
+
+
+def _find(kind: str, text: str) -> Iterator[Quantity]:
+    for match in islice(_PATTERNS[kind].finditer(text), _MAX_FOUND):
+        number, unit = match.groups()
+        yield Quantity(_number(number), unit or "", *_around(text, match))
+
+
+def _scaled(found: Quantity, units: dict[str, float]) -> Quantity:
+    size = next(s for start, s in _longest_first(units) if found.unit.startswith(start))
+    return Quantity(found.value * size, found.unit, found.before, found.after)
+
+
+def _longest_first(units: dict[str, float]) -> list[tuple[str, float]]:
+    return sorted(units.items(), key=lambda item: -len(item[0]))
+
+
+def _number(digits: str, *, whole: bool = False) -> float:
+    """The value of "1,000", "0.5", "0,5", "1.000.000"; `whole` reads "1.000" as a thousand."""
+    groups = re.split(r"[.,]", digits)
+    thousands = len(groups) > 1 and groups[0] != "0" and all(len(g) == 3 for g in groups[1:])
+    if thousands and (whole or "," in digits or len(groups) > 2):
+        return float("".join(groups))
+    return float(".".join(("".join(groups[:-1]), groups[-1])) if len(groups) > 1 else digits)
+
+
+def _around(text: str, match: re.Match[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    before = _SENTENCE_END.split(text[max(0, match.start() - 80) : match.start()])[-1]
+    after = _CLAUSE_END.split(text[match.end() : match.end() + 80])[0]
+    # Signs stand for words here: "< 100 ms".
+    before = re.sub(r"[<≤]", " max ", before)
+    return tuple(plain(before).split()[-6:]), tuple(plain(after).split()[:6])

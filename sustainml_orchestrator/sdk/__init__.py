@@ -1,0 +1,7 @@
+"""What module authors use: a class with ``process`` becomes a node of the framework."""
+
+from sustainml_orchestrator.core.ids import ErrorCode
+from sustainml_orchestrator.sdk.module import Module
+from sustainml_orchestrator.sdk.task import Cancelled, Inputs, ModuleError, Task
+
+__all__ = ["Cancelled", "ErrorCode", "Inputs", "Module", "ModuleError", "Task"]

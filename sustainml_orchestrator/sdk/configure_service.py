@@ -1,0 +1,112 @@
+"""The service by which a module is configured."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.node import Node
+from rclpy.task import Future
+from sustainml_msgs.srv import Configure
+
+from sustainml_orchestrator.contract import names
+from sustainml_orchestrator.core.ids import ErrorCode
+from sustainml_orchestrator.sdk.task import ModuleError
+from sustainml_orchestrator.sdk.user_code import clean, describe
+from sustainml_orchestrator.sdk.workers import Workers
+
+#: Calls pending at once, and longest text of a configuration in bytes.
+MAX_PENDING = 16
+MAX_TEXT = 1 << 20
+
+
+class ConfigureService:
+    """Serves ``<module>/configure``; every call is answered in bounded time."""
+
+    def __init__(
+        self,
+        node: Node,
+        module: str,
+        *,
+        timeout: float,
+        workers: Callable[[], Workers | None],
+    ) -> None:
+        """``workers`` gives those to be configured, or None while there are none."""
+        self._node = node
+        self._module = module
+        self._timeout = timeout
+        self._workers = workers
+        self._pending = 0
+        node.create_service(
+            Configure,
+            names.configure_service(module),
+            self._serve,
+            qos_profile=names.SERVICE_QOS,
+            # Several calls may be under way, each waiting for user code.
+            callback_group=ReentrantCallbackGroup(),
+        )
+
+    async def _serve(
+        self, request: Configure.Request, response: Configure.Response
+    ) -> Configure.Response:
+        response.transaction_id = request.transaction_id
+        self._pending += 1
+        try:
+            response.configuration = await self._answer(request.configuration)
+            response.success = True
+        except ModuleError as error:
+            response.error_code = int(error.error_code)
+            response.message = clean(str(error))
+        except Exception as error:
+            response.error_code = int(ErrorCode.INTERNAL_ERROR)
+            response.message = describe(error)
+        finally:
+            self._pending -= 1
+        return response
+
+    async def _answer(self, text: str) -> str:
+        if self._pending > MAX_PENDING:
+            raise ModuleError(
+                f"{MAX_PENDING} configurations are pending already; try again",
+                ErrorCode.RESOURCE_EXHAUSTED,
+            )
+        configuration = self._parse(text)
+        workers = self._workers()
+        if workers is None:
+            raise ModuleError(f"{self._module} is not active; start it first", ErrorCode.REJECTED)
+        answered: Future = Future()
+
+        def ask() -> None:
+            try:
+                answer: Any = workers.configure(configuration, self._timeout)
+            except Exception as error:
+                answer = error
+            answered.set_result(answer)
+            self._node.executor.create_task(lambda: None)  # the executor has to look again
+
+        threading.Thread(target=ask, name="configure", daemon=True).start()
+        answer = await answered
+        if isinstance(answer, Exception):
+            raise answer
+        try:
+            return json.dumps(answer)
+        except (TypeError, ValueError) as error:
+            raise ModuleError(
+                f"configure() returned what is no JSON: {error}", ErrorCode.INTERNAL_ERROR
+            ) from error
+
+    def _parse(self, text: str) -> dict[str, Any]:
+        if len(text) > MAX_TEXT:
+            raise ModuleError(f"the configuration is longer than {MAX_TEXT} characters")
+        if not text.strip():
+            return {}
+        try:
+            configuration = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ModuleError(f"the configuration is no JSON: {error}") from error
+        if not isinstance(configuration, dict):
+            raise ModuleError('the configuration is no JSON object; write {"key": value}')
+        return configuration

@@ -1,0 +1,136 @@
+"""Calls the author's code, and turns whatever it does into an outcome. Knows no node and no DDS."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from rclpy.logging import get_logger
+from rclpy.serialization import deserialize_message, serialize_message
+
+from sustainml_orchestrator.core.ids import ErrorCode
+from sustainml_orchestrator.sdk.actions import Failed, Outcome, Succeeded
+from sustainml_orchestrator.sdk.input_joiner import Parts
+from sustainml_orchestrator.sdk.module import Module
+from sustainml_orchestrator.sdk.module_spec import spec_of
+from sustainml_orchestrator.sdk.task import Cancelled, ModuleError, Task
+from sustainml_orchestrator.sdk.wire_ids import Ticket
+
+#: Longest text of an error that is handed on, in characters.
+LONGEST_TEXT = 2000
+
+
+class Call(NamedTuple):
+    """One call of ``process``: what crosses to where user code runs."""
+
+    number: int
+    ticket: Ticket
+    try_number: int
+    inputs: Parts
+
+
+class Host:
+    """Holds one instance of the author's class and calls its hooks."""
+
+    def __init__(self, cls: type[Module], instance: str) -> None:
+        """``instance`` is the fully qualified node name, which signs the outputs."""
+        self._class = cls
+        self._spec = spec_of(cls)
+        self._name = instance
+        self._author: Module | None = None
+
+    def start(self, configuration: dict[str, Any]) -> None:
+        """Make the instance, let it load its models, and configure it as it was before.
+
+        Raises:
+            BaseException: whatever the author's code raised.
+        """
+        for type_ in (self._spec.output_type, *self._spec.inputs.values()):
+            # The first time loads libraries; better now than during the first task.
+            deserialize_message(serialize_message(type_()), type_)
+        author = self._class()
+        author.on_start()
+        if configuration:
+            author.configure(dict(configuration))
+        self._author = author
+
+    def configure(self, configuration: dict[str, Any]) -> dict[str, Any]:
+        """Hand a configuration to the author's code.
+
+        Raises:
+            ModuleError: it does not take it; the sentence says why.
+        """
+        assert self._author is not None
+        try:
+            answer = self._author.configure(configuration)
+        except ModuleError:
+            raise
+        except BaseException as error:
+            raise ModuleError(describe(error), ErrorCode.INTERNAL_ERROR) from error
+        if not isinstance(answer, dict):
+            raise ModuleError(
+                f"configure() of {self._class.__name__} returned {_kind(answer)}; "
+                "it must return a dict",
+                ErrorCode.INTERNAL_ERROR,
+            )
+        return answer
+
+    def call(self, call: Call, cancelled: Callable[[], bool]) -> Outcome:
+        """Let the author's code work on a task."""
+        assert self._author is not None
+        ticket = call.ticket
+        task = Task(
+            ticket.task_id,
+            attempt=ticket.attempt,
+            try_number=call.try_number,
+            cancelled=cancelled,
+        )
+        try:
+            output = self._author.process(task, self._spec.open(call.inputs))
+            return Succeeded(self._serialize(output, ticket))
+        except Cancelled:
+            return Failed(ErrorCode.CANCELLED, "process was cancelled")
+        except ModuleError as error:
+            return Failed(error.error_code, clean(str(error)))
+        except BaseException as error:
+            log = get_logger(self._name.strip("/").replace("/", "."))
+            log.error(clean(f"task {ticket.task_id}: {traceback.format_exc()}"))
+            return Failed(ErrorCode.INTERNAL_ERROR, describe(error))
+
+    def _serialize(self, output: object, ticket: Ticket) -> bytes:
+        wanted = self._spec.output_type
+        if not isinstance(output, wanted):
+            raise ModuleError(
+                f"process() of {self._class.__name__} returned {_kind(output)}; "
+                f"it must return a {wanted.__module__.split('.')[0]}/msg/{wanted.__name__}",
+                ErrorCode.INTERNAL_ERROR,
+            )
+        output.task_id.problem_id, output.task_id.iteration_id = ticket.task_id
+        output.attempt = ticket.attempt
+        output.session = ticket.session
+        output.header.frame_id = self._name
+        try:
+            return serialize_message(output)
+        except Exception as error:
+            raise ModuleError(
+                f"the {wanted.__name__} that process() of {self._class.__name__} returned "
+                f"cannot be serialized: {describe(error)}",
+                ErrorCode.INTERNAL_ERROR,
+            ) from error
+
+
+def describe(error: BaseException) -> str:
+    """Say what was raised, as ``Type: text``."""
+    text = clean(str(error))
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def clean(text: str) -> str:
+    """Make a text fit for a message: no character that cannot be sent, not too long."""
+    text = text.encode("utf-8", "replace").decode().replace("\0", "?")
+    return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"

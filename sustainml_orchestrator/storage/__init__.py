@@ -1,0 +1,23 @@
+"""The durable memory of an orchestrator: SQLite; knows the core's types, and nothing of ROS."""
+
+from __future__ import annotations
+
+from sustainml_orchestrator.storage.errors import JournalError
+from sustainml_orchestrator.storage.export import export, import_lines
+from sustainml_orchestrator.storage.journal import Journal
+from sustainml_orchestrator.storage.location import MEMORY_ONLY, USUAL_PLACE, default_path, locate
+from sustainml_orchestrator.storage.maintenance import Report, check, compact
+
+__all__ = [
+    "MEMORY_ONLY",
+    "USUAL_PLACE",
+    "Journal",
+    "JournalError",
+    "Report",
+    "check",
+    "compact",
+    "default_path",
+    "export",
+    "import_lines",
+    "locate",
+]

@@ -1,0 +1,175 @@
+"""A journal as text, one JSON object per iteration, and back: nothing is lost on the way."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sqlite3
+import struct
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TextIO
+
+from sustainml_orchestrator.core.restore import FIELDS, from_record
+from sustainml_orchestrator.core.task import _PACKED
+from sustainml_orchestrator.storage import records, schema
+from sustainml_orchestrator.storage.errors import Damaged, JournalError
+from sustainml_orchestrator.storage.journal import Journal, explain
+from sustainml_orchestrator.storage.lock import kept_here
+from sustainml_orchestrator.storage.records import Stored
+
+FORMAT = 1
+_NAMES = [name for name, _ in FIELDS]
+_KINDS: dict[str, Any] = {"int": int, "text": str, "real": (float, int), "blob": str}
+
+
+def export(path: Path, target: TextIO) -> int:
+    """Write every iteration of a journal as a line; also while an orchestrator uses it.
+
+    Returns:
+        How many.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    count = 0
+    try:
+        schema.recognise(path, known_place=kept_here(path))
+        with closing(schema.connect(path, mode="ro")) as connection:
+            schema.require_version(connection, path)
+            connection.execute("BEGIN")  # all tables as of one moment
+            names = {n: name for name, n in schema.module_numbers(connection).items()}
+            for stored in records.read(connection):
+                target.write(json.dumps(_to_data(stored, names), ensure_ascii=False) + "\n")
+                count += 1
+    except (Damaged, LookupError, ValueError) as damage:
+        reason = damage if isinstance(damage, Damaged) else "a name in it cannot be read"
+        raise JournalError(
+            f"journal {path} is damaged ({reason}); start the orchestrator with it, "
+            "which recovers what can be read"
+        ) from damage
+    except (sqlite3.Error, OSError) as error:
+        raise JournalError(f"journal {path} cannot be read: {explain(error)}") from error
+    return count
+
+
+def import_lines(path: Path, lines: Iterable[str]) -> int:
+    """Add exported iterations to a journal that no orchestrator uses; all or nothing.
+
+    Returns:
+        How many.
+
+    Raises:
+        JournalError: a line makes no sense, or a problem of that id is there already.
+    """
+    journal = Journal.open(path, pipeline_names=())
+    try:
+        connection = journal._connection
+        known = {problem for (problem,) in connection.execute(_PROBLEMS)}
+        (last,) = connection.execute("SELECT coalesce(max(serial), -1) FROM iterations").fetchone()
+        source = _from_lines(lines, connection, known, last + 1)
+        return records.copy(source, connection)
+    except sqlite3.Error as error:
+        raise JournalError(f"journal {path} cannot be written: {explain(error)}") from error
+    finally:
+        journal.close()
+
+
+_PROBLEMS = "SELECT DISTINCT problem_id FROM iterations"
+
+
+def _from_lines(
+    lines: Iterable[str], connection: sqlite3.Connection, known: set[int], serial: int
+) -> Iterator[Stored]:
+    numbers = schema.module_numbers(connection)
+    sizes: dict[int, int] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            data = json.loads(line)
+            if data["format"] != FORMAT:
+                raise ValueError(f"its format is {data['format']}, not {FORMAT}")
+            if not set(data["steps"]) <= set(numbers):
+                numbers = schema.add_modules(connection, data["steps"])
+            stored = records.renumbered(_from_data(data, numbers), serial)
+            problem_id, iteration_id = stored.task_id
+            if problem_id in known:
+                raise ValueError(f"problem {problem_id} is in the journal already")
+            if iteration_id != sizes.get(problem_id, 0) + 1:
+                raise ValueError(f"iteration {problem_id}/{iteration_id - 1} is missing before it")
+        except KeyError as error:
+            raise JournalError(f"line {number}: has no {error}; nothing was imported") from error
+        except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
+            raise JournalError(f"line {number}: {error}; nothing was imported") from error
+        sizes[problem_id] = iteration_id
+        serial += 1
+        yield stored
+
+
+def _to_data(stored: Stored, names: dict[int, str]) -> dict[str, Any]:
+    values = dict(zip(_NAMES, stored.record, strict=True))
+    instances, packed = json.loads(values.pop("instances")), values.pop("steps")
+    del values["serial"]
+    return {
+        "format": FORMAT,
+        **values,
+        "steps": {
+            names[i]: [*step, instances[i]] for i, step in enumerate(_PACKED.iter_unpack(packed))
+        },
+        "credentials_removed": stored.credentials_removed,
+        "user_input": _to_text(stored.user_input),
+        "outputs": {names[i]: _to_text(payload) for i, payload in stored.outputs.items()},
+    }
+
+
+def _from_data(data: dict[str, Any], numbers: dict[str, int]) -> Stored:
+    steps = {numbers[name]: step for name, step in data["steps"].items()}
+    blank = [0, 1, 0, 0, 0, 0, ""]
+    in_order = [steps.get(n, blank) for n in range(max(numbers.values(), default=-1) + 1)]
+    record: list[Any] = []
+    for name, kind in FIELDS:
+        if name == "serial":
+            value: Any = 0
+        elif name == "instances":
+            value = json.dumps([str(step[-1]) for step in in_order])
+        elif name == "steps":
+            value = _packed(in_order)
+        else:
+            value = _checked(name, kind, data[name])
+        record.append(value)
+    outputs = {numbers[name]: _from_text(text) for name, text in data["outputs"].items()}
+    stored = Stored(
+        tuple(record),
+        _from_text(data["user_input"]),
+        data["credentials_removed"] is True,
+        outputs,
+    )
+    from_record(stored.record, stored.user_input, [None] * len(in_order))  # does it make sense
+    return stored
+
+
+def _packed(steps: list[list[Any]]) -> bytes:
+    try:
+        return b"".join(_PACKED.pack(*step[:-1]) for step in steps)
+    except struct.error as error:
+        raise ValueError(f"steps: {error}") from error
+
+
+def _checked(name: str, kind: str, value: Any) -> Any:
+    if value is None and kind.endswith("?"):
+        return None
+    if not isinstance(value, _KINDS[kind.rstrip("?")]) or isinstance(value, bool):
+        raise ValueError(f"{name} is {str(value)[:40]!r}, which is no {kind.rstrip('?')}")
+    if kind == "int" and not 0 <= value < (2**32 if name.endswith("_id") else 2**62):
+        raise ValueError(f"{name} is {value}, which is out of range")
+    return float(value) if kind == "real?" else value
+
+
+def _to_text(payload: bytes) -> str:
+    return base64.b64encode(payload).decode()
+
+
+def _from_text(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)

@@ -1,0 +1,353 @@
+"""Iterations as rows of the tables: checked reading and writing."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import struct
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from sustainml_orchestrator.core.ids import TaskId, TaskStatus
+from sustainml_orchestrator.core.restore import (
+    FIELDS,
+    NO_STEP,
+    STEP_SIZE,
+    Record,
+    from_record,
+    revision_of,
+    to_record,
+    with_delivery,
+)
+from sustainml_orchestrator.core.task import Task
+from sustainml_orchestrator.storage.errors import Damaged
+
+#: Modules that one journal can know: ids of outputs are serial * MAX_MODULES + number.
+MAX_MODULES = 1024
+
+#: What a value of a wrong kind leads to.
+_OF_WRONG_KIND = (TypeError, ValueError, OverflowError, struct.error)
+_NAN = float("nan")
+
+#: Spreads a small number over the seed of a CRC.
+_MIX = 0x9E3779B1
+
+COLUMNS = (*(name for name, _ in FIELDS), "delivered", "crc")
+_ATTEMPT = COLUMNS.index("attempt")
+REVISION = COLUMNS.index("revision")
+_STEPS = COLUMNS.index("steps")
+_INSTANCES = COLUMNS.index("instances")
+_DELIVERED = COLUMNS.index("delivered")
+
+#: What follows the numbers of a record: texts, but for the last value.
+_TEXTS = slice(COLUMNS.index("request_id"), _STEPS)
+#: The numbers of a record, integers before reals, for the CRC of its row.
+_NUMBERS = struct.Struct(f"<{COLUMNS.index('quality')}q{_TEXTS.start - COLUMNS.index('quality')}d")
+
+_PLACES = ", ".join(f"?{place}" for place in range(1, len(COLUMNS) + 1))
+#: `problem_id` never changes: its index is left alone.
+_SET = ", ".join(
+    f"{name} = ?{place}"
+    for place, name in enumerate(COLUMNS, 1)
+    if name not in ("serial", "problem_id", "iteration_id")
+)
+PUT_ITERATION = f"INSERT INTO iterations ({', '.join(COLUMNS)}) VALUES ({_PLACES})"
+UPDATE_ITERATION = f"UPDATE iterations SET {_SET} WHERE serial = ?1"
+PUT_INPUT = "REPLACE INTO user_inputs (serial, credentials_removed, payload, crc) VALUES (?,?,?,?)"
+PUT_OUTPUT = "REPLACE INTO outputs (id, attempt, payload, crc) VALUES (?, ?, ?, ?)"
+PUT_DELIVERY = "REPLACE INTO deliveries (id, attempt, record, crc) VALUES (?, ?, ?, ?)"
+GET_ITERATIONS = f"SELECT {', '.join(COLUMNS)} FROM iterations"
+GET_INPUTS = "SELECT serial, credentials_removed, payload, crc FROM user_inputs"
+GET_OUTPUTS = "SELECT id, attempt, payload, crc FROM outputs"
+GET_DELIVERIES = "SELECT id, attempt, record, crc FROM deliveries"
+
+Row = tuple[Any, ...]
+
+
+class Stored(NamedTuple):
+    """An iteration as the journal has it.
+
+    Attributes:
+        record: as of `restoring.FIELDS`; steps and instances by number of the module.
+        outputs: of the present attempt, by number of the module.
+    """
+
+    record: Record
+    user_input: bytes
+    credentials_removed: bool
+    outputs: dict[int, bytes]
+
+    @property
+    def serial(self) -> int:
+        """Order of creation, and key of the rows."""
+        return int(self.record[0])
+
+    @property
+    def task_id(self) -> TaskId:
+        """Which iteration of which problem."""
+        return TaskId(self.record[1], self.record[2])
+
+
+def value(row: Row, name: str) -> Any:
+    """One column of a row of `iterations`, or of a record."""
+    return row[COLUMNS.index(name)]
+
+
+def iteration_row(record: Record, delivered: int) -> Row:
+    """The row of an iteration."""
+    return (*record, delivered, _record_crc(record, delivered))
+
+
+def _record_crc(record: Record, delivered: int) -> int:
+    """Of all that makes up the row of an iteration.
+
+    Raises:
+        struct.error, TypeError, ValueError: a value is of a wrong kind.
+    """
+    try:
+        numbers = _NUMBERS.pack(*record[: _TEXTS.start])
+    except struct.error:  # figures that are not known
+        numbers = _NUMBERS.pack(*[_NAN if v is None else v for v in record[: _TEXTS.start]])
+    texts = "\0".join([text or "" for text in record[_TEXTS]])
+    return zlib.crc32(record[_STEPS], zlib.crc32(texts.encode(), zlib.crc32(numbers, delivered)))
+
+
+def input_row(serial: int, credentials_removed: bool, payload: bytes) -> Row:
+    """The row of a user input."""
+    flag = int(credentials_removed)
+    return serial, flag, payload, _payload_crc(payload, serial, flag)
+
+
+def output_row(serial: int, number: int, attempt: int, payload: bytes) -> Row:
+    """The row of an output of the module of that number, or of what it changed."""
+    key = serial * MAX_MODULES + number
+    return key, attempt, payload, _payload_crc(payload, key, attempt)
+
+
+def put(connection: sqlite3.Connection, stored: Stored) -> None:
+    """Write all rows of an iteration."""
+    record, payload, removed, outputs = stored
+    connection.execute(PUT_ITERATION, iteration_row(record, len(outputs)))
+    connection.execute(PUT_INPUT, input_row(stored.serial, removed, payload))
+    connection.executemany(
+        PUT_OUTPUT,
+        (output_row(stored.serial, n, record[_ATTEMPT], p) for n, p in outputs.items()),
+    )
+
+
+def forget(connection: sqlite3.Connection, problem_id: int) -> None:
+    """Delete all rows of a problem."""
+    of_problem = "SELECT serial FROM iterations WHERE problem_id = ?"
+    serials = connection.execute(of_problem, (problem_id,)).fetchall()
+    connection.executemany("DELETE FROM user_inputs WHERE serial = ?", serials)
+    for (serial,) in serials:
+        forget_outputs(connection, serial, before_attempt=2**62)
+        forget_deliveries(connection, serial)
+    connection.execute("DELETE FROM iterations WHERE problem_id = ?", (problem_id,))
+
+
+def forget_outputs(connection: sqlite3.Connection, serial: int, *, before_attempt: int) -> None:
+    """Delete the outputs of attempts that were given up."""
+    first = serial * MAX_MODULES
+    connection.execute(
+        "DELETE FROM outputs WHERE id >= ? AND id < ? AND attempt < ?",
+        (first, first + MAX_MODULES, before_attempt),
+    )
+
+
+def forget_deliveries(connection: sqlite3.Connection, serial: int) -> None:
+    """Delete what the row of the iteration tells now."""
+    first = serial * MAX_MODULES
+    connection.execute(
+        "DELETE FROM deliveries WHERE id >= ? AND id < ?", (first, first + MAX_MODULES)
+    )
+
+
+def deliveries(rows: Iterable[Row]) -> dict[int, list[Row]]:
+    """Whole rows of deliveries by serial of the iteration, each in the order of their revisions."""
+    result: dict[int, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: revision_of(row[2])):
+        result.setdefault(row[0] // MAX_MODULES, []).append(row)
+    return result
+
+
+def with_deliveries(record: Record, told: Iterable[Row]) -> Record:
+    """A record, and what outputs of its attempt changed since."""
+    for key, _, delivery, _ in told:
+        record = with_delivery(record, key % MAX_MODULES, delivery)
+    return record
+
+
+def _read_deliveries(connection: sqlite3.Connection) -> dict[int, list[Row]]:
+    there = "SELECT 1 FROM sqlite_schema WHERE name = 'deliveries'"
+    if connection.execute(there).fetchone() is None:  # before version 3
+        return {}
+    found = connection.execute(GET_DELIVERIES).fetchall()
+    if not all(map(payload_is_whole, found)):
+        raise Damaged("what an output told is not as it was written")
+    return deliveries(found)
+
+
+def _payload_crc(payload: bytes, key: int, number: int) -> int:
+    """Covers the key as well, in case that a row turns up in a wrong place."""
+    return zlib.crc32(payload, (key + number * _MIX) & 0xFFFFFFFF)
+
+
+def iteration_is_whole(row: Row) -> bool:
+    """Whether the row is as it was written."""
+    try:
+        return _is_whole(row)
+    except _OF_WRONG_KIND:
+        return False
+
+
+def _is_whole(row: Row) -> bool:
+    *record, delivered, crc = row
+    if _record_crc(record, delivered) == crc:
+        return True
+    return zlib.crc32(ascii(row[:-1]).encode()) == crc  # as written before version 3
+
+
+def payload_is_whole(row: Row) -> bool:
+    """Whether the row of a user input or an output is as it was written."""
+    key, number, payload, crc = row
+    return bool(_payload_crc(payload, key, number) == crc)
+
+
+def read(connection: sqlite3.Connection) -> Iterator[Stored]:
+    """Every iteration by serial, each value of it checked.
+
+    Raises:
+        Damaged: something is not as it was written, or missing.
+        sqlite3.Error: the file cannot be read.
+    """
+    try:
+        yield from _read(connection)
+    except _OF_WRONG_KIND as error:
+        raise Damaged(f"a value of a wrong kind ({error})") from error
+
+
+def _read(connection: sqlite3.Connection) -> Iterator[Stored]:
+    crc32, per_serial, mix = zlib.crc32, MAX_MODULES, _MIX  # as locals: this runs a million times
+    inputs = connection.execute(f"{GET_INPUTS} ORDER BY serial")
+    outputs = connection.execute(f"{GET_OUTPUTS} ORDER BY id")
+    end_of_table = (2**63, 0, b"", 0)
+    key, of, payload, crc = next(outputs, end_of_table)
+    told = _read_deliveries(connection)
+    last, count = -1, 0
+    for row in connection.execute(f"{GET_ITERATIONS} ORDER BY serial"):
+        serial = row[0]
+        if serial <= last or not _is_whole(row):
+            raise Damaged(f"iteration {row[1]}/{row[2]} is not as it was written")
+        last, count = serial, count + 1
+        owner, removed, user_input, check = next(inputs, end_of_table)
+        if owner != serial or crc32(user_input, (owner + removed * mix) & 0xFFFFFFFF) != check:
+            raise Damaged(f"the user input of {row[1]}/{row[2]} is not as it was written")
+        found: dict[int, bytes] = {}
+        attempt, first = row[_ATTEMPT], serial * per_serial
+        end = first + per_serial
+        while key < end:
+            if crc32(payload, (key + of * mix) & 0xFFFFFFFF) != crc:
+                raise Damaged(f"an output of {row[1]}/{row[2]} is not as it was written")
+            if of == attempt:
+                found[key - first] = payload
+            key, of, payload, crc = next(outputs, end_of_table)
+        since = told.pop(serial, ()) if told else ()
+        if len(found) < row[_DELIVERED] + len(since):
+            raise Damaged(f"an output of {row[1]}/{row[2]} is missing")
+        record = with_deliveries(row[:-2], since) if since else row[:-2]
+        yield Stored(record, user_input, removed == 1, found)
+    if next(inputs, None) is not None or key != end_of_table[0] or told:
+        raise Damaged("an iteration is missing")
+    indexed = "SELECT count(*) FROM iterations INDEXED BY iterations_by_problem"
+    if connection.execute(indexed).fetchone()[0] != count:
+        raise Damaged("an iteration is missing")
+
+
+class Layout:
+    """Translates between the modules of a pipeline and their numbers in the journal.
+
+    Args:
+        pipeline_names: in pipeline order.
+        numbers: of all modules that the journal knows.
+    """
+
+    def __init__(self, pipeline_names: Sequence[str], numbers: dict[str, int]) -> None:
+        self.numbers = [numbers[name] for name in pipeline_names]
+        self._width = max(numbers.values(), default=-1) + 1
+        self._same = self.numbers == list(range(self._width))
+
+    def to_stored(self, it: Task) -> Record:
+        """The record of an iteration, its modules by number."""
+        record = to_record(it)
+        return record if self._same else self._arrange(record, self._width, self.numbers)
+
+    def to_iteration(self, stored: Stored) -> Task:
+        """The iteration, its modules in pipeline order.
+
+        Raises:
+            Damaged: the record makes no sense.
+        """
+        record, user_input, _, found = stored
+        if not self._same or len(record[_STEPS]) != STEP_SIZE * self._width:
+            places = {number: place for place, number in enumerate(self.numbers)}
+            known = range(len(record[_STEPS]) // STEP_SIZE)
+            order = [places.get(number, -1) for number in known]
+            record = self._arrange(record, len(self.numbers), order)
+        outputs: list[bytes | None] = [None] * len(self.numbers)  # no longer than it must be
+        outputs[:] = map(found.get, self.numbers)
+        try:
+            return from_record(record, user_input, outputs)
+        except (ValueError, IndexError, TypeError, struct.error) as error:
+            raise Damaged(f"iteration {stored.task_id} makes no sense ({error})") from error
+
+    @staticmethod
+    def _arrange(record: Record, width: int, order: Sequence[int]) -> Record:
+        """Move the part at each place to `order[place]` (-1: nowhere) of `width`."""
+        steps = [NO_STEP] * width
+        names = [""] * width
+        given = json.loads(record[_INSTANCES])
+        for place, target in enumerate(order):
+            if target >= 0 and place < len(given):
+                steps[target] = record[_STEPS][place * STEP_SIZE : (place + 1) * STEP_SIZE]
+                names[target] = given[place]
+        return (*record[:_INSTANCES], json.dumps(names), b"".join(steps))
+
+
+def renumbered(stored: Stored, serial: int) -> Stored:
+    """The same with another serial."""
+    return stored._replace(record=(serial, *stored.record[1:]))
+
+
+def with_values(record: Record, **values: Any) -> Record:
+    """The same record with other values of these fields."""
+    return tuple(values.get(name, value) for (name, _), value in zip(FIELDS, record, strict=True))
+
+
+def placeholder(task_id: TaskId, serial: int, width: int, reason: str) -> Stored:
+    """Stands where an iteration was, so that those after it keep their ids."""
+    it = Task(task_id, serial, width)
+    it.status = TaskStatus.TERMINATED
+    it.outcome_reason = it.error_description = reason
+    it.close(TaskStatus.TERMINATED)
+    return Stored(to_record(it), b"", False, {})
+
+
+def copy(source: Iterable[Stored], target: sqlite3.Connection) -> int:
+    """Write iterations in one transaction; returns how many.
+
+    Raises:
+        sqlite3.Error: nothing was written.
+    """
+    count = 0
+    target.execute("BEGIN IMMEDIATE")
+    try:
+        for stored in source:
+            put(target, stored)
+            count += 1
+        target.execute("COMMIT")
+    except BaseException:
+        target.rollback()
+        raise
+    return count

@@ -1,0 +1,82 @@
+"""Servers that misbehave in the orchestrator's place, as a process that can be killed.
+
+python scripted_orchestrator.py NAMESPACE: `get_task` is never answered, `delete_problem` is refused
+with a code that no client knows, `list_tasks` is well; run_task's goals never end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+
+import rclpy
+from rclpy.action import ActionServer, CancelResponse
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.task import Future
+from sustainml_msgs.action import RunTask
+from sustainml_msgs.msg import TaskSummary
+from sustainml_msgs.srv import DeleteProblem, GetTask, ListTasks
+
+from sustainml_orchestrator.contract import names
+
+
+class ScriptedOrchestrator(Node):
+    """Speaks like one, but badly."""
+
+    def __init__(self, namespace: str) -> None:
+        super().__init__(names.ORCHESTRATOR, namespace=namespace)
+        group = ReentrantCallbackGroup()
+        for kind, name, answer in (
+            (GetTask, "get_task", self._never),
+            (DeleteProblem, "delete_problem", self._refuse),
+            (ListTasks, "list_tasks", self._list),
+        ):
+            self.create_service(
+                kind, names.service(name), answer, qos_profile=names.SERVICE_QOS,
+                callback_group=group,
+            )  # fmt: skip
+        self._cancelled = 0
+        self._goal = None
+        ActionServer(
+            self, RunTask, names.RUN_TASK, self._run, callback_group=group,
+            cancel_callback=self._cancel,
+            goal_service_qos_profile=names.SERVICE_QOS,
+            result_service_qos_profile=names.SERVICE_QOS,
+            cancel_service_qos_profile=names.SERVICE_QOS,
+            feedback_pub_qos_profile=names.SERVICE_QOS,
+        )  # fmt: skip
+
+    async def _never(self, request, response):
+        await Future(executor=self.executor)
+        return response
+
+    def _refuse(self, request, response):
+        response.error_code, response.message = 200, "not today"
+        return response
+
+    def _list(self, request, response):
+        """`total` tells how many goals were cancelled."""
+        response.success, response.total = True, self._cancelled
+        return response
+
+    async def _run(self, goal):
+        goal.publish_feedback(RunTask.Feedback(summary=TaskSummary(model="m")))
+        await Future(executor=self.executor)
+
+    def _cancel(self, goal):
+        self._cancelled += 1
+        return CancelResponse.ACCEPT
+
+
+def main() -> None:
+    rclpy.init()
+    with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
+        node = ScriptedOrchestrator(sys.argv[1])
+        print("ready", flush=True)
+        rclpy.spin(node)
+
+
+if __name__ == "__main__":
+    main()

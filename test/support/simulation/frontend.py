@@ -1,0 +1,137 @@
+"""The front-end: asks for tasks until it is answered, and commands whatever comes to its mind."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from sustainml_orchestrator.core.commands import Reply
+from sustainml_orchestrator.core.events import (
+    DeletionRequested,
+    NodeCommanded,
+    OptimisationGoal,
+    TaskCommanded,
+    TaskSubmitted,
+)
+from sustainml_orchestrator.core.ids import (
+    NO_TASK,
+    ErrorCode,
+    NodeCommand,
+    NodeStatus,
+    TaskCommand,
+    TaskId,
+)
+
+if TYPE_CHECKING:
+    from support.simulation.modules import Module
+    from support.simulation.world import World
+
+#: What a submission may be after; iteration n has 1/n of the first one's carbon.
+_GOALS = (
+    OptimisationGoal(),
+    OptimisationGoal(num_outputs=2),
+    OptimisationGoal(auto=True, desired_carbon_footprint=0.4),
+)
+#: Commands repeated within so many s may be answered together, s.
+_MERGED = 10.0
+
+
+class FrontEnd:
+    """One client.
+
+    Attributes:
+        accepted: the task that each request was answered with, by name of the request.
+        deleted: problems that it asked to be deleted.
+        asked: requests made, by name.
+        resets: how often it asked for a task to be reset.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._calls = 0
+        self._waiting: dict[int, object] = {}
+        self.accepted: dict[str, TaskId] = {}
+        self.deleted: set[int] = set()
+        self.asked: set[str] = set()
+        self.resets: dict[TaskId, int] = {}
+        self._told: dict[NodeCommand, tuple[float, dict[Module, tuple[int, int]]]] = {}
+
+    def forget(self) -> None:
+        """The database is gone: ask again for what it held."""
+        self.deleted.clear()
+        self.resets.clear()
+        for name in self.accepted:
+            self._world.network.after(1.0, lambda name=name: self.submit(name))
+        self.accepted.clear()
+
+    def submit(self, name: str, *, simple: bool = False) -> None:
+        """Ask for a task until it is answered; its request id keeps it one task."""
+        if name in self.accepted:
+            return
+        self.asked.add(name)
+        random, base, goal = self._world.random, NO_TASK, OptimisationGoal()
+        known = [t for t in self.accepted.values() if t.problem_id not in self.deleted]
+        if known and random.random() < 0.4 and not simple:
+            base = random.choice(known)
+        if not simple:
+            goal = random.choices(_GOALS, (8, 2, 1))[0]
+        priority = random.randint(0, 2)
+        self._call(TaskSubmitted, name, b"input", name, priority, name, base, goal)
+        self._world.network.after(2.0, lambda: self.submit(name, simple=simple))
+
+    def _call(self, make: type, about: object, *args: object) -> None:
+        self._calls += 1
+        self._waiting[self._calls] = about
+        process = self._world.process
+        process.arrive(process.core, make(self._calls, *args))
+
+    def take(self, reply: Reply) -> None:
+        """An answer comes."""
+        about = self._waiting.pop(reply.call)
+        if reply.error is not None:
+            assert reply.error.code is not ErrorCode.INTERNAL_ERROR and reply.error.message
+        elif isinstance(about, str):
+            before = self.accepted.setdefault(about, reply.value)
+            assert before == reply.value, f"{about} is two tasks: {before} and {reply.value}"
+        elif isinstance(about, tuple):
+            self._world.laws.node_commanded(*about)
+
+    def annoy(self) -> None:
+        """Half a second of a nervous person."""
+        random, faults = self._world.random, self._world.faults
+        if random.random() < faults.node_command / 2:
+            name = random.choice(["", *(spec.name for spec in self._world.pipeline.modules)])
+            self.command_node(name, NodeCommand(random.randint(1, 4)))
+        if not self.accepted:
+            return
+        for _ in range(math.ceil(faults.task_command / 2)):
+            if random.random() >= faults.task_command / 2:
+                continue
+            task_id = random.choice(list(self.accepted.values()))
+            command = TaskCommand(random.randint(1, 4))
+            if command is TaskCommand.RESET:
+                self.resets[task_id] = self.resets.get(task_id, 0) + 1
+            self._call(TaskCommanded, None, task_id, command)
+        if random.random() < faults.delete / 2:
+            problem = random.choice(list(self.accepted.values())).problem_id
+            self.deleted.add(problem)
+            self._call(DeletionRequested, None, problem)
+
+    def command_node(self, name: str, command: NodeCommand) -> None:
+        """Command a node, or all."""
+        now, heard = self._world.network.now, {}
+        for module in self._world.modules:
+            heard[module] = (module.incarnation, module.heard[command])
+        when, before = self._told.get(command, (-math.inf, heard))
+        if now - when < _MERGED:
+            heard = before
+        self._told[command] = now, heard
+        self._call(NodeCommanded, (name, command, heard), name, command, 3.0)
+
+    def help(self) -> None:
+        """A person who looks at the system starts what was stopped and mends what is broken."""
+        for node in self._world.process.last.lifecycle.nodes:
+            if node.status is NodeStatus.ERROR:
+                self.command_node(node.name, NodeCommand.RESET)
+            elif not node.desired_active:
+                self.command_node(node.name, NodeCommand.START)

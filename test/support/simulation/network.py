@@ -1,0 +1,56 @@
+"""Time, and messages on their way: late, lost, twice; in order per channel as DDS keeps it."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from itertools import count
+from random import Random
+
+from support.simulation.faults import Faults
+
+Action = Callable[[], None]
+
+
+class Network:
+    """The clock and everything that will happen."""
+
+    def __init__(self, random: Random, faults: Faults) -> None:
+        self.now = 0.0
+        self._random = random
+        self._faults = faults
+        self._agenda: list[tuple[float, int, Action]] = []
+        self._numbers = count()
+        self._channels: dict[tuple[str, str, str], float] = {}
+        self._sent = 0
+
+    @property
+    def faulty(self) -> bool:
+        """Whether faults happen still."""
+        return self.now < self._faults.until
+
+    def after(self, delay: float, action: Action) -> None:
+        """Let something happen later."""
+        heapq.heappush(self._agenda, (self.now + delay, next(self._numbers), action))
+
+    def send(self, topic: str, writer: str, reader: str, deliver: Action) -> None:
+        """Let a message arrive, or not."""
+        random, faults = self._random, self._faults
+        self._sent += 1
+        delay = random.expovariate(1 / faults.delay) if self.faulty else 0.001
+        if self.faulty:
+            if random.random() < faults.drop or self._sent == faults.lose_nth:
+                return
+            if random.random() < faults.spike:
+                delay += random.uniform(0, 6)
+        channel = (topic, writer, reader)
+        arrival = max(self._channels.get(channel, 0.0), self.now + delay)
+        self._channels[channel] = arrival
+        copies = 2 if self.faulty and random.random() < faults.duplicate else 1
+        for _ in range(copies):
+            self.after(arrival - self.now, deliver)
+
+    def step(self) -> None:
+        """Let the next thing happen."""
+        self.now, _, action = heapq.heappop(self._agenda)
+        action()
