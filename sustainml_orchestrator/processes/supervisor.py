@@ -83,8 +83,8 @@ def programs(
     modules = {name: {"isolation": isolation} for name in MODULES if name not in without}
     settings = {"journal_path": journal, "pipeline_file": pipeline_file}
     return [
-        _program("orchestrator", "ros.node", common, settings),
-        *(_program(name, f"modules.{name}", common, given) for name, given in modules.items()),
+        _program("orchestrator", "node.orchestrator_node", common, settings),
+        *(_program(name, f"reference_modules.{name}", common, given) for name, given in modules.items()),
     ]
 
 

@@ -58,7 +58,9 @@ class Up:
 
         It leads a session; its workers do not.
         """
-        part = {"orchestrator": "ros.node", "zygote": "zygote"}.get(name, f"modules.{name}")
+        part = {"orchestrator": "node.orchestrator_node", "zygote": "zygote"}.get(
+            name, f"reference_modules.{name}"
+        )
         for process in self.family():
             with suppress(psutil.Error, ProcessLookupError):
                 words = " ".join(process.cmdline())
