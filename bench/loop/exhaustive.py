@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bench.loop.framework import Framework
-from sustainml_orchestrator.core.task import Iteration
+from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.reference_modules import catalog
 from sustainml_orchestrator.reference_modules.estimate import requirements
 from sustainml_orchestrator.reference_modules.estimate.carbon import carbon_kg, energy_wh
@@ -49,13 +49,13 @@ class Search:
         self._models = ModelCatalogue(catalog.load("models"))
         self._devices = DeviceCatalogue(catalog.load("hardware"))
 
-    def asked(self, first: Iteration) -> Requirements:
+    def asked(self, first: Task) -> Requirements:
         """What the modules understood, by the outputs of the first iteration."""
         output = self._framework.output(first, "app_requirements")
         extra = requirements.json_object(output.extra_data)
         return requirements.parse(output.app_requirements, extra)
 
-    def solutions(self, first: Iteration, inferences: int) -> list[Solution]:
+    def solutions(self, first: Task, inferences: int) -> list[Solution]:
         """All that meet every constraint but quality."""
         asked, output = self.asked(first), self._framework.output
         hardware, task = output(first, "hw_constraints"), self._task(first)
@@ -80,7 +80,7 @@ class Search:
                         )  # fmt: skip
         return found
 
-    def _task(self, first: Iteration) -> str:
+    def _task(self, first: Task) -> str:
         about = self._framework.output(first, "ml_model_metadata")
         return self._models.task(about.ml_model_metadata[0])
 

@@ -40,7 +40,7 @@ from sustainml_orchestrator.core.ids import (
 )
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.settings import Settings
-from sustainml_orchestrator.core.task import Iteration
+from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.node import conversions, requests
 from sustainml_orchestrator.sdk import Module
 from sustainml_orchestrator.sdk.actions import Failed
@@ -80,7 +80,7 @@ class Framework:
         """Set what a module may be told by configure_node."""
         self._seat(module).host.configure(configuration)
 
-    def solve(self, fields: Mapping[str, Any]) -> list[Iteration]:
+    def solve(self, fields: Mapping[str, Any]) -> list[Task]:
         """The iterations of a problem given by the fields of UserInput.
 
         Raises:
@@ -93,11 +93,11 @@ class Framework:
         task_id = next(c.value for c in self._run() if isinstance(c, Reply))
         return self._core.store.problem(task_id.problem_id)
 
-    def best(self, chain: list[Iteration]) -> Iteration:
+    def best(self, chain: list[Task]) -> Task:
         """The one that the orchestrator takes for the best of those that followed each other."""
         return self._core.optimiser.best(chain[-1])
 
-    def output(self, iteration: Iteration, module: str) -> Any:
+    def output(self, iteration: Task, module: str) -> Any:
         """What a module gave for an iteration, as a message; a default one where nothing."""
         spec = self._core.pipeline.by_name[module]
         data, kind = iteration.outputs[spec.index], conversions.output_type(spec)

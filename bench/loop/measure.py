@@ -12,7 +12,7 @@ import yaml
 from bench.loop.exhaustive import Best, Search, best
 from bench.loop.framework import Framework
 from sustainml_orchestrator.core.ids import TaskStatus
-from sustainml_orchestrator.core.task import Iteration
+from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.reference_modules import catalog
 from sustainml_orchestrator.reference_modules.estimate import requirements
 from sustainml_orchestrator.reference_modules.estimate.devices import CLASSES
@@ -55,8 +55,8 @@ class Row:
     """What became of one problem; without `possible`, nothing in the catalogue solves it."""
 
     name: str
-    chain: list[Iteration]
-    chosen: Iteration
+    chain: list[Task]
+    chosen: Task
     possible: Best | None = None
 
     @property
