@@ -46,7 +46,7 @@ class Subscriptions:
         self._subscribe(names.STATUS, NodeStatus, names.STATUS_QOS, self._status)
         for spec in pipeline.modules:
             message_type = conversions.output_type(spec)
-            conversions.payloads.spans(_default(message_type), message_type)  # compile the walk
+            cdr.spans(_default(message_type), message_type)  # compile the walk
             self._subscribe(
                 names.output_topic(spec.name),
                 message_type,

@@ -84,7 +84,10 @@ def programs(
     settings = {"journal_path": journal, "pipeline_file": pipeline_file}
     return [
         _program("orchestrator", "node.orchestrator_node", common, settings),
-        *(_program(name, f"reference_modules.{name}", common, given) for name, given in modules.items()),
+        *(
+            _program(name, f"reference_modules.{name}", common, given)
+            for name, given in modules.items()
+        ),
     ]
 
 
