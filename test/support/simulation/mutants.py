@@ -119,7 +119,8 @@ MUTANTS = (
            "            self._store.clear_outputs(task)\n",
            "            task.published = False\n            task.steps = task.steps or [\n"
            "                Step(i) for i in range(len(task.outputs))\n            ]\n"),
-    Mutant("modules are not told to let go", "task_manager", "        if command is None:\n            "
+    Mutant("modules are not told to let go", "task_manager",
+           "        if command is None:\n            "
            "return\n", "        return\n"),
     Mutant("work on what does not run is not stopped", "task_manager",
            "event.task_status in (TaskStatus.WAITING, TaskStatus.RUNNING)", "False"),
