@@ -30,7 +30,8 @@ from sustainml_orchestrator.core.optimiser import Derive, Exhausted, Optimiser
 from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.states import OPEN_STEPS
-from sustainml_orchestrator.core.task import Step, Task
+from sustainml_orchestrator.core.step import Step
+from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.core.task_manager import TaskManager
 from sustainml_orchestrator.core.task_store import TaskStore
 from sustainml_orchestrator.core.validation import validate

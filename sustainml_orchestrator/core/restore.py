@@ -22,7 +22,8 @@ from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskId, TaskStat
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pipeline import USER_INPUT
 from sustainml_orchestrator.core.states import FINAL_TASKS, StepState
-from sustainml_orchestrator.core.task import _PACKED, _SHOWN_AS, NUMBERS, Step, Task
+from sustainml_orchestrator.core.step import SHOWN_AS, Step
+from sustainml_orchestrator.core.task import _PACKED, NUMBERS, Task
 
 #: Name and kind (int, text, real, blob; "?" = may be None) of each value of a record. Payloads
 #: are kept apart.
@@ -189,7 +190,7 @@ def _instances_from_text(text: str) -> tuple[str, ...]:
 def _pack_open(step: Step) -> bytes:
     """Where a step that has ended tells when, an open one tells what time it has taken."""
     return _PACKED.pack(
-        _SHOWN_AS[step.state],
+        SHOWN_AS[step.state],
         min(step.try_number, 255),
         0,
         1 if step.instance else 0,

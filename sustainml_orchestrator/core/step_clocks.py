@@ -11,7 +11,7 @@ from __future__ import annotations
 from sustainml_orchestrator.core.ids import NodeStatus
 from sustainml_orchestrator.core.node import Node
 from sustainml_orchestrator.core.states import StepState
-from sustainml_orchestrator.core.task import Step
+from sustainml_orchestrator.core.step import Step
 
 #: Longest time between two times of keeping, in s.
 _KEEPING = 60.0

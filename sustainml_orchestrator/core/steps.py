@@ -21,7 +21,8 @@ from sustainml_orchestrator.core.node import Node
 from sustainml_orchestrator.core.pipeline import USER_INPUT, Pipeline
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.states import OPEN_STEPS, STEP_MOVES, StepMove, StepState, move
-from sustainml_orchestrator.core.task import Step, Task
+from sustainml_orchestrator.core.step import Step
+from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.core.task_store import TaskStore
 
 #: Redeliveries without word before the module's node climbs the recovery ladder.

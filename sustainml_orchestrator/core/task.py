@@ -7,11 +7,11 @@ import struct
 import sys
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
 from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskId, TaskStatus
 from sustainml_orchestrator.core.packing import Packed
 from sustainml_orchestrator.core.states import FINAL_TASKS, StepState
+from sustainml_orchestrator.core.step import SHOWN_AS, Step, StepRecord
 
 _PACKED = struct.Struct("<BBBxHxxqq")  # status, tries, error code, instance, started, finished
 
@@ -19,72 +19,6 @@ _PACKED = struct.Struct("<BBBxHxxqq")  # status, tries, error code, instance, st
 NUMBERS = struct.Struct("<qqqddddd")
 _TIMES = NUMBERS.size - 5 * 8  # bytes, before the figures
 _NOTHING_KNOWN = NUMBERS.pack(0, 0, 0, *[math.nan] * 5)
-
-
-class StepRecord(NamedTuple):
-    """What a summary tells of one module's work. Times in ns of ROS time, 0 = not yet."""
-
-    task_status: TaskStatus
-    tries: int
-    error_code: int
-    error_description: str
-    instance: str
-    started: int
-    finished: int
-
-
-class Step:
-    """One module's work on a task that is not over.
-
-    Attributes:
-        index: of the module in the pipeline.
-        try_number: 1-based; grows with every try on the same inputs.
-        since: when it came into its state, or was last delivered (s, steady).
-        fed_at: when the oldest of its inputs went out (s, steady).
-        due: must be (re)delivered by RESET_TASK as soon as the module is there.
-        deliveries: redeliveries since the module last gave word.
-        waited, worked: s of this try before work on it began, and since then.
-        absent: s for which its module has been gone, although wanted.
-        counted: s of these counted by this life of the orchestrator; kept next at `keep_at`.
-        processes: that gave word of having it, and were not asked again since.
-        output_due: when the output of a step reported as succeeded must be here (inf = no such).
-        started, finished: ns of ROS time, 0 = not yet.
-    """
-
-    __slots__ = (
-        "absent", "counted", "deliveries", "due", "error_code", "error_description", "fed_at",
-        "finished", "index", "instance", "keep_at", "output_due", "processes", "since", "started",
-        "state", "try_number", "waited", "worked",
-    )  # fmt: skip
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-        self.state = StepState.PENDING
-        self.try_number = 1
-        self.since = 0.0
-        self.fed_at = 0.0
-        self.due = False
-        self.deliveries = 0
-        self.waited = self.worked = self.absent = 0.0
-        self.counted, self.keep_at = 0.0, 1.0
-        self.processes: tuple[tuple[str, int], ...] = ()
-        self.output_due = math.inf
-        self.started = 0
-        self.finished = 0
-        self.instance = ""
-        self.error_code: int = ErrorCode.NO_ERROR
-        self.error_description = ""
-
-
-#: How an open task's step reads in a summary.
-_SHOWN_AS = {
-    StepState.PENDING: TaskStatus.WAITING,
-    StepState.READY: TaskStatus.WAITING,
-    StepState.ACCEPTED: TaskStatus.WAITING,
-    StepState.RUNNING: TaskStatus.RUNNING,
-    StepState.DONE: TaskStatus.SUCCEEDED,
-    StepState.FAILED: TaskStatus.ERROR,
-}
 
 
 @lru_cache(maxsize=1024)
@@ -168,7 +102,7 @@ class Task:
         if self.steps:
             return [
                 StepRecord(
-                    _SHOWN_AS[step.state], step.try_number, step.error_code,
+                    SHOWN_AS[step.state], step.try_number, step.error_code,
                     step.error_description, step.instance, step.started, step.finished,
                 )
                 for step in self.steps
@@ -193,7 +127,7 @@ class Task:
         """
         self._packed = b"".join(
             _PACKED.pack(
-                _SHOWN_AS[step.state] if step.state >= StepState.DONE else shown_as,
+                SHOWN_AS[step.state] if step.state >= StepState.DONE else shown_as,
                 min(step.try_number, 255),
                 step.error_code if step.state is StepState.FAILED else 0,
                 1 if step.instance else 0,

@@ -40,8 +40,9 @@ from sustainml_orchestrator.core.states import (
     TaskMove,
     move,
 )
+from sustainml_orchestrator.core.step import Step
 from sustainml_orchestrator.core.steps import Steps
-from sustainml_orchestrator.core.task import Step, Task
+from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.core.task_store import TaskStore
 from sustainml_orchestrator.core.waiting_queue import WaitingQueue
 

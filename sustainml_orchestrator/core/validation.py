@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NoReturn
 from sustainml_orchestrator.core.ids import NO_TASK, TaskId, TaskStatus
 from sustainml_orchestrator.core.node import MAX_ABANDONED
 from sustainml_orchestrator.core.states import StepState
-from sustainml_orchestrator.core.task import Step, Task
+from sustainml_orchestrator.core.step import Step
+from sustainml_orchestrator.core.task import Task
 
 if TYPE_CHECKING:
     from sustainml_orchestrator.core.orchestrator import Orchestrator

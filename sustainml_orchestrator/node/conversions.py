@@ -33,7 +33,8 @@ from sustainml_orchestrator.core.node import Node
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pipeline import ModuleSpec, Pipeline
 from sustainml_orchestrator.core.states import OPEN_STEPS
-from sustainml_orchestrator.core.task import StepRecord, Task
+from sustainml_orchestrator.core.step import StepRecord
+from sustainml_orchestrator.core.task import Task
 
 #: Field of a Task that holds the output of this type.
 TASK_FIELDS = {

@@ -11,7 +11,8 @@ from sustainml_orchestrator.core.commands import Command, Log, SaveTask, SendCon
 from sustainml_orchestrator.core.context import Instant
 from sustainml_orchestrator.core.events import Event, TimePassed
 from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus, TaskCommand, TaskId, TaskStatus
-from sustainml_orchestrator.core.task import Step, Task
+from sustainml_orchestrator.core.step import Step
+from sustainml_orchestrator.core.task import Task
 
 TASK = TaskId(1, 1)
 

@@ -14,7 +14,8 @@ from sustainml_orchestrator.core.ids import (
     TaskCommand,
     TaskStatus,
 )
-from sustainml_orchestrator.core.task import Step, Task
+from sustainml_orchestrator.core.step import Step
+from sustainml_orchestrator.core.task import Task
 
 MODULE = "hw_constraints"
 #: More than one process of MODULE, by name and incarnation.

@@ -15,7 +15,8 @@ from sustainml_orchestrator.core.ids import (
     TaskStatus,
 )
 from sustainml_orchestrator.core.states import StepState
-from sustainml_orchestrator.core.task import Step, Task
+from sustainml_orchestrator.core.step import Step
+from sustainml_orchestrator.core.task import Task
 
 
 def resets(core: Driver) -> list[tuple[str, int]]:
