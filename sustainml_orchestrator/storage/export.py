@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TextIO
 
-from sustainml_orchestrator.core.restore import FIELDS, from_record
+from sustainml_orchestrator.core.record import FIELDS, from_record
 from sustainml_orchestrator.core.task import _PACKED
 from sustainml_orchestrator.storage import records, schema
 from sustainml_orchestrator.storage.errors import Damaged, JournalError

@@ -28,7 +28,8 @@ from sustainml_orchestrator.core.commands import (
 from sustainml_orchestrator.core.context import Instant
 from sustainml_orchestrator.core.ids import TaskId
 from sustainml_orchestrator.core.orchestrator import Orchestrator
-from sustainml_orchestrator.core.restore import resume, to_delivery
+from sustainml_orchestrator.core.record import to_delivery
+from sustainml_orchestrator.core.restore import resume
 from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.core.task_store import TaskStore
 from sustainml_orchestrator.storage import records, schema

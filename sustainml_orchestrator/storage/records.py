@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from sustainml_orchestrator.core.ids import TaskId, TaskStatus
-from sustainml_orchestrator.core.restore import (
+from sustainml_orchestrator.core.record import (
     FIELDS,
     NO_STEP,
     STEP_SIZE,

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from sustainml_orchestrator.core.restore import FIELDS
+from sustainml_orchestrator.core.record import FIELDS
 from sustainml_orchestrator.storage.errors import Damaged, JournalError
 
 MAGIC = b"SQLite format 3\0"

@@ -19,7 +19,7 @@ from sustainml_orchestrator.core.events import (
 from sustainml_orchestrator.core.ids import NO_TASK, NodeStatus, TaskCommand, TaskId, TaskStatus
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pipeline import Pipeline
-from sustainml_orchestrator.core.restore import to_record
+from sustainml_orchestrator.core.record import to_record
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.storage import Journal
 
@@ -150,7 +150,7 @@ def contents(core: Orchestrator) -> dict[str, Any]:
 
 
 def _names() -> list[str]:
-    from sustainml_orchestrator.core.restore import FIELDS
+    from sustainml_orchestrator.core.record import FIELDS
 
     return [name for name, _ in FIELDS]
 

@@ -14,14 +14,14 @@ from sustainml_orchestrator.core.commands import (
 from sustainml_orchestrator.core.context import Instant
 from sustainml_orchestrator.core.ids import TaskId
 from sustainml_orchestrator.core.orchestrator import Orchestrator
-from sustainml_orchestrator.core.restore import (
+from sustainml_orchestrator.core.record import (
     Record,
     from_record,
-    resume,
     to_delivery,
     to_record,
     with_delivery,
 )
+from sustainml_orchestrator.core.restore import resume
 
 
 class Memory:
