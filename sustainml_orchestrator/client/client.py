@@ -1,4 +1,4 @@
-"""The client itself; see the package."""
+"""`OrchestratorClient`: a method for each service, topic and action of the orchestrator."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _PAGE = 500
 class OrchestratorClient(Connection):
     """Everything that a front-end can ask of the orchestrator."""
 
-    # TaskManager #
+    # Tasks #
 
     def start_task(
         self,
@@ -158,15 +158,15 @@ class OrchestratorClient(Connection):
         )
         return list(response.rows)
 
-    # Following #
+    # Live updates #
 
     def updates(self) -> Feed[TaskSummary]:
         """Every update of any task from now on; close it, or use it in a `with`."""
-        return Feed(self.node, TaskSummary, names.TASK_UPDATES, names.TASK_UPDATES_QOS)
+        return Feed(self, TaskSummary, names.TASK_UPDATES, names.TASK_UPDATES_QOS)
 
     def states(self) -> Feed[SystemState]:
         """The state of the system: the latest, then each that follows."""
-        return Feed(self.node, SystemState, names.SYSTEM_STATE, names.SYSTEM_STATE_QOS)
+        return Feed(self, SystemState, names.SYSTEM_STATE, names.SYSTEM_STATE_QOS)
 
     def watch(
         self, task_ids: Sequence[TaskId], *, timeout: float, follow: bool = True
@@ -219,7 +219,7 @@ class OrchestratorClient(Connection):
         with self.states() as states:
             state = states.get(self.timeout if timeout is None else timeout)
         if state is None:
-            raise unavailable(self.namespace)
+            raise unavailable(self.namespace, self._domain)
         return state
 
     def wait_until_ready(self, timeout: float) -> SystemState:

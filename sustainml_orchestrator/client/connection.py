@@ -1,12 +1,16 @@
-"""A connection to one orchestrator: context, thread, and calls that always end."""
+"""A ROS 2 connection to one orchestrator: context, node, thread, and calls with deadlines."""
 
 from __future__ import annotations
 
+import atexit
+import concurrent.futures
 import os
 import threading
 import time
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from contextlib import suppress
+from functools import partial
+from queue import Empty, Queue, SimpleQueue
 from typing import Any, TypeVar
 
 import rclpy
@@ -20,30 +24,35 @@ from sustainml_orchestrator.client.errors import (
     RequestRefused,
     RequestTimeout,
     refused,
+    unanswered,
     unavailable,
 )
 from sustainml_orchestrator.contract import domain, names
 from sustainml_orchestrator.core.ids import ErrorCode
 
 DEFAULT_TIMEOUT = 5.0
-#: How long we look for an orchestrator when it is not among those who are there, in s; one that is
-#: just being started is there by then. Longer while some have not been seen: that may take 4 s.
-_LOOK_AROUND = 2.0
-#: How often a wait looks whether the server is still there, in s.
-_LOOK = 0.25
+#: How long an orchestrator may stay undiscovered, in s; one that is just starting appears by then.
+#: Longer while participants of this machine are not in the graph yet, which may take 4 s.
+_DISCOVERY_TIME = 2.0
+#: Period at which a wait checks that the server and this client still exist, in s.
+_CHECK_PERIOD = 0.25
+#: Period at which a server is looked for, in s.
+_DISCOVERY_PERIOD = 0.02
 
 _Self = TypeVar("_Self", bound="Connection")
 _Result = TypeVar("_Result")
 
 
 class Connection:
-    """Has a ROS context and a thread of its own, so that it lives inside any program.
+    """A ROS 2 context with a thread of its own, so that it works inside any program.
 
-    Safe to use from several threads.
+    Safe to use from several threads: every entity of rclpy is created, used and destroyed by the
+    spinning thread. Once that thread has ended, each call raises at once and says why.
 
     Args:
         namespace: of the framework.
-        timeout: default longest wait of a call, in s.
+        timeout: default deadline of a call, in s.
+        node_name: prefix of the name of the ROS 2 node.
 
     Raises:
         OrchestratorUnavailable: ROS cannot start, because of ROS_DOMAIN_ID or the namespace.
@@ -71,15 +80,21 @@ class Connection:
                 enable_rosout=False,
             )
         except Exception as error:
-            rclpy.try_shutdown(context=self._context)
-            raise _cannot_start(self.namespace, error) from error
+            self._context.try_shutdown()
+            self._context.destroy()
+            reason = " ".join(str(error).split()) or type(error).__name__
+            text = f"ROS cannot start in namespace {self.namespace}: {reason}"
+            raise OrchestratorUnavailable(ErrorCode.INVALID_REQUEST, text) from error
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
+        self._pid = os.getpid()
         self._closing = False
+        self._end: ClientError | None = None  # why no call is possible any more
         self._thread = threading.Thread(target=self._spin, name=node_name, daemon=True)
         self._thread.start()
+        atexit.register(self.close)
 
     def __enter__(self: _Self) -> _Self:
         return self
@@ -88,134 +103,189 @@ class Connection:
         self.close()
 
     def close(self) -> None:
-        """Leave the graph. More than once does no harm."""
-        if self._closing:
+        """Destroy the node and leave the graph; calls in progress end with an error.
+
+        May be called more than once, and from any thread. It does nothing in a forked process.
+        """
+        if os.getpid() != self._pid:
             return
-        # The thread ends before what it waits for goes: rclpy raises anything otherwise.
-        self._closing = True
-        self._executor.create_task(lambda: None)  # wake() alone does not end its wait
-        self._thread.join()
+        with self._lock:
+            if self._closing:
+                return
+            self._closing = True
+            self._end = ClientError(ErrorCode.CANCELLED, "this client is closed; make a new one")
+            self._executor.create_task(lambda: None)  # wake() alone does not end the wait
+        atexit.unregister(self.close)
+        self._thread.join(DEFAULT_TIMEOUT)
+        if self._thread.is_alive():  # blocked in the middleware: what it uses must stay
+            return
         self.node.destroy_node()
         self._executor.shutdown()
-        rclpy.try_shutdown(context=self._context)
+        self._context.try_shutdown()
+        self._context.destroy()  # the participant's shared memory is given back by this alone
 
     def _spin(self) -> None:
-        while not self._closing:
-            self._executor.spin_once(timeout_sec=1.0)
+        try:
+            while not self._closing:
+                self._executor.spin_once(timeout_sec=1.0)
+        except BaseException as error:
+            reason = f"{type(error).__name__} {' '.join(str(error).split())}".rstrip()
+            text = f"the thread of this client ended ({reason}); close it and make a new one"
+            self._end = self._end or ClientError(ErrorCode.INTERNAL_ERROR, text)
 
-    def run(self, call: Callable[[], _Result]) -> _Result:
-        """Have our thread call something of rclpy that is not safe to call from another.
-
-        rclpy's ActionClient sends a request before it notes that it waits for the answer, which
-        is thrown away when it comes in between.
+    def check(self) -> None:
+        """See that calls are possible.
 
         Raises:
-            RequestTimeout: the thread is busy for too long.
+            ClientError: the client is closed, its thread has ended, or this process was forked.
         """
-        results: SimpleQueue[_Result | Exception] = SimpleQueue()
+        if os.getpid() != self._pid:
+            text = f"this client belongs to process {self._pid}; make a new one after a fork"
+            raise ClientError(ErrorCode.REJECTED, text)
+        if self._end is not None:
+            raise ClientError(self._end.code, self._end.message)
 
-        def run() -> None:
+    def run(self, call: Callable[[], _Result]) -> _Result:
+        """Have the spinning thread call something, and return or raise what it does.
+
+        Raises:
+            ClientError: no call is possible any more, or the thread is busy for too long.
+        """
+        result: concurrent.futures.Future[_Result] = concurrent.futures.Future()
+
+        def work() -> None:
+            if result.set_running_or_notify_cancel():
+                try:
+                    result.set_result(call())
+                except Exception as error:  # raised here it would end the thread
+                    result.set_exception(error)
+
+        self.check()
+        with self._lock:
+            if not self._closing:
+                self._executor.create_task(work)
+        deadline = time.monotonic() + DEFAULT_TIMEOUT
+        while True:
             try:
-                results.put(call())
-            except Exception as error:  # raised here it would end the thread
-                results.put(error)
+                return result.result(_CHECK_PERIOD)
+            except concurrent.futures.TimeoutError:
+                if result.done():  # meanwhile, or it is what the call raised
+                    return result.result()
+                self.check()
+                if time.monotonic() > deadline and result.cancel():
+                    text = "the thread of this client does not answer; try again"
+                    raise RequestTimeout(ErrorCode.TIMEOUT, text) from None
 
-        self._executor.create_task(run)
+    def wait(self, queue: Queue[Any] | SimpleQueue[Any], timeout: float) -> Any:
+        """Take the next item of a queue that the spinning thread fills.
+
+        Raises:
+            queue.Empty: none came within so many s.
+            ClientError: no item can come any more.
+        """
         try:
-            result = results.get(timeout=DEFAULT_TIMEOUT)
+            return queue.get(timeout=max(0.0, timeout))
         except Empty:
-            text = "the thread of the client does not answer; try again"
-            raise RequestTimeout(ErrorCode.TIMEOUT, text) from None
-        if isinstance(result, Exception):
-            raise result
-        return result
+            self.check()
+            raise
 
-    # PendingCalls #
+    # Calls of services #
 
     def call(self, service: str, wait: float | None = None, /, **fields: Any) -> Any:
         """Call any service of the orchestrator by its short name; returns the response.
 
         Args:
             service: one of `names.SERVICES`.
-            wait: longest wait, in s; None = the client's timeout.
+            wait: deadline, in s; None = the client's timeout.
             fields: of the request.
 
         Raises:
-            ClientError: it is not there, does not answer, or refuses.
+            OrchestratorUnavailable: the orchestrator is not there, or went away.
+            RequestTimeout: it did not answer in time.
+            RequestRefused: it refused, or the fields make no request.
         """
         kind = getattr(sustainml_msgs.srv, names.SERVICES[service])
         deadline = time.monotonic() + (self.timeout if wait is None else wait)
         request = checked(kind.Request, **fields)
-        client = self._client(service, kind)
-        self.find(client.service_is_ready, deadline)
+        client = self.run(partial(self._client, service, kind))
         answers: SimpleQueue[Any] = SimpleQueue()
-        future = client.call_async(request)
-        future.add_done_callback(answers.put)
+
+        def send() -> Any:
+            if not client.service_is_ready():
+                return None
+            future = client.call_async(request)
+            future.add_done_callback(answers.put)
+            return future
+
+        future = self.find(send, deadline)
         try:
             response = self.take(answers, deadline, client.service_is_ready, service).result()
         finally:
-            client.remove_pending_request(future)
+            if not future.done():
+                with suppress(ClientError):
+                    self.run(partial(client.remove_pending_request, future))
         if not response.success:
             raise refused(response)
         return response
 
     def _client(self, service: str, kind: type) -> Any:
-        with self._lock:
-            if service not in self._clients:
-                self._clients[service] = self.node.create_client(
-                    kind, names.service(service), qos_profile=names.SERVICE_QOS
-                )
-            return self._clients[service]
+        if service not in self._clients:
+            self._clients[service] = self.node.create_client(
+                kind, names.service(service), qos_profile=names.SERVICE_QOS
+            )
+        return self._clients[service]
 
-    def find(self, is_ready: Callable[[], bool], deadline: float) -> None:
-        """Wait until a server is there.
+    def find(self, attempt: Callable[[], _Result], deadline: float) -> _Result:
+        """Repeat an attempt in the spinning thread until it gives something that is true.
 
         Args:
-            is_ready: whether it is.
+            attempt: gives None or False while the server is not there.
             deadline: by the clock of `time.monotonic()`.
 
         Raises:
-            OrchestratorUnavailable: it is not; told sooner where nobody is.
+            OrchestratorUnavailable: there is no server; sooner than the deadline where the graph
+                shows that.
         """
         begun = time.monotonic()
-        while not is_ready():
+        while not (found := self.run(attempt)):
             now = time.monotonic()
             if now > deadline or self._is_absent(now - begun):
-                raise unavailable(self.namespace)
-            time.sleep(0.02)
+                raise unavailable(self.namespace, self._domain)
+            time.sleep(_DISCOVERY_PERIOD)
+        return found
 
     def _is_absent(self, waited: float) -> bool:
-        """Whether there is no orchestrator, as far as one can tell after so many s."""
-        if waited <= _LOOK_AROUND:
+        """Whether there is no orchestrator, as far as the graph shows after so many s."""
+        if waited <= _DISCOVERY_TIME:
             return False
-        if self.timeout > DEFAULT_TIMEOUT:  # someone has patience: all may not be in the graph yet
+        if self.timeout > DEFAULT_TIMEOUT:  # the caller is patient: the graph may be incomplete
             return self.is_alone()
-        found = self.node.get_node_names_and_namespaces()
+        found = self.run(self.node.get_node_names_and_namespaces)
         all_seen = len(found) >= domain.participants(self._domain)
         return all_seen and (names.ORCHESTRATOR, self.namespace) not in found
 
     def is_alone(self) -> bool:
         """Whether no other process, of this machine or seen in the graph, is in the domain."""
-        return domain.participants(self._domain) <= 1 and len(self.node.get_node_names()) <= 1
+        alone_here = domain.participants(self._domain) <= 1
+        return alone_here and len(self.run(self.node.get_node_names)) <= 1
 
     def take(
         self, queue: SimpleQueue[Any], deadline: float, is_ready: Callable[[], bool], what: str
     ) -> Any:
-        """What comes next in a queue that a server feeds: its future alone may never end.
+        """The next item of a queue that a server feeds: a future alone may never end.
 
         Raises:
-            RequestTimeout: nothing by then (`time.monotonic()`).
+            RequestTimeout: nothing came before the deadline (`time.monotonic()`).
             OrchestratorUnavailable: the server went away meanwhile.
         """
         while True:
             left = deadline - time.monotonic()
             try:
-                return queue.get(timeout=max(0.0, min(left, _LOOK)))
+                return self.wait(queue, min(left, _CHECK_PERIOD))
             except Empty:
-                if left <= _LOOK:
-                    text = f"{what} was not answered in time; try again with a longer timeout"
-                    raise RequestTimeout(ErrorCode.TIMEOUT, text) from None
-                if not is_ready():
+                if left <= _CHECK_PERIOD:
+                    raise unanswered(what, self._domain) from None
+                if not self.run(is_ready):
                     text = f"the orchestrator went away before it answered {what}; try again"
                     raise OrchestratorUnavailable(ErrorCode.NODE_UNAVAILABLE, text) from None
 
@@ -234,10 +304,3 @@ def checked(kind: type[_Message], **fields: Any) -> _Message:
     except (AssertionError, TypeError, ValueError, OverflowError) as error:
         text = f"this is no {kind.__name__.lstrip('_')}: {' '.join(str(error).split())}"
         raise RequestRefused(ErrorCode.INVALID_REQUEST, text) from error
-
-
-def _cannot_start(namespace: str, error: Exception) -> ClientError:
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return OrchestratorUnavailable(
-        ErrorCode.INVALID_REQUEST, f"ROS cannot start in namespace {namespace}: {reason}"
-    )

@@ -1,9 +1,12 @@
-"""What can go wrong with a call."""
+"""Errors of the client: each has a code and a sentence that says what to do."""
 
 from __future__ import annotations
 
+import os
+import pwd
 from typing import Any
 
+from sustainml_orchestrator.contract import domain
 from sustainml_orchestrator.core.ids import ErrorCode
 
 
@@ -28,13 +31,40 @@ class RequestRefused(ClientError):
     """The orchestrator answered: no."""
 
 
-def unavailable(namespace: str) -> OrchestratorUnavailable:
+def unavailable(namespace: str, domain_id: int) -> OrchestratorUnavailable:
     """The error of a framework that is not there."""
-    return OrchestratorUnavailable(
-        ErrorCode.NODE_UNAVAILABLE,
-        f"no orchestrator answers in namespace {namespace}; start one with `sustainml up`, or "
-        "check ROS_DOMAIN_ID and ROS_AUTOMATIC_DISCOVERY_RANGE with `sustainml doctor`",
+    text = f"no orchestrator answers in namespace {namespace}"
+    advice = _of_another_user(domain_id) or (
+        "start one with `sustainml up`, or set ROS_DOMAIN_ID, ROS_AUTOMATIC_DISCOVERY_RANGE and "
+        "--namespace to those of the one that runs"
     )
+    return OrchestratorUnavailable(ErrorCode.NODE_UNAVAILABLE, f"{text}; {advice}")
+
+
+def unanswered(what: str, domain_id: int) -> RequestTimeout:
+    """The error of a call whose answer did not come in time."""
+    advice = _of_another_user(domain_id) or "try again with a longer timeout"
+    return RequestTimeout(ErrorCode.TIMEOUT, f"{what} was not answered in time; {advice}")
+
+
+def _of_another_user(domain_id: int) -> str:
+    """What to do where the orchestrator may run as another user; "" where nobody else runs."""
+    others = sorted(domain.users(domain_id) - {os.geteuid()})
+    if not others:
+        return ""
+    users = ", ".join(map(_user, others))
+    return (
+        f"ROS 2 processes of another user ({users}) run in domain {domain_id}, and the shared "
+        "memory of another user cannot be read: run this as the same user, or set "
+        "FASTDDS_BUILTIN_TRANSPORTS=UDPv4 for this command"
+    )
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def refused(response: Any) -> RequestRefused:

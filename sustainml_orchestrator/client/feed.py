@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
+from functools import partial
 from queue import Empty, Full, Queue
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
-#: What a slow reader has not taken; the oldest messages go first.
-_KEPT = 10_000
+from sustainml_orchestrator.client.errors import ClientError
+
+if TYPE_CHECKING:
+    from sustainml_orchestrator.client.connection import Connection
+
+#: Messages kept for a slow reader; beyond that the oldest are dropped.
+_DEPTH = 10_000
+#: Period at which a waiting reader checks that the client still exists, in s.
+_CHECK_PERIOD = 0.25
 
 Message = TypeVar("Message")
 
 
 class Feed(Generic[Message]):
-    """Every message of a topic, from the creation of this object until it is closed."""
+    """Every message of a topic, from the creation of this object until it is closed.
 
-    def __init__(self, node: Node, kind: type[Message], topic: str, qos: QoSProfile) -> None:
-        self._node = node
-        self._queue: Queue[Message] = Queue(_KEPT)
-        self._subscription: Any = node.create_subscription(kind, topic, self._put, qos)
+    Args:
+        connection: the client that subscribes.
+        kind: type of the messages.
+        topic: relative to the namespace of the client, or absolute.
+        qos: of the subscription.
+
+    Raises:
+        ClientError: the client is closed or broken.
+    """
+
+    def __init__(
+        self, connection: Connection, kind: type[Message], topic: str, qos: QoSProfile
+    ) -> None:
+        self._connection = connection
+        self._queue: Queue[Message] = Queue(_DEPTH)
+        subscribe = partial(connection.node.create_subscription, kind, topic, self._put, qos)
+        self._subscription = connection.run(subscribe)
 
     def __enter__(self) -> Feed[Message]:
         return self
@@ -30,15 +51,26 @@ class Feed(Generic[Message]):
         self.close()
 
     def close(self) -> None:
-        """Unsubscribe."""
-        self._node.destroy_subscription(self._subscription)
+        """Unsubscribe; no effect once the client is closed."""
+        with suppress(ClientError):
+            node = self._connection.node
+            self._connection.run(partial(node.destroy_subscription, self._subscription))
 
     def get(self, timeout: float) -> Message | None:
-        """The next message; None when there was none for so long (s)."""
-        try:
-            return self._queue.get(timeout=max(0.0, timeout))
-        except Empty:
-            return None
+        """The next message; None when there was none for so long (s).
+
+        Raises:
+            ClientError: the client was closed or broke: no message can come any more.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            left = deadline - time.monotonic()
+            try:
+                message: Message = self._connection.wait(self._queue, min(left, _CHECK_PERIOD))
+                return message
+            except Empty:
+                if left <= _CHECK_PERIOD:
+                    return None
 
     def _put(self, message: Message) -> None:
         if self._queue.full():

@@ -1,10 +1,11 @@
-"""The action run_task: a task from its submission to its end, in one call."""
+"""The action run_task: one call runs a task from its submission to its end."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 from typing import Any
@@ -16,7 +17,7 @@ from sustainml_msgs.action import RunTask
 from sustainml_msgs.msg import Task, TaskSummary
 
 from sustainml_orchestrator.client.connection import Connection
-from sustainml_orchestrator.client.errors import RequestRefused, refused
+from sustainml_orchestrator.client.errors import ClientError, RequestRefused, refused
 from sustainml_orchestrator.contract import names
 from sustainml_orchestrator.core.ids import ErrorCode
 
@@ -35,14 +36,16 @@ def run_task(
         ClientError: the task failed, or is not over in time.
     """
     deadline = time.monotonic() + timeout
-    action = ActionClient(
-        connection.node,
-        RunTask,
-        names.RUN_TASK,
-        goal_service_qos_profile=names.SERVICE_QOS,
-        result_service_qos_profile=names.SERVICE_QOS,
-        cancel_service_qos_profile=names.SERVICE_QOS,
-        feedback_sub_qos_profile=names.SERVICE_QOS,
+    action = connection.run(
+        lambda: ActionClient(
+            connection.node,
+            RunTask,
+            names.RUN_TASK,
+            goal_service_qos_profile=names.SERVICE_QOS,
+            result_service_qos_profile=names.SERVICE_QOS,
+            cancel_service_qos_profile=names.SERVICE_QOS,
+            feedback_sub_qos_profile=names.SERVICE_QOS,
+        )
     )
     try:
         connection.find(
@@ -50,7 +53,8 @@ def run_task(
         )
         return _follow(connection, action, goal, feedback, deadline)
     finally:
-        action.destroy()
+        with suppress(ClientError):
+            connection.run(action.destroy)
 
 
 def _follow(
@@ -93,7 +97,7 @@ def _accepted(sent: Future) -> ClientGoalHandle:
 
 
 def _cancel(connection: Connection, sent: Future) -> None:
-    """Cancel a goal, and stay until the server knows; feedback may overtake its acceptance."""
+    """Cancel a goal and wait until the server knows; feedback may overtake its acceptance."""
     done = threading.Event()
 
     def answered(_: Future) -> None:
@@ -102,5 +106,6 @@ def _cancel(connection: Connection, sent: Future) -> None:
         else:
             done.set()
 
-    connection.run(partial(sent.add_done_callback, answered))
-    done.wait(_CANCEL_WAIT)
+    with suppress(ClientError):  # what ended the wait is raised, not this
+        connection.run(partial(sent.add_done_callback, answered))
+        done.wait(_CANCEL_WAIT)

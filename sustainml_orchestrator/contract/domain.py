@@ -33,14 +33,25 @@ def participants(domain: int) -> int:
 
     The DDS standard fixes the port on which the n-th participant of a domain listens.
     """
+    return len(_sockets(domain))
+
+
+def users(domain: int) -> set[int]:
+    """Ids of the users whose processes of this machine take part, as far as one can tell."""
+    return set(_sockets(domain).values())
+
+
+def _sockets(domain: int) -> dict[int, int]:
+    """Ports of the domain that are bound, and the users that own the sockets."""
     first = 7400 + 250 * domain + 10
     ports = range(first, first + 2 * _PARTICIPANTS, 2)
     try:
         lines = Path("/proc/net/udp").read_text(encoding="ascii").splitlines()[1:]
     except OSError:  # not on Linux
-        return 0
-    bound = {int(line.split()[1].rpartition(":")[2], 16) for line in lines}
-    return sum(port in bound for port in ports)
+        return {}
+    fields = (line.split() for line in lines)
+    bound = {int(field[1].rpartition(":")[2], 16): int(field[7]) for field in fields}
+    return {port: user for port, user in bound.items() if port in ports}
 
 
 def free(domains: range) -> int:

@@ -8,6 +8,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from rclpy.action import ActionClient
@@ -196,3 +198,97 @@ def test_clients_come_and_go(namespace: str) -> None:
         assert time.monotonic() - begun < 5.0  # none waits for its thread's next wake-up
         assert domain.participants(domain.current()) >= 1
         assert not first.states().get(0.0)
+
+
+def test_eight_threads_share_a_client(
+    server: subprocess.Popen[bytes], client: OrchestratorClient
+) -> None:
+    """Subscriptions that come and go beside calls once ended the spinning thread for good."""
+
+    def use(number: int) -> int:
+        for _ in range(40):
+            with client.updates() as updates, client.states():
+                updates.get(0.0)
+                assert client.list_tasks() == ([], 0)
+        return number
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(use, range(8))) == list(range(8))
+    assert client._thread.is_alive() and not list(client.node.subscriptions)
+
+
+def test_a_burst_of_calls_is_answered(
+    server: subprocess.Popen[bytes], client: OrchestratorClient
+) -> None:
+    with ThreadPoolExecutor(500) as pool:
+        answers = list(pool.map(lambda _: client.list_tasks(), range(500)))
+    assert answers == [([], 0)] * 500
+
+
+def test_a_thread_that_ended_is_told_at_once(
+    server: subprocess.Popen[bytes], client: OrchestratorClient
+) -> None:
+    client.list_tasks()
+
+    def fail() -> None:
+        raise MemoryError("no memory left")
+
+    with ThreadPoolExecutor(1) as pool, client.updates() as updates:
+        pending = pool.submit(client.call, "get_task", 60.0)
+        client._executor.create_task(fail)
+        client._thread.join(10.0)
+        begun = time.monotonic()
+        for call in (pending.result, client.list_tasks, lambda: updates.get(60.0)):
+            with pytest.raises(ClientError, match="MemoryError no memory left"):
+                call()
+        with pytest.raises(ClientError, match="MemoryError"):
+            list(client.watch([TaskId(1, 1)], timeout=60.0))
+    assert time.monotonic() - begun < 5.0
+    client.close()
+
+
+def test_a_closed_client_refuses(server: subprocess.Popen[bytes], namespace: str) -> None:
+    with OrchestratorClient(namespace, timeout=20.0) as client, ThreadPoolExecutor(1) as pool:
+        client.list_tasks()
+        pending = pool.submit(client.call, "get_task", 60.0)
+        feed = client.updates()
+        client.close()
+        for call in (pending.result, client.list_tasks, lambda: feed.get(60.0)):
+            with pytest.raises(ClientError, match="closed"):
+                call()
+        feed.close()
+
+
+def test_a_forked_process_is_refused(
+    server: subprocess.Popen[bytes], client: OrchestratorClient
+) -> None:
+    client.list_tasks()
+    reading, writing = os.pipe()
+    if not (pid := os.fork()):
+        try:
+            client.list_tasks()
+        except ClientError as error:
+            os.write(writing, error.message.encode())
+        finally:
+            client.close()
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        assert "make a new one after a fork" in pipe.read()
+    os.waitpid(pid, 0)
+    assert client.list_tasks() == ([], 0)
+
+
+def test_a_closed_client_leaves_no_shared_memory(namespace: str) -> None:
+    """Segments of ports are shared with other processes; the others are its own."""
+
+    def segments() -> set[Path]:
+        lines = Path("/proc/self/maps").read_text().splitlines()
+        paths = {Path(line.split()[-1]) for line in lines if "/dev/shm/fast" in line}
+        return {path for path in paths if "port" not in path.name and path.exists()}
+
+    before = segments()
+    with OrchestratorClient(namespace):
+        own = segments() - before
+        assert own
+    assert not [path for path in own if path.exists()]

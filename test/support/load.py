@@ -97,14 +97,20 @@ class Load:
         """The answers to many calls, sent as fast as they can be."""
         kind = getattr(sustainml_msgs.srv, names.SERVICES[service])
         node = self._client.node
-        client = node.create_client(kind, names.service(service), qos_profile=names.SERVICE_QOS)
+        run, name, qos = self._client.run, names.service(service), names.SERVICE_QOS
+        client = run(lambda: node.create_client(kind, name, qos_profile=qos))
         wait_for(client.service_is_ready, 10.0, f"no service {service}")
         left, answers = iter(requests), []
-        while burst := [client.call_async(kind.Request(**r)) for r in islice(left, _BURST)]:
+        while batch := [kind.Request(**request) for request in islice(left, _BURST)]:
+            burst = run(lambda batch=batch: [client.call_async(request) for request in batch])
             patience = sum(_PATIENCE)
-            wait_for(lambda: all(f.done() for f in burst), patience, f"{service}: not answered")
+            wait_for(
+                lambda burst=burst: all(f.done() for f in burst),
+                patience,
+                f"{service}: not answered",
+            )
             answers += [future.result() for future in burst]
-        node.destroy_client(client)
+        run(lambda: node.destroy_client(client))
         return answers
 
     def submit(self, texts: list[str]) -> list[Any]:

@@ -39,7 +39,7 @@ def full_disk(pid: int, size: int) -> Iterator[None]:
 def why(system: System) -> str:
     """What diagnostics say of the orchestrator's errors, until they do."""
     found: list[str] = []
-    with Feed(system.client.node, DiagnosticArray, "/diagnostics", QoSProfile(depth=50)) as feed:
+    with Feed(system.client, DiagnosticArray, "/diagnostics", QoSProfile(depth=50)) as feed:
 
         def look() -> bool:
             message = feed.get(1.0)

@@ -166,7 +166,7 @@ def test_a_loss_is_noticed_in_time_and_told_everywhere(
     name, client = "hw_constraints", lasting.client
     qos = QoSProfile(depth=50)
     before = len(lasting.lines)
-    with Feed(client.node, DiagnosticArray, "/diagnostics", qos) as diagnostics:
+    with Feed(client, DiagnosticArray, "/diagnostics", qos) as diagnostics:
         pid = lasting.supervisor.pids[name]
         (child,) = (c for c in lasting.supervisor._children if c.program.name == name)
         child.started, child.pause = time.monotonic(), 6.0  # it comes back later than that
