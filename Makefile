@@ -33,6 +33,9 @@ MINUTES = 10
 chaos: build ## kill and freeze processes at random while tasks flow (MINUTES=10 ARGS="--seed 7")
 	$(ALONE) env PYTHONPATH=test:$$PYTHONPATH python -m support.chaos --minutes $(MINUTES) $(ARGS)
 
+nemesis: build ## real packets lost, delayed, doubled, cut off, while tasks flow; needs root (MINUTES=10)
+	$(ALONE) env PYTHONPATH=test:$$PYTHONPATH python -m support.nemesis --minutes $(MINUTES) $(ARGS)
+
 EXAMPLES = 1000
 fuzz: build ## hostile messages, requests and files (EXAMPLES=10000 ARGS="--hypothesis-seed=7")
 	$(ALONE) env FUZZ_EXAMPLES=$(EXAMPLES) PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 \
@@ -76,4 +79,4 @@ clean: ## remove all that was made, for every ROS 2
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help build demo up test simulate chaos fuzz soak load bench bench-full bench-compare loop likeness lint clean
+.PHONY: help build demo up test simulate chaos nemesis fuzz soak load bench bench-full bench-compare loop likeness lint clean

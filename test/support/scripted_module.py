@@ -4,7 +4,8 @@ fail:NAME, hang:NAME, once:NAME, crash:NAME and fault:NAME have the module of th
 later:NAME fails in every iteration but the first; slow:NAME takes a moment; work:10-50 has every
 module work for 10 to 50 ms, fill:1000 has it add 1000 bytes to its output.
 
-Its output carries the text of all its inputs, so that a mix-up of tasks would show.
+Its output carries the text of all its inputs and a checksum of theirs, so that a mix-up of tasks
+would show.
 """
 
 import json
@@ -17,6 +18,7 @@ import time
 
 from sustainml_msgs import msg
 
+from support.checksums import SOURCES, checksum, combine
 from sustainml_orchestrator.sdk import Module, Task
 
 TYPES = {
@@ -35,6 +37,13 @@ def marks(message: object) -> list[str]:
     if isinstance(message, msg.UserInput):
         return [message.problem_definition]
     return json.loads(bytes(message.extra_data))["marks"]
+
+
+def checksum_of(message: object) -> str:
+    """The checksum that an input carries, or that of a problem's text."""
+    if isinstance(message, msg.UserInput):
+        return checksum("user_input", message.problem_definition)
+    return json.loads(bytes(message.extra_data))["checksum"]
 
 
 def numbers(word: str, text: str) -> list[int]:
@@ -67,17 +76,23 @@ class Scripted(Module):
     module = NAME
 
     def process(self, task, inputs):
-        seen = sorted({m for name in self.sources() for m in marks(getattr(inputs, name))})
+        taken = [getattr(inputs, name) for name in SOURCES[NAME]]
+        seen = sorted({mark for message in taken for mark in marks(message)})
         assert len(seen) == 1, f"mixed inputs: {seen}"
         text = seen[0]
         misbehave(task, text)
-        if "needs:hf_token" in text and "user_input" in self.sources():
+        if "needs:hf_token" in text and "user_input" in SOURCES[NAME]:
             assert json.loads(bytes(inputs.user_input.extra_data))["hf_token"]
         if f"slow:{NAME}" in text:
             time.sleep(0.2)
         if work := numbers("work", text):
             time.sleep(random.uniform(*work) / 1000)
-        extra = {"marks": seen, "quality": 0.5, "fill": "x" * sum(numbers("fill", text))}
+        extra = {
+            "marks": seen,
+            "checksum": combine(NAME, map(checksum_of, taken)),
+            "quality": 0.5,
+            "fill": "x" * sum(numbers("fill", text)),
+        }
         output = TYPES[NAME](extra_data=json.dumps(extra).encode())
         if NAME == "ml_model_provider":
             output.model = f"model for {text}"
@@ -87,13 +102,6 @@ class Scripted(Module):
         elif NAME == "carbon_tracker":
             output.carbon_footprint = 1.0 / task.task_id.iteration_id
         return output
-
-    def sources(self):
-        return {
-            "ml_model_provider": ("app_requirements", "ml_model_metadata", "hw_constraints"),
-            "hw_resources": ("app_requirements", "hw_constraints", "ml_model_provider"),
-            "carbon_tracker": ("user_input", "ml_model_provider", "hw_resources"),
-        }.get(NAME, ("user_input",))
 
 
 main = Scripted.main

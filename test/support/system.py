@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from sustainml_msgs.msg import Task, UserInput
 
+from support.checksums import checksum
 from sustainml_orchestrator.client import OrchestratorClient
 from sustainml_orchestrator.processes.supervisor import MODULES, Program, Supervisor
 
@@ -41,9 +42,10 @@ def check_task(text: str, task: Task) -> None:
         AssertionError: not so.
     """
     assert task.user_input.problem_definition == text
-    for name in OUTPUTS:
-        marks = json.loads(bytes(getattr(task, name).extra_data))["marks"]
-        assert marks == [text], f"{name} of '{text}' is of {marks}"
+    for name, module in zip(OUTPUTS, MODULES, strict=True):
+        extra = json.loads(bytes(getattr(task, name).extra_data))
+        assert extra["marks"] == [text], f"{name} of '{text}' is of {extra['marks']}"
+        assert extra["checksum"] == checksum(module, text), f"{name} of '{text}' has other inputs"
 
 
 class System:
@@ -58,6 +60,7 @@ class System:
         parameters: of the orchestrator.
         module_parameters: of every module.
         script: what the modules run.
+        place: turns a process name and its command into one that runs elsewhere.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class System:
         parameters: Mapping[str, Any] | None = None,
         module_parameters: Mapping[str, Any] | None = None,
         script: str = "scripted_module",
+        place: Callable[[str, tuple[str, ...]], tuple[str, ...]] = lambda _, command: command,
     ) -> None:
         self.namespace = f"/system_{os.getpid()}_{time.monotonic_ns() % 10**6}"
         self.lines: list[tuple[str, str]] = []
@@ -85,13 +89,12 @@ class System:
         if journal:
             command += ("-p", f"journal_path:={folder / 'journal.sqlite'}")
         command += _settings(parameters)
-        programs = [Program("orchestrator", command)]
+        programs = [Program("orchestrator", place("orchestrator", command))]
         for name in MODULES:
             options = (*ros, "-p", f"isolation:={isolation}", "-p", f"workers:={workers}")
             options += _settings(module_parameters)
-            programs.append(
-                Program(name, (sys.executable, "-m", f"support.{script}", name, *options))
-            )
+            command = (sys.executable, "-m", f"support.{script}", name, *options)
+            programs.append(Program(name, place(name, command)))
         self.supervisor = Supervisor(programs, lambda *line: self.lines.append(line))
         self.client: OrchestratorClient
 
