@@ -71,6 +71,9 @@ likeness: build ## learn the ML tasks anew from config/catalog/task_examples.yam
 	@. ./env.sh && python -m pip install --quiet --no-deps --no-input -r requirements/likeness.txt
 	$(RUN) python scripts/train_likeness.py
 
+states: build ## write the state machines of docs/architecture.md from the tables in the code
+	$(RUN) python scripts/state_diagrams.py
+
 lint: build ## check style, format and types
 	@. ./env.sh && ruff check . && ruff format --check . && mypy
 
@@ -79,4 +82,4 @@ clean: ## remove all that was made, for every ROS 2
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help build demo up test simulate chaos nemesis fuzz soak load bench bench-full bench-compare loop likeness lint clean
+.PHONY: help build demo up test simulate chaos nemesis fuzz soak load bench bench-full bench-compare loop likeness states lint clean
