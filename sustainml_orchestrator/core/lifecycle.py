@@ -74,17 +74,14 @@ class Lifecycle:
 
     @property
     def ready(self) -> bool:
-        """Whether every module can be given work."""
-        return all(node.active for node in self.nodes)
+        """Whether every required module is active."""
+        return all(node.active or not node.spec.required for node in self.nodes)
 
     def reason(self) -> str:
         """Why the system is not ready; empty when it is."""
-        unseen = [node.name for node in self.nodes if node.speaker is None]
-        texts = [
-            node.describe(self._context.now)
-            for node in self.nodes
-            if not node.active and node.speaker is not None
-        ]
+        missing = [node for node in self.nodes if node.spec.required and not node.active]
+        unseen = [node.name for node in missing if node.speaker is None]
+        texts = [node.describe(self._context.now) for node in missing if node.speaker is not None]
         if unseen:
             texts.append(f"never seen: {', '.join(unseen)}; start their processes")
         return "; ".join(texts)

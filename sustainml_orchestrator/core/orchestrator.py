@@ -178,10 +178,14 @@ class Orchestrator:
             )
         return task, step
 
+    def outcome_reason(self, task: Task) -> str:
+        """Why a task ended; for one that is open, what it waits for."""
+        if task.status is TaskStatus.RUNNING:
+            return self.tasks.steps.waiting_for(task)
+        return self.waiting_reason() if task.open else task.outcome_reason
+
     def waiting_reason(self) -> str:
-        """Why a waiting task waits."""
-        if not self.lifecycle.ready:
+        """What every WAITING task waits for."""
+        if not self.lifecycle.ready and self.settings.admission != "always":
             return f"waits for the modules: {self.lifecycle.reason()}"
-        return (
-            f"waits its turn: {len(self.tasks.running)} tasks run, {len(self.tasks.waiting)} wait"
-        )
+        return f"queued: {len(self.tasks.running)} tasks run, {len(self.tasks.waiting)} wait"

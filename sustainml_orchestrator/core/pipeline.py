@@ -1,4 +1,4 @@
-"""The module graph: which module takes what, gives what, and how patient we are with it."""
+"""The module graph: inputs, output, deadlines and retries of every module."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ OUTPUT_TYPES = frozenset(
 
 _NAME = re.compile(r"[a-z](?:_?[a-z0-9]+)*")
 _FOREIGN_TYPE = re.compile(r"[a-z][a-z0-9_]*/msg/[A-Z][A-Za-z0-9]*")
-_KEYS = {"inputs", "output_type", "timeout", "max_tries", "baseline"}
+_LIFECYCLES = ("node_control", "managed")
 _MAX_MODULES = 64
+_MAX_REPLICAS = 64
 
 
 class PipelineError(ValueError):
@@ -43,6 +44,11 @@ class ModuleSpec:
         timeout: longest time of one try, in s.
         max_tries: tries before its failure is the task's.
         baseline: whether later iterations are told this module's output of their base.
+        required: whether the system is ready only while this module is active. The step of a
+            module that is not required waits for it like any other, at most `node_lost_timeout`.
+        replicas: how many instances share its work.
+        lifecycle: how its node is commanded: "node_control" (NodeControl messages) or "managed"
+            (services of lifecycle_msgs).
     """
 
     name: str
@@ -52,6 +58,9 @@ class ModuleSpec:
     timeout: float
     max_tries: int
     baseline: bool
+    required: bool = True
+    replicas: int = 1
+    lifecycle: str = "node_control"
 
 
 class Pipeline:
@@ -79,7 +88,7 @@ class Pipeline:
         """Check and order what a YAML file holds.
 
         Args:
-            data: ``{"modules": {name: {inputs, output_type, timeout, max_tries, baseline}}}``.
+            data: ``{"modules": {name: {key: value}}}``; the keys are the attributes of ModuleSpec.
             source: name of the file, for messages.
 
         Raises:
@@ -94,7 +103,7 @@ class Pipeline:
 
 
 class _Reader:
-    """Checks of one file; every complaint begins with its name."""
+    """Checks the content of one file; every error begins with its name."""
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -124,16 +133,20 @@ class _Reader:
         key, values = f"modules.{name}", modules[name]
         if not isinstance(values, Mapping):
             raise self.fail(key, "must be a mapping with inputs and output_type")
-        unknown = set(map(str, values)) - _KEYS
-        if unknown:
-            raise self.fail(f"{key}.{min(unknown)}", f"is unknown; known are {sorted(_KEYS)}")
-        return {
+        read = {
             "inputs": self._inputs(key, values.get("inputs"), modules),
             "output_type": self._output_type(key, values.get("output_type")),
             "timeout": self._timeout(key, values.get("timeout", 300.0)),
-            "max_tries": self._max_tries(key, values.get("max_tries", 2)),
-            "baseline": self._baseline(key, values.get("baseline", False)),
+            "max_tries": self._count(key, "max_tries", values.get("max_tries", 2), 100),
+            "baseline": self._flag(key, "baseline", values.get("baseline", False)),
+            "required": self._flag(key, "required", values.get("required", True)),
+            "replicas": self._count(key, "replicas", values.get("replicas", 1), _MAX_REPLICAS),
+            "lifecycle": self._lifecycle(key, values.get("lifecycle", _LIFECYCLES[0])),
         }
+        unknown = set(map(str, values)) - set(read)
+        if unknown:
+            raise self.fail(f"{key}.{min(unknown)}", f"is unknown; known are {sorted(read)}")
+        return read
 
     def _inputs(self, key: str, inputs: Any, modules: Mapping[str, Any]) -> tuple[str, ...]:
         key = f"{key}.inputs"
@@ -161,15 +174,21 @@ class _Reader:
             raise self.fail(f"{key}.timeout", f"is '{value}'; give seconds from 0.01 to 2592000")
         return float(value)
 
-    def _max_tries(self, key: str, value: Any) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 100:
-            raise self.fail(f"{key}.max_tries", f"is '{value}'; give a whole number, 1 to 100")
+    def _count(self, key: str, name: str, value: Any, most: int) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+            raise self.fail(f"{key}.{name}", f"is '{value}'; give a whole number, 1 to {most}")
         return value
 
-    def _baseline(self, key: str, value: Any) -> bool:
+    def _flag(self, key: str, name: str, value: Any) -> bool:
         if not isinstance(value, bool):
-            raise self.fail(f"{key}.baseline", f"is '{value}'; use true or false")
+            raise self.fail(f"{key}.{name}", f"is '{value}'; use true or false")
         return value
+
+    def _lifecycle(self, key: str, value: Any) -> str:
+        if value not in _LIFECYCLES:
+            known = " or ".join(_LIFECYCLES)
+            raise self.fail(f"{key}.lifecycle", f"is '{value}'; use {known}")
+        return str(value)
 
     def order(self, inputs: dict[str, tuple[str, ...]]) -> list[str]:
         """Inputs before consumers, otherwise as written."""

@@ -11,6 +11,8 @@ class Settings:
 
     Attributes:
         autostart: want every module active from the beginning.
+        admission: "ready": a task starts when every required module is active; "always": it starts
+            at once, and its steps wait for the modules that are missing.
         max_active_tasks: most tasks RUNNING at a time.
         max_waiting_tasks: most tasks WAITING at a time.
         heartbeat_timeout: silence after which a node counts as lost.
@@ -30,6 +32,7 @@ class Settings:
     """
 
     autostart: bool = True
+    admission: str = "ready"
     max_active_tasks: int = 100
     max_waiting_tasks: int = 10_000
     heartbeat_timeout: float = 3.0

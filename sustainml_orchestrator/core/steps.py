@@ -42,6 +42,13 @@ _FRESH_PATIENCE = 1.0
 #: Processes remembered per step; more are a spoofer's.
 _MAX_PROCESSES = 16
 
+#: What a module does with a step, as `outcome_reason` shows it.
+_DOES = {
+    StepState.READY: "task delivered",
+    StepState.ACCEPTED: "task queued",
+    StepState.RUNNING: "working",
+}
+
 _WORDS = {TaskStatus.WAITING: StepMove.ACCEPT, TaskStatus.RUNNING: StepMove.RUN}
 
 
@@ -248,6 +255,17 @@ class Steps:
         self._lifecycle.send_task(
             node, TaskCommand.RESET, task.task_id, task.attempt, step.try_number
         )
+
+    def waiting_for(self, task: Task) -> str:
+        """Which modules a RUNNING task waits for, and what each of them does."""
+        parts, trouble = [], []
+        for step in task.steps:
+            if step.state in OPEN_STEPS:
+                node = self._lifecycle.nodes[step.index]
+                parts.append(f"{node.name} ({_DOES[step.state]})")
+                if not node.active:
+                    trouble.append(node.describe(self._context.now))
+        return "; ".join([f"waits for {', '.join(parts)}", *trouble])
 
     # Nodes that come and go #
 

@@ -258,11 +258,11 @@ class TaskManager:
     # Admission #
 
     def admit(self) -> None:
-        """Let waiting tasks run, as many as may, when every module can take work."""
+        """Start waiting tasks, at most `max_active_tasks`, as the setting `admission` permits."""
         while (
             self.waiting
             and len(self.running) < self._settings.max_active_tasks
-            and self._lifecycle.ready
+            and (self._lifecycle.ready or self._settings.admission == "always")
             and self._consumers_matched()
         ):
             self._admit(self.waiting.pop())

@@ -28,7 +28,7 @@ from sustainml_orchestrator.contract import cdr
 from sustainml_orchestrator.core import credentials
 from sustainml_orchestrator.core.commands import SendControl
 from sustainml_orchestrator.core.comparison import Comparison
-from sustainml_orchestrator.core.ids import TaskId, TaskStatus
+from sustainml_orchestrator.core.ids import TaskId
 from sustainml_orchestrator.core.node import Node
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pipeline import ModuleSpec, Pipeline
@@ -214,7 +214,6 @@ def progress_to_msg(name: str, record: StepRecord, has_output: bool) -> ModulePr
 
 def summary_to_msg(core: Orchestrator, iteration: Task) -> TaskSummary:
     """The summary of a task."""
-    waits = iteration.status is TaskStatus.WAITING
     return TaskSummary(
         task_id=id_to_msg(iteration.task_id),
         base_task=id_to_msg(iteration.base_task),
@@ -234,7 +233,7 @@ def summary_to_msg(core: Orchestrator, iteration: Task) -> TaskSummary:
         latency=iteration.latency,
         energy_consumption=iteration.energy,
         carbon_footprint=iteration.carbon,
-        outcome_reason=core.waiting_reason() if waits else iteration.outcome_reason,
+        outcome_reason=core.outcome_reason(iteration),
         error_code=int(iteration.error_code),
         error_description=iteration.error_description,
         modules=[

@@ -39,6 +39,8 @@ TABLE: tuple[Spec, ...] = (
     Spec("journal_durability", "normal", "'normal' survives a crash of the process, 'full' a loss "
          "of power too", read_only=True),
     Spec("autostart", True, "start every module as soon as it appears", read_only=True),
+    Spec("admission", "ready", "'ready' starts a task when every required module is active, "
+         "'always' at once", read_only=True),
     Spec("max_active_tasks", 100, "most tasks that run at a time", 1, 100),
     Spec("max_waiting_tasks", 10_000, "most tasks that wait at a time", 1, 1_000_000),
     _seconds("heartbeat_timeout", 3.0, "silence after which a node counts as lost"),

@@ -10,7 +10,6 @@ import struct
 from functools import lru_cache
 
 from sustainml_orchestrator.contract.cdr import ENCAPSULATION
-from sustainml_orchestrator.core.ids import TaskStatus
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.task import Task
 
@@ -28,7 +27,6 @@ _SECOND = 10**9
 
 def serialize(core: Orchestrator, iteration: Task) -> bytes:
     """The summary of a task as it is published."""
-    waits = iteration.status is TaskStatus.WAITING
     data = bytearray(_HEAD_AT)
     data += _HEAD.pack(
         *iteration.task_id, *iteration.base_task, *iteration.next_task,
@@ -45,7 +43,7 @@ def serialize(core: Orchestrator, iteration: Task) -> bytes:
     _add_text(data, iteration.hw_description)
     _align(data, 8)
     data += _FIGURES.pack(iteration.latency, iteration.energy, iteration.carbon)
-    _add_text(data, core.waiting_reason() if waits else iteration.outcome_reason)
+    _add_text(data, core.outcome_reason(iteration))
     data.append(iteration.error_code)
     _add_text(data, iteration.error_description)
     _align(data, 4)

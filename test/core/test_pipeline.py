@@ -38,6 +38,11 @@ BAD = [
     (one(max_tries=0), "modules.a.max_tries: is '0'; give a whole number"),
     (one(max_tries=1.5), "modules.a.max_tries: is '1.5'; give a whole number"),
     (one(baseline="yes"), "modules.a.baseline: is 'yes'; use true or false"),
+    (one(required=1), "modules.a.required: is '1'; use true or false"),
+    (one(replicas=0), "modules.a.replicas: is '0'; give a whole number, 1 to 64"),
+    (one(replicas=True), "modules.a.replicas: is 'True'; give a whole number"),
+    (one(lifecycle="auto"), "modules.a.lifecycle: is 'auto'; use node_control or managed"),
+    (one(lifecycle=["managed"]), "modules.a.lifecycle: is '['managed']'; use node_control"),
 ]
 
 
@@ -58,3 +63,11 @@ def test_inputs_come_before_their_consumers() -> None:
 def test_a_type_of_ones_own() -> None:
     pipeline = Pipeline.from_data(one(output_type="my_msgs/msg/Thing"), "my.yaml")
     assert pipeline.by_name["a"].output_type == "my_msgs/msg/Thing"
+
+
+def test_a_module_is_required_and_alone_unless_the_file_says_otherwise() -> None:
+    spec = Pipeline.from_data(one(), "my.yaml").by_name["a"]
+    assert (spec.required, spec.replicas, spec.lifecycle) == (True, 1, "node_control")
+    changes = {"required": False, "replicas": 3, "lifecycle": "managed"}
+    spec = Pipeline.from_data(one(**changes), "my.yaml").by_name["a"]
+    assert {name: getattr(spec, name) for name in changes} == changes

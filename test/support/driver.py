@@ -40,9 +40,9 @@ C = TypeVar("C", bound=Command)
 class Driver:
     """A core, a clock, and the modules' side of the conversation."""
 
-    def __init__(self, **settings: object) -> None:
+    def __init__(self, *, pipeline: Pipeline = PIPELINE, **settings: object) -> None:
         self.core = Orchestrator(
-            pipeline=PIPELINE,
+            pipeline=pipeline,
             settings=Settings(**settings),  # type: ignore[arg-type]
             session=SESSION,
             derive=lambda payload, models, left, previous: payload + b"'",
