@@ -1,6 +1,8 @@
-"""Some thousand short schedules; ``python test/core/simulation`` runs as many as asked."""
+"""Some thousand short schedules; ``make simulate N=...`` runs as many as asked."""
 
 from __future__ import annotations
+
+import ast
 
 import pytest
 from support.simulation import mutants
@@ -14,8 +16,7 @@ _CHUNK = 400
 def test_schedules(first: int) -> None:
     failures = [failure for failure in run(first, _CHUNK, 0) if failure.text]
     assert not failures, "\n".join(
-        f"{text}\n  replay: python test/core/simulation --seed {seed}"
-        for seed, text in failures[:10]
+        f"{text}\n  replay: make simulate ARGS='--seed {seed}'" for seed, text in failures[:10]
     )
 
 
@@ -28,12 +29,34 @@ def test_the_same_seed_gives_the_same_schedule() -> None:
 
 
 @pytest.mark.parametrize("mutant", mutants.MUTANTS, ids=lambda mutant: mutant.name)
-def test_every_mutant_has_its_place(mutant: mutants.Mutant) -> None:
+def test_every_mutant_has_its_place_however_the_source_is_written(mutant: mutants.Mutant) -> None:
     compile(mutants.broken(mutant), mutant.module, "exec")
+    renamed = _RenameLocals().visit(ast.parse(mutants.source(mutant)))
+    mutants.broken(mutant, ast.unparse(renamed))
+
+
+class _RenameLocals(ast.NodeTransformer):
+    """Gives every local variable another name."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        arguments = (*node.args.args, *node.args.kwonlyargs)
+        locals_ = {argument.arg for argument in arguments if argument.arg not in ("self", "cls")}
+        locals_ |= {
+            name.id
+            for name in ast.walk(node)
+            if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
+        }
+        for name in ast.walk(node):
+            if isinstance(name, ast.Name) and name.id in locals_:
+                name.id = f"other_{name.id}"
+        for argument in arguments:
+            if argument.arg in locals_:
+                argument.arg = f"other_{argument.arg}"
+        return node
 
 
 def test_a_broken_core_is_noticed() -> None:
-    """A few, as samples; ``python test/core/simulation --mutants`` tries all."""
+    """A few, as samples; ``make simulate ARGS=--mutants`` tries all."""
     samples = {"word of another session counts", "STOP_TASK loses the outputs",
                "an output is not kept", "silence is no reason to deliver again"}  # fmt: skip
     numbers = [n for n, mutant in enumerate(mutants.MUTANTS) if mutant.name in samples]

@@ -47,7 +47,7 @@ def search(first: int, count: int, jobs: int) -> int:
         found = list(islice((failure for failure in results if failure.text), 10))
     for failure in found:
         print(failure.text)
-        print("  replay: python test/core/simulation --seed", failure.seed)
+        print(f"  replay: make simulate ARGS='--seed {failure.seed}'")
     return 1 if found else 0
 
 
@@ -64,7 +64,7 @@ def try_mutants(count: int, jobs: int, names: list[str]) -> int:
         for number, mutant in enumerate(mutants.MUTANTS)
         if not names or any(name in mutant.name for name in names)
     ]
-    table = Table("a core in which", "module", "noticed by", "first seed, and how")
+    table = Table("a core in which", "function", "noticed by", "first seed, and how")
     missed = 0
     with Progress() as progress:
         results = mutants.run(count, jobs or os.cpu_count() or 1, numbers)
@@ -72,7 +72,7 @@ def try_mutants(count: int, jobs: int, names: list[str]) -> int:
             missed += not result.failed
             share = f"{result.failed} of {result.count}" if result.failed else "[red]none[/]"
             how = f"{result.first}: {result.why[:70]}" if result.failed else ""
-            table.add_row(result.mutant.name, result.mutant.module, share, how)
+            table.add_row(result.mutant.name, result.mutant.place, share, how)
     Console(width=170).print(table)
     print(f"{len(numbers) - missed} of {len(numbers)} broken cores were noticed")
     return 1 if missed else 0

@@ -1,11 +1,12 @@
 """Does the simulator find bugs? The core is broken on purpose, in one place at a time.
 
-``python test/core/simulation --mutants`` runs schedules through each of these cores and tells how
-many it takes to notice. One that is never noticed shows a gap in the laws or in the faults.
+``make simulate ARGS=--mutants`` runs schedules through each of these cores and counts how many it
+takes to notice. One that is never noticed shows a gap in the invariants or in the faults.
 """
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,8 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from typing import NamedTuple
 
+from support.simulation import syntax
+
 _PACKAGE = "sustainml_orchestrator.core"
 
 
@@ -23,14 +26,20 @@ class Mutant(NamedTuple):
 
     Attributes:
         name: what it does wrong.
-        module: of the core.
-        before, after: the text that is replaced; it occurs once.
+        place: module and function, such as ``steps.Steps.tick``.
+        pattern: what is replaced there, see `syntax`.
+        replacement: what comes in its place; empty = nothing.
     """
 
     name: str
-    module: str
-    before: str
-    after: str
+    place: str
+    pattern: str
+    replacement: str = ""
+
+    @property
+    def module(self) -> str:
+        """The module of the core that it breaks."""
+        return self.place.partition(".")[0]
 
 
 class Result(NamedTuple):
@@ -48,158 +57,137 @@ class Result(NamedTuple):
     why: str
 
 
+_STEPS, _TASKS, _LIFECYCLE = "steps.Steps", "task_manager.TaskManager", "lifecycle.Lifecycle"
 MUTANTS = (
     # Delivery
-    Mutant("silence is no reason to deliver again", "steps", "if age >= patience:", "if False:"),
-    Mutant("an idle node is believed to work", "steps",
-           "if idle >= _IDLE_GRACE + self._settings.resend_period:", "if False:"),
-    Mutant("a missing output is not asked for again", "steps",
-           "elif self._context.now >= step.output_due:", "elif False:"),
-    Mutant("redelivery without pace", "steps", "        self._budget -= 1\n", ""),
-    Mutant("redelivery counts as a try", "steps",
-           "        step.deliveries += 1\n", "        step.deliveries += 1\n"
-           "        step.try_number = min(step.try_number + 1, node.spec.max_tries)\n"),
-    Mutant("a step waits for one of its inputs only", "steps",
-           "return all(task.steps[i].state is StepState.DONE for i in sources)",
-           "return not sources or any(task.steps[i].state is StepState.DONE for i in sources)"),
-    Mutant("consumers are not told of an output", "task_manager",
-           "self.steps.feed_consumers(task, event.module)", "pass"),
+    Mutant("silence is no reason to deliver again", f"{_STEPS}._watch_state",
+           "if A >= B:\n    self._deliver(C, D, E)"),
+    Mutant("an idle node is believed to work", f"{_STEPS}._watch_state",
+           "A >= _IDLE_GRACE + ...", "False"),
+    Mutant("a missing output is not asked for again", f"{_STEPS}._watch",
+           "... >= A.output_due", "False"),
+    Mutant("redelivery without pace", f"{_STEPS}._deliver", "self._budget -= 1"),
+    Mutant("redelivery counts as a try", f"{_STEPS}._deliver", "A.deliveries += 1",
+           "A.deliveries += 1; A.try_number = min(A.try_number + 1, 2)"),
+    Mutant("a step waits for one of its inputs only", f"{_STEPS}._complete",
+           "all(A.steps[B].state is StepState.DONE for B in C)",
+           "not C or any(A.steps[B].state is StepState.DONE for B in C)"),
+    Mutant("consumers are not told of an output", f"{_TASKS}.take_output",
+           "self.steps.feed_consumers(A, B)", "None"),
     # Tries
-    Mutant("a try is counted twice", "steps", "step.try_number += 1", "step.try_number += 2"),
-    Mutant("no second try", "steps", "if step.try_number >= spec.max_tries:", "if True:"),
-    Mutant("tries without end", "steps", "if step.try_number >= spec.max_tries:", "if False:"),
-    Mutant("word of an earlier try counts", "steps",
-           "if event.try_number < step.try_number or step.state >= StepState.DONE:",
-           "if step.state >= StepState.DONE:"),
-    Mutant("invalid input is tried again", "steps",
-           "if code is ErrorCode.INVALID_REQUEST:", "if False:"),
-    Mutant("a loss at work costs no try", "steps",
-           "        if step.state is StepState.RUNNING:\n            text = f\"the process",
-           "        if False:\n            text = f\"the process"),
-    Mutant("a loss costs what only waited a try, too", "steps",
-           "        if step.state is StepState.RUNNING:\n            text = f\"the process",
-           "        if step.state in OPEN_STEPS:\n            text = f\"the process"),
-    Mutant("one of two that dies leaves its work undone", "steps",
-           "        if not any(map(node.hosts, step.processes)):", "        if False:"),
-    Mutant("when two die at work that costs no try", "steps",
-           "if step.processes and not any(map(node.hosts, step.processes)):", "if False:"),
+    Mutant("a try is counted twice", f"{_STEPS}.retry", "A.try_number += 1", "A.try_number += 2"),
+    Mutant("no second try", f"{_STEPS}.retry", "A.try_number >= B.max_tries", "True"),
+    Mutant("tries without end", f"{_STEPS}.retry", "A.try_number >= B.max_tries", "False"),
+    Mutant("word of an earlier try counts", f"{_STEPS}.hear",
+           "A.try_number < B.try_number", "False"),
+    Mutant("invalid input is tried again", f"{_STEPS}._hear_error",
+           "A is ErrorCode.INVALID_REQUEST", "False"),
+    Mutant("a loss at work costs no try", f"{_STEPS}._lose",
+           "A.state is StepState.RUNNING", "False"),
+    Mutant("a loss costs what only waited a try, too", f"{_STEPS}._lose",
+           "A.state is StepState.RUNNING", "A.state in OPEN_STEPS"),
+    Mutant("one of two that dies leaves its work undone", f"{_STEPS}._watch_state",
+           "not any(A)", "False"),
+    Mutant("when two die at work that costs no try", f"{_STEPS}.node_activated",
+           "A and not any(B)", "False"),
     # Deadlines
-    Mutant("work has no deadline", "steps", "if step.worked < timeout:", "if True:"),
-    Mutant("the queue has no deadline", "steps",
-           "elif waits and step.waited >= queue_timeout:", "elif False:"),
-    Mutant("work may be given back for ever", "steps",
-           "if node.desired_active and step.waited >= limit:", "if False:"),
-    Mutant("a module that is gone is awaited for ever", "steps",
-           "if step.absent >= self._settings.node_lost_timeout and not begins:", "if False:"),
-    Mutant("deadlines begin anew in every life", "step_clocks", "return -packed", "return 0"),
-    Mutant("the time taken is never kept", "step_clocks",
-           "if step.counted < step.keep_at:", "if True:"),
-    Mutant("the pause of the orchestrator counts", "context",
-           "pause if pause <= LONGEST_PAUSE else _MOMENT", "pause"),
-    # Stale word
-    Mutant("outputs of an earlier attempt count", "task_manager", "if attempt != task.attempt:",
-           "if attempt > task.attempt:"),
-    Mutant("word of another session counts", "task_manager",
-           "if session != self._session:", "if False:"),
-    Mutant("outputs of another iteration count", "task_manager",
-           "        task = self._store.find(task_id)\n        if task is None:\n"
-           "            self.dropped[f\"{what} of an unknown task\"]",
-           "        task = self._store.find(TaskId(task_id[0], 1))\n        if task is None:\n"
-           "            self.dropped[f\"{what} of an unknown task\"]"),
-    Mutant("the last output wins", "task_manager",
-           "if task.outputs[event.module] is not None:", "if False:"),
-    Mutant("inputs are handed out to an earlier attempt", "orchestrator",
-           "if session != self.session or attempt != task.attempt:", "if False:"),
+    Mutant("work has no deadline", f"{_STEPS}._overdue", "A.worked < B", "True"),
+    Mutant("the queue has no deadline", f"{_STEPS}._overdue", "A and B.waited >= C", "False"),
+    Mutant("work may be given back for ever", f"{_STEPS}._hear_given_back",
+           "A.waited >= B", "False"),
+    Mutant("a module that is gone is awaited for ever", f"{_STEPS}._wait_for",
+           "A.absent >= B.node_lost_timeout", "False"),
+    Mutant("deadlines begin anew in every life", "step_clocks.pack", "-A", "0"),
+    Mutant("the time taken is never kept", "step_clocks.count", "A.counted < A.keep_at", "True"),
+    Mutant("the pause of the orchestrator counts", "context.Context.begin",
+           "A <= LONGEST_PAUSE", "True"),
+    # Stale statuses and outputs
+    Mutant("outputs of an earlier attempt count", f"{_TASKS}._current",
+           "A != B.attempt", "A > B.attempt"),
+    Mutant("word of another session counts", f"{_TASKS}._current", "A != self._session", "False"),
+    Mutant("outputs of another iteration count", f"{_TASKS}._current",
+           "self._store.find(A)", "self._store.find(TaskId(A[0], 1))"),
+    Mutant("the last output wins", f"{_TASKS}.take_output",
+           "A.outputs[B] is not None", "False"),
+    Mutant("inputs are handed out to an earlier attempt", "orchestrator.Orchestrator.inputs_owed",
+           "A != B.attempt", "False"),
     # Commands on tasks
-    Mutant("STOP_TASK loses the outputs", "task_manager",
-           "        if how is TaskMove.RESET:\n            self._store.clear",
-           "        if how in (TaskMove.RESET, TaskMove.STOP):\n            self._store.clear"),
-    Mutant("RESET_TASK keeps the attempt", "task_manager", "            task.attempt += 1\n", ""),
-    Mutant("RESET_TASK keeps the outputs", "task_manager",
-           "            self._store.clear_outputs(task)\n",
-           "            task.published = False\n            task.steps = task.steps or [\n"
-           "                Step(i) for i in range(len(task.outputs))\n            ]\n"),
-    Mutant("modules are not told to let go", "task_manager",
-           "        if command is None:\n            "
-           "return\n", "        return\n"),
-    Mutant("work on what does not run is not stopped", "task_manager",
-           "event.task_status in (TaskStatus.WAITING, TaskStatus.RUNNING)", "False"),
-    Mutant("a preempted task is forgotten", "task_manager",
-           "        elif status is TaskStatus.WAITING:\n            self.waiting.add(task)\n", ""),
-    Mutant("a preempted task is published again", "task_manager",
-           "        redeliver = task.published\n",
-           "        redeliver = False\n"),
+    Mutant("STOP_TASK loses the outputs", f"{_TASKS}._end",
+           "if A is TaskMove.RESET:\n    self._store.clear_outputs(B)\n    B.attempt += 1\n"
+           "elif C is not TaskMove.PREEMPT:\n    B.finished = D\n    B.outcome_reason = E",
+           "if A is TaskMove.STOP:\n    self._store.clear_outputs(B)\n"
+           "if A is TaskMove.RESET:\n    self._store.clear_outputs(B)\n    B.attempt += 1\n"
+           "elif C is not TaskMove.PREEMPT:\n    B.finished = D\n    B.outcome_reason = E"),
+    Mutant("RESET_TASK keeps the attempt", f"{_TASKS}._end", "A.attempt += 1"),
+    Mutant("RESET_TASK keeps the outputs", f"{_TASKS}._end", "self._store.clear_outputs(A)",
+           "(setattr(A, 'published', False),"
+           " setattr(A, 'steps', A.steps or [Step(i) for i in range(len(A.outputs))]))"),
+    Mutant("modules are not told to let go", f"{_TASKS}._abandon", "A is None", "True"),
+    Mutant("work on what does not run is not stopped", f"{_TASKS}.hear",
+           "A in (TaskStatus.WAITING, TaskStatus.RUNNING)", "False"),
+    Mutant("a preempted task is forgotten", f"{_TASKS}._move", "self.waiting.add(A)", "None"),
+    Mutant("a preempted task is published again", f"{_TASKS}._admit", "A = B.published",
+           "A = False"),
     # Admission
-    Mutant("too many tasks run", "task_manager",
-           "len(self.running) < self._settings.max_active_tasks",
-           "len(self.running) <= self._settings.max_active_tasks"),
-    Mutant("tasks run while a module is missing", "task_manager",
-           "            and self._lifecycle.ready\n", ""),
-    Mutant("priority does not count", "waiting_queue", "(-iteration.priority, ticket, iteration)",
-           "(0, ticket, iteration)"),
-    Mutant("baselines are not published", "task_manager", "if task.task_id.iteration_id > 1:",
-           "if False:"),
-    Mutant("baselines are those of the first iteration", "task_manager",
-           "base = self._store.find(task.base_task)",
-           "base = self._store.find(TaskId(task.task_id.problem_id, 1))"),
+    Mutant("too many tasks run", f"{_TASKS}.admit", "A < B.max_active_tasks",
+           "A <= B.max_active_tasks"),
+    Mutant("tasks run while a module is missing", f"{_TASKS}.admit",
+           "self._lifecycle.ready", "True"),
+    Mutant("priority does not count", "waiting_queue.WaitingQueue.add", "-A.priority", "0"),
+    Mutant("baselines are not published", f"{_TASKS}._admit", "A.iteration_id > 1", "False"),
+    Mutant("baselines are those of the first iteration", f"{_TASKS}.baseline",
+           "self._store.find(A)", "self._store.find(TaskId(A.problem_id, 1))"),
     # What is kept
-    Mutant("an output is not kept", "task_manager",
-           "        self._context.do(SaveOutput(task.task_id, event.module))\n", ""),
-    Mutant("a change of a task is not kept", "task_manager",
-           "        self._context.do(SaveTask(task.task_id))\n        self._context.do(Announce",
-           "        self._context.do(Announce"),
-    Mutant("a further try is not kept", "steps",
-           "        self._context.do(SaveTask(task.task_id))\n        self._redeliver_later",
-           "        self._redeliver_later"),
-    Mutant("ids are used again after a restart", "restore",
-           "    store.next_problem_id = max(store.next_problem_id, next_problem_id)\n", ""),
-    Mutant("revisions go back in a restart", "restore",
-           "    store.revision = max(store.revision, revision)\n", ""),
-    Mutant("what ran waits for ever after a restart", "restore",
-           "            tasks.steps.resume(task)\n", "            pass\n"),
-    Mutant("what waited is forgotten in a restart", "restore",
-           "            tasks.waiting.add(task)\n", "            pass\n"),
-    Mutant("a stopped node starts after a restart", "operations",
-           "            self._context.do(SaveNode(node.name, desired))\n", ""),
-    Mutant("a repeated request is another task", "task_manager",
-           "if known is not None:", "if False:"),
-    Mutant("the next iteration is not linked", "task_manager",
-           "self._store.link(task, self.create(following, following.base_task))",
-           "self.create(following, following.base_task)"),
-    Mutant("the next iteration is made twice", "task_manager",
-           "            self._store.link(task,",
-           "            self.create(following, following.base_task)\n"
-           "            self._store.link(task,"),
-    Mutant("retention removes what runs", "retention",
-           " and not any(item.open for item in problem)", ""),
-    Mutant("retention removes nothing", "retention", "        if not self._fresh:\n",
-           "        if True:\n"),
-    Mutant("the request ids of deleted tasks stay", "task_store",
-           "            del self._requests[item.request_id]\n", "            pass\n"),
+    Mutant("an output is not kept", f"{_TASKS}.take_output",
+           "self._context.do(SaveOutput(A, B))", "None"),
+    Mutant("a change of a task is not kept", f"{_TASKS}._changed",
+           "self._context.do(SaveTask(A))", "None"),
+    Mutant("a further try is not kept", f"{_STEPS}.retry",
+           "self._context.do(SaveTask(A))", "None"),
+    Mutant("ids are used again after a restart", "restore.resume",
+           "A.next_problem_id = max(A.next_problem_id, B)"),
+    Mutant("revisions go back in a restart", "restore.resume",
+           "A.revision = max(A.revision, B)"),
+    Mutant("what ran waits for ever after a restart", "restore.resume",
+           "A.steps.resume(B)", "None"),
+    Mutant("what waited is forgotten in a restart", "restore.resume",
+           "A.waiting.add(B)", "None"),
+    Mutant("a stopped node starts after a restart", "operations.Operations._command",
+           "self._context.do(SaveNode(A, B))", "None"),
+    Mutant("a repeated request is another task", f"{_TASKS}.submit", "A is not None", "False"),
+    Mutant("the next iteration is not linked", f"{_TASKS}._succeed",
+           "self._store.link(A, B)", "B"),
+    Mutant("the next iteration is made twice", f"{_TASKS}._succeed",
+           "self._store.link(A, B)", "(B, self._store.link(A, B))"),
+    Mutant("retention removes what runs", "retention.Retention._finished",
+           "not any(A)", "True"),
+    Mutant("retention removes nothing", "retention.Retention.enforce",
+           "not self._fresh", "True"),
+    Mutant("the request ids of deleted tasks stay", "task_store.TaskStore._drop",
+           "del self._requests[A]"),
     # Nodes
-    Mutant("silence of a node is not noticed", "lifecycle",
-           "if instance.responsive and silence > self._settings.heartbeat_timeout:", "if False:"),
-    Mutant("START_NODE is said once", "lifecycle",
-           "            and now - pending.sent_at >= settings.resend_period",
-           "            and pending.command is not NodeCommand.START"),
-    Mutant("the ladder is not climbed", "lifecycle", "        node.rung = min(node.rung + 1, 2)\n",
-           "        return\n"),
-    Mutant("the ladder ends at the first rung", "lifecycle",
-           "NodeCommand.RESET if node.rung == 1 else NodeCommand.TERMINATE", "NodeCommand.RESET"),
-    Mutant("a deaf node is told to start for ever", "lifecycle",
-           "if node.vain_starts % _MAX_VAIN_STARTS == 0 and node.responsive:", "if False:"),
-    Mutant("healthy nodes are reset", "lifecycle", "            node.active_since = now\n",
-           "            node.active_since = now\n            node.next_reset = 0.0\n"
-           "            self.command(node, NodeCommand.RESET)\n"),
-    Mutant("a node in error is reset for ever", "lifecycle",
-           "if node.resets >= self._settings.max_resets:", "if False:"),
-    Mutant("a node in error is not reset", "lifecycle", "self._recover(node)", "pass"),
-    Mutant("RESET_NODE is confirmed by the state from before", "lifecycle",
-           "obeyed = heard or pending.command is not NodeCommand.RESET", "obeyed = True"),
-    Mutant("node commands are not answered", "operations", "        if finished:\n",
-           "        if finished and error is None:\n"),
-    Mutant("ids of commands begin anew after a restart", "lifecycle",
-           "            self._last_command_id = last_command\n", "            pass\n"),
+    Mutant("silence of a node is not noticed", f"{_LIFECYCLE}._notice_loss",
+           "A > B.heartbeat_timeout", "False"),
+    Mutant("START_NODE is said once", f"{_LIFECYCLE}._chase",
+           "A - B.sent_at >= C.resend_period", "B.command is not NodeCommand.START"),
+    Mutant("the ladder is not climbed", f"{_LIFECYCLE}.climb",
+           "A.rung = min(A.rung + 1, 2)", "return"),
+    Mutant("the ladder ends at the first rung", f"{_LIFECYCLE}.climb",
+           "NodeCommand.TERMINATE", "NodeCommand.RESET"),
+    Mutant("a deaf node is told to start for ever", f"{_LIFECYCLE}._start_in_vain",
+           "A.vain_starts % B == 0", "False"),
+    Mutant("healthy nodes are reset", f"{_LIFECYCLE}._change_status",
+           "A.active_since = B",
+           "A.active_since = B; A.next_reset = 0.0; self.command(A, NodeCommand.RESET)"),
+    Mutant("a node in error is reset for ever", f"{_LIFECYCLE}._recover",
+           "A.resets >= B.max_resets", "False"),
+    Mutant("a node in error is not reset", f"{_LIFECYCLE}._work_off", "self._recover(A)", "None"),
+    Mutant("RESET_NODE is confirmed by the state from before", f"{_LIFECYCLE}._check_pending",
+           "A or B is not NodeCommand.RESET", "True"),
+    Mutant("node commands are not answered", "operations.Operations._advance",
+           "self._context.do(Reply(A, B, C))", "C or self._context.do(Reply(A, B, C))"),
+    Mutant("ids of commands begin anew after a restart", f"{_LIFECYCLE}._confirm",
+           "self._last_command_id = A"),
 )  # fmt: skip
 
 
@@ -231,16 +219,22 @@ def source(mutant: Mutant) -> str:
     return (core / f"{mutant.module}.py").read_text()
 
 
-def broken(mutant: Mutant) -> str:
-    """The same with the bug.
+def broken(mutant: Mutant, text: str = "") -> ast.Module:
+    """The syntax tree of the module with the bug.
+
+    Args:
+        text: of the module, where it is not as `source` returns it.
 
     Raises:
-        ValueError: there is no such place; the core has changed.
+        syntax.NotFound: there is no such place; the core has changed.
     """
-    text = source(mutant)
-    if text.count(mutant.before) != 1:
-        raise ValueError(f"'{mutant.name}' has no place in {mutant.module}.py; adapt it")
-    return text.replace(mutant.before, mutant.after)
+    tree = ast.parse(text or source(mutant))
+    try:
+        where = syntax.function(tree, mutant.place.partition(".")[2])
+        syntax.replace(where, mutant.pattern, mutant.replacement)
+    except syntax.NotFound as error:
+        raise syntax.NotFound(f"'{mutant.name}' ({mutant.place}): {error}; adapt it") from None
+    return tree
 
 
 def install(number: int) -> None:
