@@ -2,12 +2,16 @@
 
 import sys
 
-from sustainml_orchestrator.processes import fork_server
-
 
 def main() -> None:
     """Entry point of `sustainml`."""
-    if {"up", "demo"} & set(sys.argv):
+    from sustainml_orchestrator.cli.console import prepare_streams
+
+    prepare_streams()
+    words = set(sys.argv)
+    if words & {"up", "demo"} and not words & {"-h", "--help"}:
+        from sustainml_orchestrator.processes import fork_server
+
         fork_server.foresee()  # it loads ROS while the command line is loaded and understood here
     from sustainml_orchestrator.cli.main import main as run
 

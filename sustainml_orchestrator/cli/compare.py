@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from sustainml_orchestrator.cli.context import connected, figure, out, plain, print_json
+from sustainml_orchestrator.cli.console import Table, err, harmless, line, out
+from sustainml_orchestrator.cli.context import AsJson, connected, figure, plain, print_json
+from sustainml_orchestrator.cli.tables import name_of, positive
 
 
 def compare(
@@ -24,7 +25,7 @@ def compare(
         Path | None, typer.Option(help="Draw quality against carbon into this file (png, svg).")
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV on standard output.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare iterations: which are worth choosing from (Pareto-optimal), which is best."""
     with connected() as client:
@@ -39,33 +40,34 @@ def compare(
         _draw(rows, plot, problem)
 
 
-def _name(row: Any) -> str:
-    return f"{row.task_id.problem_id}/{row.task_id.iteration_id}"
-
-
 def _write_csv(rows: Sequence[Any]) -> None:
     names = [name for name in rows[0].get_fields_and_field_types() if name != "task_id"]
     writer = csv.writer(sys.stdout)
     writer.writerow(["task", *names])
     for row in rows:
-        writer.writerow([_name(row), *(plain(getattr(row, name)) for name in names)])
+        writer.writerow([name_of(row), *(_cell(getattr(row, name)) for name in names)])
+
+
+def _cell(value: Any) -> Any:
+    """A value for a spreadsheet, which must not take a text for a formula."""
+    if not isinstance(value, str):
+        return plain(value)
+    return harmless(f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value)
 
 
 def _table(rows: Sequence[Any]) -> Table:
-    from sustainml_orchestrator.cli.tables import new_table
-
-    table = new_table(
+    table = Table(
         ("task", "model", "hardware"),
         ("quality", "latency\n(s)", "power\n(W)", "energy\n(Wh)", "carbon\n(kgCO2e)"),
     )
     table.add_column("Pareto-\noptimal", justify="center")
     for row in rows:
-        figures = (
-            row.quality, row.latency, row.power_consumption, row.energy_consumption,
-            row.carbon_footprint,
+        mark = ("best", "bold green") if row.best else "yes" if row.pareto_optimal else ""
+        table.add(
+            name_of(row), row.model, row.hw_description, figure(row.quality),
+            positive(row.latency), positive(row.power_consumption),
+            figure(row.energy_consumption), figure(row.carbon_footprint), line(mark),
         )  # fmt: skip
-        mark = "[bold green]best[/]" if row.best else "yes" if row.pareto_optimal else ""
-        table.add_row(_name(row), row.model, row.hw_description, *map(figure, figures), mark)
     return table
 
 
@@ -103,7 +105,7 @@ def _draw(rows: Sequence[Any], path: Path, problem: int) -> None:
         raise typer.BadParameter(f"{path} cannot be written: {error}") from error
     finally:
         pyplot.close(figure_)
-    typer.echo(f"plot in {path}", err=True)
+    err.say(f"plot in {path}")
 
 
 def _places(rows: Sequence[Any]) -> tuple[list[float], list[float]]:
@@ -115,7 +117,8 @@ def _label(axes: Any, row: Any) -> None:
     place = row.carbon_footprint, row.quality
     x, _ = axes.transAxes.inverted().transform(axes.transData.transform(place))
     axes.annotate(
-        f"{_name(row)} {row.model.rpartition('/')[2]}", place, fontsize=8, va="top",
+        harmless(f"{name_of(row)} {row.model.rpartition('/')[2]}"), place, fontsize=8, va="top",
+        parse_math=False,  # a name with two dollar signs is no formula
         textcoords="offset points", xytext=(6 if x < 0.5 else -6, -6),
         ha="left" if x < 0.5 else "right",
     )  # fmt: skip

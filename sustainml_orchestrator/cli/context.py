@@ -1,20 +1,23 @@
-"""What every verb shares: options, the client, exit codes, how errors and JSON are shown."""
+"""What all commands share: options, the client, exit codes, errors, JSON, figures, files."""
 
 from __future__ import annotations
 
 import base64
 import json
 import math
+import os
 import signal
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
-from rich.console import Console
-from rich.markup import escape
+
+from sustainml_orchestrator.cli.console import write_json
 
 if TYPE_CHECKING:
     from sustainml_orchestrator.client import OrchestratorClient
@@ -24,9 +27,28 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_UNREACHABLE = 3
 
-#: Tables need room; a pipe or file has as much as we like.
-out = Console() if sys.stdout.isatty() else Console(width=100)
-err = Console(stderr=True, soft_wrap=True)
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class Failure(Exception):
+    """Ends the program with a sentence and an exit code.
+
+    Attributes:
+        name: of the error; that of an `ErrorCode` where it is one.
+        error_code: its number, as in the responses of the orchestrator.
+        exit_code: of the program.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        exit_code: int = EXIT_FAILED,
+        *,
+        name: str = "INTERNAL_ERROR",
+        error_code: int = 1,
+    ) -> None:
+        super().__init__(message)
+        self.name, self.error_code, self.exit_code = name, error_code, exit_code
 
 
 class Interrupted(SystemExit):
@@ -61,24 +83,18 @@ options = Options()
 def connected() -> Iterator[OrchestratorClient]:
     """A client; its errors end the program with a sentence and an exit code."""
     try:
-        from sustainml_orchestrator.client import (
-            ClientError,
-            OrchestratorClient,
-            OrchestratorUnavailable,
-        )
+        from sustainml_orchestrator.client import ClientError, OrchestratorClient
+        from sustainml_orchestrator.client import OrchestratorUnavailable as Unavailable
     except ImportError as error:
-        err.print(f"[red]error:[/] {error}; source the environment first: . ./env.sh")
-        raise typer.Exit(EXIT_FAILED) from error
-
+        text = f"ROS 2 cannot be loaded ({error}); source the environment first: . ./env.sh"
+        raise Failure(text) from error
     try:
         with OrchestratorClient(options.namespace, timeout=options.timeout) as client:
             yield client
-    except OrchestratorUnavailable as error:
-        err.print(f"[red]error:[/] {escape(error.message)}", highlight=False)
-        raise typer.Exit(EXIT_UNREACHABLE) from error
     except ClientError as error:
-        err.print(f"[red]{error.code.name}:[/] {escape(error.message)}", highlight=False)
-        raise typer.Exit(EXIT_FAILED) from error
+        code = EXIT_UNREACHABLE if isinstance(error, Unavailable) else EXIT_FAILED
+        name, number = error.code.name, int(error.code)
+        raise Failure(error.message, code, name=name, error_code=number) from error
 
 
 def task_id(text: str) -> TaskId:
@@ -113,16 +129,43 @@ def plain(value: Any) -> Any:
 def _object(octets: bytes) -> Any:
     try:
         return plain(json.loads(octets or b"{}"))
-    except ValueError:  # a module of someone's own may put anything there
+    except (ValueError, RecursionError):  # a module of someone's own may put anything there
         return plain(octets)
 
 
 def print_json(value: Any) -> None:
-    """JSON and nothing else on stdout."""
-    json.dump(plain(value), sys.stdout, ensure_ascii=False, indent=2)
-    sys.stdout.write("\n")
+    """JSON and nothing else on standard output."""
+    write_json(plain(value))
 
 
 def figure(value: float, digits: int = 3) -> str:
     """A figure for people; a dash while it is unknown."""
-    return "–" if math.isnan(value) else f"{value:.{digits}g}"
+    return f"{value:.{digits}g}" if math.isfinite(value) else "–"
+
+
+@contextmanager
+def written(path: Path) -> Iterator[TextIO]:
+    """A text file for our user alone, which appears under its name once it is whole.
+
+    Symbolic links are followed; devices, pipes and what is our output already are written through.
+    """
+    status = path.stat() if path.exists() else None
+    if status is not None and os.path.samestat(status, os.fstat(1)):
+        yield sys.stdout
+        return
+    target = Path(os.path.realpath(path))
+    is_plain = status is None or stat.S_ISREG(status.st_mode)
+    if not is_plain or (status is not None and not os.access(target.parent, os.W_OK)):
+        with path.open("w", encoding="utf-8") as stream:
+            yield stream
+        return
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            if status is not None:
+                os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+            yield stream
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)

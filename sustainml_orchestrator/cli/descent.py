@@ -1,4 +1,4 @@
-"""A search for less carbon as it goes: one line per iteration, with a bar, down to its target."""
+"""A running search for less carbon: one line per iteration, with a bar, and the target."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from sustainml_orchestrator.cli.context import figure, out
+from sustainml_orchestrator.cli.console import harmless, out
+from sustainml_orchestrator.cli.context import figure
 from sustainml_orchestrator.cli.tables import name_of, running_step
 from sustainml_orchestrator.core.ids import TaskStatus
 
@@ -43,7 +44,7 @@ class Descent:
             out.print(self._picture())
 
     def show(self, summary: Any) -> None:
-        """Take the news of an iteration."""
+        """Show the latest summary of an iteration."""
         self._summaries[summary.task_id.iteration_id] = summary
         if self._live is not None:
             self._live.update(self._picture())
@@ -68,7 +69,7 @@ class Descent:
         good = not self._target or carbon <= self._target
         line.append(_bar(carbon / most), style="green" if good else "red")
         line.append(f" {figure(carbon):>8}  {figure(summary.quality):>7}  ", style="bold")
-        line.append(f"{summary.model.rpartition('/')[2]} on {summary.hw_description}")
+        line.append(harmless(f"{summary.model.rpartition('/')[2]} on {summary.hw_description}"))
         if TaskStatus(summary.task_status) is not TaskStatus.SUCCEEDED:
             line.append(f" ({running_step(summary)})")
         return line

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.markup import escape
 
 import sustainml_orchestrator
+from sustainml_orchestrator.cli.console import out
 from sustainml_orchestrator.cli.context import (
     EXIT_FAILED,
     EXIT_UNREACHABLE,
+    AsJson,
     options,
-    out,
     print_json,
 )
 from sustainml_orchestrator.contract import domain
@@ -38,7 +38,7 @@ class Finding:
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Look at the environment, the orchestrator and every node; say what to do.
 
@@ -50,10 +50,9 @@ def doctor(
         print_json([asdict(finding) for finding in findings])
     else:
         for item in findings:
-            colour = _COLOURS[item.level]
-            out.print(f"[{colour}]{item.level:>8}[/]  {escape(item.finding)}", highlight=False)
+            out.say((f"{item.level:>8}", _COLOURS[item.level]), f"  {item.finding}")
             if item.remedy:
-                out.print(f"          → {escape(item.remedy)}", highlight=False)
+                out.say(f"          → {item.remedy}")
     if code == 0 and any(item.level == "error" for item in findings):
         code = EXIT_FAILED
     raise typer.Exit(code)

@@ -1,4 +1,4 @@
-"""`sustainml export`, `import` and `journal …`: the orchestrator's memory as a file."""
+"""`sustainml export`, `import` and `journal …`: the orchestrator's database as a file."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from typing import Annotated
 
 import typer
 
-from sustainml_orchestrator.cli.context import EXIT_FAILED, err, options, out
-from sustainml_orchestrator.contract import domain
-from sustainml_orchestrator.storage.location import default_path
+from sustainml_orchestrator.cli.console import err, out
+from sustainml_orchestrator.cli.context import EXIT_FAILED, Failure, options, written
 
 
 def _usual_place() -> Path:
     """That of this namespace and domain, as `sustainml up` uses it."""
+    from sustainml_orchestrator.contract import domain
+    from sustainml_orchestrator.storage.location import default_path
+
     try:
         return default_path(options.namespace, domain.current())
     except ValueError as error:
@@ -28,7 +30,7 @@ JournalOption = Annotated[
     typer.Option(
         "--journal",
         "-j",
-        help="The journal; by default the one that `sustainml up` keeps.",
+        help="The journal; by default that of `sustainml up`.",
         show_default=False,
         default_factory=_usual_place,
     ),
@@ -37,18 +39,16 @@ FileArgument = Annotated[Path, typer.Argument(help="The file; - is standard inpu
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _reported() -> Iterator[None]:
     """An error ends the program with a sentence."""
     from sustainml_orchestrator.storage.errors import JournalError
 
     try:
         yield
     except JournalError as error:
-        err.print(f"[red]error:[/] {error}")
-        raise typer.Exit(EXIT_FAILED) from error
+        raise Failure(str(error)) from error
     except (OSError, UnicodeDecodeError) as error:
-        err.print(f"[red]error:[/] the file cannot be used: {error}")
-        raise typer.Exit(EXIT_FAILED) from error
+        raise Failure(f"the file cannot be used: {error}") from error
 
 
 def export_command(file: FileArgument, journal: JournalOption) -> None:
@@ -58,31 +58,30 @@ def export_command(file: FileArgument, journal: JournalOption) -> None:
     """
     from sustainml_orchestrator.storage.export import export
 
-    with _told():
+    with _reported():
         if str(file) == "-":
             export(journal, sys.stdout)
             return
-        part = file.with_name(f"{file.name}.part")  # never half a file under the name asked for
-        with part.open("w", encoding="utf-8") as target:
+        with written(file) as target:
             count = export(journal, target)
-        part.replace(file)
-    out.print(f"{count} iterations written to {file}")
+    if target is not sys.stdout:
+        out.say(f"{count} iterations written to {file}")
 
 
 def import_command(file: FileArgument, journal: JournalOption) -> None:
     """Add exported iterations to a journal that is not in use; all of them or none.
 
-    sustainml import problems.jsonl
+    sustainml import problems.jsonl --journal copy.db
     """
     from sustainml_orchestrator.storage.export import import_lines
 
-    with _told():
+    with _reported():
         if str(file) == "-":
             count = import_lines(journal, sys.stdin)
         else:
             with file.open(encoding="utf-8") as source:
                 count = import_lines(journal, source)
-    out.print(f"{count} iterations imported into {journal}")
+    out.say(f"{count} iterations imported into {journal}")
 
 
 journal_app = typer.Typer(no_args_is_help=True, help="Look after the journal.")
@@ -93,16 +92,16 @@ def check(journal: JournalOption) -> None:
     """Read all of it and say whether it is whole; changes nothing."""
     from sustainml_orchestrator.storage.maintenance import check as check_journal
 
-    with _told():
+    with _reported():
         report = check_journal(journal)
-    out.print(
+    out.say(
         f"{journal}: {report.problems} problems, {report.iterations} iterations, "
         f"{report.outputs} outputs, {report.size / 2**20:.1f} MiB"
     )
     for finding in report.findings:
-        err.print(f"[red]damaged:[/] {finding}")
+        err.say(("damaged: ", "red"), str(finding))
     if report.findings:
-        err.print("Start the orchestrator with it: what can be read is recovered.")
+        err.say("Start the orchestrator with it: it recovers what can be read.")
         raise typer.Exit(EXIT_FAILED)
 
 
@@ -111,6 +110,6 @@ def compact(journal: JournalOption) -> None:
     """Give back the space of what was deleted; not while it is in use."""
     from sustainml_orchestrator.storage.maintenance import compact as compact_journal
 
-    with _told():
+    with _reported():
         before, after = compact_journal(journal)
-    out.print(f"{journal}: {before / 2**20:.1f} MiB before, {after / 2**20:.1f} MiB after")
+    out.say(f"{journal}: {before / 2**20:.1f} MiB before, {after / 2**20:.1f} MiB after")

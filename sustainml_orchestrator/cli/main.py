@@ -1,17 +1,83 @@
-"""The app and its verbs; each group of verbs has a file."""
+"""The app and its commands; each group of commands has a file."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+import sys
+import traceback
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 import sustainml_orchestrator
 from sustainml_orchestrator.cli import compare, doctor, journal, nodes, run, submit, tasks
-from sustainml_orchestrator.cli.context import end_on_signals, options
+from sustainml_orchestrator.cli.console import err, out, write_json
+from sustainml_orchestrator.cli.context import EXIT_FAILED, Failure, end_on_signals, options
+
+#: The base of all errors of usage; typer does not export it.
+ClickException: Any = typer.BadParameter.__mro__[2]
+
+_NAMESPACE = re.compile(r"/?([A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*)?/?")
+
+
+class CommandLine(TyperGroup):
+    """Ends every command with an exit code, and every error with a sentence, or with JSON."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run a command; what it prints has been written when this ends."""
+        given = args[0] if args else options.pop("args", None)
+        words = list(sys.argv[1:] if given is None else given)
+        is_standalone = options.get("standalone_mode", True)
+        options["standalone_mode"] = False
+        try:
+            code = super().main(words, *args[1:], **options)
+        except ClickException as error:
+            code = _explain_usage(error, words)
+        except Failure as error:
+            code = _fail(error, words)
+        except typer.Abort:
+            code = EXIT_FAILED
+        except OSError as error:
+            code = _fail(Failure(f"a file cannot be used: {error}"), words)
+        except Exception as error:
+            for text in traceback.format_exc().splitlines():
+                err.say(text)
+            code = _fail(Failure(f"internal error: {error!r}; please report it"), words)
+        code = code if isinstance(code, int) else 0
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            code = _fail(Failure(f"the output cannot be written: {error}"), [])
+        if is_standalone:
+            sys.exit(code)
+        return code
+
+
+def _explain_usage(error: Any, words: list[str]) -> int:
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":  # the help was shown
+        return int(error.exit_code)
+    text = error.format_message().rstrip(".")
+    if context is not None and "--help" not in text:
+        text += f"; see {context.command_path} --help"
+    return _fail(Failure(text, error.exit_code, name="INVALID_REQUEST", error_code=2), words)
+
+
+def _fail(error: Failure, words: list[str]) -> int:
+    text = " ".join(str(error).split())
+    is_refusal = error.exit_code == EXIT_FAILED and error.name != "INTERNAL_ERROR"
+    err.say((f"{error.name if is_refusal else 'error'}: ", "red"), text)
+    if "--json" in words:
+        write_json(
+            {"success": False, "error_code": error.error_code, "error": error.name, "message": text}
+        )
+    return error.exit_code
+
 
 app = typer.Typer(
     name="sustainml",
+    cls=CommandLine,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -23,17 +89,25 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"sustainml {sustainml_orchestrator.__version__}")
+        out.say(f"sustainml {sustainml_orchestrator.__version__}")
         raise typer.Exit()
+
+
+def _namespace(text: str) -> str:
+    if not _NAMESPACE.fullmatch(text):
+        raise typer.BadParameter(
+            f"'{text}' is no ROS namespace; use letters, digits and _ between slashes: /my_lab"
+        )
+    return text
 
 
 @app.callback()
 def settings(
     namespace: Annotated[
-        str, typer.Option("--namespace", "-n", help="Namespace of the framework.")
+        str, typer.Option("--namespace", "-n", callback=_namespace, help="Of the framework.")
     ] = "/sustainml",
     timeout: Annotated[
-        float, typer.Option(min=0.1, max=3600, help="Longest wait for an answer, in s.")
+        float, typer.Option(min=0.1, max=3600, help="Seconds to wait for an answer.")
     ] = 5.0,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")

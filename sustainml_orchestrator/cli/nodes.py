@@ -6,15 +6,18 @@ from typing import Annotated
 
 import typer
 
-from sustainml_orchestrator.cli.context import connected, out, print_json
+from sustainml_orchestrator.cli.console import out
+from sustainml_orchestrator.cli.context import AsJson, connected, print_json
 from sustainml_orchestrator.cli.problems import parse_json
 from sustainml_orchestrator.core.ids import NodeCommand
 
 NameArgument = Annotated[str, typer.Argument(help="Name of the module, or 'all'.")]
-TimeoutOption = Annotated[float, typer.Option(min=0.1, help="For the confirmation, in s.")]
+TimeoutOption = Annotated[
+    float, typer.Option(min=0.1, help="Seconds to wait until the node confirms.")
+]
 
 
-def nodes(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+def nodes(as_json: AsJson = False) -> None:
     """Show the state of every node."""
     from sustainml_orchestrator.cli.tables import node_table
 

@@ -5,21 +5,23 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
+from contextlib import suppress
 from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
+from sustainml_orchestrator.cli.console import err, harmless, line, out
 from sustainml_orchestrator.cli.context import (
     EXIT_FAILED,
     EXIT_UNREACHABLE,
+    Failure,
     Interrupted,
     connected,
-    err,
     options,
-    out,
 )
 from sustainml_orchestrator.contract import domain
 from sustainml_orchestrator.node import service_manager
@@ -42,8 +44,11 @@ _TASK_TIMEOUT = 60.0
 #: Lines of the processes that a failed demo shows.
 _TAIL = 40
 
-LogLevel = Enum("LogLevel", {n: n for n in ("debug", "info", "warn", "error", "fatal")}, type=str)
-Isolation = Enum("Isolation", {n: n for n in ("process", "thread")}, type=str)
+LogLevel = Enum(
+    "LogLevel",
+    {"debug": "debug", "info": "info", "warn": "warn", "error": "error", "fatal": "fatal"},
+)
+Isolation = Enum("Isolation", {"process": "process", "thread": "thread"})
 
 
 def up(
@@ -102,8 +107,7 @@ def up(
             with Supervisor(children, _tell, told, fork_server.take()) as supervisor:
                 _announce(supervisor, news)
                 supervisor.wait("orchestrator")
-        err.print("[red]error:[/] the orchestrator does not stay up; see above")
-        raise typer.Exit(EXIT_FAILED)
+        raise Failure("the orchestrator does not stay up; see the lines above")
     except Interrupted:
         _tell("up", "ended")
 
@@ -115,7 +119,8 @@ def _journal_beside(params: Path | None) -> str:
 
 
 def _tell(name: str, text: str) -> None:
-    out.print(f"[{name}] {text}", markup=False, highlight=False, soft_wrap=True)
+    with suppress(SystemExit):  # nobody reads it any more; the system goes on
+        out.print(line(f"[{name}] "), Text(harmless(text, keep="\t")), sep="", soft_wrap=True)
 
 
 def _look_around() -> None:
@@ -127,21 +132,17 @@ def _look_around() -> None:
     from importlib.util import find_spec
 
     if find_spec("rclpy") is None:
-        err.print("[red]error:[/] there is no rclpy; source the environment first: . ./env.sh")
-        raise typer.Exit(EXIT_FAILED)
+        raise Failure("there is no rclpy; source the environment first: . ./env.sh")
     try:
         claim = domain.Claim(options.namespace)
     except ValueError as error:
-        err.print(f"[red]error:[/] ROS cannot start: {error}")
-        raise typer.Exit(EXIT_UNREACHABLE) from error
+        raise Failure(f"ROS cannot start: {error}", EXIT_UNREACHABLE) from error
     claim.close()
     if claim.is_ours is False or not (domain.is_local() or _is_alone()):
-        err.print(
-            f"[red]error:[/] an orchestrator runs already in namespace {options.namespace} and "
-            f"domain {domain.current()}; use it, or set another ROS_DOMAIN_ID or --namespace",
-            highlight=False,
+        raise Failure(
+            f"an orchestrator runs already in namespace {options.namespace} and domain "
+            f"{domain.current()}; use it, or set another ROS_DOMAIN_ID or --namespace"
         )
-        raise typer.Exit(EXIT_FAILED)
 
 
 def _is_alone() -> bool:
@@ -200,7 +201,7 @@ def demo(
     def tell(name: str, text: str) -> None:
         _tell(name, text) if verbose else tail.append((name, text))
 
-    out.print("starting the orchestrator and six modules …", highlight=False)
+    out.say("starting the orchestrator and six modules …")
     succeeded = False
     try:
         children = programs(namespace=options.namespace)
@@ -210,8 +211,8 @@ def demo(
             succeeded = _solve(inputs)
     finally:
         if not succeeded:
-            for line in tail:
-                err.print("[{}] {}".format(*line), markup=False, highlight=False)
+            for name, text in tail:
+                err.say(f"[{name}] {text}")
     if not succeeded:
         raise typer.Exit(EXIT_FAILED)
 
@@ -223,7 +224,7 @@ def _solve(inputs: list[tuple[UserInput, dict[str, object]]]) -> bool:
     with connected() as client:
         client.wait_until_ready(_START_TIMEOUT)
         took = f"{time.monotonic() - began:.1f} s"
-        out.print(f"ready after {took}; submitting {len(inputs)} problems", highlight=False)
+        out.say(f"ready after {took}; submitting {len(inputs)} problems")
         tasks = [client.start_task(message, extra_data=extra) for message, extra in inputs]
         return follow(client, tasks, _TASK_TIMEOUT) and _optimise(client, tasks[0], *inputs[0])
 
@@ -237,12 +238,12 @@ def _optimise(
 
     target = client.get_task(solved).summary.carbon_footprint / 2
     message.optimize_carbon_footprint_auto, message.desired_carbon_footprint = True, target
-    out.print(f"optimising the problem of {solved} to half the carbon:", highlight=False)
+    out.say(f"optimising the problem of {solved} to half the carbon:")
     task = client.start_task(message, extra_data=extra)
     with Descent(target) as descent:
         for summary in client.watch([task], timeout=_TASK_TIMEOUT):
             descent.show(summary)
-    out.print(summary.outcome_reason, markup=False, highlight=False)
+    out.say(summary.outcome_reason)
     return bool(summary.task_status == TaskStatus.SUCCEEDED)
 
 

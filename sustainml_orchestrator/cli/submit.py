@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sustainml_orchestrator.cli import problems
-from sustainml_orchestrator.cli.context import EXIT_FAILED, connected, out, print_json, task_id
+from sustainml_orchestrator.cli.console import out
+from sustainml_orchestrator.cli.context import EXIT_FAILED, AsJson, connected, print_json, task_id
 
 if TYPE_CHECKING:
     from sustainml_orchestrator.cli.descent import Descent
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", "-s", metavar="FIELD=VALUE", help="Any field; extra_data.KEY too."),
+    typer.Option(
+        "--set", "-s", metavar="FIELD=VALUE", help="Any field of a problem, or extra_data.KEY."
+    ),
 ]
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Follow it to its end.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
 Within = Annotated[float, typer.Option(help="With --watch: longest time for it, in s.")]
 Priority = Annotated[int, typer.Option(min=0, max=255, help="Higher runs first.")]
 
@@ -79,7 +81,7 @@ def iterate(
         str, typer.Argument(help="Task to begin from: 3/2; 3 or 3/-1 for the last of problem 3.")
     ],
     manual: Annotated[
-        bool, typer.Option("--manual", help="Undercut its carbon, by this one iteration.")
+        bool, typer.Option("--manual", help="Try once for less carbon than this iteration.")
     ] = False,
     settings: Set = None,
     priority: Priority = 0,
@@ -132,7 +134,7 @@ def _report(
     client: OrchestratorClient, task: TaskId, watch: bool, within: float, as_json: bool
 ) -> None:
     if not watch:
-        print_json({"task": str(task)}) if as_json else out.print(f"task {task}", highlight=False)
+        print_json({"task": str(task)}) if as_json else out.say(f"task {task}")
         return
     if not follow(client, [task], within, quiet=as_json):
         raise typer.Exit(EXIT_FAILED)

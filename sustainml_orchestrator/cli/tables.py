@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rich import box
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.text import Text
 
-from sustainml_orchestrator.cli.context import figure, out
+from sustainml_orchestrator.cli.console import Table, line, out
+from sustainml_orchestrator.cli.context import figure
 from sustainml_orchestrator.core.ids import NodeStatus, TaskStatus
 
 _COLOURS = {
@@ -33,23 +32,26 @@ def name_of(task: Any) -> str:
     return f"{task.task_id.problem_id}/{task.task_id.iteration_id}"
 
 
-def status_of(summary: Any) -> str:
-    """Its status, coloured."""
+def status_of(summary: Any) -> tuple[str, str]:
+    """Its status in words, and a colour."""
     status = TaskStatus(summary.task_status)
-    text = f"[{_COLOURS.get(status, 'white')}]{status.name}[/]"
-    return f"{text} {summary.progress:.0%}" if status is TaskStatus.RUNNING else text
+    share = f" {summary.progress:.0%}" if status is TaskStatus.RUNNING else ""
+    return status.name + share, _COLOURS.get(status, "")
 
 
 def _short(text: str) -> str:
-    return escape(text if len(text) <= 60 else f"{text[:59]}…")
+    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
-def _model(name: str) -> str:
+def _model(name: str) -> Text:
     """A model's name as it fits a column: its publisher on a line of its own."""
-    return escape(name if len(name) <= 18 else name.replace("/", "/\n", 1))
+    publisher, slash, model = name.partition("/")
+    if len(name) <= 18 or not slash:
+        return line(name)
+    return Text("\n").join([line(publisher + slash), line(model)])
 
 
-def seconds(summary: Any) -> float:
+def _seconds(summary: Any) -> float:
     """From admission to the end, in s; NaN while it is not over."""
     begin, end = summary.started, summary.finished
     if not (begin.sec and end.sec):
@@ -57,33 +59,21 @@ def seconds(summary: Any) -> float:
     return float(end.sec - begin.sec + (end.nanosec - begin.nanosec) * 1e-9)
 
 
-def new_table(texts: Sequence[str], figures: Sequence[str], title: str = "") -> Table:
-    """An empty table: columns of text, then of figures; lean, so that 100 columns do."""
-    table = Table(
-        title=title or None,
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1),
-        collapse_padding=True,
-    )
-    for head in texts:
-        table.add_column(head, overflow="fold")
-    for head in figures:
-        table.add_column(head, justify="right", no_wrap=True)
-    return table
+def positive(value: float) -> str:
+    """A figure that cannot be 0; a dash while it is unknown."""
+    return figure(value if value > 0 else float("nan"))
 
 
 def task_table(summaries: Iterable[Any], title: str = "") -> Table:
     """One line per task."""
-    table = new_table(
+    table = Table(
         ("task", "status", "problem", "model", "hardware"),
         ("quality", "energy\n(Wh)", "carbon\n(kgCO2e)"),
         title,
     )
     for item in summaries:
-        table.add_row(
-            name_of(item), status_of(item), _short(item.problem_short_description),
+        table.add(
+            name_of(item), line(status_of(item)), _short(item.problem_short_description),
             _model(item.model), item.hw_description, figure(item.quality),
             figure(item.energy_consumption), figure(item.carbon_footprint),
         )  # fmt: skip
@@ -92,30 +82,30 @@ def task_table(summaries: Iterable[Any], title: str = "") -> Table:
 
 def result_table(tasks: Iterable[Any]) -> Table:
     """What came out: one line per task, with all figures."""
-    table = new_table(
+    table = Table(
         ("task", "problem", "model", "hardware"),
         ("latency\n(s)", "power\n(W)", "energy\n(Wh)", "carbon\n(kgCO2e)", "taken\n(s)"),
     )
     for task in tasks:
         item = task.summary
-        table.add_row(
+        table.add(
             name_of(item), _short(item.problem_short_description), _model(item.model),
-            item.hw_description, figure(task.hw_resource.latency),
-            figure(task.hw_resource.power_consumption),
-            figure(item.energy_consumption), figure(item.carbon_footprint), figure(seconds(item)),
+            item.hw_description, positive(task.hw_resource.latency),
+            positive(task.hw_resource.power_consumption),
+            figure(item.energy_consumption), figure(item.carbon_footprint), figure(_seconds(item)),
         )  # fmt: skip
     return table
 
 
 def node_table(nodes: Iterable[Any]) -> Table:
     """One line per node."""
-    table = new_table(("node", "status", "wanted", "tasks", "resets", "instances", "remark"), ())
+    table = Table(("node", "status", "wanted", "tasks", "resets", "instances", "remark"))
     for node in nodes:
         status = NodeStatus(node.node_status)
-        table.add_row(
-            node.node_name, f"[{_NODE_COLOURS.get(status, 'red')}]{status.name}[/]",
+        table.add(
+            node.node_name, line((status.name, _NODE_COLOURS.get(status, "red"))),
             NodeStatus(node.desired_status).name, str(node.active_tasks), str(node.resets),
-            ", ".join(node.instances), escape(node.error_description),
+            ", ".join(node.instances), node.error_description,
         )  # fmt: skip
     return table
 
@@ -128,7 +118,7 @@ def running_step(summary: Any) -> str:
     if status is not TaskStatus.RUNNING:
         return status.name.lower()
     busy = [m.node_name for m in summary.modules if m.task_status == TaskStatus.RUNNING]
-    return ", ".join(busy) or "between two modules"
+    return ", ".join(busy) or "waiting for the next module"
 
 
 class Bars:
@@ -140,11 +130,11 @@ class Bars:
         self._said: dict[str, str] = {}
         self._live = out.is_terminal
         self._progress = Progress(
-            TextColumn("{task.fields[name]:>7}"),
+            TextColumn("{task.fields[name]:>7}", markup=False),
             BarColumn(bar_width=24),
             TextColumn("{task.percentage:>3.0f} %"),
             TimeElapsedColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             console=out,
         )
 
@@ -158,12 +148,12 @@ class Bars:
             self._progress.stop()
 
     def show(self, summary: Any) -> None:
-        """Take the news of a task."""
+        """Show the latest summary of a task."""
         name, step = name_of(summary), running_step(summary)
         if not self._live:
             if self._said.get(name) != step:
                 self._said[name] = step
-                out.print(f"{name:>7} {summary.progress:>4.0%} {step}", highlight=False)
+                out.say(f"{name:>7} {summary.progress:>4.0%} {step}")
             return
         if name not in self._rows:
             self._rows[name] = self._progress.add_task("", total=1.0, name=name)
@@ -177,5 +167,5 @@ def print_results(tasks: Sequence[Any]) -> None:
         item = task.summary
         good = item.task_status == TaskStatus.SUCCEEDED
         if not good or not (item.next_task.problem_id or item.outcome_reason == _ALL_WELL):
-            name = f"[{'green' if good else 'red'}]task {name_of(item)}[/]"
-            out.print(f"{name}: {escape(item.outcome_reason)}", highlight=False)
+            name = f"task {name_of(item)}", "green" if good else "red"
+            out.say(name, f": {item.outcome_reason}")

@@ -7,20 +7,19 @@ from contextlib import suppress
 from typing import Annotated
 
 import typer
-import yaml
 
+from sustainml_orchestrator.cli.console import out, write_lines
 from sustainml_orchestrator.cli.context import (
     EXIT_FAILED,
+    AsJson,
     Interrupted,
     connected,
-    out,
     plain,
     print_json,
     task_id,
 )
 from sustainml_orchestrator.core.ids import TaskCommand, TaskStatus
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
 TaskArgument = Annotated[str, typer.Argument(help="PROBLEM/ITERATION, or PROBLEM: its latest.")]
 
 
@@ -72,7 +71,7 @@ def list_tasks(
     if page:
         out.print(task_table(page, f"{len(page)} of {total} tasks"))
     else:
-        out.print(f"{total} tasks match, none on this page" if total else "no task matches")
+        out.say(f"{total} tasks match, none on this page" if total else "no task matches")
 
 
 def _status(text: str) -> TaskStatus:
@@ -96,23 +95,29 @@ def show(
     if as_json:
         print_json(data)
     elif as_yaml:
-        typer.echo(yaml.safe_dump(plain(data), sort_keys=False, allow_unicode=True))
+        import yaml
+
+        text = yaml.safe_dump(plain(data), sort_keys=False, allow_unicode=True)
+        write_lines(text)
     else:
         out.print(result_table([data]))
         item = data.summary
-        out.print(f"status: {status_of(item)} {item.outcome_reason}")
-        out.print(f"metadata: {', '.join(data.ml_model_metadata.ml_model_metadata)}")
-        out.print(f"requirements: {', '.join(data.app_requirements.app_requirements)}")
-        out.print(f"hardware asked for: {', '.join(data.hw_constraints.hardware_required) or '–'}")
+        out.say("status: ", status_of(item), f" {item.outcome_reason}")
+        for title, values in (
+            ("metadata", data.ml_model_metadata.ml_model_metadata),
+            ("requirements", data.app_requirements.app_requirements),
+            ("hardware asked for", data.hw_constraints.hardware_required),
+        ):
+            out.say(f"{title}: {', '.join(values) or '–'}")
         for module in item.modules:
             state = TaskStatus(module.task_status).name
-            out.print(f"  {module.node_name:<20}{state:<12}{module.error_description}")
+            out.say(f"  {module.node_name:<20}{state:<12}{module.error_description}")
 
 
 def delete(problem: Annotated[int, typer.Argument(min=1)]) -> None:
     """Delete a problem and all its iterations, for good."""
     with connected() as client:
-        out.print(f"{client.delete_problem(problem)} iterations deleted")
+        out.say(f"{client.delete_problem(problem)} iterations deleted")
 
 
 task_app = typer.Typer(no_args_is_help=True, help="Command a task.")
@@ -121,7 +126,7 @@ task_app = typer.Typer(no_args_is_help=True, help="Command a task.")
 def _command(text: str, command: TaskCommand) -> None:
     with connected() as client:
         status = client.control_task(task_id(text), command)
-        out.print(f"task {text} is {status.name}", highlight=False)
+        out.say(f"task {text} is {status.name}")
 
 
 @task_app.command()

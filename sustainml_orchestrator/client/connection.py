@@ -70,7 +70,8 @@ class Connection:
         self._context = Context()
         try:
             self._domain = domain.current()
-            rclpy.init(context=self._context, args=[])
+            # No log file: a client must work where there is no place to write.
+            rclpy.init(context=self._context, args=["--ros-args", "--disable-external-lib-logs"])
             self.node = rclpy.create_node(
                 f"{node_name}_{os.getpid()}_{time.monotonic_ns() % 10**6}",
                 namespace=self.namespace,
@@ -290,10 +291,7 @@ class Connection:
                     raise OrchestratorUnavailable(ErrorCode.NODE_UNAVAILABLE, text) from None
 
 
-_Message = TypeVar("_Message")
-
-
-def checked(kind: type[_Message], **fields: Any) -> _Message:
+def checked(kind: Any, **fields: Any) -> Any:
     """A message whose fields were checked: unchecked ones end the process inside rclpy.
 
     Raises:

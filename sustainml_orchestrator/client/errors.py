@@ -56,7 +56,7 @@ def _of_another_user(domain_id: int) -> str:
     return (
         f"ROS 2 processes of another user ({users}) run in domain {domain_id}, and the shared "
         "memory of another user cannot be read: run this as the same user, or set "
-        "FASTDDS_BUILTIN_TRANSPORTS=UDPv4 for this command"
+        "ROS_AUTOMATIC_DISCOVERY_RANGE=SUBNET and FASTDDS_BUILTIN_TRANSPORTS=UDPv4 for it"
     )
 
 

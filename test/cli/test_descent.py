@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 from sustainml_msgs.msg import TaskId, TaskSummary
 
 from sustainml_orchestrator.cli import descent
+from sustainml_orchestrator.cli.console import Console
 from sustainml_orchestrator.core.ids import TaskStatus
 
 NAN = float("nan")
@@ -34,7 +34,9 @@ def show(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     def shown(target: float, *summaries: TaskSummary) -> list[str]:
         file = tmp_path / "shown"
         with file.open("w") as stream:
-            monkeypatch.setattr(descent, "out", Console(file=stream, width=100))
+            console = Console()
+            console.file, console.width = stream, 100
+            monkeypatch.setattr(descent, "out", console)
             with descent.Descent(target) as view:
                 for item in summaries:
                     view.show(item)
@@ -58,5 +60,5 @@ def test_one_that_is_under_way_or_has_no_figures_is_told_in_words(show: Any) -> 
         progress=0.5,
     )
     _, first, second = show(0.0, summary(1, 1.0), running)
-    assert "█" in first and "50% between two modules" in second
+    assert "█" in first and "50% waiting for the next module" in second
     assert show(1.0)[1:] == [] and len(show(0.0, summary(1, 0.0), summary(2, NAN))) == 3

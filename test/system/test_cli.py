@@ -202,7 +202,9 @@ def test_without_an_orchestrator_it_says_how_to_start_one() -> None:
         capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
     assert result.returncode == 3
-    assert not result.stdout and "sustainml up" in result.stderr
+    told = json.loads(result.stdout)
+    assert (told["success"], told["error_code"], told["error"]) == (False, 5, "NODE_UNAVAILABLE")
+    assert "sustainml up" in result.stderr and told["message"] in result.stderr
     assert time.monotonic() - begun < 6.0  # 3 s on a machine that has nothing else to do
 
 

@@ -1,0 +1,174 @@
+"""The terminal: every text goes through here, so that what others wrote can do no harm in it.
+
+Texts of users, modules and files are shown as they are: nothing in them is markup, and control
+characters, also those that are invisible or change the direction of text, appear as escapes. What
+the encoding of the output lacks is replaced; an output that is closed or not read is no error.
+"""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import io
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+from rich import box, table
+from rich.console import Console as RichConsole
+from rich.console import ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.style import StyleType
+from rich.text import Text
+
+#: Exit code of a program whose output is not read to its end, as if SIGPIPE had ended it.
+EXIT_BROKEN_PIPE = 141
+
+#: Unicode's control, format, surrogate and line separator characters.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f"
+    "\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000110bd\U000110cd"
+    "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f]"
+)
+#: What stands for our own signs where the encoding lacks them.
+_PLAIN = {"–": "-", "…": "...", "→": "->", "▲": "^", "█": "#", "▏": "", "▎": "", "▍": "",
+          "▌": "", "▋": "#", "▊": "#", "▉": "#", "━": "-", "╸": "-", "─": "-", "│": "|",
+          "╭": "+", "╮": "+", "╰": "+", "╯": "+"}  # fmt: skip
+
+
+def harmless(text: str, keep: str = "") -> str:
+    """A text with its control characters as escapes, but for those to keep."""
+
+    def escape(match: re.Match[str]) -> str:
+        found = match[0]
+        return found if found in keep else found.encode("unicode_escape").decode("ascii")
+
+    return _UNSAFE.sub(escape, text)
+
+
+class Console(RichConsole):
+    """Prints texts and tables; reads no markup and lets no control character pass."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False)
+        if not self.is_terminal:
+            self.width = 100  # tables need room; a pipe or file has as much as we like
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """As the base class, without control characters."""
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield Segment(harmless(segment.text, keep="\n"), segment.style)
+
+    def say(self, *parts: str | tuple[str, StyleType]) -> None:
+        """Print one line, which only the terminal wraps.
+
+        Args:
+            parts: texts, or pairs of a text and its style; a line break in one is escaped.
+        """
+        self.print(line(*parts), soft_wrap=True)
+
+
+def line(*parts: str | tuple[str, StyleType]) -> Text:
+    """One line of text for the console or a cell of a table."""
+    pairs = ((part, "") if isinstance(part, str) else part for part in parts)
+    return Text.assemble(*((harmless(text), style) for text, style in pairs))
+
+
+class Table(table.Table):
+    """A lean table: columns of text, then of figures, so that 100 characters do."""
+
+    def __init__(self, texts: Iterable[str], figures: Iterable[str] = (), title: str = "") -> None:
+        super().__init__(
+            title=title or None,
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+            padding=(0, 1),
+            collapse_padding=True,
+        )
+        for head in texts:
+            self.add_column(head, overflow="fold")
+        for head in figures:
+            self.add_column(head, justify="right", no_wrap=True)
+
+    def add(self, *cells: str | Text) -> None:
+        """Add a row."""
+        self.add_row(*(line(cell) if isinstance(cell, str) else cell for cell in cells))
+
+
+def write_lines(text: str) -> None:
+    """Write lines to standard output, as they are but for control characters."""
+    sys.stdout.write(harmless(text, keep="\n"))
+
+
+def write_json(data: Any) -> None:
+    """Write JSON to standard output, exact in every encoding and harmless on a terminal."""
+    text = json.dumps(data, ensure_ascii=not _is_utf8(sys.stdout), indent=2)
+
+    def escape(match: re.Match[str]) -> str:
+        return match[0] if match[0] == "\n" else json.dumps(match[0])[1:-1]
+
+    sys.stdout.write(_UNSAFE.sub(escape, text) + "\n")
+
+
+def _is_utf8(stream: Any) -> bool:
+    with suppress(LookupError, TypeError):
+        return codecs.lookup(stream.encoding).name == "utf-8"
+    return False
+
+
+class _Output(io.FileIO):
+    """Standard output or error, whose reader may go away."""
+
+    def write(self, data: Any) -> int:
+        """As the base class; ends the program quietly when nobody reads any more."""
+        try:
+            return super().write(data) or 0
+        except OSError as error:
+            if self.fileno() == 2:  # there is no place left to say it
+                return len(data)
+            sink = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(sink, self.fileno())  # what is still buffered goes there
+            os.close(sink)
+            if error.errno in (errno.EPIPE, errno.EIO):  # EIO: the terminal is gone
+                raise SystemExit(EXIT_BROKEN_PIPE) from None
+            raise
+
+
+def prepare_streams() -> None:
+    """Make standard output and error take any text, whatever the encoding and their other end."""
+    codecs.register_error("sustainml", _replace)
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:  # closed: a file opened later must not take its place
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stdin is None:
+        sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False))
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        former = getattr(sys, name)
+        encoding = former.encoding if former is not None else "utf-8"
+        buffer = io.BufferedWriter(_Output(descriptor, "w", closefd=False))
+        is_lively = descriptor == 2 or os.isatty(descriptor)
+        stream = io.TextIOWrapper(buffer, encoding, "sustainml", line_buffering=is_lively)
+        setattr(sys, name, stream)
+
+
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(sign, "?") for sign in lacking), error.end
+
+
+out = Console()
+err = Console(stderr=True)

@@ -1,0 +1,174 @@
+"""What others wrote is shown as it is and does no harm, in every command and every encoding."""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from sustainml_msgs.msg import IterationComparison, NodeState, Task, TaskId, TaskSummary
+from typer.testing import CliRunner, Result
+
+import sustainml_orchestrator.client
+from sustainml_orchestrator import cli
+from sustainml_orchestrator.cli.console import harmless
+from sustainml_orchestrator.cli.main import app
+from sustainml_orchestrator.client import RequestRefused
+from sustainml_orchestrator.core.ids import ErrorCode, TaskStatus
+
+HOSTILE = ("A100 [/gpu] rack", "[red]x", "\x1b]0;\a\x1b[2J", "a\u202eb\u200bc", "\x9b31m",
+           "$a$ \\frac{", "=1+1", "a\nb\r\tc", "😀 – é", ":smile:", "\U000e0041")  # fmt: skip
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+FOLDER = Path(cli.__file__).parent
+
+
+class Answers:
+    """In a client's place: every text in what it answers is the same."""
+
+    text = ""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        self.refuses = False
+
+    def __enter__(self) -> Answers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def summary(self) -> TaskSummary:
+        return TaskSummary(
+            task_id=TaskId(problem_id=1, iteration_id=1), task_status=int(TaskStatus.ERROR),
+            problem_short_description=self.text, model=self.text, hw_description=self.text,
+            outcome_reason=self.text, error_description=self.text,
+        )  # fmt: skip
+
+    def list_tasks(self, *_: object, **__: object) -> tuple[list[TaskSummary], int]:
+        return [self.summary()], 1
+
+    def get_task(self, *_: object, **__: object) -> Task:
+        task = Task(summary=self.summary())
+        task.ml_model_metadata.ml_model_metadata = [self.text]
+        task.hw_constraints.hardware_required = [self.text]
+        task.user_input.problem_definition = self.text
+        return task
+
+    def watch(self, *_: object, **__: object) -> Iterator[TaskSummary]:
+        yield self.summary()
+
+    def compare_iterations(self, *_: object) -> list[IterationComparison]:
+        task_id = TaskId(problem_id=1, iteration_id=1)
+        return [
+            IterationComparison(
+                task_id=task_id, model=self.text, hw_description=self.text,
+                carbon_footprint=1.0, quality=0.5,
+            )
+        ]  # fmt: skip
+
+    def get_node_status(self, *_: object) -> list[NodeState]:
+        return [NodeState(node_name="hw_resources", error_description=self.text)]
+
+    def delete_problem(self, *_: object) -> int:
+        raise RequestRefused(ErrorCode.REJECTED, self.text)
+
+
+@contextmanager
+def answering(text: str) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sustainml_orchestrator.client, "OrchestratorClient", Answers)
+        patch.setattr(Answers, "text", text)
+        yield
+
+
+def run(*words: str, code: int = 0) -> Result:
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == code, result.output
+    assert harmless(result.output, keep="\n") == result.output
+    return result
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_texts_are_shown_as_they_are(text: str) -> None:
+    shown = "".join(harmless(text).split())
+    with answering(text):
+        for words in (("list",), ("show", "1/1"), ("compare", "1"), ("nodes",), ("watch", "1/1")):
+            code = 1 if words[0] == "watch" else 0
+            assert shown in "".join(run(*words, code=code).stdout.split()), words
+        assert "".join(harmless(" ".join(text.split())).split()) in "".join(
+            run("delete", "1", code=1).stderr.split()
+        )
+
+
+@given(text=TEXTS)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@example(text="[/]")
+@example(text="\x1b[2J")
+def test_any_text_is_harmless(text: str) -> None:
+    with answering(text):
+        for words in (("list",), ("show", "1"), ("compare", "1"), ("compare", "1", "--csv"),
+                      ("nodes",), ("show", "1", "--yaml")):  # fmt: skip
+            run(*words)
+        shown = json.loads(run("show", "1", "--json").stdout)
+        assert shown["user_input"]["problem_definition"] == text
+        run("watch", "1/1", code=1)
+        refused = json.loads(run("delete", "1", "--json", code=2).stdout)
+        assert refused["success"] is False
+
+
+@given(text=TEXTS.filter(lambda text: not text.startswith("-")))
+@settings(max_examples=20, deadline=None)
+def test_what_the_user_typed_is_harmless_too(text: str) -> None:
+    with answering("x"):
+        run("list", "--status", f"_{text}", code=2)
+        run("show", f"_{text}", code=2)
+        run("submit", "-s", f"_{text}", code=2)
+        run("submit", f"/nowhere/{text}".replace("\0", ""), code=2)
+
+
+def test_a_label_is_no_formula(tmp_path: Path) -> None:
+    for text in HOSTILE:
+        with answering(text):
+            plot = tmp_path / "front.png"
+            run("compare", "1", "--plot", str(plot))
+            assert plot.read_bytes().startswith(b"\x89PNG")
+    with answering("=cmd|' /C calc'!A0"):
+        assert ",'=cmd|" in run("compare", "1", "--csv").stdout
+
+
+def test_what_is_escaped_is_what_unicode_says() -> None:
+    wrong = [
+        hex(number)
+        for number in range(sys.maxunicode + 1)
+        if (unicodedata.category(chr(number)) in ("Cc", "Cf", "Cs", "Zl", "Zp"))
+        > (harmless(chr(number)) != chr(number))
+    ]
+    assert not wrong
+
+
+def test_all_output_goes_through_the_console() -> None:
+    """What is printed elsewhere would be read as markup, or act on the terminal."""
+    found = []
+    for path in sorted(FOLDER.glob("*.py")):
+        if path.name == "console.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            name = ast.unparse(node.func)
+            is_raw = name in (
+                "print",
+                "Console",
+                "Text.from_markup",
+                "Table.grid",
+            ) or name.endswith((".echo", ".secho", "stdout.write", "stderr.write", "console.print"))
+            is_markup = name == "TextColumn" and "markup=False" not in ast.unparse(node)
+            if is_raw or (is_markup and "task.percentage" not in ast.unparse(node)):
+                found.append(f"{path.name}:{node.lineno}: {name}")
+    assert not found
