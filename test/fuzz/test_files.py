@@ -158,7 +158,7 @@ def test_any_journal_is_read_recovered_or_refused(
             assert "\n" not in warning
         driver = Driver.restored(opened)
         driver.bring_up()
-        texts = [it.description for p in driver.core.database.problems.values() for it in p]
+        texts = [it.description for p in driver.core.store.problems.values() for it in p]
         known = {f"{when} {i}" for when in ("early", "late") for i in range(3)}
         lost = known - set(texts)
         assert not lost or opened.warnings, f"lost in silence: {lost}"
@@ -204,7 +204,7 @@ def test_any_line_is_imported_or_refused(
         count = 0
     opened = Journal.open(fresh, pipeline_names=NAMES)
     try:
-        restored = Driver.restored(opened).core.database.problems
+        restored = Driver.restored(opened).core.store.problems
     finally:
         opened.close()
     assert sum(map(len, restored.values())) == count, "all or none"

@@ -54,11 +54,11 @@ class Up:
         return [p for p in psutil.process_iter() if is_marked(p, self.mark)]
 
     def leader(self, name: str) -> psutil.Process | None:
-        """The process of the orchestrator, a module or the zygote; None while it is not there.
+        """The process of the orchestrator, a module or the fork server; None while it is not there.
 
         It leads a session; its workers do not.
         """
-        part = {"orchestrator": "node.orchestrator_node", "zygote": "zygote"}.get(
+        part = {"orchestrator": "node.orchestrator_node", "fork_server": "fork_server"}.get(
             name, f"reference_modules.{name}"
         )
         for process in self.family():

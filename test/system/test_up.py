@@ -81,7 +81,7 @@ def test_nothing_is_lost_whichever_process_is_killed(ups: list[Up], tmp_path: Pa
     ups[0].wait_for_line("[up] ready")
     threading.Thread(target=ups[0].read_on, daemon=True).start()
     submissions = Submissions(ups[0].namespace)
-    victims = [*MODULES, "orchestrator", "orchestrator", "zygote"]
+    victims = [*MODULES, "orchestrator", "orchestrator", "fork_server"]
     dice.shuffle(victims)
     for name in victims:
         time.sleep(dice.uniform(*_PAUSES))
