@@ -58,9 +58,8 @@ class Up:
 
         It leads a session; its workers do not.
         """
-        part = {"orchestrator": "node.orchestrator_node", "fork_server": "fork_server"}.get(
-            name, f"reference_modules.{name}"
-        )
+        others = {"orchestrator": "node.orchestrator_node", "fork_server": "processes.fork_server"}
+        part = others.get(name, f"reference_modules.{name}")
         for process in self.family():
             with suppress(psutil.Error, ProcessLookupError):
                 words = " ".join(process.cmdline())
