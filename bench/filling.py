@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from functools import cache
-from itertools import cycle, islice
+from itertools import count, cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from sustainml_msgs.msg import (
 )
 
 from sustainml_orchestrator.contract.cdr import Ids, with_ids
-from sustainml_orchestrator.contract.pipeline_file import read_pipeline
+from sustainml_orchestrator.contract.module_graph import read_pipeline
 from sustainml_orchestrator.core.context import Instant
 from sustainml_orchestrator.core.events import (
     Event,
@@ -124,6 +124,7 @@ class _Player:
             pipeline=pipeline,
             settings=Settings(),
             session=self._journal.session,
+            draw_token=count(1).__next__,
             derive=derive_user_input,
         )
         self._stamp = _CREATED
@@ -145,17 +146,18 @@ class _Player:
         for spec in self._pipeline.modules:
             output = _outputs(number)[spec.name]
             output.header.frame_id = f"/sustainml/{spec.name}"
-            data = with_ids(serialize_message(output), Ids(task_id, 1, self._core.session), 1)
+            ids = Ids(task_id, 1, self._core.session, self._core.store.get(task_id).token)
+            data = with_ids(serialize_message(output), ids, 1)
             facts = conversions.facts(data, type(output))
-            self._do(self._status(spec.name, task_id))
-            self._do(OutputReceived(spec.index, task_id, 1, self._core.session, data, facts))
+            self._do(self._status(spec.name, task_id, ids.token))
+            self._do(OutputReceived(spec.index, *ids, data, facts))
         if self._core.store.get(task_id).status is not TaskStatus.SUCCEEDED:
             raise RuntimeError(f"sample {task_id} was not solved")
 
-    def _status(self, name: str, task_id: TaskId) -> StatusReceived:
+    def _status(self, name: str, task_id: TaskId, token: int = 0) -> StatusReceived:
         return StatusReceived(
             name, f"/sustainml/{name}", 7, 0, NodeStatus.IDLE, task_id, 1, self._core.session,
-            TaskStatus.RUNNING, 1,
+            token, TaskStatus.RUNNING, 1,
         )  # fmt: skip
 
     def _do(self, event: Event) -> None:
@@ -168,12 +170,13 @@ def _copies(samples: list[Stored], iterations: int, session: int) -> Iterator[St
     """The samples over and over, each copy a problem of its own."""
     for serial, sample in enumerate(islice(cycle(samples), iterations)):
         problem = serial + 1
-        ids, at = Ids(TaskId(problem, 1), 1, session), _CREATED + serial * _BETWEEN
+        ids, at = Ids(TaskId(problem, 1), 1, session, problem), _CREATED + serial * _BETWEEN
         size = 1 + serial % 997 / 997
         values = dict(zip(records.COLUMNS, sample.record, strict=False))
         values |= {
             "serial": serial,
             "problem_id": problem,
+            "token": problem,
             "revision": 20 * problem,
             "created": at,
             "started": at + 1_000_000,

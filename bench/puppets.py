@@ -23,7 +23,7 @@ from sustainml_orchestrator.contract import names
 MESSAGES_PER_TASK = 3 * len(work.TYPES)
 #: Parameters of the orchestrator under which modules may stay silent between two runs.
 PATIENT = {"heartbeat_timeout": 86400.0, "ack_timeout": 86400.0}
-_IDS = slice(4, 20)
+_IDS = slice(4, 24)
 _PROBLEM = struct.Struct("<I")
 _NUMBER = 1_234_567_890
 _PENDING = 50

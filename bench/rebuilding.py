@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from sustainml_orchestrator.contract.pipeline_file import read_pipeline
+from sustainml_orchestrator.contract.module_graph import read_pipeline
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.node.requests import derive_user_input
@@ -23,7 +23,11 @@ def ours(path: Path) -> tuple[float, int]:
     began = time.perf_counter()
     journal = Journal.open(path, pipeline_names=tuple(pipeline.by_name))
     core = Orchestrator(
-        pipeline=pipeline, settings=Settings(), session=journal.session, derive=derive_user_input
+        pipeline=pipeline,
+        settings=Settings(),
+        session=journal.session,
+        draw_token=lambda: 1,
+        derive=derive_user_input,
     )
     journal.restore(core)
     took = time.perf_counter() - began
@@ -34,7 +38,7 @@ def bare(path: Path) -> tuple[float, int]:
     """Read every row of the three tables, and keep none."""
     began = time.perf_counter()
     connection = sqlite3.connect(path)
-    queries = (records.GET_ITERATIONS, records.GET_INPUTS, records.GET_OUTPUTS)
+    queries = (records.get_iterations(connection), records.GET_INPUTS, records.GET_OUTPUTS)
     counts = [sum(1 for _ in connection.execute(query)) for query in queries]
     connection.close()
     return time.perf_counter() - began, counts[0]

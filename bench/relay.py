@@ -20,7 +20,7 @@ from sustainml_msgs.msg import NodeStatus, TaskSummary, UserInput
 
 from bench import work
 from sustainml_orchestrator.contract import names
-from sustainml_orchestrator.contract.pipeline_file import read_pipeline
+from sustainml_orchestrator.contract.module_graph import read_pipeline
 from sustainml_orchestrator.core.pipeline import USER_INPUT
 
 #: Where the hub takes tasks.

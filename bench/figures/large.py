@@ -180,7 +180,7 @@ class _Orchestrator:
     def store(self, model: MLModel) -> tuple[float, bytes]:
         """Time from publishing to the update that tells that it is there, in s; and the task."""
         ids = self._begin()
-        problem, iteration, model.attempt, model.session = array.array("I", ids)
+        problem, iteration, model.attempt, model.session, model.token = array.array("I", ids)
         model.task_id.problem_id, model.task_id.iteration_id = problem, iteration
         model.model = work.text(problem)
         began = time.perf_counter()

@@ -16,7 +16,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 from sustainml_msgs.msg import UserInput
 
 from sustainml_orchestrator.contract.cdr import Ids, with_ids
-from sustainml_orchestrator.contract.pipeline_file import read_pipeline
+from sustainml_orchestrator.contract.module_graph import output_type, read_pipeline
 from sustainml_orchestrator.core.commands import (
     Command,
     PublishBaseline,
@@ -35,7 +35,6 @@ from sustainml_orchestrator.core.events import (
 from sustainml_orchestrator.core.ids import (
     NodeCommand,
     NodeStatus,
-    TaskId,
     TaskStatus,
 )
 from sustainml_orchestrator.core.orchestrator import Orchestrator
@@ -63,6 +62,7 @@ class Framework:
             pipeline=pipeline,
             settings=Settings(),
             session=_SESSION,
+            draw_token=count(1).__next__,
             derive=requests.derive_user_input,
             exhausted=lambda outputs: conversions.is_exhausted(pipeline, outputs),
         )
@@ -100,7 +100,7 @@ class Framework:
     def output(self, iteration: Task, module: str) -> Any:
         """What a module gave for an iteration, as a message; a default one where nothing."""
         spec = self._core.pipeline.by_name[module]
-        data, kind = iteration.outputs[spec.index], conversions.output_type(spec)
+        data, kind = iteration.outputs[spec.index], output_type(spec)
         return kind() if data is None else deserialize_message(data, kind)
 
     def _seat(self, module: str) -> _Seat:
@@ -123,25 +123,28 @@ class Framework:
             for status in (NodeStatus.INITIALIZING, NodeStatus.IDLE):
                 self._events.append(seat.status(status, last_command=command.command_id))
         elif isinstance(command, PublishUserInput):
-            self._spread(USER_INPUT, command.task_id, command.attempt, command.payload)
+            self._spread(USER_INPUT, _ids(command), command.payload)
         elif isinstance(command, PublishBaseline):
             spec = self._core.pipeline.modules[command.module]
-            payload = command.payload or serialize_message(conversions.output_type(spec)())
-            self._spread(BASELINE + spec.name, command.task_id, command.attempt, payload)
+            payload = command.payload or serialize_message(output_type(spec)())
+            self._spread(BASELINE + spec.name, _ids(command), payload)
 
-    def _spread(self, name: str, task_id: TaskId, attempt: int, payload: bytes) -> None:
+    def _spread(self, name: str, ids: Ids, payload: bytes) -> None:
         """Give a payload to all that need it; whoever has everything then works."""
-        data = with_ids(payload, Ids(task_id, attempt, _SESSION))
+        data = with_ids(payload, ids)
         for index, seat in enumerate(self._seats):
             outcome = seat.take(name, data)
             if isinstance(outcome, bytes):
-                kind = conversions.output_type(self._core.pipeline.modules[index])
+                kind = output_type(self._core.pipeline.modules[index])
                 facts = conversions.facts(outcome, kind)
-                ids = (task_id, attempt, _SESSION)
                 self._events.append(OutputReceived(index, *ids, outcome, facts))
-                self._spread(seat.name, task_id, attempt, outcome)
+                self._spread(seat.name, ids, outcome)
             elif outcome is not None:
-                self._events.append(seat.failure(task_id, attempt, outcome))
+                self._events.append(seat.failure(ids, outcome))
+
+
+def _ids(command: PublishUserInput | PublishBaseline) -> Ids:
+    return Ids(command.task_id, command.attempt, _SESSION, command.token)
 
 
 class _Seat:
@@ -175,13 +178,11 @@ class _Seat:
         return StatusReceived(self.name, f"/sustainml/{self.name}", 1, node_status=node_status,
                               **known)  # fmt: skip
 
-    def failure(self, task_id: TaskId, attempt: int, why: Failed) -> StatusReceived:
+    def failure(self, ids: Ids, why: Failed) -> StatusReceived:
         """That it could not do a task."""
         return self.status(
             NodeStatus.RUNNING,
-            task_id=task_id,
-            attempt=attempt,
-            session=_SESSION,
+            **ids._asdict(),
             task_status=TaskStatus.ERROR,
             try_number=1,
             error_code=why.error_code,

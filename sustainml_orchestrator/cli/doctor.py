@@ -127,15 +127,11 @@ def _look_at_orchestrator(client: OrchestratorClient, findings: list[Finding]) -
     else:
         findings.append(Finding("ok", f"all {len(names.SERVICES)} services are there"))
     findings.extend(_judge(node) for node in nodes)
-    findings.extend(
-        Finding(
-            "warning",
-            f"{node.node_name} runs {len(node.instances)} times: {', '.join(node.instances)}",
-            "stop all but one",
-        )
-        for node in nodes
-        if len(node.instances) > 1
-    )
+    for node in nodes:
+        live = [instance.instance for instance in node.instances if instance.responsive]
+        if len(live) > 1:
+            text = f"{node.node_name} runs {len(live)} times: {', '.join(live)}"
+            findings.append(Finding("warning", text, "stop all but one"))
     if not state.ready:
         findings.append(Finding("error", f"tasks wait: {state.reason}", "see the nodes above"))
     counts = f"{state.waiting} waiting, {state.running} running, {state.succeeded} succeeded"

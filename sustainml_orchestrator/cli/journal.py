@@ -73,14 +73,17 @@ def import_command(file: FileArgument, journal: JournalOption) -> None:
 
     sustainml import problems.jsonl --journal copy.db
     """
+    from sustainml_orchestrator.contract.module_graph import message_types, read_pipeline
+    from sustainml_orchestrator.contract.payload_upgrade import PayloadUpgrade
     from sustainml_orchestrator.storage.export import import_lines
 
+    upgrade = PayloadUpgrade(message_types(read_pipeline("")))
     with _reported():
         if str(file) == "-":
-            count = import_lines(journal, sys.stdin)
+            count = import_lines(journal, sys.stdin, upgrade)
         else:
             with file.open(encoding="utf-8") as source:
-                count = import_lines(journal, source)
+                count = import_lines(journal, source, upgrade)
     out.say(f"{count} iterations imported into {journal}")
 
 

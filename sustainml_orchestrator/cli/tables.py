@@ -105,7 +105,8 @@ def node_table(nodes: Iterable[Any]) -> Table:
         table.add(
             node.node_name, line((status.name, _NODE_COLOURS.get(status, "red"))),
             NodeStatus(node.desired_status).name, str(node.active_tasks), str(node.resets),
-            ", ".join(node.instances), node.error_description,
+            ", ".join(i.instance for i in node.instances if i.responsive),
+            node.error_description,
         )  # fmt: skip
     return table
 

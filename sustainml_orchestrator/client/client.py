@@ -152,11 +152,13 @@ class OrchestratorClient(Connection):
     def compare_iterations(
         self, problem_id: int, iteration_ids: Sequence[int] = ()
     ) -> list[IterationComparison]:
-        """Iterations of a problem side by side; all of them unless named."""
-        response = self.call(
-            "compare_iterations", problem_id=problem_id, iteration_ids=list(iteration_ids)
-        )
-        return list(response.rows)
+        """Iterations of a problem (0 = the latest) side by side; all of them unless named."""
+        response = self.call("compare_iterations", problem_id=problem_id)
+        return [
+            row
+            for row in response.iterations
+            if not iteration_ids or row.task_id.iteration_id in iteration_ids
+        ]
 
     # Live updates #
 

@@ -18,10 +18,10 @@ from sustainml_orchestrator.core.events import StatusReceived
 from sustainml_orchestrator.core.ids import NodeStatus, TaskId, TaskStatus
 
 #: What every message about a task begins with.
-COMMON_FIELDS = ("task_id", "attempt", "session", "header")
+COMMON_FIELDS = ("task_id", "attempt", "session", "token", "header")
 ENCAPSULATION = b"\x00\x01"  # CDR_LE; the two bytes of options after it may hold anything
 _BASE = 4
-_IDS = struct.Struct("<IIII")
+_IDS = struct.Struct("<5I")
 _STAMP = struct.Struct("<iI")
 _STAMP_AT = _BASE + _IDS.size
 _U32 = struct.Struct("<I")
@@ -46,12 +46,13 @@ class Ids(NamedTuple):
     task_id: TaskId
     attempt: int
     session: int
+    token: int
 
 
 def names_a_task(message_type: Any) -> bool:
     """Whether messages of this type begin with the fields that are read at fixed offsets."""
     kinds = message_type.get_fields_and_field_types()
-    wanted = ["sustainml_msgs/TaskId", "uint32", "uint32", "std_msgs/Header"]
+    wanted = ["sustainml_msgs/TaskId", "uint32", "uint32", "uint32", "std_msgs/Header"]
     first = list(kinds.items())[: len(COMMON_FIELDS)]
     return first == list(zip(COMMON_FIELDS, wanted, strict=True))
 
@@ -64,14 +65,14 @@ def read_ids(data: bytes) -> Ids:
     """
     if len(data) < _STAMP_AT or data[:2] != ENCAPSULATION:
         raise BadPayload(f"{len(data)} bytes that are no little-endian CDR message")
-    problem, iteration, attempt, session = _IDS.unpack_from(data, _BASE)
-    return Ids(TaskId(problem, iteration), attempt, session)
+    problem, iteration, attempt, session, token = _IDS.unpack_from(data, _BASE)
+    return Ids(TaskId(problem, iteration), attempt, session, token)
 
 
 def with_ids(data: bytes, ids: Ids, stamp: int | None = None) -> bytes:
     """A copy with other ids, and another stamp (ns) where given."""
     copy = bytearray(data)
-    _IDS.pack_into(copy, _BASE, *ids.task_id, ids.attempt, ids.session)
+    _IDS.pack_into(copy, _BASE, *ids.task_id, *ids[1:])
     if stamp is not None:
         _STAMP.pack_into(copy, _STAMP_AT, stamp // 10**9, stamp % 10**9)
     return bytes(copy)
@@ -108,7 +109,7 @@ def read_status(data: bytes) -> StatusReceived:
     Raises:
         BadPayload: the bytes are no NodeStatus, or hold an unknown state.
     """
-    task_id, attempt, session = read_ids(data)
+    task_id, attempt, session, token = read_ids(data)
     try:
         at = len(data) - _PLAIN_TAIL
         names, text = None, ""
@@ -127,6 +128,7 @@ def read_status(data: bytes) -> StatusReceived:
             task_id,
             attempt,
             session,
+            token,
             TaskStatus(task_status),
             try_number,
             error_code,

@@ -15,6 +15,7 @@ class PublishUserInput:
 
     task_id: TaskId
     attempt: int
+    token: int
     payload: bytes
 
 
@@ -25,6 +26,7 @@ class PublishBaseline:
     module: int
     task_id: TaskId
     attempt: int
+    token: int
     payload: bytes | None
 
 
@@ -38,6 +40,7 @@ class SendControl:
     cmd_task: TaskCommand = TaskCommand.NONE
     task_id: TaskId = NO_TASK
     attempt: int = 0
+    token: int = 0
     try_number: int = 0
 
 

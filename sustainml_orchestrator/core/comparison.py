@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from sustainml_orchestrator.core.errors import OrchestratorError
-from sustainml_orchestrator.core.ids import ErrorCode, TaskId
+from sustainml_orchestrator.core.ids import NO_TASK
 from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.core.task_store import TaskStore
 
@@ -25,24 +24,13 @@ class Comparison(NamedTuple):
     best: bool
 
 
-def compare(store: TaskStore, problem_id: int, iteration_ids: list[int]) -> list[Comparison]:
-    """Compare iterations of a problem.
-
-    Args:
-        iteration_ids: which; empty = all.
+def compare(store: TaskStore, problem_id: int) -> list[Comparison]:
+    """Compare the iterations of a problem; 0 means the problem of the newest task.
 
     Raises:
-        OrchestratorError: INVALID_REQUEST (problem 0), NOT_FOUND.
+        OrchestratorError: NOT_FOUND.
     """
-    if not problem_id:
-        raise OrchestratorError(ErrorCode.INVALID_REQUEST, "problem_id is 0; name a problem")
-    problem = store.problem(problem_id)
-    if 0 in iteration_ids:
-        raise OrchestratorError(
-            ErrorCode.INVALID_REQUEST, f"iteration_ids holds 0; use 1 to {len(problem)}"
-        )
-    wanted = dict.fromkeys(iteration_ids)
-    rows = [store.get(TaskId(problem_id, i)) for i in wanted] if wanted else problem
+    rows = store.problem(problem_id or store.get(NO_TASK).task_id.problem_id)
     known = [row for row in rows if not any(map(math.isnan, _costs(row)))]
     front = _front(known)
     best = min(known, key=lambda row: (row.carbon, -row.quality), default=None)

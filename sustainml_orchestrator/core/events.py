@@ -33,6 +33,7 @@ class StatusReceived:
     task_id: TaskId = NO_TASK
     attempt: int = 0
     session: int = 0
+    token: int = 0
     task_status: TaskStatus = TaskStatus.WAITING
     try_number: int = 0
     error_code: int = ErrorCode.NO_ERROR
@@ -56,6 +57,7 @@ class OutputReceived:
     task_id: TaskId
     attempt: int
     session: int
+    token: int
     payload: bytes
     facts: Mapping[str, str | float] = field(default_factory=dict)
 
@@ -68,6 +70,7 @@ class UnreadableOutputReceived:
     task_id: TaskId
     attempt: int
     session: int
+    token: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,9 @@ class Lifecycle:
 
     def _appear(self, node: Node, event: StatusReceived) -> Instance:
         """A process not known so far."""
-        instance = Instance(event.instance, event.incarnation, self._context.now)
+        instance = Instance(
+            event.instance, event.incarnation, self._context.now, self._context.stamp
+        )
         new = node.speaker is None and event.node_status not in ACTIVE_NODES
         if node.retired.pop(event.process, None) is None:  # else both live, with one name
             for other in node.instances.values():
@@ -120,6 +122,7 @@ class Lifecycle:
         replaced = bool(node.instances) and not any(
             other.responsive for other in node.instances.values()
         )
+        node.restarts += not all(other.responsive for other in node.instances.values())
         node.retire(self._context.now)
         node.instances[event.process] = instance
         node.choose_speaker()
@@ -181,7 +184,13 @@ class Lifecycle:
         return self._last_command_id
 
     def send_task(
-        self, node: Node, command: TaskCommand, task_id: TaskId, attempt: int, try_number: int
+        self,
+        node: Node,
+        command: TaskCommand,
+        task_id: TaskId,
+        attempt: int,
+        token: int,
+        try_number: int,
     ) -> int:
         """Command a module on a task; it must confirm the id, or the ladder is climbed."""
         node.take_back(task_id)  # this is what it is told now
@@ -195,6 +204,7 @@ class Lifecycle:
                 cmd_task=command,
                 task_id=task_id,
                 attempt=attempt,
+                token=token,
                 try_number=try_number,
             )
         )
@@ -202,9 +212,9 @@ class Lifecycle:
 
     def abandon(self, node: Node, task_id: TaskId, order: AbandonCommand) -> None:
         """Command a module to let go of a task; repeated until it confirms this very command."""
-        command, attempt, try_number, *_ = order
+        command, attempt, token, try_number, *_ = order
         if node.responsive:
-            command_id = self.send_task(node, command, task_id, attempt, try_number)
+            command_id = self.send_task(node, command, task_id, attempt, token, try_number)
             order = order._replace(command_id=command_id)
         for instance in node.instances.values():
             instance.abandon(task_id, order)
@@ -320,6 +330,7 @@ class Lifecycle:
             if instance.responsive and silence > self._settings.heartbeat_timeout:
                 instance.responsive = False
                 lost = True
+                node.last_loss_stamp = self._context.stamp
                 text = f"lost {instance.name}: no heartbeat for {silence:.1f} s"
                 self._context.do(Log("warning", text))
                 self._context.tell(node.name, text)

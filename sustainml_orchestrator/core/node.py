@@ -42,6 +42,7 @@ class AbandonCommand(NamedTuple):
 
     command: TaskCommand
     attempt: int
+    token: int
     try_number: int
     sent_at: float
     reminders: int = 0
@@ -54,18 +55,23 @@ class Instance:
     Attributes:
         abandoned: tasks that it was told to abandon and has not answered for, oldest order first.
         incarnation: random per process life; 0 where the node does not say.
+        first_seen_stamp: when it appeared (ns of ROS time).
+        finished_tasks: outputs taken from it.
         last_seen: s, steady; `last_seen_stamp` the same in ns of ROS time.
         last_command: highest command id that it said it obeyed.
         since: when it came into its status (s, steady).
     """
 
     __slots__ = (
-        "abandoned", "error_code", "error_description", "incarnation", "last_command", "last_seen",
-        "last_seen_stamp", "name", "responsive", "since", "status",
+        "abandoned", "error_code", "error_description", "finished_tasks", "first_seen_stamp",
+        "incarnation", "last_command", "last_seen", "last_seen_stamp", "name", "responsive",
+        "since", "status",
     )  # fmt: skip
 
-    def __init__(self, name: str, incarnation: int, now: float) -> None:
+    def __init__(self, name: str, incarnation: int, now: float, stamp: int = 0) -> None:
         self.name = name
+        self.first_seen_stamp = stamp
+        self.finished_tasks = 0
         self.incarnation = incarnation
         self.status = NodeStatus.INACTIVE
         self.last_seen = now
@@ -170,6 +176,8 @@ class Node:
         active_since: when it last became able to take work (s, steady).
         resets: by the orchestrator since it last did well.
         next_reset: when the next one is due (s, steady); None = not planned.
+        restarts: processes that came in place of earlier ones.
+        last_loss_stamp: when one of its processes was last lost (ns of ROS time); 0 = never.
         given_up: in error for good: a person must reset it.
         vain_starts: rounds of START_NODE that it did not obey since it was last active.
         rung: how far up the recovery ladder is climbed: 0 nothing, 1 reset, 2 terminate.
@@ -186,6 +194,8 @@ class Node:
         self.active_since = now
         self.pending: PendingCommand | None = None
         self.resets = 0
+        self.restarts = 0
+        self.last_loss_stamp = 0
         self.next_reset: float | None = None
         self.given_up = False
         self.rung = 0
@@ -231,6 +241,13 @@ class Node:
             key=lambda i: (i.responsive, _RANK[i.status] if i.responsive else 0, i.last_seen),
             default=None,
         )
+
+    def count_finished(self, name: str) -> None:
+        """Count an output of the latest process of this name."""
+        for instance in reversed(self.instances.values()):
+            if instance.name == name:
+                instance.finished_tasks += 1
+                return
 
     def take_back(self, task_id: TaskId) -> None:
         """It need not let go of this task any more."""

@@ -44,6 +44,7 @@ class Orchestrator:
         pipeline: the modules.
         settings: limits and periods; may be changed between two events.
         session: names this life of the database; not 0.
+        draw_token: a random uint32, not 0, for each attempt at a task.
         derive: writes the user input of an iteration that follows by itself.
         exhausted: whether the outputs of an iteration tell that no model is left to propose.
     """
@@ -54,6 +55,7 @@ class Orchestrator:
         pipeline: Pipeline,
         settings: Settings,
         session: int,
+        draw_token: Callable[[], int],
         derive: Derive,
         exhausted: Exhausted = lambda outputs: False,
     ) -> None:
@@ -65,7 +67,14 @@ class Orchestrator:
         self.lifecycle = Lifecycle(pipeline, settings, self.context)
         self.optimiser = Optimiser(settings, self.store, derive, exhausted)
         self.tasks = TaskManager(
-            pipeline, settings, self.context, self.lifecycle, self.store, self.optimiser, session
+            pipeline,
+            settings,
+            self.context,
+            self.lifecycle,
+            self.store,
+            self.optimiser,
+            session,
+            draw_token,
         )
         self.operations = Operations(self.lifecycle, self.context)
         self._handlers: dict[type, Callable[..., None]] = {
@@ -148,7 +157,7 @@ class Orchestrator:
     # Queries #
 
     def inputs_owed(
-        self, task_id: TaskId, attempt: int, session: int, node_name: str
+        self, task_id: TaskId, attempt: int, session: int, token: int, node_name: str
     ) -> tuple[Task, Step]:
         """The task and step that a module may fetch its inputs for.
 
@@ -164,11 +173,11 @@ class Orchestrator:
         task = self.store.find(task_id)
         if task is None:
             raise OrchestratorError(ErrorCode.NOT_FOUND, f"no task {TaskId(*task_id)}; drop it")
-        if session != self.session or attempt != task.attempt:
+        if (session, attempt, token) != (self.session, task.attempt, task.token):
             raise OrchestratorError(
                 ErrorCode.REJECTED,
-                f"task {task.task_id} is at attempt {task.attempt} of session {self.session}; "
-                "drop what is older",
+                f"task {task.task_id} is at attempt {task.attempt} (token {task.token}) of session "
+                f"{self.session}; drop every other attempt at it",
             )
         step = task.steps[node.spec.index] if task.status is TaskStatus.RUNNING else None
         if step is None or step.state not in OPEN_STEPS:

@@ -39,6 +39,7 @@ FIELDS = (
     ("finished", "int"),
     ("published", "int"),
     ("error_code", "int"),
+    ("token", "int"),
     ("quality", "real?"),
     ("latency", "real?"),
     ("power", "real?"),
@@ -98,6 +99,7 @@ def to_record(it: Task) -> Record:
         finished,
         int(it.published),
         int(it.error_code),
+        it.token,
         *_known(figures),
         it.request_id,
         it.description,
@@ -204,7 +206,7 @@ def from_record(record: Record, user_input: bytes, outputs: list[bytes | None]) 
     (
         it.serial, problem_id, iteration_id, base_problem, base_iteration, next_problem,
         next_iteration, it.attempt, it.revision, status, it.priority, created, started,
-        finished, published, it.error_code, quality, latency, power, energy, carbon,
+        finished, published, it.error_code, it.token, quality, latency, power, energy, carbon,
         it.request_id, it.description, goal, model, hw_description, outcome_reason,
         it.error_description, instances, steps,
     ) = record  # fmt: skip

@@ -57,6 +57,7 @@ def resume(
     store.next_problem_id = max(store.next_problem_id, next_problem_id)
     unfinished.sort(key=lambda item: item.revision)
     for task in unfinished:
+        tasks.ensure_token(task)
         if task.status is TaskStatus.WAITING:
             tasks.waiting.add(task)
         else:

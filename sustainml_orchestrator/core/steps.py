@@ -253,7 +253,7 @@ class Steps:
         step.due = False
         step.since = self._context.now
         self._lifecycle.send_task(
-            node, TaskCommand.RESET, task.task_id, task.attempt, step.try_number
+            node, TaskCommand.RESET, task.task_id, task.attempt, task.token, step.try_number
         )
 
     def waiting_for(self, task: Task) -> str:

@@ -34,6 +34,7 @@ class Task:
 
     Attributes:
         serial: order of creation over the whole store.
+        token: names the present attempt beyond doubt; 0 = none was drawn yet.
         outputs: serialized output per module of the pipeline, None = not delivered.
         steps: one per module while the task is open, empty when it is over (then `_packed`).
         created, started, finished: ns of ROS time, 0 = not yet.
@@ -45,7 +46,7 @@ class Task:
         "_instances", "_numbers", "_packed", "attempt", "base_task", "description", "error_code",
         "error_description", "goal", "hw_description", "model", "next_task", "outcome_reason",
         "outputs", "priority", "published", "request_id", "revision", "serial", "status", "steps",
-        "task_id", "user_input",
+        "task_id", "token", "user_input",
     )  # fmt: skip
 
     created = Packed[int]("q", 0)
@@ -63,6 +64,7 @@ class Task:
         self.base_task = NO_TASK
         self.next_task = NO_TASK
         self.attempt = 1
+        self.token = 0
         self.revision = 0
         self.status = TaskStatus.WAITING
         self.priority = 0

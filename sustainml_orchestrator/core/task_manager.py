@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from sustainml_orchestrator.core.commands import (
     AnnounceTask,
@@ -81,6 +82,7 @@ class TaskManager:
         store: TaskStore,
         optimiser: Optimiser,
         session: int,
+        draw_token: Callable[[], int],
     ) -> None:
         self._pipeline = pipeline
         self._settings = settings
@@ -89,6 +91,7 @@ class TaskManager:
         self._store = store
         self._optimiser = optimiser
         self._session = session
+        self._draw_token = draw_token
         self.running: dict[TaskId, Task] = {}
         self.waiting = WaitingQueue()
         #: subscriptions matched with the publisher of user_input; None while nobody said
@@ -141,11 +144,18 @@ class TaskManager:
         task.priority = event.priority
         task.goal = event.goal
         task.created = self._context.stamp
+        task.token = self._draw_token()
         self.waiting.add(task)
         self._changed(task)
         self._context.tell(str(task.task_id), "created")
         self.retention.note(task.task_id.problem_id)
         return task
+
+    def ensure_token(self, task: Task) -> None:
+        """Draw a token for an open task of a journal from before there were tokens."""
+        if not task.token:
+            task.token = self._draw_token()
+            self._context.do(SaveTask(task.task_id))
 
     def withdraw(self, event: SubmissionNotKept) -> None:
         """Undo a submission of which nobody has heard yet."""
@@ -213,6 +223,7 @@ class TaskManager:
         if how is TaskMove.RESET:
             self._store.clear_outputs(task)
             task.attempt += 1
+            task.token = self._draw_token()
         elif how is not TaskMove.PREEMPT:
             task.finished = self._context.stamp
             task.outcome_reason = reason
@@ -233,7 +244,7 @@ class TaskManager:
     def _tell_to_abandon(
         self, node: Node, command: TaskCommand, task: Task, try_number: int
     ) -> None:
-        order = AbandonCommand(command, task.attempt, try_number, self._context.now)
+        order = AbandonCommand(command, task.attempt, task.token, try_number, self._context.now)
         self._lifecycle.abandon(node, task.task_id, order)
 
     def _fail(self, task: Task, code: ErrorCode, reason: str) -> None:
@@ -285,12 +296,18 @@ class TaskManager:
             self._lifecycle.take_back(task.task_id)
         else:
             task.published = True
-            self._context.do(PublishUserInput(task.task_id, task.attempt, task.user_input))
+            self._context.do(
+                PublishUserInput(task.task_id, task.attempt, task.token, task.user_input)
+            )
             if task.task_id.iteration_id > 1:
                 for spec in self._pipeline.baselines:
                     self._context.do(
                         PublishBaseline(
-                            spec.index, task.task_id, task.attempt, self.baseline(task, spec.index)
+                            spec.index,
+                            task.task_id,
+                            task.attempt,
+                            task.token,
+                            self.baseline(task, spec.index),
                         )
                     )
         self.steps.begin(task, redeliver)
@@ -304,23 +321,28 @@ class TaskManager:
 
     # Word from modules #
 
-    def _current(self, task_id: TaskId, attempt: int, session: int, what: str) -> Task | None:
+    def _current(
+        self,
+        event: StatusReceived | OutputReceived | UnreadableOutputReceived,
+        what: str,
+    ) -> Task | None:
         """The task that a message is about, unless the message is stale."""
-        if session != self._session:
+        if event.session != self._session:
             self.dropped[f"{what} of another session"] += 1
             return None
-        task = self._store.find(task_id)
+        task = self._store.find(event.task_id)
         if task is None:
             self.dropped[f"{what} of an unknown task"] += 1
             return None
-        if attempt != task.attempt:
-            self.dropped[f"{what} of another attempt"] += 1
+        if (event.attempt, event.token) != (task.attempt, task.token):
+            which = "attempt" if event.attempt != task.attempt else "token"
+            self.dropped[f"{what} of another {which}"] += 1
             return None
         return task
 
     def hear(self, event: StatusReceived) -> None:
         """A module spoke of its work on a task."""
-        task = self._current(event.task_id, event.attempt, event.session, "status")
+        task = self._current(event, "status")
         if task is None:
             return
         node = self._lifecycle.by_name[event.node_name]
@@ -335,7 +357,7 @@ class TaskManager:
 
     def take_output(self, event: OutputReceived) -> None:
         """A module delivered: the step is done, whatever its status said."""
-        task = self._current(event.task_id, event.attempt, event.session, "output")
+        task = self._current(event, "output")
         if task is None:
             return
         if task.outputs[event.module] is not None:
@@ -348,6 +370,7 @@ class TaskManager:
         if task.steps:
             step = task.steps[event.module]
             self._finish_step(task, step)
+            self._lifecycle.nodes[event.module].count_finished(step.instance)
         self._store.touch(task)
         self._context.do(AnnounceTask(task.task_id))
         node = self._lifecycle.nodes[event.module]
@@ -370,7 +393,7 @@ class TaskManager:
     def refuse_output(self, event: UnreadableOutputReceived) -> None:
         """What came as output cannot be read; the module may do better in another try."""
         self.dropped["output that cannot be read"] += 1
-        task = self._current(event.task_id, event.attempt, event.session, "output")
+        task = self._current(event, "output")
         if task is not None and task.status is TaskStatus.RUNNING:
             step = task.steps[event.module]
             if step.state in OPEN_STEPS:

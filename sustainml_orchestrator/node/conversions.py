@@ -6,15 +6,15 @@ import json
 import math
 from array import array
 from collections.abc import Collection, Sequence
-from importlib import import_module
 from typing import Any
 
 from builtin_interfaces.msg import Time
-from rclpy.serialization import deserialize_message
+from rclpy.serialization import deserialize_message, serialize_message
 from sustainml_msgs.msg import (
-    ExtraOutput,
+    InstanceState,
     IterationComparison,
     MLModel,
+    ModuleOutput,
     ModuleProgress,
     NodeControl,
     NodeState,
@@ -25,6 +25,12 @@ from sustainml_msgs.msg import Task as TaskMsg
 from sustainml_msgs.msg import TaskId as TaskIdMsg
 
 from sustainml_orchestrator.contract import cdr
+from sustainml_orchestrator.contract.module_graph import (
+    figure_sources,
+    output_type,
+    task_field,
+    type_name,
+)
 from sustainml_orchestrator.core import credentials
 from sustainml_orchestrator.core.commands import SendControl
 from sustainml_orchestrator.core.comparison import Comparison
@@ -36,32 +42,12 @@ from sustainml_orchestrator.core.states import OPEN_STEPS
 from sustainml_orchestrator.core.step import StepRecord
 from sustainml_orchestrator.core.task import Task
 
-#: Field of a Task that holds the output of this type.
-TASK_FIELDS = {
-    "MLModelMetadata": "ml_model_metadata",
-    "AppRequirements": "app_requirements",
-    "HWConstraints": "hw_constraints",
-    "MLModel": "ml_model",
-    "HWResource": "hw_resource",
-    "CO2Footprint": "carbon_footprint",
-}
 #: Payloads up to this size, of types of one's own, are deserialized once on arrival, to be sure.
 #: Of ours, what can be walked can be deserialized (tested): a fifth of the time.
 SMALL = 64 * 1024
 _MAX_EXTRA_DATA = 2**20
 #: Fields of outputs that may be of any size.
 BINARY = ("raw_model", "extra_data")
-
-
-def output_type(spec: ModuleSpec) -> type:
-    """Message type of a module's output.
-
-    Raises:
-        ImportError, AttributeError: it is not installed.
-    """
-    package, _, name = spec.output_type.rpartition("/")
-    module = import_module((package or "sustainml_msgs/msg").replace("/", "."))
-    return getattr(module, name)  # type: ignore[no-any-return]
 
 
 # Ids and times #
@@ -93,7 +79,7 @@ def facts(data: bytes, message_type: type) -> dict[str, str | float]:
     """
     spans = cdr.spans(data, message_type)
     name = message_type.__name__
-    if name not in TASK_FIELDS and len(data) <= SMALL:
+    if not message_type.__module__.startswith("sustainml_msgs.") and len(data) <= SMALL:
         try:
             deserialize_message(data, message_type)
         except Exception as error:  # rclpy raises whatever the middleware found
@@ -134,8 +120,9 @@ def _number(extra_data: memoryview, key: str) -> float | None:
 
 def is_exhausted(pipeline: Pipeline, outputs: Sequence[bytes | None]) -> bool:
     """Whether a model says, by `remaining` = 0 in its extra_data, that none is left after it."""
+    sources = figure_sources(pipeline)
     for spec, data in zip(pipeline.modules, outputs, strict=True):
-        if spec.output_type == "MLModel" and data:
+        if spec.index in sources and output_type(spec) is MLModel and data:
             try:
                 span = cdr.spans(data, MLModel)["extra_data"]
             except cdr.BadPayload:  # from a damaged journal
@@ -176,12 +163,17 @@ def _binary_fields(message: Any) -> list[str]:
 
 
 def user_input_to_msg(
-    iteration: Task, session: int, include_binary: bool, with_credentials: bool
+    iteration: Task, session: int, include_binary: bool, with_credentials: bool = False
 ) -> UserInput:
-    """The user input of an iteration, its ids filled in."""
+    """The user input of an iteration, its ids filled in.
+
+    Args:
+        with_credentials: whether tokens and the like stay in extra_data (for modules only).
+    """
     message: UserInput = _read(iteration.user_input, UserInput, include_binary)
     message.task_id = id_to_msg(iteration.task_id)
     message.attempt, message.session = iteration.attempt, session
+    message.token = iteration.token
     message.header.stamp = time_to_msg(iteration.created)
     if include_binary and not with_credentials and len(message.extra_data):
         message.extra_data = without_credentials(bytes(message.extra_data))
@@ -242,6 +234,7 @@ def summary_to_msg(core: Orchestrator, iteration: Task) -> TaskSummary:
                 core.pipeline.modules, iteration.records(), iteration.outputs, strict=True
             )
         ],
+        status_text=iteration.status.name,
     )
 
 
@@ -251,24 +244,22 @@ def task_to_msg(
     *,
     modules: Collection[str] = (),
     include_binary: bool = False,
-    with_credentials: bool = False,
 ) -> TaskMsg:
     """All data of a task.
 
     Args:
         modules: whose outputs to give; empty = all.
         include_binary: whether raw_model, extra_data and serialized come along.
-        with_credentials: whether tokens and the like stay in extra_data (for modules only).
     """
     task = TaskMsg(
         summary=summary_to_msg(core, iteration),
-        user_input=user_input_to_msg(iteration, core.session, include_binary, with_credentials),
+        user_input=user_input_to_msg(iteration, core.session, include_binary),
     )
     for spec, data in zip(core.pipeline.modules, iteration.outputs, strict=True):
         if data is None or (modules and spec.name not in modules):
             continue
-        field = TASK_FIELDS.get(spec.output_type)
-        if field is None:
+        field = task_field(spec)
+        if not field:
             task.extra_outputs.append(_extra_output(spec, data, include_binary))
         else:
             message = _read(data, output_type(spec), include_binary)
@@ -289,14 +280,26 @@ def to_plain(value: Any) -> Any:
     return [to_plain(item) for item in value]
 
 
-def _extra_output(spec: ModuleSpec, data: bytes, include_binary: bool) -> ExtraOutput:
+def _extra_output(spec: ModuleSpec, data: bytes, include_binary: bool) -> ModuleOutput:
     message = deserialize_message(data, output_type(spec))
-    return ExtraOutput(
+    return ModuleOutput(
         node_name=spec.name,
-        type_name=spec.output_type,
+        type_name=type_name(spec),
         serialized=data if include_binary else b"",
         json=json.dumps(to_plain(message), default=str),
     )
+
+
+def whole_output(spec: ModuleSpec, data: bytes | None, ids: cdr.Ids) -> ModuleOutput:
+    """An output as modules get it: serialized, complete, under these ids.
+
+    Args:
+        data: None gives a default message, without header.frame_id.
+    """
+    if data is None:
+        data = serialize_message(output_type(spec)())
+    serialized = cdr.with_ids(data, ids)
+    return ModuleOutput(node_name=spec.name, type_name=type_name(spec), serialized=serialized)
 
 
 # Nodes and commands #
@@ -308,7 +311,7 @@ def node_to_msg(core: Orchestrator, node: Node) -> NodeState:
     index = node.spec.index
     return NodeState(
         node_name=node.name,
-        instances=[i.name for i in node.instances.values() if i.responsive],
+        instances=[_instance(core, node, process) for process in node.instances],
         node_status=int(node.status),
         desired_status=2 if node.desired_active else 0,  # IDLE or INACTIVE
         responsive=node.responsive,
@@ -317,8 +320,26 @@ def node_to_msg(core: Orchestrator, node: Node) -> NodeState:
             task.steps[index].state in OPEN_STEPS for task in core.tasks.running.values()
         ),
         resets=node.resets,
+        restarts=node.restarts,
+        last_loss=time_to_msg(node.last_loss_stamp),
         error_code=int(code),
         error_description=text,
+        status_text=node.status.name,
+    )
+
+
+def _instance(core: Orchestrator, node: Node, process: tuple[str, int]) -> InstanceState:
+    instance = node.instances[process]
+    steps = (task.steps[node.spec.index] for task in core.tasks.running.values())
+    return InstanceState(
+        instance=instance.name,
+        incarnation=instance.incarnation,
+        node_status=int(instance.status),
+        responsive=instance.responsive,
+        first_seen=time_to_msg(instance.first_seen_stamp),
+        last_seen=time_to_msg(instance.last_seen_stamp),
+        active_tasks=sum(step.state in OPEN_STEPS and process in step.processes for step in steps),
+        finished_tasks=instance.finished_tasks,
     )
 
 
@@ -327,6 +348,7 @@ def control_to_msg(command: SendControl, session: int, author: str) -> NodeContr
     message = NodeControl(
         task_id=id_to_msg(command.task_id),
         attempt=command.attempt,
+        token=command.token,
         session=session,
         source_node=author,
         target_node=command.target,
@@ -336,16 +358,6 @@ def control_to_msg(command: SendControl, session: int, author: str) -> NodeContr
         try_number=command.try_number,
     )
     message.header.frame_id = author
-    return message
-
-
-def baseline_to_msg(
-    core: Orchestrator, iteration: Task, spec: ModuleSpec, data: bytes | None
-) -> Any:
-    """What the base of an iteration brought, with the iteration's ids, as on the baseline topic."""
-    message = _read(data, output_type(spec), True)
-    message.task_id = id_to_msg(iteration.task_id)
-    message.attempt, message.session = iteration.attempt, core.session
     return message
 
 

@@ -24,7 +24,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from sustainml_orchestrator.contract import discovery, domain, names
-from sustainml_orchestrator.contract.pipeline_file import read_pipeline
+from sustainml_orchestrator.contract.module_graph import read_pipeline
 from sustainml_orchestrator.core.commands import (
     AnnounceSystem,
     AnnounceTask,
@@ -67,6 +67,7 @@ from sustainml_orchestrator.node.subscriptions import Subscriptions
 from sustainml_orchestrator.node.wait_set_executor import Loop
 from sustainml_orchestrator.storage import JournalError, locate
 
+_RANDOM = random.SystemRandom()
 #: Time between looks at the deadlines, in s: while there is work, and while there is none.
 _BUSY_TICK = 0.05
 _IDLE_TICK = 0.5
@@ -118,10 +119,12 @@ class OrchestratorNode(Node):
         self.core = Orchestrator(
             pipeline=pipeline,
             settings=settings,
-            session=self._keeper.session or random.SystemRandom().randrange(1, 2**32),
+            session=self._keeper.session or _RANDOM.randrange(1, 2**32),
+            draw_token=lambda: _RANDOM.randrange(1, 2**32),
             derive=derive_user_input,
             exhausted=partial(conversions.is_exhausted, pipeline),
         )
+        self._incarnation = _RANDOM.randrange(1, 2**64)
         self._loop = loop
         self._held: list[Command] = []  # until what they tell of is kept
         self._changed_tasks: dict[TaskId, None] = {}
@@ -140,7 +143,7 @@ class OrchestratorNode(Node):
         self._carry_out(restored)
 
     def _make_endpoints(self, pipeline: Pipeline, loop: Loop) -> None:
-        self._outbox = Publishers(self, self.core)
+        self._outbox = Publishers(self, self.core, self._incarnation)
         self._calls = PendingCalls(
             self.dispatch,
             self.settle,

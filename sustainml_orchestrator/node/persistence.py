@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from rclpy.serialization import deserialize_message, serialize_message
 from sustainml_msgs.msg import UserInput
 
+from sustainml_orchestrator.contract.module_graph import message_types
+from sustainml_orchestrator.contract.payload_upgrade import PayloadUpgrade
 from sustainml_orchestrator.core import credentials
 from sustainml_orchestrator.core.commands import Command
 from sustainml_orchestrator.core.context import Instant
@@ -49,7 +51,11 @@ class Persistence:
             names = tuple(spec.name for spec in pipeline.modules)
             level = "full" if durability == "full" else "normal"
             self._journal = Journal.open(
-                path, pipeline_names=names, durability=level, redact=redact
+                path,
+                pipeline_names=names,
+                durability=level,
+                redact=redact,
+                upgrade=PayloadUpgrade(message_types(pipeline)),
             )
 
     @property

@@ -9,6 +9,7 @@ from sustainml_msgs.msg import NodeControl, SystemState, TaskSummary, UserInput
 import sustainml_orchestrator
 from sustainml_orchestrator.contract import names
 from sustainml_orchestrator.contract.cdr import Ids, with_ids
+from sustainml_orchestrator.contract.module_graph import output_type
 from sustainml_orchestrator.core.commands import PublishBaseline, PublishUserInput, SendControl
 from sustainml_orchestrator.core.ids import TaskStatus
 from sustainml_orchestrator.core.orchestrator import Orchestrator
@@ -19,9 +20,10 @@ from sustainml_orchestrator.node import conversions, summaries
 class Publishers:
     """The publishers of the orchestrator."""
 
-    def __init__(self, node: Node, core: Orchestrator) -> None:
+    def __init__(self, node: Node, core: Orchestrator, incarnation: int) -> None:
         self._node = node
         self._core = core
+        self._incarnation = incarnation
         self._author = node.get_fully_qualified_name()
         self._control = node.create_publisher(NodeControl, names.CONTROL, names.CONTROL_QOS)
         self._user_input = node.create_publisher(UserInput, names.USER_INPUT, names.DATA_QOS)
@@ -34,7 +36,7 @@ class Publishers:
         self._baselines = {}
         self._no_baseline = {}
         for spec in core.pipeline.baselines:
-            message_type = conversions.output_type(spec)
+            message_type = output_type(spec)
             self._baselines[spec.index] = node.create_publisher(
                 message_type, names.baseline_topic(spec.name), names.DATA_QOS
             )
@@ -47,12 +49,12 @@ class Publishers:
 
     def publish_user_input(self, command: PublishUserInput) -> None:
         """Hand a task to the modules that begin the pipeline."""
-        ids = Ids(command.task_id, command.attempt, self._core.session)
+        ids = Ids(command.task_id, command.attempt, self._core.session, command.token)
         self._user_input.publish(with_ids(command.payload, ids, self._core.context.stamp))
 
     def publish_baseline(self, command: PublishBaseline) -> None:
         """Tell a later iteration what its base brought; a default message where nothing."""
-        ids = Ids(command.task_id, command.attempt, self._core.session)
+        ids = Ids(command.task_id, command.attempt, self._core.session, command.token)
         payload = command.payload or self._no_baseline[command.module]
         self._baselines[command.module].publish(with_ids(payload, ids))
 
@@ -83,6 +85,7 @@ class Publishers:
             stamp=conversions.time_to_msg(core.context.stamp),
             revision=store.revision,
             session=core.session,
+            incarnation=self._incarnation,
             version=sustainml_orchestrator.__version__,
             nodes=[conversions.node_to_msg(core, node) for node in core.lifecycle.nodes],
             ready=core.lifecycle.ready,

@@ -10,6 +10,7 @@ import sustainml_msgs.srv
 from rclpy.node import Node
 
 from sustainml_orchestrator.contract import names
+from sustainml_orchestrator.contract.cdr import Ids
 from sustainml_orchestrator.core import comparison
 from sustainml_orchestrator.core.errors import OrchestratorError
 from sustainml_orchestrator.core.events import (
@@ -195,8 +196,8 @@ class Services:
 
     async def compare_iterations(self, request: Any, response: Any) -> None:
         """Iterations of a problem side by side."""
-        rows = comparison.compare(self._core.store, request.problem_id, list(request.iteration_ids))
-        response.rows = [conversions.comparison_to_msg(row) for row in rows]
+        rows = comparison.compare(self._core.store, request.problem_id)
+        response.iterations = [conversions.comparison_to_msg(row) for row in rows]
 
     # Nodes #
 
@@ -251,16 +252,20 @@ class Services:
             conversions.id_from_msg(request.task_id),
             request.attempt,
             request.session,
+            request.token,
             request.node_name,
         )
         response.try_number = step.try_number
-        response.task = conversions.task_to_msg(
-            core, iteration, include_binary=True, with_credentials=True
+        response.user_input = conversions.user_input_to_msg(
+            iteration, core.session, include_binary=True, with_credentials=True
         )
-        for spec in core.pipeline.baselines:
-            field = f"{spec.name}_baseline"
-            if iteration.task_id.iteration_id > 1 and hasattr(response, field):
-                baseline = core.tasks.baseline(iteration, spec.index)
-                setattr(
-                    response, field, conversions.baseline_to_msg(core, iteration, spec, baseline)
-                )
+        ids = Ids(iteration.task_id, iteration.attempt, core.session, iteration.token)
+        modules = core.pipeline.modules
+        for index in core.pipeline.sources[step.index]:
+            whole = conversions.whole_output(modules[index], iteration.outputs[index], ids)
+            response.inputs.append(whole)
+        if iteration.task_id.iteration_id > 1:
+            response.baselines = [
+                conversions.whole_output(spec, core.tasks.baseline(iteration, spec.index), ids)
+                for spec in core.pipeline.baselines
+            ]

@@ -10,6 +10,7 @@ from rclpy.qos import QoSProfile
 from sustainml_msgs.msg import NodeStatus
 
 from sustainml_orchestrator.contract import cdr, names
+from sustainml_orchestrator.contract.module_graph import figure_sources, output_type
 from sustainml_orchestrator.core.events import (
     Event,
     OutputReceived,
@@ -44,8 +45,9 @@ class Subscriptions:
         self._dispatch = dispatch
         self._dropped = dropped
         self._subscribe(names.STATUS, NodeStatus, names.STATUS_QOS, self._status)
+        self._figure_sources = figure_sources(pipeline)
         for spec in pipeline.modules:
-            message_type = conversions.output_type(spec)
+            message_type = output_type(spec)
             cdr.spans(_default(message_type), message_type)  # compile the walk
             self._subscribe(
                 names.output_topic(spec.name),
@@ -84,6 +86,8 @@ class Subscriptions:
                 f"output of {spec.name} for {ids.task_id}: {error}", throttle_duration_sec=1.0
             )
             return UnreadableOutputReceived(spec.index, *ids)
+        if spec.index not in self._figure_sources:
+            facts = {}
         return OutputReceived(spec.index, *ids, data, facts)
 
 

@@ -62,6 +62,7 @@ def serialize(core: Orchestrator, iteration: Task) -> bytes:
             record.error_code & 0xFF,
         )
         _add_text(data, record.error_description)
+    _add_text(data, iteration.status.name)
     return bytes(data)
 
 

@@ -40,7 +40,10 @@ class FinishedTasks:
         return self._bytes
 
     def get(self, ticket: Ticket) -> Finished | None:
-        """How the latest attempt at this task ended, or None if not known (any more)."""
+        """How the latest attempt at this task ended, or None if not known (any more).
+
+        Its ticket may differ from the one asked for: an output is repeated for its own token alone.
+        """
         return self._tasks.get(ticket.key)
 
     def add(self, finished: Finished) -> None:

@@ -16,23 +16,12 @@ from sustainml_orchestrator.contract import names
 from sustainml_orchestrator.core.ids import ErrorCode, TaskStatus
 from sustainml_orchestrator.sdk.actions import Job
 from sustainml_orchestrator.sdk.input_joiner import Parts
-from sustainml_orchestrator.sdk.module_spec import BASELINES, ModuleSpec
+from sustainml_orchestrator.sdk.module_spec import USER_INPUT, ModuleSpec
 from sustainml_orchestrator.sdk.task import BASELINE
 
 #: How often the orchestrator is called before a task is given back.
 MAX_CALLS = 4
 _POLL_PERIOD = 0.1
-
-#: Where a Task holds the output of each module.
-_FIELDS = {
-    "user_input": "user_input",
-    "app_requirements": "app_requirements",
-    "ml_model_metadata": "ml_model_metadata",
-    "hw_constraints": "hw_constraints",
-    "ml_model_provider": "ml_model",
-    "hw_resources": "hw_resource",
-    "carbon_tracker": "carbon_footprint",
-}
 
 
 @dataclass(slots=True, eq=False)
@@ -87,6 +76,7 @@ class InputFetcher:
         request = GetInputs.Request(
             attempt=ticket.attempt,
             session=ticket.session,
+            token=ticket.token,
             node_name=self._spec.module,
             instance=self._instance,
         )
@@ -137,7 +127,7 @@ class InputFetcher:
             status = TaskStatus.RETURNED if owed else TaskStatus.STOPPED
             self._failed(job, status, code, text)
             return
-        parts = self._parts(job, response)
+        parts = _parts(response)
         needed = self._spec.needed(job.ticket.task_id.iteration_id)
         if missing := ", ".join(sorted(needed - parts.keys())):
             text = f"{self._client.srv_name} gave no {missing}"
@@ -145,20 +135,11 @@ class InputFetcher:
             return
         self._fetched(job, response.try_number or job.try_number, parts)
 
-    def _parts(self, job: Job, response: GetInputs.Response) -> Parts:
-        task = response.task
-        extra = {output.node_name: bytes(output.serialized) for output in task.extra_outputs}
-        parts: Parts = {}
-        for name in self._spec.inputs:
-            if name not in _FIELDS:
-                if extra.get(name):
-                    parts[name] = extra[name]
-                continue
-            message = getattr(task, _FIELDS[name])
-            if (message.task_id.problem_id, message.task_id.iteration_id) == job.ticket.task_id:
-                parts[name] = serialize_message(message)
-        if job.ticket.task_id.iteration_id > 1:
-            for name in BASELINES:
-                baseline = getattr(response, f"{name}_baseline")
-                parts[BASELINE + name] = serialize_message(baseline)
-        return parts
+
+def _parts(response: GetInputs.Response) -> Parts:
+    """All inputs and baselines, serialized, by name of their module."""
+    return {
+        USER_INPUT: serialize_message(response.user_input),
+        **{output.node_name: bytes(output.serialized) for output in response.inputs},
+        **{BASELINE + output.node_name: bytes(output.serialized) for output in response.baselines},
+    }

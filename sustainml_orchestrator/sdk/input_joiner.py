@@ -25,8 +25,9 @@ class _Partial:
 class InputJoiner:
     """Collects the parts of each task until none is missing.
 
-    A newer attempt replaces an older one. Beyond ``max_tasks`` or ``max_bytes`` the task that
-    has waited longest is forgotten: the orchestrator redelivers what is still owed.
+    A newer attempt, or another token, replaces what was collected. Beyond ``max_tasks`` or
+    ``max_bytes`` the task that has waited longest is forgotten: the orchestrator redelivers what is
+    still owed.
 
     Attributes:
         evicted: tasks forgotten so far for want of room.
@@ -64,11 +65,11 @@ class InputJoiner:
         if len(needed) == 1:
             return {name: payload}
         partial = self._partial.get(ticket.key)
-        if partial is not None and partial.ticket.attempt > ticket.attempt:
-            return None
-        if partial is None or partial.ticket.attempt < ticket.attempt:
+        if partial is None or ticket.replaces(partial.ticket):
             self.drop(ticket.key)
             partial = self._partial[ticket.key] = _Partial(ticket)
+        elif partial.ticket != ticket:
+            return None  # of an older attempt
         self._bytes += len(payload) - len(partial.parts.get(name, b""))
         partial.parts[name] = payload
         if len(partial.parts) == len(needed):

@@ -164,7 +164,7 @@ class ModuleNode(Node):
             message.target_node,
             message.command_id,
             message.incarnation,
-            Ticket(task_id, message.attempt, message.session),
+            Ticket(task_id, message.attempt, message.session, message.token),
             node,
             task,
             message.try_number,

@@ -49,7 +49,7 @@ CONSUMED: dict[str, tuple[str, ...]] = {
 #: The modules whose output of the base iteration is published as a baseline.
 BASELINES = ("ml_model_provider", "hw_resources", "carbon_tracker")
 
-_COMMON_FIELDS = ("task_id", "attempt", "session", "header")
+_COMMON_FIELDS = ("task_id", "attempt", "session", "token", "header")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -130,7 +130,7 @@ def _input_types(cls: type[Module], name: str) -> dict[str, type]:
 
 def _check_message(cls: type[Module], type_: type | None) -> None:
     fields = getattr(type_, "get_fields_and_field_types", dict)()
-    if tuple(fields)[:4] != _COMMON_FIELDS:
+    if tuple(fields)[: len(_COMMON_FIELDS)] != _COMMON_FIELDS:
         raise TypeError(
             f"{cls.__name__}: {getattr(type_, '__name__', type_)} is no message of the pipeline; "
             f"set output_type to a message type that begins with {', '.join(_COMMON_FIELDS)}"

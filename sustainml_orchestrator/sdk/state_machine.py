@@ -84,7 +84,7 @@ class StateMachine:
         self._generation = 0
         self._told: NodeStatus | None = None
         self._obeyed: Memory[int, None] = Memory()
-        self._stopped: Memory[tuple[int, TaskId], int] = Memory()
+        self._stopped: Memory[tuple[int, TaskId], Ticket] = Memory()
         self._retired: Memory[int, None] = Memory()
         self.last_command = 0
         self.session = 0
@@ -264,15 +264,17 @@ class StateMachine:
     # TaskManager #
 
     def _reset_task(self, command: Command, actions: list[Action]) -> None:
-        ticket, wanted = command.ticket, (command.ticket.attempt, command.try_number)
+        ticket, wanted = command.ticket, command.try_number
         job = self._held.get(ticket)
-        if job is not None and (job.ticket.attempt, job.try_number) >= wanted:
+        if job is not None and job.ticket == ticket and job.try_number >= wanted:
             actions.append(self._report_job(job))
             return
         finished = self._finished.get(ticket)
-        if finished is not None and (finished.ticket.attempt, finished.try_number) >= wanted:
+        if finished is not None and finished.ticket == ticket and finished.try_number >= wanted:
             self._tell(finished, actions)
             return
+        if finished is not None and finished.ticket != ticket:
+            self._finished.drop(ticket)
         if job is not None:
             self._drop(job, actions)
         if self._mode is not Mode.ACTIVE:
@@ -290,26 +292,24 @@ class StateMachine:
     def _abandon_task(self, command: Command, actions: list[Action]) -> None:
         ticket = command.ticket
         job = self._held.get(ticket)
-        if job is None or job.ticket.attempt <= ticket.attempt:
+        if job is None or job.ticket.attempt < ticket.attempt or job.ticket == ticket:
             self._joiner.drop(ticket.key)
             if job is not None:
                 self._drop(job, actions)
             if command.task is not TaskCommand.PREEMPT:
                 # What is on its way on other topics must not bring the task back.
-                self._stopped.remember(ticket.key, ticket.attempt)
+                self._stopped.remember(ticket.key, ticket)
         actions.append(Report(self._say(), ticket, ABANDONED[command.task], command.try_number))
 
     def _welcomes(self, ticket: Ticket) -> bool:
         """Whether an input is for work that can be taken up and was not yet."""
         if self._mode is not Mode.ACTIVE or ticket.session in self._retired:
             return False
-        job = self._held.get(ticket)
-        if job is not None and job.ticket.attempt >= ticket.attempt:
-            return False
-        finished = self._finished.get(ticket)
-        if finished is not None and finished.ticket.attempt >= ticket.attempt:
-            return False
-        return self._stopped.get(ticket.key, 0) < ticket.attempt
+        job, finished = self._held.get(ticket), self._finished.get(ticket)
+        known = [held.ticket for held in (job, finished) if held is not None]
+        if (stopped := self._stopped.get(ticket.key)) is not None:
+            known.append(stopped)
+        return all(ticket.replaces(other) for other in known)
 
     def _enqueue(self, job: Job, parts: Parts, actions: list[Action]) -> None:
         held, limits = self._held, self._limits

@@ -17,12 +17,12 @@ from sustainml_orchestrator.contract import names
 from sustainml_orchestrator.core.ids import NO_TASK
 from sustainml_orchestrator.sdk.actions import Report
 
-#: task_id, attempt, session, stamp; behind the encapsulation.
-_HEAD, _HEAD_OFFSET = struct.Struct("<4IiI"), 4
+#: task_id, attempt, session, token, stamp; behind the encapsulation.
+_HEAD, _HEAD_OFFSET = struct.Struct("<5IiI"), 4
 #: last_command, node_status, task_status, try_number, error_code; behind the incarnation.
 _TAIL = struct.Struct("<I2B2xIB")
 
-_Values = tuple[int, int, int, int, int, int, int, int, int, int, int]
+_Values = tuple[int, ...]
 
 
 class StatusPublisher:
@@ -58,6 +58,7 @@ class StatusPublisher:
             iteration_id,
             ticket.attempt if ticket else 0,
             ticket.session if ticket else session,
+            ticket.token if ticket else 0,
             seconds,
             nanoseconds,
             last_command,
@@ -76,23 +77,23 @@ class StatusPublisher:
         self._publisher.wait_for_all_acked(Duration(seconds=timeout))
 
     def _patched(self, values: _Values) -> bytes:
-        _HEAD.pack_into(self._serialized, _HEAD_OFFSET, *values[:6])
-        _TAIL.pack_into(self._serialized, self._tail_offset, *values[6:])
+        _HEAD.pack_into(self._serialized, _HEAD_OFFSET, *values[:7])
+        _TAIL.pack_into(self._serialized, self._tail_offset, *values[7:])
         return bytes(self._serialized)
 
     def _filled(self, values: _Values, text: str) -> NodeStatus:
         message = self._message
         message.task_id.problem_id, message.task_id.iteration_id = values[:2]
-        message.attempt, message.session = values[2:4]
-        message.header.stamp.sec, message.header.stamp.nanosec = values[4:6]
-        message.last_command, message.node_status, message.task_status = values[6:9]
-        message.try_number, message.error_code = values[9:]
+        message.attempt, message.session, message.token = values[2:5]
+        message.header.stamp.sec, message.header.stamp.nanosec = values[5:7]
+        message.last_command, message.node_status, message.task_status = values[7:10]
+        message.try_number, message.error_code = values[10:]
         message.error_description = text
         return message
 
     def _check(self) -> bool:
         """Whether the middleware serializes as we patch; if not, messages are converted."""
-        values = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
+        values = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
         try:
             return self._patched(values) == serialize_message(self._filled(values, ""))
         except struct.error:

@@ -109,6 +109,7 @@ class Host:
         output.task_id.problem_id, output.task_id.iteration_id = ticket.task_id
         output.attempt = ticket.attempt
         output.session = ticket.session
+        output.token = ticket.token
         output.header.frame_id = self._name
         try:
             return serialize_message(output)

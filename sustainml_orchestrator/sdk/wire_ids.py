@@ -1,7 +1,7 @@
 """The ids at the head of every serialized message: read, and stamped, without deserializing it.
 
-All messages of the pipeline begin with task_id, attempt, session and header, in this order, so
-these stand at fixed offsets behind the four bytes of CDR encapsulation.
+All messages of the pipeline begin with task_id, attempt, session, token and header, in this order,
+so these stand at fixed offsets behind the four bytes of CDR encapsulation.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from sustainml_orchestrator.core.ids import TaskId
 
-_STAMP_OFFSET = 20
+_STAMP_OFFSET = 24
 #: Byte order by the last bit of the encapsulation kind (0 big, 1 little endian).
-_IDS = (struct.Struct(">4x4I"), struct.Struct("<4x4I"))
+_IDS = (struct.Struct(">4x5I"), struct.Struct("<4x5I"))
 _STAMP = (struct.Struct(">iI"), struct.Struct("<iI"))
 _SHORTEST = _STAMP_OFFSET + 8
 
@@ -24,11 +24,22 @@ class Ticket(NamedTuple):
     task_id: TaskId
     attempt: int
     session: int
+    token: int
 
     @property
     def key(self) -> tuple[int, TaskId]:
         """Names the task whatever the attempt; task ids alone repeat from session to session."""
         return self.session, self.task_id
+
+    def replaces(self, other: Ticket) -> bool:
+        """Whether live work under these ids takes the place of what is held under the same key.
+
+        A newer attempt does, and so does another token of the same attempt, which comes from an
+        orchestrator whose journal was rolled back.
+        """
+        return self.attempt > other.attempt or (
+            self.attempt == other.attempt and self.token != other.token
+        )
 
 
 def read_ticket(data: bytes) -> Ticket:
@@ -39,10 +50,12 @@ def read_ticket(data: bytes) -> Ticket:
     """
     if len(data) < _SHORTEST or data[0] != 0:
         raise ValueError(f"{len(data)} bytes that are no message of the pipeline")
-    problem_id, iteration_id, attempt, session = _IDS[data[1] & 1].unpack_from(data)
-    if not (problem_id and iteration_id and attempt):
-        raise ValueError(f"a message of task {problem_id}/{iteration_id}, attempt {attempt}")
-    return Ticket(TaskId(problem_id, iteration_id), attempt, session)
+    problem_id, iteration_id, attempt, session, token = _IDS[data[1] & 1].unpack_from(data)
+    if not (problem_id and iteration_id and attempt and token):
+        raise ValueError(
+            f"a message of task {problem_id}/{iteration_id}, attempt {attempt}, token {token}"
+        )
+    return Ticket(TaskId(problem_id, iteration_id), attempt, session, token)
 
 
 def stamp(data: bytes, *, seconds: int, nanoseconds: int) -> bytes:

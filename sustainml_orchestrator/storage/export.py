@@ -19,7 +19,9 @@ from sustainml_orchestrator.storage.journal import Journal, explain
 from sustainml_orchestrator.storage.lock import kept_here
 from sustainml_orchestrator.storage.records import Stored
 
-FORMAT = 1
+FORMAT = 2
+#: Payloads in it have no token yet.
+_OLD_FORMAT = 1
 _NAMES = [name for name, _ in FIELDS]
 _KINDS: dict[str, Any] = {"int": int, "text": str, "real": (float, int), "blob": str}
 
@@ -39,9 +41,11 @@ def export(path: Path, target: TextIO) -> int:
         with closing(schema.connect(path, mode="ro")) as connection:
             schema.require_version(connection, path)
             connection.execute("BEGIN")  # all tables as of one moment
+            form = _OLD_FORMAT if schema.has_old_payloads(connection) else FORMAT
             names = {n: name for name, n in schema.module_numbers(connection).items()}
             for stored in records.read(connection):
-                target.write(json.dumps(_to_data(stored, names), ensure_ascii=False) + "\n")
+                data = {"format": form, **_to_data(stored, names)}
+                target.write(json.dumps(data, ensure_ascii=False) + "\n")
                 count += 1
     except (Damaged, LookupError, ValueError) as damage:
         reason = damage if isinstance(damage, Damaged) else "a name in it cannot be read"
@@ -54,8 +58,11 @@ def export(path: Path, target: TextIO) -> int:
     return count
 
 
-def import_lines(path: Path, lines: Iterable[str]) -> int:
+def import_lines(path: Path, lines: Iterable[str], upgrade: schema.Upgrade | None = None) -> int:
     """Add exported iterations to a journal that no orchestrator uses; all or nothing.
+
+    Args:
+        upgrade: rewrites a payload of an export of format 1.
 
     Returns:
         How many.
@@ -63,12 +70,12 @@ def import_lines(path: Path, lines: Iterable[str]) -> int:
     Raises:
         JournalError: a line makes no sense, or a problem of that id is there already.
     """
-    journal = Journal.open(path, pipeline_names=())
+    journal = Journal.open(path, pipeline_names=(), upgrade=upgrade)
     try:
         connection = journal._connection
         known = {problem for (problem,) in connection.execute(_PROBLEMS)}
         (last,) = connection.execute("SELECT coalesce(max(serial), -1) FROM iterations").fetchone()
-        source = _from_lines(lines, connection, known, last + 1)
+        source = _from_lines(lines, connection, known, last + 1, upgrade)
         return records.copy(source, connection)
     except sqlite3.Error as error:
         raise JournalError(f"journal {path} cannot be written: {explain(error)}") from error
@@ -80,7 +87,11 @@ _PROBLEMS = "SELECT DISTINCT problem_id FROM iterations"
 
 
 def _from_lines(
-    lines: Iterable[str], connection: sqlite3.Connection, known: set[int], serial: int
+    lines: Iterable[str],
+    connection: sqlite3.Connection,
+    known: set[int],
+    serial: int,
+    upgrade: schema.Upgrade | None,
 ) -> Iterator[Stored]:
     numbers = schema.module_numbers(connection)
     sizes: dict[int, int] = {}
@@ -89,11 +100,12 @@ def _from_lines(
             continue
         try:
             data = json.loads(line)
-            if data["format"] != FORMAT:
+            old = data["format"] == _OLD_FORMAT and upgrade is not None
+            if data["format"] != FORMAT and not old:
                 raise ValueError(f"its format is {data['format']}, not {FORMAT}")
             if not set(data["steps"]) <= set(numbers):
                 numbers = schema.add_modules(connection, data["steps"])
-            stored = records.renumbered(_from_data(data, numbers), serial)
+            stored = records.renumbered(_from_data(data, numbers, upgrade if old else None), serial)
             problem_id, iteration_id = stored.task_id
             if problem_id in known:
                 raise ValueError(f"problem {problem_id} is in the journal already")
@@ -113,7 +125,6 @@ def _to_data(stored: Stored, names: dict[int, str]) -> dict[str, Any]:
     instances, packed = json.loads(values.pop("instances")), values.pop("steps")
     del values["serial"]
     return {
-        "format": FORMAT,
         **values,
         "steps": {
             names[i]: [*step, instances[i]] for i, step in enumerate(_PACKED.iter_unpack(packed))
@@ -124,7 +135,9 @@ def _to_data(stored: Stored, names: dict[int, str]) -> dict[str, Any]:
     }
 
 
-def _from_data(data: dict[str, Any], numbers: dict[str, int]) -> Stored:
+def _from_data(
+    data: dict[str, Any], numbers: dict[str, int], upgrade: schema.Upgrade | None
+) -> Stored:
     steps = {numbers[name]: step for name, step in data["steps"].items()}
     blank = [0, 1, 0, 0, 0, 0, ""]
     in_order = [steps.get(n, blank) for n in range(max(numbers.values(), default=-1) + 1)]
@@ -137,12 +150,17 @@ def _from_data(data: dict[str, Any], numbers: dict[str, int]) -> Stored:
         elif name == "steps":
             value = _packed(in_order)
         else:
-            value = _checked(name, kind, data[name])
+            value = _checked(name, kind, data.get(name, 0) if name == "token" else data[name])
         record.append(value)
-    outputs = {numbers[name]: _from_text(text) for name, text in data["outputs"].items()}
+    payloads = {name: _from_text(text) for name, text in data["outputs"].items()}
+    user_input = _from_text(data["user_input"])
+    if upgrade is not None:
+        payloads = {name: upgrade(name, payload) for name, payload in payloads.items()}
+        user_input = upgrade("user_input", user_input)
+    outputs = {numbers[name]: payload for name, payload in payloads.items()}
     stored = Stored(
         tuple(record),
-        _from_text(data["user_input"]),
+        user_input,
         data["credentials_removed"] is True,
         outputs,
     )

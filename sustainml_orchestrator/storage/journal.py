@@ -86,6 +86,7 @@ class Journal:
         pipeline_names: tuple[str, ...],
         durability: Durability = "normal",
         redact: Redact | None = None,
+        upgrade: schema.Upgrade | None = None,
     ) -> Journal:
         """Open a journal, or begin one; read and check all of it.
 
@@ -93,6 +94,7 @@ class Journal:
             path: the file; its folder is made where missing.
             pipeline_names: the modules in pipeline order.
             durability: what a commit survives: "normal" the process, "full" the power.
+            upgrade: rewrites a payload from before version 4; needed for such a journal.
             redact: a copy of a serialized user input without credentials; must not raise.
 
         Raises:
@@ -106,7 +108,9 @@ class Journal:
                 raise JournalError(f"journal {path} is no file; set another journal_path")
             path.parent.mkdir(parents=True, exist_ok=True)
             lock = Lock(path)
-            contents = open_contents(path, pipeline_names, full=full, known_place=lock.existed)
+            contents = open_contents(
+                path, pipeline_names, full=full, known_place=lock.existed, upgrade=upgrade
+            )
             return cls(path, lock, contents, full, redact)
         except (sqlite3.Error, OSError, JournalError) as error:
             if lock is not None:

@@ -41,7 +41,12 @@ class Contents(NamedTuple):
 
 
 def open_contents(
-    path: Path, pipeline_names: Sequence[str], *, full: bool, known_place: bool
+    path: Path,
+    pipeline_names: Sequence[str],
+    *,
+    full: bool,
+    known_place: bool,
+    upgrade: schema.Upgrade | None = None,
 ) -> Contents:
     """Open and read a journal; begin one where there is none, recover a damaged one.
 
@@ -57,15 +62,21 @@ def open_contents(
         schema.create(fresh, schema.new_session())
         schema.put_in_place(fresh, path)
     try:
-        contents = _load(path, pipeline_names, full, known_place)
+        contents = _load(path, pipeline_names, full, known_place, upgrade)
     except Damaged as damage:
-        outcome = salvage.recover(path, pipeline_names)
+        outcome = salvage.recover(path, pipeline_names, upgrade)
         warnings.append(f"journal {path} was damaged ({damage}); {outcome}")
-        contents = _load(path, pipeline_names, full, known_place)
+        contents = _load(path, pipeline_names, full, known_place, upgrade)
     return contents._replace(warnings=warnings + contents.warnings)
 
 
-def _load(path: Path, names: Sequence[str], full: bool, known_place: bool) -> Contents:
+def _load(
+    path: Path,
+    names: Sequence[str],
+    full: bool,
+    known_place: bool,
+    upgrade: schema.Upgrade | None,
+) -> Contents:
     """Read everything, then promise the next revisions: which shows that it can be written.
 
     Raises:
@@ -79,7 +90,7 @@ def _load(path: Path, names: Sequence[str], full: bool, known_place: bool) -> Co
         with _damage_told():
             connection.execute("PRAGMA journal_mode = WAL")
             wal.check(connection, path, committed_frames)
-            schema.migrate(connection, path)
+            schema.migrate(connection, path, upgrade)
             life = schema.read_life(connection)
             gone = set(schema.module_numbers(connection)) - set(names)
             connection.execute("BEGIN IMMEDIATE")

@@ -22,19 +22,15 @@ from sustainml_orchestrator.core.record import (
 )
 from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.storage.errors import Damaged
-
-#: Modules that one journal can know: ids of outputs are serial * MAX_MODULES + number.
-MAX_MODULES = 1024
+from sustainml_orchestrator.storage.schema import MAX_MODULES, MIX, payload_crc
 
 #: What a value of a wrong kind leads to.
 _OF_WRONG_KIND = (TypeError, ValueError, OverflowError, struct.error)
 _NAN = float("nan")
 
-#: Spreads a small number over the seed of a CRC.
-_MIX = 0x9E3779B1
-
 COLUMNS = (*(name for name, _ in FIELDS), "delivered", "crc")
 _ATTEMPT = COLUMNS.index("attempt")
+_TOKEN = COLUMNS.index("token")
 REVISION = COLUMNS.index("revision")
 _STEPS = COLUMNS.index("steps")
 _INSTANCES = COLUMNS.index("instances")
@@ -42,8 +38,8 @@ _DELIVERED = COLUMNS.index("delivered")
 
 #: What follows the numbers of a record: texts, but for the last value.
 _TEXTS = slice(COLUMNS.index("request_id"), _STEPS)
-#: The numbers of a record, integers before reals, for the CRC of its row.
-_NUMBERS = struct.Struct(f"<{COLUMNS.index('quality')}q{_TEXTS.start - COLUMNS.index('quality')}d")
+#: The numbers of a record but for its token, integers before reals, for the CRC of its row.
+_NUMBERS = struct.Struct(f"<{_TOKEN}q{_TEXTS.start - _TOKEN - 1}d")
 
 _PLACES = ", ".join(f"?{place}" for place in range(1, len(COLUMNS) + 1))
 #: `problem_id` never changes: its index is left alone.
@@ -57,7 +53,6 @@ UPDATE_ITERATION = f"UPDATE iterations SET {_SET} WHERE serial = ?1"
 PUT_INPUT = "REPLACE INTO user_inputs (serial, credentials_removed, payload, crc) VALUES (?,?,?,?)"
 PUT_OUTPUT = "REPLACE INTO outputs (id, attempt, payload, crc) VALUES (?, ?, ?, ?)"
 PUT_DELIVERY = "REPLACE INTO deliveries (id, attempt, record, crc) VALUES (?, ?, ?, ?)"
-GET_ITERATIONS = f"SELECT {', '.join(COLUMNS)} FROM iterations"
 GET_INPUTS = "SELECT serial, credentials_removed, payload, crc FROM user_inputs"
 GET_OUTPUTS = "SELECT id, attempt, payload, crc FROM outputs"
 GET_DELIVERIES = "SELECT id, attempt, record, crc FROM deliveries"
@@ -89,6 +84,13 @@ class Stored(NamedTuple):
         return TaskId(self.record[1], self.record[2])
 
 
+def get_iterations(connection: sqlite3.Connection) -> str:
+    """The query for whole rows of `iterations`; a file from before version 4 has no tokens."""
+    found = {row[1] for row in connection.execute("PRAGMA table_info(iterations)")}
+    columns = [name if name != "token" or name in found else "0" for name in COLUMNS]
+    return f"SELECT {', '.join(columns)} FROM iterations"
+
+
 def value(row: Row, name: str) -> Any:
     """One column of a row of `iterations`, or of a record."""
     return row[COLUMNS.index(name)]
@@ -105,24 +107,27 @@ def _record_crc(record: Record, delivered: int) -> int:
     Raises:
         struct.error, TypeError, ValueError: a value is of a wrong kind.
     """
+    values = record[:_TOKEN] + record[_TOKEN + 1 : _TEXTS.start]
     try:
-        numbers = _NUMBERS.pack(*record[: _TEXTS.start])
+        numbers = _NUMBERS.pack(*values)
     except struct.error:  # figures that are not known
-        numbers = _NUMBERS.pack(*[_NAN if v is None else v for v in record[: _TEXTS.start]])
+        numbers = _NUMBERS.pack(*[_NAN if v is None else v for v in values])
     texts = "\0".join([text or "" for text in record[_TEXTS]])
-    return zlib.crc32(record[_STEPS], zlib.crc32(texts.encode(), zlib.crc32(numbers, delivered)))
+    # Rows from before version 4 have no token, which reads as 0 and leaves their CRC as it was.
+    seed = (delivered + record[_TOKEN] * MIX) & 0xFFFFFFFF
+    return zlib.crc32(record[_STEPS], zlib.crc32(texts.encode(), zlib.crc32(numbers, seed)))
 
 
 def input_row(serial: int, credentials_removed: bool, payload: bytes) -> Row:
     """The row of a user input."""
     flag = int(credentials_removed)
-    return serial, flag, payload, _payload_crc(payload, serial, flag)
+    return serial, flag, payload, payload_crc(payload, serial, flag)
 
 
 def output_row(serial: int, number: int, attempt: int, payload: bytes) -> Row:
     """The row of an output of the module of that number, or of what it changed."""
     key = serial * MAX_MODULES + number
-    return key, attempt, payload, _payload_crc(payload, key, attempt)
+    return key, attempt, payload, payload_crc(payload, key, attempt)
 
 
 def put(connection: sqlite3.Connection, stored: Stored) -> None:
@@ -189,11 +194,6 @@ def _read_deliveries(connection: sqlite3.Connection) -> dict[int, list[Row]]:
     return deliveries(found)
 
 
-def _payload_crc(payload: bytes, key: int, number: int) -> int:
-    """Covers the key as well, in case that a row turns up in a wrong place."""
-    return zlib.crc32(payload, (key + number * _MIX) & 0xFFFFFFFF)
-
-
 def iteration_is_whole(row: Row) -> bool:
     """Whether the row is as it was written."""
     try:
@@ -206,13 +206,14 @@ def _is_whole(row: Row) -> bool:
     *record, delivered, crc = row
     if _record_crc(record, delivered) == crc:
         return True
-    return zlib.crc32(ascii(row[:-1]).encode()) == crc  # as written before version 3
+    earlier = (*row[:_TOKEN], *row[_TOKEN + 1 : -1])
+    return zlib.crc32(ascii(earlier).encode()) == crc  # as written before version 3
 
 
 def payload_is_whole(row: Row) -> bool:
     """Whether the row of a user input or an output is as it was written."""
     key, number, payload, crc = row
-    return bool(_payload_crc(payload, key, number) == crc)
+    return bool(payload_crc(payload, key, number) == crc)
 
 
 def read(connection: sqlite3.Connection) -> Iterator[Stored]:
@@ -229,14 +230,14 @@ def read(connection: sqlite3.Connection) -> Iterator[Stored]:
 
 
 def _read(connection: sqlite3.Connection) -> Iterator[Stored]:
-    crc32, per_serial, mix = zlib.crc32, MAX_MODULES, _MIX  # as locals: this runs a million times
+    crc32, per_serial, mix = zlib.crc32, MAX_MODULES, MIX  # as locals: this runs a million times
     inputs = connection.execute(f"{GET_INPUTS} ORDER BY serial")
     outputs = connection.execute(f"{GET_OUTPUTS} ORDER BY id")
     end_of_table = (2**63, 0, b"", 0)
     key, of, payload, crc = next(outputs, end_of_table)
     told = _read_deliveries(connection)
     last, count = -1, 0
-    for row in connection.execute(f"{GET_ITERATIONS} ORDER BY serial"):
+    for row in connection.execute(f"{get_iterations(connection)} ORDER BY serial"):
         serial = row[0]
         if serial <= last or not _is_whole(row):
             raise Damaged(f"iteration {row[1]}/{row[2]} is not as it was written")

@@ -29,7 +29,9 @@ _UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
 _SIDE_FILES = ("", "-wal", "-shm")
 
 
-def recover(path: Path, pipeline_names: Sequence[str]) -> str:
+def recover(
+    path: Path, pipeline_names: Sequence[str], upgrade: schema.Upgrade | None = None
+) -> str:
     """Replace a damaged journal by what can be read of it; returns a sentence about it.
 
     Args:
@@ -43,7 +45,7 @@ def recover(path: Path, pipeline_names: Sequence[str]) -> str:
     head = fresh.read_bytes()[: schema.PAGE_SIZE]
     target = schema.connect(fresh)
     try:
-        saved, hurt = _rescue(path, head, target, pipeline_names)
+        saved, hurt = _rescue(path, head, target, pipeline_names, upgrade)
     finally:
         target.close()
     aside = set_aside(path)
@@ -89,17 +91,21 @@ def finish_interrupted(path: Path) -> bool:
 
 
 def _rescue(
-    path: Path, head: bytes, target: sqlite3.Connection, names: Sequence[str]
+    path: Path,
+    head: bytes,
+    target: sqlite3.Connection,
+    names: Sequence[str],
+    upgrade: schema.Upgrade | None,
 ) -> tuple[int, int]:
     """Copy what is readable; returns how many iterations, and how many of them with losses."""
     source = _readable(path)
     if source is not None:
-        return _copy(_Reader(source, names), target)
+        return _copy(_Reader(source, names, upgrade), target)
     patched = path.with_name(f"{path.name}.patched")
     try:
         _transplant(path, head, patched)
         source = _readable(patched)
-        return (0, 0) if source is None else _copy(_Reader(source, names), target)
+        return (0, 0) if source is None else _copy(_Reader(source, names, upgrade), target)
     finally:
         for suffix in _SIDE_FILES:
             patched.with_name(patched.name + suffix).unlink(missing_ok=True)
@@ -165,8 +171,17 @@ def _copy(reader: _Reader, target: sqlite3.Connection) -> tuple[int, int]:
 class _Reader:
     """Reads rows around the damage."""
 
-    def __init__(self, source: sqlite3.Connection, names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        source: sqlite3.Connection,
+        names: Sequence[str],
+        upgrade: schema.Upgrade | None,
+    ) -> None:
         self._source = source
+        try:
+            self._upgrade = upgrade if schema.has_old_payloads(source) else None
+        except _UNREADABLE:
+            self._upgrade = None
         self._failures = 0
         try:
             self.numbers = schema.module_numbers(source)
@@ -189,7 +204,11 @@ class _Reader:
 
     def iterations(self) -> dict[int, Row]:
         """By serial, those that are whole; each iteration once, ids of a problem ascending."""
-        rows_found = self._table(records.GET_ITERATIONS, "serial", records.iteration_is_whole)
+        try:
+            query = records.get_iterations(self._source)
+        except _UNREADABLE:
+            return {}
+        rows_found = self._table(query, "serial", records.iteration_is_whole)
         result: dict[int, Row] = {}
         last: dict[int, int] = {}
         for row in sorted(rows_found.values()):
@@ -219,6 +238,10 @@ class _Reader:
         elif harmed and records.value(row, "status") == TaskStatus.SUCCEEDED:
             record = _ended(record, TaskStatus.ERROR, _INCOMPLETE)
         payload, removed = (given[0][2], given[0][1] == 1) if given else (b"", False)
+        if self._upgrade is not None:
+            names = {number: name for name, number in self.numbers.items()}
+            payload = self._upgrade("user_input", payload)
+            outputs = {n: self._upgrade(names.get(n, ""), p) for n, p in outputs.items()}
         return Stored(record, payload, removed, outputs), harmed
 
     def _table(self, query: str, key: str, whole: Callable[[Row], bool]) -> dict[int, Row]:

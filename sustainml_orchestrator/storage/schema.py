@@ -6,7 +6,8 @@ import os
 import secrets
 import sqlite3
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,12 @@ from sustainml_orchestrator.storage.errors import Damaged, JournalError
 MAGIC = b"SQLite format 3\0"
 APPLICATION_ID = 0x5355534A  # "SUSJ"; at byte 68 of the file
 PAGE_SIZE = 8192
+#: Modules that one journal can know: ids of outputs are serial * MAX_MODULES + number.
+MAX_MODULES = 1024
+#: The version since which payloads carry a token.
+_FIRST_WITH_TOKENS = 4
+#: Spreads a small number over the seed of a CRC.
+MIX = 0x9E3779B1
 #: Revisions are promised this many at a time, so that few commits have to write them.
 REVISION_BLOCK = 2**20
 
@@ -23,6 +30,7 @@ _KINDS = {"int": "INTEGER", "text": "TEXT", "real": "REAL", "blob": "BLOB"}
 _COLUMNS = ",\n  ".join(
     f"{name} {_KINDS[kind.rstrip('?')]}{'' if kind.endswith('?') else ' NOT NULL'}"
     for name, kind in FIELDS
+    if name != "token"
 ).replace("serial INTEGER NOT NULL", "serial INTEGER PRIMARY KEY")
 
 #: Every row carries a CRC-32 of its values: SQLite itself does not notice a flipped bit.
@@ -72,8 +80,14 @@ CREATE TABLE deliveries (  -- what outputs changed of iterations since their row
 ) STRICT
 """
 
+#: Since then each attempt at a task has a token; 0 = it is from before.
+_VERSION_4 = "ALTER TABLE iterations ADD COLUMN token INTEGER NOT NULL DEFAULT 0"
+
+#: Rewrites the payload of a module (or of "user_input") in the layout with a token.
+Upgrade = Callable[[str, bytes], bytes]
+
 #: What leads from each version to the next, beginning with an empty file.
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 
 
 class Life(NamedTuple):
@@ -87,6 +101,17 @@ class Life(NamedTuple):
     session: int
     revision: int
     next_problem_id: int
+
+
+def payload_crc(payload: bytes, key: int, number: int) -> int:
+    """Of a payload; covers the key as well, in case that a row turns up in a wrong place."""
+    return zlib.crc32(payload, (key + number * MIX) & 0xFFFFFFFF)
+
+
+def has_old_payloads(connection: sqlite3.Connection) -> bool:
+    """Whether its payloads are in the layout without a token."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return bool(0 < version < _FIRST_WITH_TOKENS)
 
 
 def new_session() -> int:
@@ -158,18 +183,58 @@ def put_in_place(fresh: Path, path: Path) -> None:
         os.close(folder)
 
 
-def migrate(connection: sqlite3.Connection, path: Path) -> None:
+def migrate(connection: sqlite3.Connection, path: Path, upgrade: Upgrade | None = None) -> None:
     """Bring the tables to the present version, all or nothing.
 
     Raises:
-        JournalError: they are from a newer version.
+        JournalError: they are from a newer version, or from one whose payloads must be upgraded.
         sqlite3.Error: the file cannot be written, or is damaged.
     """
     version, newest = require_version(connection, path), len(MIGRATIONS)
-    if version < newest:
+    if version == newest:
+        return
+    old_payloads = 0 < version < _FIRST_WITH_TOKENS
+    if old_payloads and upgrade is None:
+        raise JournalError(
+            f"journal {path} was written by an earlier version (schema {version}); "
+            "start the orchestrator with it once, which brings it up to date"
+        )
+    try:
         steps = ";\n".join(MIGRATIONS[version:])
-        connection.executescript(
-            f"BEGIN IMMEDIATE;\n{steps};\nPRAGMA user_version = {newest};\nCOMMIT;"
+        connection.executescript(f"BEGIN IMMEDIATE;\n{steps}")
+        if old_payloads and upgrade is not None:
+            _upgrade_payloads(connection, upgrade)
+        connection.executescript(f"PRAGMA user_version = {newest};\nCOMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):
+            connection.rollback()
+        raise
+
+
+def _upgrade_payloads(connection: sqlite3.Connection, upgrade: Upgrade) -> None:
+    """Rewrite every payload; one that is not as it was written stays so, to be found later."""
+    names = {number: name for name, number in module_numbers(connection).items()}
+
+    def name_of(key: int) -> str:
+        return names.get(key % MAX_MODULES, "")
+
+    def rewrite(module: str, payload: bytes, key: int, number: int, crc: int) -> bytes:
+        return upgrade(module, payload) if payload_crc(payload, key, number) == crc else payload
+
+    def recompute(module: str, payload: bytes, key: int, number: int, crc: int) -> int:
+        known = payload_crc(payload, key, number)
+        return payload_crc(upgrade(module, payload), key, number) if known == crc else crc
+
+    connection.create_function("name_of", 1, name_of)
+    connection.create_function("rewrite", 5, rewrite)
+    connection.create_function("recompute", 5, recompute)
+    for table, module, key, number in (
+        ("user_inputs", "'user_input'", "serial", "credentials_removed"),
+        ("outputs", "name_of(id)", "id", "attempt"),
+    ):
+        arguments = f"{module}, payload, {key}, {number}, crc"
+        connection.execute(
+            f"UPDATE {table} SET payload = rewrite({arguments}), crc = recompute({arguments})"
         )
 
 

@@ -187,7 +187,7 @@ def test_a_reset_is_not_confirmed_by_a_later_command(core: Driver, seen: str) ->
     core.give(NodeCommanded(99, NAME, NodeCommand.RESET, 30.0))
     reset = core.find(SendControl)[-1]
     node = core.core.lifecycle.by_name[NAME]
-    core.core.lifecycle.send_task(node, TaskCommand.STOP, core.submit().task_id, 1, 1)
+    core.core.lifecycle.send_task(node, TaskCommand.STOP, core.submit().task_id, 1, 1, 1)
     later = core.core.lifecycle.last_id
     core.status(NAME, NodeStatus.IDLE, last_command=later)
     assert not core.find(Reply)[1:] and node.pending is not None

@@ -42,6 +42,7 @@ from sustainml_orchestrator.core.states import (
 NAMES = [spec.name for spec in Driver().core.pipeline.modules]
 ids = st.builds(TaskId, st.integers(0, 3), st.integers(0, 3))
 sessions = st.sampled_from([SESSION, SESSION, SESSION, 8])
+tokens = st.integers(1, 3)  # the driver counts them
 calls = st.just(1)
 events = st.one_of(
     st.just(TimePassed()),
@@ -55,12 +56,15 @@ events = st.one_of(
         ids,
         st.integers(0, 3),
         sessions,
+        tokens,
         st.sampled_from(TaskStatus),
         st.integers(0, 3),
         st.integers(0, 255),
     ),
-    st.builds(OutputReceived, st.integers(0, 5), ids, st.integers(1, 2), sessions, st.just(b"x")),
-    st.builds(UnreadableOutputReceived, st.integers(0, 5), ids, st.integers(1, 2), sessions),
+    st.builds(OutputReceived, st.integers(0, 5), ids, st.integers(1, 2), sessions, tokens,
+              st.just(b"x")),
+    st.builds(UnreadableOutputReceived, st.integers(0, 5), ids, st.integers(1, 2), sessions,
+              tokens),
     st.builds(TaskSubmitted, calls, st.just(b"i"), st.just("d"), st.integers(0, 3),
               st.sampled_from(["", "r"]), ids | st.just(NO_TASK)),
     st.builds(TaskCommanded, calls, ids, st.sampled_from(list(TaskCommand)[1:])),

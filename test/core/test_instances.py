@@ -31,7 +31,7 @@ def say(
     try_number: int = 1,
 ) -> None:
     """A process says something of itself, or of its work on a task."""
-    about = (task.task_id, task.attempt, SESSION) if task else (NO_TASK, 0, 0)
+    about = (task.task_id, task.attempt, SESSION, task.token) if task else (NO_TASK, 0, 0, 0)
     last = core.core.lifecycle.last_id
     core.give(StatusReceived(MODULE, *process, last, status, *about, word, try_number))
 

@@ -160,7 +160,7 @@ def test_a_node_that_calls_itself_idle_at_work_meets_its_deadline(core: Driver) 
         core.give(
             StatusReceived(
                 "hw_constraints", "/sustainml/hw_constraints", 1, 0, NodeStatus.IDLE,
-                task.task_id, 1, SESSION, TaskStatus.RUNNING, 1,
+                task.task_id, 1, SESSION, task.token, TaskStatus.RUNNING, 1,
             )
         )  # fmt: skip
         core.beat(1.0)

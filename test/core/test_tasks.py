@@ -13,6 +13,7 @@ from sustainml_orchestrator.core.commands import (
     PublishUserInput,
     SendControl,
 )
+from sustainml_orchestrator.core.errors import OrchestratorError
 from sustainml_orchestrator.core.events import (
     ConsumersMatched,
     DeletionRequested,
@@ -164,17 +165,41 @@ def test_preempt_keeps_outputs_and_redelivers(core: Driver) -> None:
 def test_stale_word_is_dropped_and_counted(core: Driver) -> None:
     task = core.submit()
     core.command(task, TaskCommand.RESET)
-    for attempt, session in ((1, SESSION), (3, SESSION), (2, SESSION + 1)):
-        core.give(OutputReceived(0, task.task_id, attempt, session, b"old"))
-    core.give(OutputReceived(0, TaskId(9, 9), 1, SESSION, b"?"))
+    token = task.token
+    stale = ((1, SESSION, 1), (3, SESSION, token), (2, SESSION + 1, token), (2, SESSION, 1))
+    for ids in stale:
+        core.give(OutputReceived(0, task.task_id, *ids, b"old"))
+    core.give(OutputReceived(0, TaskId(9, 9), 1, SESSION, token, b"?"))
     assert task.outputs[0] is None
-    assert sum(core.core.tasks.dropped.values()) == 4
+    assert core.core.tasks.dropped == {
+        "output of another attempt": 2,
+        "output of another session": 1,
+        "output of another token": 1,
+        "output of an unknown task": 1,
+    }
+
+
+def test_each_attempt_has_a_token_of_its_own_which_all_messages_carry(core: Driver) -> None:
+    task = core.submit()
+    first = task.token
+    assert first and [c.token for c in core.find(PublishUserInput)] == [first]
+    core.forget()
+    core.command(task, TaskCommand.RESET)
+    told = [c for c in core.find(SendControl) if c.cmd_task is TaskCommand.STOP]
+    assert told and {c.token for c in told} == {first}
+    assert task.token not in (0, first)
+    assert [c.token for c in core.find(PublishUserInput)] == [task.token]
+    later = core.submit(base=task.task_id)
+    assert {c.token for c in core.find(PublishBaseline)} == {later.token}
+    with pytest.raises(OrchestratorError, match="drop every other attempt"):
+        core.core.inputs_owed(task.task_id, 2, SESSION, first, "app_requirements")
+    core.core.inputs_owed(task.task_id, 2, SESSION, task.token, "app_requirements")
 
 
 def test_the_first_output_wins(core: Driver) -> None:
     task = core.submit()
     core.output("app_requirements", task)
-    core.give(OutputReceived(0, task.task_id, 1, SESSION, b"another"))
+    core.give(OutputReceived(0, task.task_id, 1, SESSION, task.token, b"another"))
     assert task.outputs[0] == b"app_requirements of 1/1"
 
 
@@ -237,7 +262,7 @@ def test_success_without_an_output_asks_for_it_again_before_the_work_is_done_aga
 
 def test_an_unreadable_output_leads_to_another_try(core: Driver) -> None:
     task = core.submit()
-    core.give(UnreadableOutputReceived(2, task.task_id, 1, SESSION))
+    core.give(UnreadableOutputReceived(2, task.task_id, 1, SESSION, task.token))
     core.give(TimePassed())
     assert resets(core) == [(core.names[2], 2)]
 

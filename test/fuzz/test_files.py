@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from support.budget import examples
 from support.histories import NAMES, Driver
 
-from sustainml_orchestrator.contract.pipeline_file import read_pipeline
+from sustainml_orchestrator.contract.module_graph import read_pipeline
 from sustainml_orchestrator.core.pipeline import Pipeline, PipelineError
 from sustainml_orchestrator.storage import Journal, JournalError
 from sustainml_orchestrator.storage.export import export, import_lines

@@ -44,6 +44,7 @@ def test_what_is_dropped_is_counted_in_diagnostics(siege: Siege) -> None:
     others = {
         "of another session": {"session": victim.session ^ 1},
         "of another attempt": {"attempt": 2},
+        "of another token": {"token": victim.token ^ 1},
         "of an unknown task": {"task_id": TaskId(problem_id=2**32 - 1, iteration_id=1)},
     }
     expected = Counter()

@@ -11,7 +11,7 @@ from sustainml_msgs import msg
 
 from sustainml_orchestrator.contract import cdr
 from sustainml_orchestrator.contract.cdr import BadPayload, Ids
-from sustainml_orchestrator.contract.pipeline_file import read_pipeline
+from sustainml_orchestrator.contract.module_graph import read_pipeline
 from sustainml_orchestrator.core.ids import TaskId
 from sustainml_orchestrator.node import conversions
 
@@ -28,17 +28,23 @@ u32 = st.integers(0, 2**32 - 1)
 texts = st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]), max_size=20)
 
 
-@given(u32, u32, u32, u32, texts)
-def test_ids_stand_at_fixed_offsets(p: int, i: int, attempt: int, session: int, name: str) -> None:
-    message = msg.MLModel(attempt=attempt, session=session, model=name)
+@given(u32, u32, u32, u32, u32, texts)
+def test_ids_stand_at_fixed_offsets(
+    p: int, i: int, attempt: int, session: int, token: int, name: str
+) -> None:
+    message = msg.MLModel(attempt=attempt, session=session, token=token, model=name)
     message.task_id = msg.TaskId(problem_id=p, iteration_id=i)
     message.header.frame_id = name
     data = serialize_message(message)
-    ids = Ids(TaskId(p, i), attempt, session)
+    ids = Ids(TaskId(p, i), attempt, session, token)
     assert cdr.read_ids(data) == ids
+    assert [int.from_bytes(data[at : at + 4], "little") for at in (4, 8, 12, 16, 20)] == [
+        p, i, attempt, session, token,
+    ]  # fmt: skip
     empty = serialize_message(msg.MLModel(model=name))
     patched = deserialize_message(cdr.with_ids(empty, ids, 5_000_000_007), msg.MLModel)
     assert (patched.task_id, patched.session) == (message.task_id, session)
+    assert (patched.attempt, patched.token) == (attempt, token)
     assert (patched.header.stamp.sec, patched.header.stamp.nanosec) == (5, 7)
 
 

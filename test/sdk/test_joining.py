@@ -21,8 +21,10 @@ def needed(iteration_id: int) -> frozenset[str]:
     return LATER if iteration_id > 1 else FIRST
 
 
-def ticket(problem: int, iteration: int = 1, attempt: int = 1, session: int = 9) -> Ticket:
-    return Ticket(TaskId(problem, iteration), attempt, session)
+def ticket(
+    problem: int, iteration: int = 1, attempt: int = 1, session: int = 9, token: int = 0
+) -> Ticket:
+    return Ticket(TaskId(problem, iteration), attempt, session, token or 700 + attempt)
 
 
 @given(st.permutations("abcxyz"))

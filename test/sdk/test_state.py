@@ -26,8 +26,8 @@ SESSION = 9
 START, STOP = NodeCommand.START, NodeCommand.STOP
 
 
-def ticket(problem: int, attempt: int = 1, session: int = SESSION) -> Ticket:
-    return Ticket(TaskId(problem, 1), attempt, session)
+def ticket(problem: int, attempt: int = 1, session: int = SESSION, token: int = 0) -> Ticket:
+    return Ticket(TaskId(problem, 1), attempt, session, token or 700 + attempt)
 
 
 class Rig:
@@ -46,7 +46,7 @@ class Rig:
     def order(self, command: NodeCommand | TaskCommand, of: Ticket | None = None, **fields):
         kind = "node" if isinstance(command, NodeCommand) else "task"
         fields = {"target": "", "command_id": next(self.numbers), "incarnation": 0, **fields}
-        of = of or Ticket(TaskId(0, 0), 0, SESSION)
+        of = of or Ticket(TaskId(0, 0), 0, SESSION, 0)
         return self.state.command_received(act.Command(ticket=of, **{kind: command}, **fields))
 
     def activate(self) -> Rig:
@@ -158,7 +158,7 @@ def test_only_a_preempted_task_may_come_back_by_live_inputs(command: TaskCommand
 
 def test_a_retired_session_is_deaf_until_it_commands_again() -> None:
     rig = Rig().activate()
-    rig.order(START, Ticket(TaskId(0, 0), 0, 10))
+    rig.order(START, Ticket(TaskId(0, 0), 0, 10, 0))
     assert rig.input(ticket(1)) == [] and rig.state.discarded == 1
     rig.order(START)
     assert rig.input(ticket(1))
@@ -201,7 +201,7 @@ class Anything(RuleBasedStateMachine):
     )
     def node_command(self, command, addressee, session):
         if command is not NodeCommand.TERMINATE or addressee == "other":
-            no_task = Ticket(TaskId(0, 0), 0, session)
+            no_task = Ticket(TaskId(0, 0), 0, session, 0)
             self.carry_out(self.rig.order(command, no_task, target=addressee))
 
     @rule(

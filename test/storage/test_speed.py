@@ -36,7 +36,7 @@ def test_speed(path: Path, opened: Opened, capsys: pytest.CaptureFixture[str]) -
         connection,
     )
     began = time.perf_counter()
-    for query in (records.GET_ITERATIONS, records.GET_INPUTS, records.GET_OUTPUTS):
+    for query in (records.get_iterations(connection), records.GET_INPUTS, records.GET_OUTPUTS):
         for _ in connection.execute(query):
             pass
     bare = time.perf_counter() - began

@@ -45,6 +45,7 @@ class Driver:
             pipeline=pipeline,
             settings=Settings(**settings),  # type: ignore[arg-type]
             session=SESSION,
+            draw_token=count(1).__next__,
             derive=lambda payload, models, left, previous: payload + b"'",
             exhausted=lambda outputs: any(output in self.last_proposals for output in outputs),
         )
@@ -90,6 +91,7 @@ class Driver:
             "task_id": task.task_id,
             "attempt": task.attempt,
             "session": SESSION,
+            "token": task.token,
             "try_number": 1,
             **fields,
         }
@@ -99,7 +101,9 @@ class Driver:
         """A module delivers."""
         index = self.names.index(name)
         payload = f"{name} of {task.task_id}".encode()
-        event = OutputReceived(index, task.task_id, task.attempt, SESSION, payload, facts)
+        event = OutputReceived(
+            index, task.task_id, task.attempt, SESSION, task.token, payload, facts
+        )
         return self.give(event)
 
     def bring_up(self) -> None:

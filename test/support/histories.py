@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 from sustainml_orchestrator.core.commands import Command
@@ -52,6 +53,7 @@ class Driver:
             pipeline=pipeline,
             settings=Settings(max_active_tasks=3, max_auto_iterations=3),
             session=session,
+            draw_token=lambda: random.randrange(1, 2**32),
             derive=lambda payload, *rest: payload + repr(rest).encode(),
         )
         self.journal = journal
@@ -94,9 +96,11 @@ class Driver:
         self.do(
             StatusReceived(
                 spec.name, f"/ns/{spec.name}", 7, 0, NodeStatus.RUNNING, task_id, task.attempt,
-                self.core.session, TaskStatus.RUNNING, 1,
+                self.core.session, task.token, TaskStatus.RUNNING, 1,
             ),
-            OutputReceived(module, task_id, task.attempt, self.core.session, payload, facts),
+            OutputReceived(
+                module, task_id, task.attempt, self.core.session, task.token, payload, facts
+            ),
         )  # fmt: skip
 
     def fail(self, task_id: TaskId, module: int) -> None:
@@ -107,7 +111,7 @@ class Driver:
         self.do(
             StatusReceived(
                 spec.name, f"/ns/{spec.name}", 7, 0, NodeStatus.RUNNING, task_id, task.attempt,
-                self.core.session, TaskStatus.ERROR, 9, 2, "it\ncannot \N{PILE OF POO}",
+                self.core.session, task.token, TaskStatus.ERROR, 9, 2, "it\ncannot \N{PILE OF POO}",
             )
         )  # fmt: skip
 

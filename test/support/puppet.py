@@ -188,7 +188,8 @@ class Puppet:
 
 def copy_ids(source: Any, target: Any) -> None:
     """As a module does from its inputs to its outputs."""
-    target.task_id, target.attempt, target.session = source.task_id, source.attempt, source.session
+    for name in ("task_id", "attempt", "session", "token"):
+        setattr(target, name, getattr(source, name))
 
 
 class Framework:

@@ -34,6 +34,11 @@ EXERCISE = (4_000_000_001, 2)
 PATIENCE = 30.0
 
 
+def token_of(attempt: int) -> int:
+    """The token of an attempt at any task, unless another is given."""
+    return 700 + attempt
+
+
 class ScriptedOrchestrator:
     """One framework in a namespace of its own, with the module processes of one test."""
 
@@ -157,7 +162,10 @@ class ScriptedOrchestrator:
     ) -> int:
         """Send a command; return its id."""
         self._commands += 1
-        fields = {"command_id": self._commands, "session": self.session, **fields}
+        token = token_of(attempt) if any(task_id) else 0
+        fields = {
+            "command_id": self._commands, "session": self.session, "token": token, **fields,
+        }  # fmt: skip
         self._control.publish(
             NodeControl(
                 task_id=TaskId(problem_id=task_id[0], iteration_id=task_id[1]),
@@ -187,7 +195,7 @@ class ScriptedOrchestrator:
         return TYPES[module](
             task_id=TaskId(problem_id=task_id[0], iteration_id=task_id[1]),
             attempt=attempt,
-            **{"session": self.session, **fields},
+            **{"session": self.session, "token": token_of(attempt), **fields},
         )
 
     def task(self, task_id: tuple[int, int], what: str, detail: str = "", **more: Any) -> None:
@@ -199,7 +207,7 @@ class ScriptedOrchestrator:
     ) -> None:
         """Have the inputs of a task ready to be fetched."""
         response = GetInputs.Response(success=True, try_number=try_number)
-        response.task.user_input = self.message("user_input", task_id, attempt, **user)
+        response.user_input = self.message("user_input", task_id, attempt, **user)
         self.owed[task_id] = response
 
     def configure(self, text: str, module: str = "app_requirements") -> Configure.Response:

@@ -11,6 +11,7 @@ from itertools import product
 
 import pytest
 import rclpy
+from rclpy.serialization import deserialize_message
 from support.puppet import PATIENCE, Framework, Puppet, copy_ids
 from support.system import wait_for
 from sustainml_msgs import msg
@@ -58,7 +59,9 @@ def test_outputs_alone_end_a_task(puppet: Puppet) -> None:
     wait_for(lambda: repr(updates[-1]) == repr(summary), PATIENCE)  # a NaN equals no NaN
 
 
-@pytest.mark.parametrize(("field", "by"), [("session", 1), ("attempt", 1), ("attempt", -1)])
+@pytest.mark.parametrize(
+    ("field", "by"), [("session", 1), ("attempt", 1), ("attempt", -1), ("token", 1)]
+)
 def test_what_is_stale_is_dropped(puppet: Puppet, field: str, by: int) -> None:
     task = puppet.start()
     puppet.say("first", task, NodeStatus.TASK_RUNNING)
@@ -66,7 +69,7 @@ def test_what_is_stale_is_dropped(puppet: Puppet, field: str, by: int) -> None:
     before = puppet.summary(task)
     stale = msg.UserInput()
     copy_ids(task, stale)
-    setattr(stale, field, getattr(task, field) + by)
+    setattr(stale, field, (getattr(task, field) + by) % 2**32)
     puppet.finish(stale)
     puppet.say("first", stale, NodeStatus.TASK_ERROR, error_code=2)
     marker = puppet.start("sent after the stale ones")
@@ -79,20 +82,26 @@ def test_what_is_stale_is_dropped(puppet: Puppet, field: str, by: int) -> None:
 
 def test_inputs_are_given_for_what_is_owed_alone(puppet: Puppet) -> None:
     task = puppet.start(extra_data=b'{"api_key": "k"}')
-    ids = {"task_id": task.task_id, "attempt": 1, "session": task.session}
+    ids = {"task_id": task.task_id, "attempt": 1, "session": task.session, "token": task.token}
 
     def ask(module: str, **other: object) -> object:
         return puppet.call("get_inputs", node_name=module, **{**ids, **other})
 
     owed = ask("first")
     assert owed.success and owed.try_number == 1
-    assert bytes(owed.task.user_input.extra_data) == b'{"api_key": "k"}'
-    assert owed.task.user_input.task_id == task.task_id
-    for answer in (ask("second"), ask("first", attempt=2), ask("first", session=1)):
+    assert bytes(owed.user_input.extra_data) == b'{"api_key": "k"}'
+    assert owed.user_input.task_id == task.task_id
+    assert owed.user_input.token == task.token != 0
+    assert not owed.inputs and not owed.baselines
+    others = ({"attempt": 2}, {"session": 1}, {"token": task.token ^ 1}, {"token": 0})
+    for answer in (ask("second"), *(ask("first", **other) for other in others)):
         assert answer.error_code == ErrorCode.REJECTED and answer.message
     puppet.deliver("first", task, model="m", raw_model=b"\x01\x02")
     wait_for(lambda: ask("second").success, PATIENCE)
-    assert bytes(ask("second").task.ml_model.raw_model) == b"\x01\x02"
+    (given,) = ask("second").inputs
+    assert (given.node_name, given.type_name) == ("first", "sustainml_msgs/msg/MLModel")
+    model = deserialize_message(bytes(given.serialized), msg.MLModel)
+    assert (bytes(model.raw_model), model.token, given.json) == (b"\x01\x02", task.token, "")
     assert ask("first").error_code == ErrorCode.REJECTED
     puppet.deliver("second", task)
     puppet.until_status(task, NodeStatus.TASK_SUCCEEDED)

@@ -130,7 +130,9 @@ class Invariants:
         works = event.task_status in (TaskStatus.WAITING, TaskStatus.RUNNING)
         if task is None or not works or task.status is TaskStatus.RUNNING:
             return
-        current = (task.attempt, core.session) == (event.attempt, event.session)
+        current = (task.attempt, core.session, task.token) == (
+            event.attempt, event.session, event.token
+        )  # fmt: skip
         if current and task.outputs[core.pipeline.by_name[event.node_name].index] is None:
             told = (c for c in commands if isinstance(c, SendControl))
             assert any(c.task_id == task.task_id for c in told), f"{event} goes on for nothing"
@@ -139,7 +141,7 @@ class Invariants:
         """No clock runs over; what a module is believed to have it has."""
         lost = core.settings.node_lost_timeout + _TOLERANCE
         for task in core.tasks.running.values():
-            ticket = Ticket(task.task_id, task.attempt, self._world.process.session)
+            ticket = Ticket(task.task_id, task.attempt, self._world.process.session, task.token)
             for step in task.steps:
                 assert step.absent <= lost, f"{ticket}: a module is awaited for too long"
                 if step.state not in (StepState.ACCEPTED, StepState.RUNNING):
@@ -219,7 +221,7 @@ class Invariants:
             assert self._ids.setdefault(task.request_id, task.task_id) == task.task_id
         session = self._world.process.session
         for spec, output in zip(self._world.pipeline.modules, task.outputs, strict=True):
-            ticket = Ticket(task.task_id, task.attempt, session)
+            ticket = Ticket(task.task_id, task.attempt, session, task.token)
             assert output is None or is_of(output, spec.name, ticket), f"{ticket}: {output!r}"
         _, attempt, outputs, *_ = self._kept.get(task.task_id, (None, 0, ()))
         if attempt == task.attempt:
@@ -252,7 +254,9 @@ class Invariants:
         if faults.gentle or (faults.mild and faults.lose_nth):
             assert command.try_number <= 1, f"another try for no reason: {command}"
         if command.try_number > 1 and command.cmd_task is TaskCommand.RESET and faults.accountable:
-            ticket = Ticket(command.task_id, command.attempt, self._world.process.session)
+            ticket = Ticket(
+                command.task_id, command.attempt, self._world.process.session, command.token
+            )
             module = self._world.pipeline.by_name[command.target].index
             justified = self._world.excuses.justify(ticket, module, command.try_number - 1)
             assert justified, f"another try for no reason: {command}"
@@ -347,7 +351,7 @@ class Invariants:
 
     def _check_failure(self, task: Task) -> None:
         """A module has failed as often as it may."""
-        ticket = Ticket(task.task_id, task.attempt, self._world.process.session)
+        ticket = Ticket(task.task_id, task.attempt, self._world.process.session, task.token)
         for spec, record in zip(self._world.pipeline.modules, task.records(), strict=True):
             if record.task_status is TaskStatus.ERROR and record.error_code == ErrorCode.TIMEOUT:
                 assert record.tries == spec.max_tries, f"{ticket} failed too early"
@@ -379,5 +383,5 @@ def _summary(task: Task) -> tuple[Any, ...]:
         tries = tuple(record.tries for record in task.records())
     return (
         task.status, task.attempt, tuple(task.outputs), task.priority, task.base_task,
-        task.next_task, task.outcome_reason, tries, task.request_id, task.published,
+        task.next_task, task.outcome_reason, tries, task.request_id, task.published, task.token,
     )  # fmt: skip

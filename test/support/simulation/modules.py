@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sustainml_orchestrator.core.commands import SendControl
 from sustainml_orchestrator.core.events import OutputReceived, StatusReceived
 from sustainml_orchestrator.core.ids import (
+    NO_TASK,
     ErrorCode,
     NodeCommand,
     NodeStatus,
@@ -54,7 +55,9 @@ def payload_of(name: str, ticket: Ticket, run: int = 0) -> bytes:
     Args:
         run: which run of user code made it; two runs give two results.
     """
-    return f"{name}|{ticket.task_id}|{ticket.attempt}|{ticket.session}|{run}".encode()
+    return (
+        f"{name}|{ticket.task_id}|{ticket.attempt}|{ticket.session}|{ticket.token}|{run}".encode()
+    )
 
 
 def is_of(payload: bytes, name: str, ticket: Ticket) -> bool:
@@ -186,7 +189,7 @@ class Module:
             if command.cmd_node not in self.deaf_until:
                 return
             self.deaf_until = ()
-        ticket = Ticket(command.task_id, command.attempt, session)
+        ticket = Ticket(command.task_id, command.attempt, session, command.token)
         self.heard[command.cmd_node] += 1
         heard = Command(
             command.target, command.command_id, 0, ticket,
@@ -228,7 +231,7 @@ class Module:
             ended = math.inf if works else self._world.network.now
             if works or (ticket, report.try_number) in self._working:
                 self._working[ticket, report.try_number] = ended
-        about = (ticket.task_id, ticket.attempt, ticket.session) if ticket else ((0, 0), 0, 0)
+        about = tuple(ticket) if ticket else (NO_TASK, 0, 0, 0)
         event = StatusReceived(
             self.name, self.instance, 0 if self.foreign else self.incarnation,
             0 if self.foreign else self.state.last_command,
@@ -238,12 +241,10 @@ class Module:
         self._world.tell_core("status", self.instance, event)
 
     def _publish(self, output: bytes) -> None:
-        _, task, attempt, session, _ = output.decode().split("|")
-        ticket = Ticket(TaskId.parse(task), int(attempt), int(session))
+        _, task, attempt, session, token, _ = output.decode().split("|")
+        ticket = Ticket(TaskId.parse(task), int(attempt), int(session), int(token))
         facts = {"carbon": 1.0 / ticket.task_id.iteration_id}
-        event = OutputReceived(
-            self.spec.index, ticket.task_id, ticket.attempt, ticket.session, output, facts
-        )
+        event = OutputReceived(self.spec.index, *ticket, output, facts)
         self._world.tell_core("output", self.instance, event)
         for index in self._world.pipeline.consumers[self.spec.index]:
             self._world.tell_module(self.instance, index, self.name, ticket, output)

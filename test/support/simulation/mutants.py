@@ -103,21 +103,21 @@ MUTANTS = (
            "A <= LONGEST_PAUSE", "True"),
     # Stale statuses and outputs
     Mutant("outputs of an earlier attempt count", f"{_TASKS}._current",
-           "A != B.attempt", "A > B.attempt"),
+           "A != (B.attempt, B.token)", "False"),
     Mutant("word of another session counts", f"{_TASKS}._current", "A != self._session", "False"),
     Mutant("outputs of another iteration count", f"{_TASKS}._current",
            "self._store.find(A)", "self._store.find(TaskId(A[0], 1))"),
     Mutant("the last output wins", f"{_TASKS}.take_output",
            "A.outputs[B] is not None", "False"),
     Mutant("inputs are handed out to an earlier attempt", "orchestrator.Orchestrator.inputs_owed",
-           "A != B.attempt", "False"),
+           "A != (self.session, B.attempt, B.token)", "False"),
     # Commands on tasks
     Mutant("STOP_TASK loses the outputs", f"{_TASKS}._end",
            "if A is TaskMove.RESET:\n    self._store.clear_outputs(B)\n    B.attempt += 1\n"
-           "elif C is not TaskMove.PREEMPT:\n    B.finished = D\n    B.outcome_reason = E",
+           "    B.token = F\nelif C is not TaskMove.PREEMPT:\n    B.finished = D\n    B.outcome_reason = E",
            "if A is TaskMove.STOP:\n    self._store.clear_outputs(B)\n"
            "if A is TaskMove.RESET:\n    self._store.clear_outputs(B)\n    B.attempt += 1\n"
-           "elif C is not TaskMove.PREEMPT:\n    B.finished = D\n    B.outcome_reason = E"),
+           "    B.token = F\nelif C is not TaskMove.PREEMPT:\n    B.finished = D\n    B.outcome_reason = E"),
     Mutant("RESET_TASK keeps the attempt", f"{_TASKS}._end", "A.attempt += 1"),
     Mutant("RESET_TASK keeps the outputs", f"{_TASKS}._end", "self._store.clear_outputs(A)",
            "(setattr(A, 'published', False),"

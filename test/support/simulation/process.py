@@ -50,6 +50,7 @@ class Process:
                 max_problems=world.faults.max_problems,
             ),
             session=self.session,
+            draw_token=lambda: random.randrange(1, 2**32),
             derive=lambda payload, models, left, previous: payload,
         )
         commands = self._memory.restore(core, self._instant())

@@ -196,7 +196,7 @@ class World:
 
     def _publish(self, command: PublishUserInput | PublishBaseline) -> None:
         self.laws.published(command)
-        ticket = Ticket(command.task_id, command.attempt, self.process.session)
+        ticket = Ticket(command.task_id, command.attempt, self.process.session, command.token)
         name, payload = USER_INPUT, payload_of(USER_INPUT, ticket)
         if isinstance(command, PublishBaseline):
             name = BASELINE + self.pipeline.modules[command.module].name

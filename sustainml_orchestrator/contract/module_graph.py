@@ -1,0 +1,97 @@
+"""The module graph: the file that describes the modules, and the message types that it names.
+
+Outputs are filed by the name of their module, never by type: two modules may deliver one type.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+import yaml
+from sustainml_msgs.msg import Task, UserInput
+
+from sustainml_orchestrator.contract import cdr, share_directory
+from sustainml_orchestrator.core.pipeline import USER_INPUT, ModuleSpec, Pipeline, PipelineError
+
+#: Fields of a Task that belong to the modules of these names.
+TASK_FIELDS = {
+    "ml_model_metadata": "ml_model_metadata",
+    "app_requirements": "app_requirements",
+    "hw_constraints": "hw_constraints",
+    "ml_model_provider": "ml_model",
+    "hw_resources": "hw_resource",
+    "carbon_tracker": "carbon_footprint",
+}
+_PACKAGE = "sustainml_msgs/msg"
+
+
+def read_pipeline(path: str) -> Pipeline:
+    """The pipeline that a file describes; "" means the one of the package.
+
+    Raises:
+        PipelineError: one sentence that names file, key and remedy.
+    """
+    try:
+        file = Path(path) if path else share_directory.directory() / "config" / "pipeline.yaml"
+        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except Exception as error:  # PyYAML raises whatever a value leads to, RecursionError too
+        reason = " ".join(str(error).split())
+        raise PipelineError(
+            f"{path or 'pipeline.yaml'}: cannot be read ({reason}); correct it, "
+            "or leave pipeline_file empty"
+        ) from error
+    pipeline = Pipeline.from_data(data, str(file))
+    for spec in pipeline.modules:
+        key = f"{file}: modules.{spec.name}.output_type: {spec.output_type}"
+        try:
+            message_type = output_type(spec)
+        except (ImportError, AttributeError) as error:
+            raise PipelineError(
+                f"{key} is not installed ({error}); build its package and source its environment"
+            ) from error
+        if not cdr.names_a_task(message_type):
+            first = ", ".join(cdr.COMMON_FIELDS)
+            raise PipelineError(f"{key} does not begin with {first}; add these fields to it")
+    return pipeline
+
+
+def type_name(spec: ModuleSpec) -> str:
+    """The full ROS name of a module's output type, such as ``sustainml_msgs/msg/MLModel``."""
+    return spec.output_type if "/" in spec.output_type else f"{_PACKAGE}/{spec.output_type}"
+
+
+def output_type(spec: ModuleSpec) -> type:
+    """Message type of a module's output.
+
+    Raises:
+        ImportError, AttributeError: it is not installed.
+    """
+    package, _, name = type_name(spec).rpartition("/")
+    return getattr(import_module(package.replace("/", ".")), name)  # type: ignore[no-any-return]
+
+
+def message_types(pipeline: Pipeline) -> dict[str, type]:
+    """Message type by name of the module; ``user_input`` is among them."""
+    return {USER_INPUT: UserInput, **{spec.name: output_type(spec) for spec in pipeline.modules}}
+
+
+def task_field(spec: ModuleSpec) -> str:
+    """Field of a Task that holds a module's output; "" for one that stands in extra_outputs."""
+    field = TASK_FIELDS.get(spec.name, "")
+    return field if field and _field_type(field) == type_name(spec) else ""
+
+
+def figure_sources(pipeline: Pipeline) -> frozenset[int]:
+    """Indices of the modules whose outputs give the figures of summaries.
+
+    Of several modules of one type it is the one of the standard name, else the first.
+    """
+    sources: dict[str, int] = {}
+    for spec in sorted(pipeline.modules, key=lambda spec: (not task_field(spec), spec.index)):
+        sources.setdefault(type_name(spec), spec.index)
+    return frozenset(sources.values())
+
+
+def _field_type(field: str) -> str:
+    return str(Task.get_fields_and_field_types()[field]).replace("/", "/msg/")
