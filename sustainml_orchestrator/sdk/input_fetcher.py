@@ -18,6 +18,7 @@ from sustainml_orchestrator.sdk.actions import Job
 from sustainml_orchestrator.sdk.input_joiner import Parts
 from sustainml_orchestrator.sdk.module_spec import USER_INPUT, ModuleSpec
 from sustainml_orchestrator.sdk.task import BASELINE
+from sustainml_orchestrator.sdk.wire_ids import Ticket, read_ticket
 
 #: How often the orchestrator is called before a task is given back.
 MAX_CALLS = 4
@@ -127,7 +128,7 @@ class InputFetcher:
             status = TaskStatus.RETURNED if owed else TaskStatus.STOPPED
             self._failed(job, status, code, text)
             return
-        parts = _parts(response)
+        parts = _parts(response, job.ticket)
         needed = self._spec.needed(job.ticket.task_id.iteration_id)
         if missing := ", ".join(sorted(needed - parts.keys())):
             text = f"{self._client.srv_name} gave no {missing}"
@@ -136,10 +137,18 @@ class InputFetcher:
         self._fetched(job, response.try_number or job.try_number, parts)
 
 
-def _parts(response: GetInputs.Response) -> Parts:
-    """All inputs and baselines, serialized, by name of their module."""
-    return {
+def _parts(response: GetInputs.Response, ticket: Ticket) -> Parts:
+    """The inputs and baselines of this very attempt, serialized, by name of their module."""
+    parts = {
         USER_INPUT: serialize_message(response.user_input),
         **{output.node_name: bytes(output.serialized) for output in response.inputs},
         **{BASELINE + output.node_name: bytes(output.serialized) for output in response.baselines},
     }
+    return {name: data for name, data in parts.items() if _is_of(data, ticket)}
+
+
+def _is_of(data: bytes, ticket: Ticket) -> bool:
+    try:
+        return read_ticket(data) == ticket
+    except ValueError:
+        return False

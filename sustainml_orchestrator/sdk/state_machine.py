@@ -266,11 +266,11 @@ class StateMachine:
     def _reset_task(self, command: Command, actions: list[Action]) -> None:
         ticket, wanted = command.ticket, command.try_number
         job = self._held.get(ticket)
-        if job is not None and job.ticket == ticket and job.try_number >= wanted:
+        if job is not None and _covers(job, ticket, wanted):
             actions.append(self._report_job(job))
             return
         finished = self._finished.get(ticket)
-        if finished is not None and finished.ticket == ticket and finished.try_number >= wanted:
+        if finished is not None and _covers(finished, ticket, wanted):
             self._tell(finished, actions)
             return
         if finished is not None and finished.ticket != ticket:
@@ -398,3 +398,10 @@ class StateMachine:
         if self._told is not self.node_status:
             actions.append(self._report())
         return actions
+
+
+def _covers(known: Job | Finished, ticket: Ticket, try_number: int) -> bool:
+    """Whether what is known of a task is this try at it, or a later one."""
+    if ticket.replaces(known.ticket):
+        return False
+    return known.ticket != ticket or known.try_number >= try_number

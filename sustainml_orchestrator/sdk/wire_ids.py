@@ -32,7 +32,7 @@ class Ticket(NamedTuple):
         return self.session, self.task_id
 
     def replaces(self, other: Ticket) -> bool:
-        """Whether live work under these ids takes the place of what is held under the same key.
+        """Whether work under these ids takes the place of what is known under the same key.
 
         A newer attempt does, and so does another token of the same attempt, which comes from an
         orchestrator whose journal was rolled back.

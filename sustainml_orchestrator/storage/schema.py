@@ -204,7 +204,8 @@ def migrate(connection: sqlite3.Connection, path: Path, upgrade: Upgrade | None 
         connection.executescript(f"BEGIN IMMEDIATE;\n{steps}")
         if old_payloads and upgrade is not None:
             _upgrade_payloads(connection, upgrade)
-        connection.executescript(f"PRAGMA user_version = {newest};\nCOMMIT")
+        connection.execute(f"PRAGMA user_version = {newest}")
+        connection.execute("COMMIT")
     except BaseException:
         with suppress(sqlite3.Error):
             connection.rollback()

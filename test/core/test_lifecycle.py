@@ -130,7 +130,7 @@ def test_a_node_that_stays_in_error_is_reset_no_faster_or_more_often(core: Drive
 def test_a_task_command_not_confirmed_climbs_the_ladder(core: Driver) -> None:
     task = core.submit()
     node = core.core.lifecycle.by_name["hw_constraints"]
-    core.core.lifecycle.send_task(node, 2, task.task_id, 1, 1)  # type: ignore[arg-type]
+    core.core.lifecycle.send_task(node, 2, task.task_id, 1, 1, 1)  # type: ignore[arg-type]
     core.forget()
     for _ in range(14):
         core.status("hw_constraints", NodeStatus.IDLE, last_command=3)

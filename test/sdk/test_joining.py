@@ -45,6 +45,14 @@ def test_a_newer_attempt_replaces_an_older_one() -> None:
     assert joiner.add(ticket(1, attempt=2), "a", b"a") == {"a": b"a", "b": b"b", "c": b"c"}
 
 
+def test_another_token_that_comes_later_replaces_what_was_collected() -> None:
+    joiner = InputJoiner(needed)
+    joiner.add(ticket(1, token=5), "a", b"of an earlier life")
+    joiner.add(ticket(1, token=6), "b", b"b")
+    assert joiner.add(ticket(1, token=6), "c", b"c") is None
+    assert joiner.add(ticket(1, token=6), "a", b"a") == {"a": b"a", "b": b"b", "c": b"c"}
+
+
 def test_sessions_and_tasks_are_kept_apart() -> None:
     joiner = InputJoiner(needed)
     for one in (ticket(1), ticket(1, session=8), ticket(2), ticket(1, 2)):
@@ -106,10 +114,10 @@ def test_finished_tasks_are_bounded_by_bytes_and_number() -> None:
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_ids_are_read_and_stamps_set_in_both_byte_orders(order: list[str]) -> None:
     head = b"\0\1\0\0" if order == "<" else b"\0\0\0\0"
-    data = head + struct.pack(order + "4IiI", 3, 2, 1, 99, 0, 0) + b"rest"
-    assert read_ticket(data) == (TaskId(3, 2), 1, 99)
+    data = head + struct.pack(order + "5IiI", 3, 2, 1, 99, 8, 0, 0) + b"rest"
+    assert read_ticket(data) == (TaskId(3, 2), 1, 99, 8)
     stamped = stamp(data, seconds=-5, nanoseconds=7)
-    assert stamped == head + struct.pack(order + "4IiI", 3, 2, 1, 99, -5, 7) + b"rest"
+    assert stamped == head + struct.pack(order + "5IiI", 3, 2, 1, 99, 8, -5, 7) + b"rest"
 
 
 @given(st.binary(max_size=60))

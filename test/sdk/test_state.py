@@ -149,6 +149,40 @@ def test_a_stale_command_leaves_a_newer_attempt_alone() -> None:
     assert (answer.task_status, answer.ticket.attempt) == (TaskStatus.RUNNING, 2)
 
 
+def test_work_with_another_token_takes_the_place_of_what_is_held() -> None:
+    rig = Rig().activate()
+    held = only(rig.input(ticket(1, token=5)), act.Run).job
+    actions = rig.input(ticket(1, token=6))
+    assert only(actions, act.Cancel).job is held
+    rig.state.slot_freed(held)
+    (answer,) = rig.order(TaskCommand.RESET, ticket(1, token=6))
+    assert (answer.task_status, answer.ticket.token) == (TaskStatus.RUNNING, 6)
+    actions = rig.order(TaskCommand.RESET, ticket(1, token=7))
+    assert only(actions, act.Cancel) and only(actions, act.FetchInputs).job.ticket.token == 7
+
+
+def test_an_output_is_repeated_for_its_own_token_alone() -> None:
+    rig = Rig().activate()
+    job = only(rig.input(ticket(1, token=5)), act.Run).job
+    rig.state.call_ended(job, act.Succeeded(b"of an earlier life"))
+    rig.state.slot_freed(job)
+    assert only(rig.order(TaskCommand.RESET, ticket(1, token=5)), act.PublishOutput)
+    actions = rig.order(TaskCommand.RESET, ticket(1, token=6))
+    assert not [action for action in actions if isinstance(action, act.PublishOutput)]
+    assert only(actions, act.FetchInputs).job.ticket == ticket(1, token=6)
+    rig.order(TaskCommand.STOP, ticket(1, token=6))
+    actions = rig.order(TaskCommand.RESET, ticket(1, token=5))
+    assert only(actions, act.FetchInputs).job.ticket == ticket(1, token=5)
+
+
+def test_a_command_to_stop_another_token_leaves_the_one_held_alone() -> None:
+    rig = Rig().activate()
+    job = only(rig.input(ticket(1, token=6)), act.Run).job
+    (answer,) = rig.order(TaskCommand.STOP, ticket(1, token=5))
+    assert (answer.task_status, answer.ticket.token) == (TaskStatus.STOPPED, 5)
+    assert job in rig.state._held
+
+
 @pytest.mark.parametrize("command", [TaskCommand.STOP, TaskCommand.PREEMPT])
 def test_only_a_preempted_task_may_come_back_by_live_inputs(command: TaskCommand) -> None:
     rig = Rig().activate()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.scripted_modules import Isolation, ScriptedOrchestrator
+from support.scripted_modules import Isolation, ScriptedOrchestrator, token_of
 
 from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus, TaskCommand, TaskStatus
 
@@ -75,7 +75,7 @@ def test_reset_of_an_unknown_task_fetches_its_inputs(
     status = orchestrator.await_task((4, 1), TaskStatus.SUCCEEDED)
     assert status.try_number == 3
     (request,) = orchestrator.asked
-    assert (request.attempt, request.session) == (1, 42)
+    assert (request.attempt, request.session, request.token) == (1, 42, token_of(1))
     assert (request.node_name, request.instance) == ("app_requirements", status.instance)
 
 
@@ -128,7 +128,7 @@ def test_a_task_that_is_not_owed_is_dropped_quietly(orchestrator: ScriptedOrches
 def test_incomplete_inputs_are_given_back(orchestrator: ScriptedOrchestrator) -> None:
     orchestrator.start("Playful")
     orchestrator.owe((1, 1))
-    orchestrator.owed[(1, 1)].task.user_input.task_id.problem_id = 0
+    orchestrator.owed[(1, 1)].user_input.task_id.problem_id = 0
     orchestrator.order(task=TaskCommand.RESET, task_id=(1, 1))
     status = orchestrator.await_task((1, 1), TaskStatus.RETURNED)
     assert "gave no user_input" in status.error_description

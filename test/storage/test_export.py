@@ -142,7 +142,7 @@ def test_the_command_line(path: Path, driver: Driver) -> None:
         return " ".join(result.output.split())
 
     assert "iterations written to" in run("export", file, "--journal", path)
-    assert run("export", "-", "-j", path).count('{"format": 1') == len(exported(path))
+    assert run("export", "-", "-j", path).count('{"format": 2') == len(exported(path))
     assert "iterations imported into" in run("import", file, "-j", other)
     assert "is in the journal already" in run("import", file, "-j", other, code=1)
     assert "problems" in run("journal", "check", "-j", other)

@@ -10,9 +10,16 @@ from pathlib import Path
 import pytest
 from support.histories import NAMES, Driver, contents
 
+from sustainml_orchestrator.core.commands import SendControl
+from sustainml_orchestrator.core.events import TimePassed
 from sustainml_orchestrator.storage import Journal, JournalError, check, records, schema
 
 Opened = Callable[..., Journal]
+
+
+def unchanged(name: str, payload: bytes) -> bytes:
+    """Upgrade nothing: the payloads of these tests are no messages."""
+    return payload
 
 
 def test_a_newer_journal_is_left_alone(path: Path) -> None:
@@ -46,7 +53,7 @@ def test_a_journal_of_the_first_version_is_brought_up_to_date(
         old = schema.connect(path)
         schema.add_modules(old, NAMES[:3])
         old.close()
-    journal = opened()
+    journal = opened(upgrade=unchanged)
     assert (journal.session, journal.warnings) == (77, [])
     driver = Driver.restored(journal)
     driver.bring_up()
@@ -60,10 +67,11 @@ def test_a_journal_of_the_second_version_is_brought_up_to_date(path: Path, opene
     driver.bring_up()
     task_id = driver.submit()
     old.close()
+    make_version_3(path)
     connection = schema.connect(path)
     connection.executescript("DROP TABLE deliveries; PRAGMA user_version = 2")
     connection.close()
-    driver = Driver.restored(opened())
+    driver = Driver.restored(opened(upgrade=unchanged))
     task = driver.core.store.get(task_id)
     assert [(s.waited, s.worked, s.absent) for s in task.steps] == [(0, 0, 0)] * 3
     driver.bring_up()
@@ -74,11 +82,60 @@ def test_a_journal_of_the_second_version_is_brought_up_to_date(path: Path, opene
     connection.close()
 
 
+def make_version_3(path: Path) -> None:
+    """Take the tokens, and what came with them, out of a journal."""
+    connection = schema.connect(path)
+    connection.execute("UPDATE iterations SET token = 0")
+    for row in connection.execute(records.get_iterations(connection)).fetchall():
+        *record, delivered, _ = row
+        crc = records.iteration_row(tuple(record), delivered)[-1]
+        connection.execute("UPDATE iterations SET crc = ? WHERE serial = ?", (crc, row[0]))
+    connection.executescript("ALTER TABLE iterations DROP COLUMN token; PRAGMA user_version = 3")
+    connection.close()
+
+
+def test_a_journal_of_the_third_version_gives_what_runs_a_token(path: Path, opened: Opened) -> None:
+    old = opened()
+    driver = Driver(old.session, old)
+    driver.bring_up()
+    done, running = driver.submit(), driver.submit()
+    driver.solve(done)
+    driver.work(running, 0)
+    outputs = driver.core.store.get(done).outputs
+    old.close()
+    make_version_3(path)
+    with pytest.raises(JournalError, match=r"earlier version .* start the orchestrator with it"):
+        Journal.open(path, pipeline_names=NAMES)
+    assert check(path).findings == []
+    journal = opened(upgrade=lambda name, payload: payload + name.encode())
+    assert journal.warnings == []
+    driver = Driver.restored(journal)
+    assert driver.core.store.get(done).outputs == [
+        output + name.encode() for output, name in zip(outputs, NAMES, strict=True)
+    ]
+    assert driver.core.store.get(done).user_input.endswith(b"user_input")
+    assert driver.core.store.get(done).token == 0
+    token = driver.core.store.get(running).token
+    assert token
+    driver.bring_up()
+    told = [c for c in driver.commands if isinstance(c, SendControl) and c.task_id == running]
+    driver.do(TimePassed())
+    told += [c for c in driver.commands if isinstance(c, SendControl) and c.task_id == running]
+    assert told and {(c.token, c.attempt) for c in told} == {(token, 1)}
+    driver.solve(running)
+    journal.close()
+    again = Driver.restored(opened())
+    assert again.core.store.get(running).token == token
+    assert check(path).findings == []
+
+
 def test_rows_with_the_crc_of_earlier_versions_are_believed(
     path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def earlier_crc(record: records.Record, delivered: int) -> int:
-        return zlib.crc32(ascii((*record, delivered)).encode())
+        token = records.COLUMNS.index("token")
+        values = (*record[:token], *record[token + 1 :], delivered)
+        return zlib.crc32(ascii(values).encode())
 
     with monkeypatch.context() as patched:
         patched.setattr(records, "_record_crc", earlier_crc)
