@@ -114,10 +114,12 @@ MUTANTS = (
     # Commands on tasks
     Mutant("STOP_TASK loses the outputs", f"{_TASKS}._end",
            "if A is TaskMove.RESET:\n    self._store.clear_outputs(B)\n    B.attempt += 1\n"
-           "    B.token = F\nelif C is not TaskMove.PREEMPT:\n    B.finished = D\n    B.outcome_reason = E",
+           "    B.token = F\n"
+           "elif C is not TaskMove.PREEMPT:\n    B.finished = D\n    B.outcome_reason = E",
            "if A is TaskMove.STOP:\n    self._store.clear_outputs(B)\n"
            "if A is TaskMove.RESET:\n    self._store.clear_outputs(B)\n    B.attempt += 1\n"
-           "    B.token = F\nelif C is not TaskMove.PREEMPT:\n    B.finished = D\n    B.outcome_reason = E"),
+           "    B.token = F\n"
+           "elif C is not TaskMove.PREEMPT:\n    B.finished = D\n    B.outcome_reason = E"),
     Mutant("RESET_TASK keeps the attempt", f"{_TASKS}._end", "A.attempt += 1"),
     Mutant("RESET_TASK keeps the outputs", f"{_TASKS}._end", "self._store.clear_outputs(A)",
            "(setattr(A, 'published', False),"

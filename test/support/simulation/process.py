@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import TYPE_CHECKING
 
 from support.simulation.memory import Memory
@@ -29,6 +30,7 @@ class Process:
     def __init__(self, world: World) -> None:
         self._world = world
         self._memory = Memory()
+        self._tokens = Random(1)
         self._inbox: list[Event] = []
         self._frozen_until = 0.0
         self.core: Orchestrator | None = None
@@ -50,7 +52,7 @@ class Process:
                 max_problems=world.faults.max_problems,
             ),
             session=self.session,
-            draw_token=lambda: random.randrange(1, 2**32),
+            draw_token=lambda: self._tokens.randrange(1, 2**32),
             derive=lambda payload, models, left, previous: payload,
         )
         commands = self._memory.restore(core, self._instant())
