@@ -57,7 +57,7 @@ class _RenameLocals(ast.NodeTransformer):
 
 def test_a_broken_core_is_noticed() -> None:
     """A few, as samples; ``make simulate ARGS=--mutants`` tries all."""
-    samples = {"word of another session counts", "STOP_TASK loses the outputs",
+    samples = {"outputs of an earlier attempt count", "STOP_TASK loses the outputs",
                "an output is not kept", "silence is no reason to deliver again"}  # fmt: skip
     numbers = [n for n, mutant in enumerate(mutants.MUTANTS) if mutant.name in samples]
     assert len(numbers) == len(samples)

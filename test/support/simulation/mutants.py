@@ -104,7 +104,6 @@ MUTANTS = (
     # Stale statuses and outputs
     Mutant("outputs of an earlier attempt count", f"{_TASKS}._current",
            "A != (B.attempt, B.token)", "False"),
-    Mutant("word of another session counts", f"{_TASKS}._current", "A != self._session", "False"),
     Mutant("outputs of another iteration count", f"{_TASKS}._current",
            "self._store.find(A)", "self._store.find(TaskId(A[0], 1))"),
     Mutant("the last output wins", f"{_TASKS}.take_output",
