@@ -56,6 +56,7 @@ from sustainml_orchestrator.node.configuration import Configuration
 from sustainml_orchestrator.node.diagnostics import Diagnostics
 from sustainml_orchestrator.node.duplicate_check import DuplicateCheck, find_peer
 from sustainml_orchestrator.node.goals import Goals
+from sustainml_orchestrator.node.loop import Loop
 from sustainml_orchestrator.node.malloc_trim import Memory
 from sustainml_orchestrator.node.parameter_service_guard import guard_parameter_services
 from sustainml_orchestrator.node.pending_calls import PendingCalls
@@ -64,7 +65,6 @@ from sustainml_orchestrator.node.publishers import Publishers
 from sustainml_orchestrator.node.requests import Limits, derive_user_input
 from sustainml_orchestrator.node.services import Services
 from sustainml_orchestrator.node.subscriptions import Subscriptions
-from sustainml_orchestrator.node.wait_set_executor import Loop
 from sustainml_orchestrator.storage import JournalError, locate
 
 _RANDOM = random.SystemRandom()

@@ -11,6 +11,7 @@ from rclpy.node import Node
 
 from sustainml_orchestrator.contract import names
 from sustainml_orchestrator.contract.cdr import Ids
+from sustainml_orchestrator.contract.wait_set import ClientId
 from sustainml_orchestrator.core import comparison
 from sustainml_orchestrator.core.errors import OrchestratorError
 from sustainml_orchestrator.core.events import (
@@ -30,9 +31,9 @@ from sustainml_orchestrator.core.ids import (
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.node import conversions, requests
 from sustainml_orchestrator.node.configuration import Configuration
+from sustainml_orchestrator.node.loop import Loop
 from sustainml_orchestrator.node.pending_calls import Answer, PendingCalls
 from sustainml_orchestrator.node.requests import Limits, invalid
-from sustainml_orchestrator.node.wait_set_executor import Loop
 
 _DEFAULT_PAGE = 100
 _MAX_PAGE = 1000
@@ -76,10 +77,10 @@ class Services:
 
     def _guarded(
         self, name: str, callback: Callback
-    ) -> Callable[[Any, Any], Coroutine[Answer, None, Any]]:
+    ) -> Callable[[Any, Any, ClientId | None], Coroutine[Answer, None, Any]]:
         """Whatever happens, the caller is answered and the node goes on."""
 
-        async def guard(request: Any, response: Any) -> Any:
+        async def guard(request: Any, response: Any, client: ClientId | None) -> Any:
             try:
                 if name != "start_task":  # which alone looks at nothing that must be kept first
                     self._settle()

@@ -19,7 +19,7 @@ from sustainml_orchestrator.core.events import (
 )
 from sustainml_orchestrator.core.pipeline import ModuleSpec, Pipeline
 from sustainml_orchestrator.node import conversions
-from sustainml_orchestrator.node.wait_set_executor import Loop
+from sustainml_orchestrator.node.loop import Loop
 
 
 class Subscriptions:

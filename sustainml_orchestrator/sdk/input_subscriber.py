@@ -15,7 +15,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 
-from sustainml_orchestrator.node.null_callback_group import NullCallbackGroup
+from sustainml_orchestrator.contract.wait_set import NullCallbackGroup
 
 #: Messages taken from one subscription before the others have their turn.
 _DRAIN = 100
