@@ -20,7 +20,7 @@ from sustainml_msgs.srv import ListTasks
 
 from bench.processes import Processes, python
 from sustainml_orchestrator.contract import names
-from sustainml_orchestrator.processes.supervisor import Program
+from sustainml_orchestrator.processes.programs import Program
 
 _numbers = count(1)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from sustainml_orchestrator.processes.supervisor import Program, Supervisor
+from sustainml_orchestrator.processes.programs import Program
+from sustainml_orchestrator.processes.supervisor import Supervisor
 
 #: The checkout.
 ROOT = Path(__file__).resolve().parents[1]

@@ -11,7 +11,7 @@ from bench.client import Client, OurClient
 from bench.processes import Processes, python
 from sustainml_orchestrator.client import OrchestratorClient
 from sustainml_orchestrator.contract import domain
-from sustainml_orchestrator.processes.supervisor import MODULES, Program
+from sustainml_orchestrator.processes.programs import MODULES, Program
 
 
 def other_domain() -> int:

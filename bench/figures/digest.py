@@ -20,7 +20,7 @@ from bench.puppets import MESSAGES_PER_TASK, PATIENT, Puppets
 from bench.systems import orchestrator_program
 from bench.waiting import Waiter
 from sustainml_orchestrator.contract import names
-from sustainml_orchestrator.processes.supervisor import Program
+from sustainml_orchestrator.processes.programs import Program
 
 #: Share of a window for one run of one of them.
 _SHARE = 0.4

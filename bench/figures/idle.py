@@ -9,7 +9,7 @@ from bench.asking import fresh_namespace
 from bench.figure import Figure, Run
 from bench.processes import Processes, python
 from bench.systems import other_domain
-from sustainml_orchestrator.processes.supervisor import MODULES, Program
+from sustainml_orchestrator.processes.programs import MODULES, Program
 
 #: From ready to quiet, in s: discovery repeats itself for a while.
 _SETTLE = 5.0

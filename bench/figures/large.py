@@ -24,7 +24,7 @@ from bench.puppets import PATIENT, Puppets
 from bench.systems import orchestrator_program
 from bench.waiting import Waiter
 from sustainml_orchestrator.contract import names
-from sustainml_orchestrator.processes.supervisor import Program
+from sustainml_orchestrator.processes.programs import Program
 
 SIZE = 50 * 2**20
 _MODULE = "ml_model_provider"

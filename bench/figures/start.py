@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from bench.figure import Figure, Run
 from bench.processes import ROOT, Processes, python
-from sustainml_orchestrator.processes.supervisor import MODULES, Program
+from sustainml_orchestrator.processes.programs import MODULES, Program
 
 
 def measure(runs: int, window: float, full: bool) -> Iterator[Figure]:

@@ -10,9 +10,9 @@ def main() -> None:
     prepare_streams()
     words = set(sys.argv)
     if words & {"up", "demo"} and not words & {"-h", "--help"}:
-        from sustainml_orchestrator.processes import fork_server
+        from sustainml_orchestrator.processes import node_forker
 
-        fork_server.foresee()  # it loads ROS while the command line is loaded and understood here
+        node_forker.foresee()  # it loads ROS while the command line is loaded and understood here
     from sustainml_orchestrator.cli.main import main as run
 
     run()

@@ -19,6 +19,8 @@ import typer
 
 from sustainml_orchestrator.cli.console import write_json
 
+from sustainml_orchestrator.contract.signals import ENDING
+
 if TYPE_CHECKING:
     from sustainml_orchestrator.client import OrchestratorClient
     from sustainml_orchestrator.core.ids import TaskId
@@ -57,14 +59,14 @@ class Interrupted(SystemExit):
 
 def end_on_signals() -> None:
     """SIGINT, SIGTERM and SIGHUP end the program in an orderly way; a second one does nothing."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    heeded = [each for each in ENDING if signal.getsignal(each) is not signal.SIG_IGN]
 
     def end(number: int, _: object) -> None:
-        for each in numbers:
+        for each in heeded:
             signal.signal(each, signal.SIG_IGN)
         raise Interrupted(128 + number)
 
-    for number in numbers:
+    for number in heeded:
         signal.signal(number, end)
 
 

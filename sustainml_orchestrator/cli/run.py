@@ -19,14 +19,15 @@ from sustainml_orchestrator.cli.context import (
     EXIT_FAILED,
     EXIT_UNREACHABLE,
     Failure,
-    Interrupted,
     connected,
     options,
 )
 from sustainml_orchestrator.contract import domain
+from sustainml_orchestrator.contract.signals import EndRequest
 from sustainml_orchestrator.node import service_manager
-from sustainml_orchestrator.processes import fork_server
-from sustainml_orchestrator.processes.supervisor import MODULES, Supervisor, programs
+from sustainml_orchestrator.processes import node_forker
+from sustainml_orchestrator.processes.programs import MODULES, programs
+from sustainml_orchestrator.processes.supervisor import Supervisor
 from sustainml_orchestrator.storage.location import USUAL_PLACE
 
 if TYPE_CHECKING:
@@ -101,15 +102,18 @@ def up(
         log_level=log_level.value,
     )
     _look_around()
-    try:
-        with service_manager.Listener() as news:
-            told = {service_manager.VARIABLE: news.address}
-            with Supervisor(children, _tell, told, fork_server.take()) as supervisor:
-                _announce(supervisor, news)
-                supervisor.wait("orchestrator")
-        raise Failure("the orchestrator does not stay up; see the lines above")
-    except Interrupted:
+    # From here on a signal raises nothing: whatever lock is held, what is begun can be finished.
+    request = EndRequest()
+    with service_manager.Listener() as news:
+        told = {service_manager.VARIABLE: news.address}
+        with Supervisor(children, _tell, told, node_forker.take()) as supervisor:
+            _announce(supervisor, news, request)
+            while not request.signal and supervisor.keeps("orchestrator"):
+                supervisor.wait_for_news(request)
+    if request.signal:
         _tell("up", "ended")
+        return
+    raise Failure("the orchestrator does not stay up; see the lines above")
 
 
 def _journal_beside(params: Path | None) -> str:
@@ -159,11 +163,11 @@ def _is_alone() -> bool:
     return False
 
 
-def _announce(supervisor: Supervisor, news: service_manager.Listener) -> None:
+def _announce(supervisor: Supervisor, news: service_manager.Listener, request: EndRequest) -> None:
     """Say when the system is ready, and how to go on."""
     remind_at = time.monotonic() + _START_TIMEOUT
     reason = "the orchestrator does not answer"
-    while supervisor.keeps("orchestrator"):
+    while not request.signal and supervisor.keeps("orchestrator"):
         told = news.receive(0.5)
         if told is not None:
             ready, reason = told
@@ -205,7 +209,7 @@ def demo(
     succeeded = False
     try:
         children = programs(namespace=options.namespace)
-        with Supervisor(children, tell, parent=fork_server.take()):
+        with Supervisor(children, tell, forker=node_forker.take()):
             # Converted while they start: this loads ROS, too.
             inputs = [problems.to_message(fields) for fields in given]
             succeeded = _solve(inputs)

@@ -6,9 +6,7 @@ ros2 run sustainml_orchestrator orchestrator --ros-args -p journal_path:=/tmp/jo
 from __future__ import annotations
 
 import math
-import os
 import random
-import signal
 import sys
 import time
 import traceback
@@ -23,8 +21,9 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-from sustainml_orchestrator.contract import discovery, domain, names
+from sustainml_orchestrator.contract import discovery, domain, names, shared_memory
 from sustainml_orchestrator.contract.module_graph import read_pipeline
+from sustainml_orchestrator.contract.signals import on_end
 from sustainml_orchestrator.core.commands import (
     AnnounceSystem,
     AnnounceTask,
@@ -365,13 +364,13 @@ def main(args: list[str] | None = None) -> NoReturn:
     """Run the node until SIGINT or SIGTERM; end with 1 and a sentence when it cannot start."""
     ending = False
 
-    def end(*_: object) -> None:
+    def end(_: int) -> None:
         # Nothing is shut down here: whatever the signal interrupts must be able to finish.
         nonlocal ending
         ending = True
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
+    on_end(end)
+    shared_memory.remove_leftovers()
     discovery.prefer_profile()
     code = 0
     node = None
@@ -393,10 +392,7 @@ def main(args: list[str] | None = None) -> NoReturn:
         rclpy.try_shutdown()
     if node is None:
         sys.exit(code)  # leaves no ghost in the graph, which would hide peers for 20 s
-    # Fast DDS may crash when a node is destroyed while its peers leave: end without that.
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    shared_memory.end_process(code)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import pickle
-import select
 import socket
 import struct
 import threading
@@ -40,9 +39,9 @@ class Channel:
                 self._socket.sendall(_LENGTH.pack(len(frame)))
                 self._socket.sendall(frame)
 
-    def readable(self, timeout: float) -> bool:
-        """Wait until something can be received, ``timeout`` s at most."""
-        return bool(select.select([self._socket], [], [], timeout)[0])
+    def fileno(self) -> int:
+        """Its descriptor, to wait until something can be received."""
+        return self._socket.fileno()
 
     def receive(self) -> Any:
         """Wait for the next object.

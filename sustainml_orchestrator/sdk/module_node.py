@@ -22,13 +22,14 @@ from sustainml_orchestrator.core.ids import (
     TaskStatus,
 )
 from sustainml_orchestrator.node.parameter_service_guard import guard_parameter_services
+from sustainml_orchestrator.processes.fork_server import ForkServer
 from sustainml_orchestrator.sdk import actions as act
 from sustainml_orchestrator.sdk import parameters
 from sustainml_orchestrator.sdk.configure_service import ConfigureService
 from sustainml_orchestrator.sdk.input_fetcher import InputFetcher
 from sustainml_orchestrator.sdk.input_subscriber import InputSubscriber
 from sustainml_orchestrator.sdk.job_table import Limits
-from sustainml_orchestrator.sdk.module import Module
+from sustainml_orchestrator.sdk.module_base import ModuleBase
 from sustainml_orchestrator.sdk.module_spec import TYPES, USER_INPUT, spec_of
 from sustainml_orchestrator.sdk.state_machine import StateMachine
 from sustainml_orchestrator.sdk.status_publisher import StatusPublisher
@@ -36,7 +37,6 @@ from sustainml_orchestrator.sdk.task import BASELINE
 from sustainml_orchestrator.sdk.transitions import Trigger
 from sustainml_orchestrator.sdk.user_code import Host
 from sustainml_orchestrator.sdk.wire_ids import Ticket, read_ticket, stamp
-from sustainml_orchestrator.sdk.worker_fork_server import WorkerForkServer
 from sustainml_orchestrator.sdk.worker_processes import ProcessWorkers
 from sustainml_orchestrator.sdk.worker_threads import WorkerThreads
 from sustainml_orchestrator.sdk.workers import BrokenWorkersError, ThreadWorkers, Workers
@@ -57,7 +57,7 @@ class ModuleNode(Node):
     """
 
     def __init__(
-        self, cls: type[Module], nursery: WorkerForkServer, *, on_exit: Callable[[], None]
+        self, cls: type[ModuleBase], fork_server: ForkServer, *, on_exit: Callable[[], None]
     ) -> None:
         """Come up INACTIVE. ``on_exit`` is called when the node is told to terminate.
 
@@ -68,7 +68,7 @@ class ModuleNode(Node):
         super().__init__(spec.module, namespace=names.DEFAULT_NAMESPACE)
         guard_parameter_services(self)
         self._class = cls
-        self._nursery = nursery
+        self._fork_server = fork_server
         self._on_exit = on_exit
         self.values = values = parameters.declare(self)
         instance = self.get_fully_qualified_name()
@@ -230,7 +230,7 @@ class ModuleNode(Node):
         if values.isolation == parameters.THREAD:
             return ThreadWorkers(Host(self._class, instance), self._configuration)
         return ProcessWorkers(
-            self._nursery,
+            self._fork_server,
             instance=instance,
             count=values.workers,
             cancel_grace=values.cancel_grace,

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from sustainml_msgs.msg import (
     AppRequirements,
@@ -18,10 +17,8 @@ from sustainml_msgs.msg import (
     UserInput,
 )
 
+from sustainml_orchestrator.sdk.module_base import ModuleBase
 from sustainml_orchestrator.sdk.task import BASELINE, Inputs
-
-if TYPE_CHECKING:
-    from sustainml_orchestrator.sdk.module import Module
 
 USER_INPUT = "user_input"
 
@@ -86,7 +83,7 @@ class ModuleSpec:
         return Inputs(self.inputs, {name: TYPES[name] for name in BASELINES}, payloads)
 
 
-def spec_of(cls: type[Module]) -> ModuleSpec:
+def spec_of(cls: type[ModuleBase]) -> ModuleSpec:
     """Read the class attributes of a module.
 
     Raises:
@@ -111,7 +108,7 @@ def spec_of(cls: type[Module]) -> ModuleSpec:
     return ModuleSpec(name, inputs, tuple(baselines), output_type)
 
 
-def _input_types(cls: type[Module], name: str) -> dict[str, type]:
+def _input_types(cls: type[ModuleBase], name: str) -> dict[str, type]:
     inputs = cls.inputs if cls.inputs is not None else CONSUMED.get(name)
     if not inputs:
         raise TypeError(
@@ -128,7 +125,7 @@ def _input_types(cls: type[Module], name: str) -> dict[str, type]:
     return {one: TYPES[one] for one in inputs}
 
 
-def _check_message(cls: type[Module], type_: type | None) -> None:
+def _check_message(cls: type[ModuleBase], type_: type | None) -> None:
     fields = getattr(type_, "get_fields_and_field_types", dict)()
     if tuple(fields)[: len(_COMMON_FIELDS)] != _COMMON_FIELDS:
         raise TypeError(

@@ -12,7 +12,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 from sustainml_orchestrator.core.ids import ErrorCode
 from sustainml_orchestrator.sdk.actions import Failed, Outcome, Succeeded
 from sustainml_orchestrator.sdk.input_joiner import Parts
-from sustainml_orchestrator.sdk.module import Module
+from sustainml_orchestrator.sdk.module_base import ModuleBase
 from sustainml_orchestrator.sdk.module_spec import spec_of
 from sustainml_orchestrator.sdk.task import Cancelled, ModuleError, Task
 from sustainml_orchestrator.sdk.wire_ids import Ticket
@@ -33,12 +33,12 @@ class Call(NamedTuple):
 class Host:
     """Holds one instance of the author's class and calls its hooks."""
 
-    def __init__(self, cls: type[Module], instance: str) -> None:
+    def __init__(self, cls: type[ModuleBase], instance: str) -> None:
         """``instance`` is the fully qualified node name, which signs the outputs."""
         self._class = cls
         self._spec = spec_of(cls)
         self._name = instance
-        self._author: Module | None = None
+        self._author: ModuleBase | None = None
 
     def start(self, configuration: dict[str, Any]) -> None:
         """Make the instance, let it load its models, and configure it as it was before.

@@ -6,13 +6,14 @@ meanwhile; it needs the interpreter for a moment only, but gets it only when use
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
 from typing import Any, NamedTuple
 
 from sustainml_orchestrator.sdk.channel import Channel
-from sustainml_orchestrator.sdk.module import Module
+from sustainml_orchestrator.sdk.module_base import ModuleBase
 from sustainml_orchestrator.sdk.task import ModuleError
 from sustainml_orchestrator.sdk.user_code import Host, describe
 
@@ -41,8 +42,14 @@ class Configure(NamedTuple):
     deadline: float
 
 
-def serve(cls: type[Module], calls_socket: socket.socket, side_socket: socket.socket) -> None:
-    """Work until the node hangs up."""
+def become_worker(cls: type[ModuleBase], _: bytes, descriptors: list[int]) -> None:
+    """In a process that was forked to be one: work until the node closes the connection.
+
+    Args:
+        descriptors: of two sockets, for calls and for what must not wait for their end.
+    """
+    os.setpgid(0, 0)  # a group of its own, so that a kill reaches what user code started as well
+    calls_socket, side_socket = (socket.socket(fileno=one) for one in descriptors)
     calls = Channel(calls_socket)
     try:
         setup = calls.receive()

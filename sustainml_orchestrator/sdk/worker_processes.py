@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import itertools
 import queue
+import signal
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 from sustainml_orchestrator.core.ids import ErrorCode
+from sustainml_orchestrator.processes.child_process import describe_exit
+from sustainml_orchestrator.processes.fork_server import ForkServer, readable
 from sustainml_orchestrator.sdk.actions import Failed, Job, Outcome
 from sustainml_orchestrator.sdk.channel import Channel
 from sustainml_orchestrator.sdk.task import ModuleError
-from sustainml_orchestrator.sdk.worker_fork_server import WorkerForkServer
 from sustainml_orchestrator.sdk.worker_process import Cancel, Configure, Setup
 from sustainml_orchestrator.sdk.workers import BrokenWorkersError, Workers, call_of, no_answer
 
@@ -25,7 +28,7 @@ _transactions = itertools.count(1)
 class WorkerProcess:
     """The node's end of one worker process."""
 
-    def __init__(self, nursery: WorkerForkServer, setup: Setup) -> None:
+    def __init__(self, fork_server: ForkServer, setup: Setup) -> None:
         """Fork a worker; it begins with ``on_start``.
 
         Raises:
@@ -33,11 +36,8 @@ class WorkerProcess:
         """
         calls, their_calls = socket.socketpair()
         side, their_side = socket.socketpair()
-        self._nursery = nursery
         self._calls = Channel(calls)
         self._side = Channel(side)
-        self._dead = threading.Event()
-        self._obituary = "the worker process ended"
         self._unanswered: dict[int, dict[str, Any]] = {}
         #: ``on_start`` has ended well.
         self.ready = False
@@ -45,7 +45,8 @@ class WorkerProcess:
         self.outdated = False
         try:
             with their_calls, their_side:
-                self._number = nursery.spawn(their_calls, their_side, self._died)
+                descriptors = their_calls.fileno(), their_side.fileno()
+                self._process = fork_server.spawn(b"worker", descriptors)
             self._calls.send(setup)
         except OSError as error:
             raise BrokenWorkersError(f"no worker process can be started: {error}") from error
@@ -53,13 +54,7 @@ class WorkerProcess:
     @property
     def usable(self) -> bool:
         """Whether it can be given a call."""
-        return not (self._dead.is_set() or self.outdated)
-
-    @property
-    def obituary(self) -> str:
-        """How it ended. Waits a little: the end of its connection is seen before its death."""
-        self._dead.wait(1.0)
-        return self._obituary
+        return not self.outdated and self._process.poll() is None
 
     def await_ready(self) -> None:
         """Wait for the end of ``on_start``.
@@ -68,9 +63,9 @@ class WorkerProcess:
             BrokenWorkersError: it failed or crashed.
         """
         try:
-            error = self._calls.receive()
-        except (EOFError, OSError) as gone:
-            raise BrokenWorkersError(f"on_start failed: {self.obituary}") from gone
+            error = self._receive()
+        except EOFError as gone:
+            raise BrokenWorkersError(f"on_start failed: {gone}") from gone
         if error:
             raise BrokenWorkersError(f"on_start failed: {error}")
         self.ready = True
@@ -79,9 +74,30 @@ class WorkerProcess:
         """Have a task worked on, and wait for the outcome."""
         try:
             self._calls.send(call_of(job))
-            return self._calls.receive()
+            return self._receive()
         except (EOFError, OSError):
-            return Failed(ErrorCode.INTERNAL_ERROR, f"{self.obituary} during process()")
+            return Failed(ErrorCode.INTERNAL_ERROR, f"{self._how_it_ended()} during process()")
+
+    def _receive(self) -> Any:
+        """The next answer.
+
+        Raises:
+            EOFError: the process has ended, and how.
+        """
+        try:
+            # Processes that user code forked may hold its ends open: do not wait for them.
+            if self._calls in readable([self._calls, self._process], None):
+                return self._calls.receive()
+        except (EOFError, OSError):
+            pass
+        raise EOFError(self._how_it_ended())
+
+    def _how_it_ended(self) -> str:
+        """Waits a little: the end of its connection is seen before its death."""
+        try:
+            return f"the worker process {describe_exit(self._process.wait(1.0))}"
+        except subprocess.TimeoutExpired:
+            return "the worker process closed its connection"
 
     def cancel(self, number: int) -> None:
         """Tell the call with this number that nobody waits for it."""
@@ -101,7 +117,7 @@ class WorkerProcess:
         transaction = next(_transactions)
         self._unanswered[transaction] = configuration
         self._side.send(Configure(transaction, configuration, deadline))
-        while self._side.readable(max(0.0, deadline - time.monotonic())):
+        while readable([self._side], deadline - time.monotonic()):
             answered, answer, error = self._side.receive()
             taken = self._unanswered.pop(answered, {})
             if answer is not None:
@@ -125,14 +141,8 @@ class WorkerProcess:
         self._side.close()
 
     def kill(self) -> None:
-        """End it by force."""
-        self._nursery.kill(self._number)
-
-    def _died(self, obituary: str) -> None:
-        self._obituary = obituary
-        self._dead.set()
-        # Processes that user code started may hold its ends open; nobody shall wait for them.
-        self.close()
+        """End it by force, with all that it started."""
+        self._process.send_signal(signal.SIGKILL)
 
 
 class ProcessWorkers(Workers):
@@ -140,7 +150,7 @@ class ProcessWorkers(Workers):
 
     def __init__(
         self,
-        nursery: WorkerForkServer,
+        fork_server: ForkServer,
         *,
         instance: str,
         count: int,
@@ -151,7 +161,7 @@ class ProcessWorkers(Workers):
 
         ``configuration`` is what was accepted before; new ones are added to it.
         """
-        self._nursery = nursery
+        self._fork_server = fork_server
         self._instance = instance
         self._count = count
         self._cancel_grace = cancel_grace
@@ -266,7 +276,7 @@ class ProcessWorkers(Workers):
             if self._ended:
                 raise BrokenWorkersError("the workers were ended meanwhile")
             setup = Setup(self._instance, dict(self._configuration))
-            worker = WorkerProcess(self._nursery, setup)
+            worker = WorkerProcess(self._fork_server, setup)
             self._all.add(worker)
             return worker
 

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from sustainml_orchestrator.node.parameters import TABLE
-from sustainml_orchestrator.processes.supervisor import MODULES
+from sustainml_orchestrator.processes.programs import MODULES
 from sustainml_orchestrator.sdk.parameters import TABLE as MODULE_TABLE
 
 ROOT = Path(__file__).parents[2]

@@ -96,7 +96,7 @@ def test_reset_of_an_inactive_node_changes_nothing(orchestrator: ScriptedOrchest
     ("mode", "reason"),
     [
         ("raise once", "on_start failed: RuntimeError: the model file is missing"),
-        ("crash", "on_start failed: the worker process was ended by SIGSEGV"),
+        ("crash", "on_start failed: the worker process was killed by SIGSEGV"),
     ],
 )
 def test_a_failing_on_start_is_an_error_that_only_reset_leaves(

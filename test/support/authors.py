@@ -5,6 +5,8 @@ What ``Playful`` does with a task stands in the task's ``modality``.
 
 import ctypes
 import os
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -109,12 +111,28 @@ class Playful(Module):
             time.sleep(3600)
         ctypes.string_at(0)
 
+    def do_spawn(self, task, user):
+        """Start processes in every way that escapes a parent; the last becomes a daemon."""
+        pid = "echo pid $$ >> $NOTES; exec sleep 3600"
+        subprocess.Popen(["sh", "-c", pid])
+        subprocess.Popen(["sh", "-c", pid], start_new_session=True)
+        subprocess.Popen(["setsid", "sh", "-c", f"trap '' TERM HUP; {pid}"])
+        subprocess.run(["setsid", "sh", "-c", f"setsid sh -c '{pid}' > /dev/null 2>&1 &"])
+        if user.problem_definition == "crash":
+            while sum(note.startswith("pid ") for note in self.notes()) < 4:
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(3600)
+
     def note(self, text):
         with Path(os.environ["NOTES"]).open("a", encoding="utf-8") as notes:
             notes.write(text + "\n")
 
     def noted(self, text):
-        return text in Path(os.environ["NOTES"]).read_text(encoding="utf-8").splitlines()
+        return text in self.notes()
+
+    def notes(self):
+        return Path(os.environ["NOTES"]).read_text(encoding="utf-8").splitlines()
 
 
 class Careless(Module):

@@ -11,7 +11,7 @@ from typing import Any
 
 from support.scripted_module import NAME, Scripted
 from sustainml_orchestrator.core.ids import TaskStatus
-from sustainml_orchestrator.processes.supervisor import MODULES
+from sustainml_orchestrator.processes.programs import MODULES
 from sustainml_orchestrator.sdk import actions as act
 from sustainml_orchestrator.sdk import main, module_node
 from sustainml_orchestrator.sdk.wire_ids import read_ticket

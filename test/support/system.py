@@ -15,7 +15,8 @@ from sustainml_msgs.msg import Task, UserInput
 
 from support.checksums import checksum
 from sustainml_orchestrator.client import OrchestratorClient
-from sustainml_orchestrator.processes.supervisor import MODULES, Program, Supervisor
+from sustainml_orchestrator.processes.programs import MODULES, Program
+from sustainml_orchestrator.processes.supervisor import Supervisor
 
 HERE = Path(__file__).parent
 CONFIG = HERE.parents[1] / "config" / "pipeline.yaml"

@@ -21,7 +21,7 @@ from typer.testing import CliRunner, Result
 
 from sustainml_orchestrator.cli.main import app
 from sustainml_orchestrator.cli.run import examples
-from sustainml_orchestrator.processes.supervisor import MODULES
+from sustainml_orchestrator.processes.programs import MODULES
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from sustainml_msgs.msg import Task, UserInput
 
 from sustainml_orchestrator.client import ClientError, OrchestratorClient
 from sustainml_orchestrator.core.ids import TaskId, TaskStatus
-from sustainml_orchestrator.processes.supervisor import MODULES
+from sustainml_orchestrator.processes.programs import MODULES
 
 TASKS = 200
 PROBLEMS = (

@@ -1,0 +1,73 @@
+"""What Fast DDS keeps in /dev/shm: given back when a process ends, and removed after dead ones.
+
+A process that takes part in DDS owns a segment (3 MiB here) and the queues of its ports. Fast DDS
+removes them when its participants are destroyed; but that was seen to crash, and to spin for ever,
+while the peers leave, as they do when a whole system ends. So processes here end without it, and
+remove by name what they own. What processes leave that are killed stays for ever, until somebody
+removes it: 64 MiB, all that a container has, are full after the third `sustainml up`.
+
+Each segment and port has a lock file, locked (flock) by its owner as long as that lives: `_el`, or
+`_sl` where several processes share a port. `fastdds shm clean` relies on the same.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+_FOLDER = Path("/dev/shm")
+_LOCK = re.compile(r"(fastrtps_(?:[0-9a-f]{16}|port\d+))_[es]l")
+#: A lock file is made a moment before it is locked: one so young (s) may have an owner.
+_YOUNG = 5.0
+
+
+def end_process(code: int) -> NoReturn:
+    """End this process at once, without destroying nodes; nothing stays in /dev/shm."""
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+    with suppress(OSError, ValueError):
+        sys.stderr.flush()
+    release()
+    os._exit(code)
+
+
+def release() -> None:
+    """Remove what this process owns; it cannot take part in DDS any more. Takes no locks."""
+    for link in _listed(Path("/proc/self/fd")):
+        with suppress(OSError):
+            path = link.readlink()
+            if path.parent == _FOLDER and (match := _LOCK.fullmatch(path.name)):
+                # Of a port that several share we may be the last. Otherwise the lock is ours.
+                fcntl.flock(int(link.name), fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(match[1], path.name)
+
+
+def remove_leftovers() -> None:
+    """Remove what belongs to processes that are dead, of whatever program."""
+    for path in _listed(_FOLDER):
+        match = _LOCK.fullmatch(path.name)
+        with suppress(OSError):  # its owner lives, it is gone, or it belongs to another user
+            if match is not None and time.time() - path.stat().st_mtime > _YOUNG:
+                with path.open("rb") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    _remove(match[1], path.name)
+
+
+def _remove(name: str, lock: str) -> None:
+    # The lock last: whoever sees it without what it guards finds nothing to open.
+    for each in (f"sem.{name}_mutex", name, lock):
+        with suppress(OSError):  # there is none, or it belongs to another user
+            (_FOLDER / each).unlink()
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:  # not on Linux
+        return []

@@ -1,0 +1,71 @@
+"""The processes that make up the framework, as command lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sustainml_orchestrator.processes.fork_server import python_command
+
+MODULES = (
+    "app_requirements",
+    "ml_model_metadata",
+    "hw_constraints",
+    "ml_model_provider",
+    "hw_resources",
+    "carbon_tracker",
+)
+
+
+@dataclass(frozen=True)
+class Program:
+    """One process to keep alive.
+
+    Attributes:
+        name: what it is called.
+        command: its command line.
+        module: where that is `python -m module …` and the module a node of the framework, which
+            can be forked off a process that has ROS loaded; else "".
+    """
+
+    name: str
+    command: tuple[str, ...]
+    module: str = ""
+
+
+def programs(
+    *,
+    namespace: str,
+    without: Sequence[str] = (),
+    params_file: str = "",
+    pipeline_file: str = "",
+    journal: str = "",
+    isolation: str = "",
+    log_level: str = "info",
+) -> list[Program]:
+    """The orchestrator and its modules as command lines; "" leaves a setting as it is."""
+    common = ["--ros-args", "-r", f"__ns:=/{namespace.strip('/')}", "--log-level", log_level]
+    if params_file:
+        common += ["--params-file", params_file]
+    modules = {name: {"isolation": isolation} for name in MODULES if name not in without}
+    settings = {"journal_path": journal, "pipeline_file": pipeline_file}
+    return [
+        _program("orchestrator", "node.orchestrator_node", common, settings),
+        *(
+            _program(name, f"reference_modules.{name}", common, given)
+            for name, given in modules.items()
+        ),
+    ]
+
+
+def _program(name: str, module: str, common: list[str], settings: dict[str, str]) -> Program:
+    # A JSON string is a YAML string, which ROS expects, unless it escapes characters in pairs.
+    given = [
+        word
+        for k, v in settings.items()
+        if v
+        for word in ("-p", f"{k}:={json.dumps(v, ensure_ascii=False)}")
+    ]
+    full = f"sustainml_orchestrator.{module}"
+    return Program(name, (*python_command(full), *common, *given), full)
