@@ -16,6 +16,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from sustainml_orchestrator.contract import shared_memory
 from sustainml_orchestrator.contract.signals import ENDING
 from sustainml_orchestrator.processes.fork_server import Child, ForkServer, serve
 
@@ -159,6 +160,7 @@ def main() -> None:
             importlib.import_module(name)
         importlib.import_module("sustainml_orchestrator.contract.type_supports").load()
     serve(_become)
+    shared_memory.remove_leftovers()  # of what had to be killed
 
 
 if __name__ == "__main__":
