@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from sustainml_orchestrator.cli.console import write_json
-
 from sustainml_orchestrator.contract.signals import ENDING
 
 if TYPE_CHECKING:

@@ -58,7 +58,7 @@ class Up:
 
         It leads a session; its workers do not.
         """
-        others = {"orchestrator": "node.orchestrator_node", "fork_server": "processes.fork_server"}
+        others = {"orchestrator": "node.orchestrator_node", "fork_server": "processes.node_forker"}
         part = others.get(name, f"reference_modules.{name}")
         for process in self.family():
             with suppress(psutil.Error, ProcessLookupError):
