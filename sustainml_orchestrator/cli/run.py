@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections import deque
+from collections.abc import Iterator
 from contextlib import suppress
 from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
@@ -22,6 +24,7 @@ from sustainml_orchestrator.cli.context import (
     connected,
     options,
 )
+from sustainml_orchestrator.cli.problems import explain_yaml
 from sustainml_orchestrator.contract import domain
 from sustainml_orchestrator.contract.signals import EndRequest
 from sustainml_orchestrator.node import service_manager
@@ -91,13 +94,17 @@ def up(
             close = get_close_matches(name, MODULES, 1)
             hint = f"did you mean {close[0]}?" if close else f"use one of: {', '.join(MODULES)}"
             raise typer.BadParameter(f"'{name}' is no module; {hint}")
+    paths = journal, str(params or ""), str(pipeline or "")
+    for path in paths:
+        if re.search("[\ud800-\udfff]", path):
+            raise typer.BadParameter(f"the path '{path}' is not valid UTF-8; rename it")
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     children = programs(
         namespace=options.namespace,
         without=without or [],
-        params_file=str(params or ""),
-        pipeline_file=str(pipeline or ""),
-        journal=journal or _journal_beside(params),
+        params_file=paths[1],
+        pipeline_file=paths[2],
+        journal=journal or ("" if params and _names_journal(params) else USUAL_PLACE),
         isolation=isolation.value if isolation else "",
         log_level=log_level.value,
     )
@@ -116,10 +123,19 @@ def up(
     raise Failure("the orchestrator does not stay up; see the lines above")
 
 
-def _journal_beside(params: Path | None) -> str:
-    """The usual place, unless the parameter file names one: that must not be overridden."""
-    named = params is not None and "journal_path" in params.read_text(errors="replace")
-    return "" if named else USUAL_PLACE
+def _names_journal(params: Path) -> bool:
+    """Whether a parameter file sets `journal_path`, which must not be overridden then."""
+    import yaml
+
+    def keys(data: Any) -> Iterator[Any]:
+        for key, value in data.items() if isinstance(data, dict) else ():
+            yield key
+            yield from keys(value)
+
+    try:
+        return "journal_path" in keys(yaml.safe_load(params.read_bytes()))
+    except (yaml.YAMLError, RecursionError, OSError) as error:
+        raise typer.BadParameter(f"{params} cannot be read: {explain_yaml(error)}") from error
 
 
 def _tell(name: str, text: str) -> None:

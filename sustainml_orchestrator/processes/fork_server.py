@@ -133,6 +133,8 @@ class ForkServer:
                 [*python_command(module), str(theirs.fileno()), str(os.getpid()), *arguments],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
+                # What its children print is read as UTF-8, whatever the locale is.
+                env={**os.environ, "PYTHONIOENCODING": "utf-8:backslashreplace"},
                 start_new_session=True,
             )
         process.returncode = 0  # it is waited for in `close`, not by Popen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -47,7 +47,8 @@ def programs(
     """The orchestrator and its modules as command lines; "" leaves a setting as it is."""
     common = ["--ros-args", "-r", f"__ns:=/{namespace.strip('/')}", "--log-level", log_level]
     if params_file:
-        common += ["--params-file", params_file]
+        # rcl takes it as UTF-8, whatever the encoding of file names is.
+        common += ["--params-file", os.fsencode(params_file).decode("utf-8", "surrogateescape")]
     modules = {name: {"isolation": isolation} for name in MODULES if name not in without}
     settings = {"journal_path": journal, "pipeline_file": pipeline_file}
     return [
@@ -60,12 +61,12 @@ def programs(
 
 
 def _program(name: str, module: str, common: list[str], settings: dict[str, str]) -> Program:
-    # A JSON string is a YAML string, which ROS expects, unless it escapes characters in pairs.
-    given = [
-        word
-        for k, v in settings.items()
-        if v
-        for word in ("-p", f"{k}:={json.dumps(v, ensure_ascii=False)}")
-    ]
+    given = [word for k, v in settings.items() if v for word in ("-p", f"{k}:={_quoted(v)}")]
     full = f"sustainml_orchestrator.{module}"
     return Program(name, (*python_command(full), *common, *given), full)
+
+
+def _quoted(text: str) -> str:
+    """A text as a YAML scalar in ASCII: rcl reads parameter values as YAML, in any locale."""
+    escaped = text.encode("unicode_escape").decode("ascii").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -60,7 +60,9 @@ class Supervisor:
         self._supervised = [_Supervised(program) for program in programs]
         self._log = log
         self._forker = forker
-        self._environment = {**os.environ, **(environment or {}), "PYTHONUNBUFFERED": "1"}
+        # What they print is read as UTF-8, whatever the locale is.
+        python = {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8:backslashreplace"}
+        self._environment = {**os.environ, **(environment or {}), **python}
         self._started = threading.Event()
         self._ended = False
         self._end, self._request_end = os.pipe()  # its other end is closed when all shall end

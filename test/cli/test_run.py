@@ -1,0 +1,50 @@
+"""What `sustainml up` hands to its nodes arrives as it was given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from sustainml_orchestrator.cli import run
+from sustainml_orchestrator.cli.main import app
+from sustainml_orchestrator.processes.programs import programs
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_values_survive_the_yaml_of_ros(text: str) -> None:
+    orchestrator = programs(namespace="/x", journal=text, pipeline_file=text)[0]
+    for name in ("journal_path", "pipeline_file"):
+        (word,) = (w for w in orchestrator.command if w.startswith(f"{name}:="))
+        assert word.isascii() and yaml.safe_load(word.partition(":=")[2]) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("/**:\n  ros__parameters:\n    journal_path: x\n", True),
+        ("/**:\n  ros__parameters: {max_resets: 4}\n# journal_path\n", False),
+        ("", False),
+    ],
+)
+def test_a_parameter_file_may_name_the_journal(tmp_path: Path, text: str, names: bool) -> None:
+    file = tmp_path / "params"
+    file.write_text(text)
+    assert run._names_journal(file) is names
+
+
+def test_a_wrong_parameter_file_is_explained(tmp_path: Path) -> None:
+    file = tmp_path / "params"
+    for text in (b"a: 1\nb: c: d", b"a: \xff", b"a: [", b"a: \0"):
+        file.write_bytes(text)
+        result = CliRunner().invoke(app, ["up", "--params", str(file)])
+        assert result.exit_code == 2 and "cannot be read" in result.stderr
+
+
+def test_a_path_that_is_no_text_is_refused() -> None:
+    result = CliRunner().invoke(app, ["up", "--journal", "/tmp/\udcff.db"])
+    assert result.exit_code == 2 and "not valid UTF-8" in result.stderr
