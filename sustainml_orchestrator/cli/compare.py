@@ -27,7 +27,12 @@ def compare(
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV on standard output.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare iterations: which are worth choosing from (Pareto-optimal), which is best."""
+    """Compare iterations: which are worth choosing from (Pareto-optimal), which is best.
+
+    sustainml compare 1
+
+    sustainml compare 2 --plot front.png
+    """
     with connected() as client:
         rows = client.compare_iterations(problem, iterations or [])
     if as_json:

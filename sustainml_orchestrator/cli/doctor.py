@@ -43,6 +43,8 @@ def doctor(
     """Look at the environment, the orchestrator and every node; say what to do.
 
     Ends with 0 when all is well, 1 when something is wrong, 3 when no orchestrator is reachable.
+
+    sustainml doctor
     """
     findings = _environment()
     code = _look_at_ros(findings)

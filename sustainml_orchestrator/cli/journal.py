@@ -92,7 +92,10 @@ journal_app = typer.Typer(no_args_is_help=True, help="Look after the journal.")
 
 @journal_app.command()
 def check(journal: JournalOption) -> None:
-    """Read all of it and say whether it is whole; changes nothing."""
+    """Read all of it and say whether it is whole; changes nothing.
+
+    sustainml journal check
+    """
     from sustainml_orchestrator.storage.maintenance import check as check_journal
 
     with _reported():
@@ -110,7 +113,10 @@ def check(journal: JournalOption) -> None:
 
 @journal_app.command()
 def compact(journal: JournalOption) -> None:
-    """Give back the space of what was deleted; not while it is in use."""
+    """Give back the space of what was deleted; not while it is in use.
+
+    sustainml journal compact --journal copy.db
+    """
     from sustainml_orchestrator.storage.maintenance import compact as compact_journal
 
     with _reported():

@@ -18,7 +18,10 @@ TimeoutOption = Annotated[
 
 
 def nodes(as_json: AsJson = False) -> None:
-    """Show the state of every node."""
+    """Show the state of every node.
+
+    sustainml nodes
+    """
     from sustainml_orchestrator.cli.tables import node_table
 
     with connected() as client:
@@ -39,25 +42,37 @@ def _command(name: str, command: NodeCommand, timeout: float) -> None:
 
 @node_app.command()
 def start(name: NameArgument, timeout: TimeoutOption = 30.0) -> None:
-    """Start it: it loads what it needs and takes tasks."""
+    """Start it: it loads what it needs and takes tasks.
+
+    sustainml node start all
+    """
     _command(name, NodeCommand.START, timeout)
 
 
 @node_app.command()
 def stop(name: NameArgument, timeout: TimeoutOption = 30.0) -> None:
-    """Stop it: it gives back what it holds; nothing is lost."""
+    """Stop it: it gives back its tasks, which wait until it is started; nothing is lost.
+
+    sustainml node stop hw_resources
+    """
     _command(name, NodeCommand.STOP, timeout)
 
 
 @node_app.command()
 def reset(name: NameArgument, timeout: TimeoutOption = 30.0) -> None:
-    """Reset it: it drops what it holds and initialises; the way out of ERROR."""
+    """Reset it: it drops its tasks, initialises and gets them again; the way out of ERROR.
+
+    sustainml node reset hw_resources
+    """
     _command(name, NodeCommand.RESET, timeout)
 
 
 @node_app.command()
 def terminate(name: NameArgument, timeout: TimeoutOption = 30.0) -> None:
-    """End its process; respawned, it stays inactive until started."""
+    """End its process; respawned, it stays inactive until it is started.
+
+    sustainml node terminate hw_resources
+    """
     _command(name, NodeCommand.TERMINATE, timeout)
 
 
@@ -72,7 +87,7 @@ def configure(
 
     sustainml configure carbon_tracker
 
-    sustainml configure ml_model_provider '{"quality_weight": 2.0}'
+    sustainml configure ml_model_provider '{"kept_quality": 0.8}'
     """
     wanted = parse_json(configuration, "CONFIGURATION") if configuration else None
     with connected() as client:

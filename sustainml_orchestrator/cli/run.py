@@ -204,6 +204,8 @@ def demo(
     """Start the framework, solve three problems at the same time, optimise the first, and end.
 
     It runs in a domain of its own on this machine: nothing else is touched, nothing is left.
+
+    sustainml demo
     """
     from sustainml_orchestrator.cli import problems
 

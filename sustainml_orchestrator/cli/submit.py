@@ -49,11 +49,16 @@ def submit(
     within: Within = 600.0,
     as_json: AsJson = False,
 ) -> None:
-    """Submit a problem.
+    """Submit a problem: in words, or as a YAML or JSON FILE.
+
+    A VALUE of --set is taken as the field's type: text stays text, whatever it looks like. That
+    of extra_data.KEY is JSON where it is valid JSON, else text.
 
     sustainml submit config/examples/circuit_boards.yaml --watch
 
     sustainml submit -d "tell cats from dogs in photos" -s maximum_samples=1000 --region Spain
+
+    sustainml submit -d "translate French news" -s extra_data.num_outputs=2 --json
     """
     fields = problems.read(file) if file else {}
     given = {
@@ -91,9 +96,9 @@ def iterate(
 ) -> None:
     """Start another iteration of a problem, from any earlier one, with some fields changed.
 
-    sustainml iterate 3/1 --set extra_data.max_memory_footprint=512 --watch
+    sustainml iterate 1/1 --set extra_data.max_memory_footprint=512 --watch
 
-    sustainml iterate 3/2 --manual --watch
+    sustainml iterate 2/1 --manual --watch
     """
     fields = problems.parse_settings(settings or [])
     if manual:

@@ -29,7 +29,10 @@ def watch(
     ] = None,
     within: Annotated[float, typer.Option(help="Longest time to watch, in s.")] = 86400.0,
 ) -> None:
-    """Watch a task to its end, or all that happens until Ctrl-C."""
+    """Watch a task to its end, or all that happens until Ctrl-C.
+
+    sustainml watch 1/1
+    """
     from sustainml_orchestrator.cli.submit import follow
     from sustainml_orchestrator.cli.tables import Bars
 
@@ -57,7 +60,10 @@ def list_tasks(
     oldest_first: Annotated[bool, typer.Option("--oldest-first")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List tasks, the newest first."""
+    """List tasks, the newest first.
+
+    sustainml list --status succeeded --status running --limit 10
+    """
     from sustainml_orchestrator.cli.tables import task_table
 
     statuses = [_status(text) for text in status or []]
@@ -87,7 +93,12 @@ def show(
     as_json: AsJson = False,
     as_yaml: Annotated[bool, typer.Option("--yaml", help="YAML on standard output.")] = False,
 ) -> None:
-    """Show all data of a task."""
+    """Show all data of a task.
+
+    sustainml show 1/1
+
+    sustainml show 1 --json    # the latest iteration of problem 1
+    """
     from sustainml_orchestrator.cli.tables import result_table, status_of
 
     with connected() as client:
@@ -115,7 +126,10 @@ def show(
 
 
 def delete(problem: Annotated[int, typer.Argument(min=1)]) -> None:
-    """Delete a problem and all its iterations, for good."""
+    """Delete a problem and all its iterations, for good; none of them may wait or run.
+
+    sustainml delete 3
+    """
     with connected() as client:
         out.say(f"{client.delete_problem(problem)} iterations deleted")
 
@@ -131,19 +145,22 @@ def _command(text: str, command: TaskCommand) -> None:
 
 @task_app.command()
 def stop(task: TaskArgument) -> None:
-    """Stop it; what it brought so far is kept, reset begins anew."""
+    """Stop it; its outputs so far are kept. Reset begins anew."""
     _command(task, TaskCommand.STOP)
 
 
 @task_app.command()
 def reset(task: TaskArgument) -> None:
-    """Forget its outputs and begin anew."""
+    """Forget its outputs and begin anew.
+
+    sustainml task reset 1/1
+    """
     _command(task, TaskCommand.RESET)
 
 
 @task_app.command()
 def preempt(task: TaskArgument) -> None:
-    """Back into the queue, behind its priority; outputs are kept."""
+    """Put it back into the queue, behind others of its priority; outputs are kept."""
     _command(task, TaskCommand.PREEMPT)
 
 

@@ -1,0 +1,116 @@
+"""README's everyday commands, and the examples of every help text, work as they are pasted."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.up_process import Up
+from typer import Typer
+
+from sustainml_orchestrator.cli import main
+
+ROOT = Path(main.__file__).parents[2]
+_SERVERS = ("sustainml up", "sustainml demo")
+
+
+def readme_lines() -> list[str]:
+    """Everyday commands of the README, in their order, but for those that start the system."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = text.split("## Everyday use")[1].split("\n#")[0]
+    return re.findall(r"^    (sustainml .*)$", section, re.MULTILINE)
+
+
+def callbacks(app: Typer) -> Iterator[Callable[..., Any]]:
+    if app.registered_callback is not None and app.registered_callback.callback is not None:
+        yield app.registered_callback.callback
+    yield from (c.callback for c in app.registered_commands if c.callback is not None)
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        yield from callbacks(group.typer_instance)
+
+
+def examples() -> list[str]:
+    """All lines of help texts that are commands."""
+    found: list[str] = []
+    for callback in callbacks(main.app):
+        text = inspect.getdoc(callback) or ""
+        found += re.findall(r"^ *(sustainml .*)$", text, re.MULTILINE)
+    return [line for line in found if "[/]" not in line]
+
+
+class Terminal:
+    """A shell in a folder of its own, and the system that it speaks to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "config").symlink_to(ROOT / "config")
+        binaries = Path(sys.executable).parent
+        assert shutil.which("sustainml", path=str(binaries)), "the package is not installed"
+        path = f"{binaries}{os.pathsep}{os.environ['PATH']}"
+        self.environment = {**os.environ, "PATH": path, "ROS_HOME": str(folder / "ros")}
+        options = {"namespace": "/sustainml", "home": self.environment["ROS_HOME"]}
+        self.up = Up("--isolation", "thread", **options)
+
+    def paste(self, line: str, timeout: float = 100.0) -> None:
+        """Run a line as it is typed; all its commands must end with 0."""
+        each = line.partition("#")[0].replace(";", "\n")
+        result = subprocess.run(
+            ["bash", "-c", f"set -e\n{each}"], cwd=self.folder,
+            env=self.environment, capture_output=True, text=True, timeout=timeout, check=False,
+        )  # fmt: skip
+        assert result.returncode == 0, f"{line}\n{result.stdout}{result.stderr}"
+
+
+@pytest.fixture(scope="module")
+def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
+    made = Terminal(tmp_path_factory.mktemp("everyday"))
+    try:
+        made.up.wait_for_line("[up] ready")
+        yield made
+    finally:
+        made.up.end()
+
+
+@pytest.mark.timeout(300)
+def test_the_everyday_commands(terminal: Terminal) -> None:
+    lines = readme_lines()
+    assert len(lines) >= 13
+    for line in lines:
+        terminal.paste(line)
+    assert (terminal.folder / "front.png").exists()
+    assert (terminal.folder / "problems.jsonl").read_text().count("\n") >= 7
+
+
+@pytest.mark.timeout(300)
+def test_the_examples_of_help_texts(terminal: Terminal) -> None:
+    """On the problems that the everyday commands left."""
+    found = [line for line in examples() if not line.startswith(_SERVERS)]
+    assert len(found) >= 20
+    for line in found:
+        terminal.paste(line)
+        if line.startswith("sustainml node "):
+            terminal.paste("sustainml node start all")
+
+
+def test_the_examples_that_start_systems(tmp_path: Path) -> None:
+    found = [line for line in examples() if line.startswith("sustainml up")]
+    assert len(found) >= 2
+    for line in found:
+        words = line.partition("#")[0].split()[2:]
+        up = Up(*words, home=str(tmp_path))
+        try:
+            up.wait_for_line("appeared as app_requirements")
+            up.process.send_signal(signal.SIGINT)
+            assert up.process.wait(15.0) == 0
+        finally:
+            up.end()
