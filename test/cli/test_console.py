@@ -118,7 +118,7 @@ def test_any_text_is_harmless(text: str) -> None:
         shown = json.loads(run("show", "1", "--json").stdout)
         assert shown["user_input"]["problem_definition"] == text
         run("watch", "1/1", code=1)
-        refused = json.loads(run("delete", "1", "--json", code=2).stdout)
+        refused = json.loads(run("delete", "1", "--json", code=1).stdout)
         assert refused["success"] is False
 
 
