@@ -44,7 +44,7 @@ from sustainml_orchestrator.core.ids import NO_TASK, NodeStatus, TaskId, TaskSta
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.core.settings import Settings
-from sustainml_orchestrator.node import conversions
+from sustainml_orchestrator.node import outputs
 from sustainml_orchestrator.node.requests import Limits, derive_user_input, to_payload
 from sustainml_orchestrator.storage import Journal, records, schema
 from sustainml_orchestrator.storage.records import Stored
@@ -148,7 +148,7 @@ class _Player:
             output.header.frame_id = f"/sustainml/{spec.name}"
             ids = Ids(task_id, 1, self._core.session, self._core.store.get(task_id).token)
             data = with_ids(serialize_message(output), ids, 1)
-            facts = conversions.facts(data, type(output))
+            facts = outputs.facts(data, type(output))
             self._do(self._status(spec.name, task_id, ids.token))
             self._do(OutputReceived(spec.index, *ids, data, facts))
         if self._core.store.get(task_id).status is not TaskStatus.SUCCEEDED:

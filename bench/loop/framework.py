@@ -40,7 +40,7 @@ from sustainml_orchestrator.core.ids import (
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.task import Task
-from sustainml_orchestrator.node import conversions, requests
+from sustainml_orchestrator.node import outputs, requests
 from sustainml_orchestrator.sdk import Module
 from sustainml_orchestrator.sdk.actions import Failed
 from sustainml_orchestrator.sdk.input_joiner import InputJoiner
@@ -64,7 +64,7 @@ class Framework:
             session=_SESSION,
             draw_token=count(1).__next__,
             derive=requests.derive_user_input,
-            exhausted=lambda outputs: conversions.is_exhausted(pipeline, outputs),
+            exhausted=lambda outputs: outputs.is_exhausted(pipeline, outputs),
         )
         self._seats = [_Seat(spec.name) for spec in pipeline.modules]
         self._events: deque[Event] = deque()
@@ -136,7 +136,7 @@ class Framework:
             outcome = seat.take(name, data)
             if isinstance(outcome, bytes):
                 kind = output_type(self._core.pipeline.modules[index])
-                facts = conversions.facts(outcome, kind)
+                facts = outputs.facts(outcome, kind)
                 self._events.append(OutputReceived(index, *ids, outcome, facts))
                 self._spread(seat.name, ids, outcome)
             elif outcome is not None:

@@ -16,6 +16,7 @@ from rosidl_parser import definition as idl
 
 from sustainml_orchestrator.core.events import StatusReceived
 from sustainml_orchestrator.core.ids import NodeStatus, TaskId, TaskStatus
+from sustainml_orchestrator.core.text import printable
 
 #: What every message about a task begins with.
 COMMON_FIELDS = ("task_id", "attempt", "session", "token", "header")
@@ -25,8 +26,6 @@ _IDS = struct.Struct("<5I")
 _STAMP = struct.Struct("<iI")
 _STAMP_AT = _BASE + _IDS.size
 _U32 = struct.Struct("<I")
-#: Characters of a text of a module that are kept in states and summaries, which are sent often.
-MAX_SHOWN = 2000
 #: Bytes of the longest name of a node; the DDS name of a topic has no room for more.
 _MAX_NAME = 256
 _STATUS_NUMBERS = struct.Struct("<QIBBxxIB")
@@ -98,11 +97,6 @@ _MOST_NAMES, _MAX_NAMES_BYTES = 256, 1024
 _names: dict[bytes, tuple[str, str]] = {}
 
 
-def shown(text: str) -> str:
-    """A text of a module as states and summaries show it."""
-    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
-
-
 def read_status(data: bytes) -> StatusReceived:
     """A NodeStatus as an event; far cheaper than a message object.
 
@@ -147,12 +141,12 @@ def _read_texts(data: bytes) -> tuple[tuple[str, str], int, str]:
     text, end = _string(data, at + _STATUS_NUMBERS.size)
     if len(instance) > _MAX_NAME:
         raise BadPayload(f"an instance whose name has {len(instance)} characters")
-    names = node_name, instance
+    names = printable(node_name), printable(instance)
     if end == len(data) == at + _PLAIN_TAIL <= _NAMES_AT + _MAX_NAMES_BYTES:
         if len(_names) >= _MOST_NAMES:
             _names.clear()
         _names[data[_NAMES_AT:at]] = names
-    return names, at, shown(text)
+    return names, at, printable(text)
 
 
 # Walking any message #
@@ -258,7 +252,11 @@ def _walk_message(message_type: type) -> Walk:
     return walk_all
 
 
-def spans(data: bytes, message_type: type) -> dict[str, tuple[int, int]]:
+#: Where each field of a message begins and ends.
+Spans = dict[str, tuple[int, int]]
+
+
+def spans(data: bytes, message_type: type) -> Spans:
     """Where each field of a message begins (aligned) and ends: all of it checked with bounds.
 
     Raises:

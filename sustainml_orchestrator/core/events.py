@@ -64,13 +64,18 @@ class OutputReceived:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableOutputReceived:
-    """What came on a module's output topic is no message; its ids could be read."""
+    """What came on a module's output topic makes no sense; its ids could be read.
+
+    Attributes:
+        reason: a clause that says why, for people.
+    """
 
     module: int
     task_id: TaskId
     attempt: int
     session: int
     token: int
+    reason: str = "its output cannot be read as a message of its type"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand
 from sustainml_orchestrator.core.lifecycle import Lifecycle
 from sustainml_orchestrator.core.node import Node, PendingCommand
 from sustainml_orchestrator.core.states import NODE_COMMANDS, Effect
+from sustainml_orchestrator.core.text import printable
 
 _DESIRED = {NodeCommand.START: True, NodeCommand.STOP: False, NodeCommand.TERMINATE: False}
 #: Taken down in reverse, so that nothing is sent to a node that is going.
@@ -68,7 +69,7 @@ class Operations:
         if node is None:
             known = ", ".join(self._lifecycle.by_name)
             raise OrchestratorError(
-                ErrorCode.NOT_FOUND, f"no node '{node_name[:80]}'; use one of: {known}"
+                ErrorCode.NOT_FOUND, f"no node '{printable(node_name, 80)}'; use one of: {known}"
             )
         return [node]
 

@@ -34,6 +34,7 @@ from sustainml_orchestrator.core.step import Step
 from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.core.task_manager import TaskManager
 from sustainml_orchestrator.core.task_store import TaskStore
+from sustainml_orchestrator.core.text import printable
 from sustainml_orchestrator.core.validation import validate
 
 
@@ -168,7 +169,7 @@ class Orchestrator:
         if node is None:
             known = ", ".join(self.lifecycle.by_name)
             raise OrchestratorError(
-                ErrorCode.NOT_FOUND, f"no module '{node_name[:80]}'; use one of: {known}"
+                ErrorCode.NOT_FOUND, f"no module '{printable(node_name, 80)}'; use one of: {known}"
             )
         task = self.store.find(task_id)
         if task is None:

@@ -397,8 +397,7 @@ class TaskManager:
         if task is not None and task.status is TaskStatus.RUNNING:
             step = task.steps[event.module]
             if step.state in OPEN_STEPS:
-                text = "its output cannot be read as a message of its type"
-                self.steps.retry(task, step, ErrorCode.INTERNAL_ERROR, text)
+                self.steps.retry(task, step, ErrorCode.INTERNAL_ERROR, event.reason)
 
     # Nodes and time #
 

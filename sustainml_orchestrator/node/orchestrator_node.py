@@ -50,7 +50,7 @@ from sustainml_orchestrator.core.ids import ErrorCode, TaskId
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pipeline import Pipeline, PipelineError
 from sustainml_orchestrator.core.settings import Settings
-from sustainml_orchestrator.node import conversions, parameters, service_manager
+from sustainml_orchestrator.node import outputs, parameters, service_manager
 from sustainml_orchestrator.node.configuration import Configuration
 from sustainml_orchestrator.node.diagnostics import Diagnostics
 from sustainml_orchestrator.node.duplicate_check import DuplicateCheck, find_peer
@@ -121,7 +121,7 @@ class OrchestratorNode(Node):
             session=self._keeper.session or _RANDOM.randrange(1, 2**32),
             draw_token=lambda: _RANDOM.randrange(1, 2**32),
             derive=derive_user_input,
-            exhausted=partial(conversions.is_exhausted, pipeline),
+            exhausted=partial(outputs.is_exhausted, pipeline),
         )
         self._incarnation = _RANDOM.randrange(1, 2**64)
         self._loop = loop

@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import gc
-import json
 from collections.abc import Sequence
-
-from rclpy.serialization import deserialize_message, serialize_message
-from sustainml_msgs.msg import UserInput
 
 from sustainml_orchestrator.contract.module_graph import message_types
 from sustainml_orchestrator.contract.payload_upgrade import PayloadUpgrade
-from sustainml_orchestrator.core import credentials
+from sustainml_orchestrator.contract.redaction import Redaction
 from sustainml_orchestrator.core.commands import Command
 from sustainml_orchestrator.core.context import Instant
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.storage import Journal, JournalError
-
-
-def redact(payload: bytes) -> bytes:
-    """A serialized user input without credentials; the same object where there are none."""
-    message: UserInput = deserialize_message(payload, UserInput)
-    if not len(message.extra_data):
-        return payload
-    stripped, removed = credentials.strip(json.loads(bytes(message.extra_data)))
-    if not removed:
-        return payload
-    message.extra_data = json.dumps(stripped, ensure_ascii=False).encode()
-    return serialize_message(message)
 
 
 class Persistence:
@@ -49,13 +33,14 @@ class Persistence:
             raise JournalError(f"journal_durability is '{durability}'; use 'normal' or 'full'")
         if path:
             names = tuple(spec.name for spec in pipeline.modules)
+            types = message_types(pipeline)
             level = "full" if durability == "full" else "normal"
             self._journal = Journal.open(
                 path,
                 pipeline_names=names,
                 durability=level,
-                redact=redact,
-                upgrade=PayloadUpgrade(message_types(pipeline)),
+                redact=Redaction(types),
+                upgrade=PayloadUpgrade(types),
             )
 
     @property

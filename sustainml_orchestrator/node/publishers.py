@@ -14,7 +14,7 @@ from sustainml_orchestrator.core.commands import PublishBaseline, PublishUserInp
 from sustainml_orchestrator.core.ids import TaskStatus
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.task import Task
-from sustainml_orchestrator.node import conversions, summaries
+from sustainml_orchestrator.node import conversions, node_messages, summaries
 
 
 class Publishers:
@@ -60,7 +60,7 @@ class Publishers:
 
     def send_control(self, command: SendControl) -> None:
         """Command a module."""
-        message = conversions.control_to_msg(command, self._core.session, self._author)
+        message = node_messages.control_to_msg(command, self._core.session, self._author)
         message.header.stamp = conversions.time_to_msg(self._core.context.stamp)
         self._control.publish(message)
 
@@ -87,7 +87,7 @@ class Publishers:
             session=core.session,
             incarnation=self._incarnation,
             version=sustainml_orchestrator.__version__,
-            nodes=[conversions.node_to_msg(core, node) for node in core.lifecycle.nodes],
+            nodes=[node_messages.node_to_msg(core, node) for node in core.lifecycle.nodes],
             ready=core.lifecycle.ready,
             reason=core.lifecycle.reason(),
             waiting=store.count(TaskStatus.WAITING),

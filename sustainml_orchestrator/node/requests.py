@@ -13,6 +13,7 @@ from sustainml_msgs.msg import UserInput
 from sustainml_orchestrator.core.errors import OrchestratorError
 from sustainml_orchestrator.core.events import OptimisationGoal
 from sustainml_orchestrator.core.ids import ErrorCode, TaskId
+from sustainml_orchestrator.core.text import printable
 
 #: The fields of UserInput that a user fills; the rest belongs to the orchestrator.
 USER_FIELDS = tuple(
@@ -49,8 +50,7 @@ def invalid(text: str) -> OrchestratorError:
 
 def shorten(value: object) -> str:
     """A value as it may stand in a message."""
-    text = str(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return printable(str(value), 80)
 
 
 def check_text(name: str, text: str, limit: int) -> None:

@@ -29,7 +29,8 @@ from sustainml_orchestrator.core.ids import (
     TaskStatus,
 )
 from sustainml_orchestrator.core.orchestrator import Orchestrator
-from sustainml_orchestrator.node import conversions, requests
+from sustainml_orchestrator.core.text import printable
+from sustainml_orchestrator.node import conversions, node_messages, outputs, requests
 from sustainml_orchestrator.node.configuration import Configuration
 from sustainml_orchestrator.node.loop import Loop
 from sustainml_orchestrator.node.pending_calls import Answer, PendingCalls
@@ -122,7 +123,7 @@ class Services:
             user_input, self._author, base_task.iteration_id, self._limits
         )
         text = user_input.problem_short_description or user_input.problem_definition[:120]
-        description = text[:_MAX_SHOWN]
+        description = printable(text, _MAX_SHOWN)
 
         def make(call: int) -> TaskSubmitted:
             return TaskSubmitted(
@@ -242,7 +243,7 @@ class Services:
 
     def _states(self, node_name: str) -> list[Any]:
         targets = self._core.operations.targets(node_name)
-        return [conversions.node_to_msg(self._core, node) for node in targets]
+        return [node_messages.node_to_msg(self._core, node) for node in targets]
 
     # Modules #
 
@@ -263,10 +264,10 @@ class Services:
         ids = Ids(iteration.task_id, iteration.attempt, core.session, iteration.token)
         modules = core.pipeline.modules
         for index in core.pipeline.sources[step.index]:
-            whole = conversions.whole_output(modules[index], iteration.outputs[index], ids)
+            whole = outputs.whole_output(modules[index], iteration.outputs[index], ids)
             response.inputs.append(whole)
         if iteration.task_id.iteration_id > 1:
             response.baselines = [
-                conversions.whole_output(spec, core.tasks.baseline(iteration, spec.index), ids)
+                outputs.whole_output(spec, core.tasks.baseline(iteration, spec.index), ids)
                 for spec in core.pipeline.baselines
             ]

@@ -18,7 +18,7 @@ from sustainml_orchestrator.core.events import (
     UnreadableOutputReceived,
 )
 from sustainml_orchestrator.core.pipeline import ModuleSpec, Pipeline
-from sustainml_orchestrator.node import conversions
+from sustainml_orchestrator.node import outputs
 from sustainml_orchestrator.node.loop import Loop
 
 
@@ -80,7 +80,9 @@ class Subscriptions:
             self._dropped["output that cannot be read"] += 1
             return None
         try:
-            facts = conversions.facts(data, message_type)
+            facts = outputs.facts(data, message_type)
+        except outputs.BadFigure as error:
+            return UnreadableOutputReceived(spec.index, *ids, str(error))
         except cdr.BadPayload as error:
             self._node.get_logger().warning(
                 f"output of {spec.name} for {ids.task_id}: {error}", throttle_duration_sec=1.0

@@ -28,6 +28,7 @@ from sustainml_orchestrator.core.commands import (
 from sustainml_orchestrator.core.context import Instant
 from sustainml_orchestrator.core.ids import TaskId
 from sustainml_orchestrator.core.orchestrator import Orchestrator
+from sustainml_orchestrator.core.pipeline import USER_INPUT
 from sustainml_orchestrator.core.record import to_delivery
 from sustainml_orchestrator.core.restore import resume
 from sustainml_orchestrator.core.task import Task
@@ -41,7 +42,8 @@ from sustainml_orchestrator.storage.opening import Contents, no_collection, open
 RETRY_PERIOD = 1.0
 
 Durability = Literal["normal", "full"]
-Redact = Callable[[bytes], bytes]
+#: Takes the name of a module, or "user_input", and a payload of it.
+Redact = Callable[[str, bytes], bytes]
 
 
 class Journal:
@@ -55,12 +57,19 @@ class Journal:
     """
 
     def __init__(
-        self, path: Path, lock: Lock, contents: Contents, full: bool, redact: Redact | None
+        self,
+        path: Path,
+        lock: Lock,
+        contents: Contents,
+        names: tuple[str, ...],
+        full: bool,
+        redact: Redact | None,
     ) -> None:
         self.path = path
         self._lock = lock
         self._contents: Contents | None = contents
         self._connection = contents.connection
+        self._names = names
         self._full = full
         self._redact = redact
         self._layout = contents.layout
@@ -95,7 +104,7 @@ class Journal:
             pipeline_names: the modules in pipeline order.
             durability: what a commit survives: "normal" the process, "full" the power.
             upgrade: rewrites a payload from before version 4; needed for such a journal.
-            redact: a copy of a serialized user input without credentials; must not raise.
+            redact: a copy of a payload without credentials; must not raise.
 
         Raises:
             JournalError: one sentence that says why not, and what to do.
@@ -111,7 +120,7 @@ class Journal:
             contents = open_contents(
                 path, pipeline_names, full=full, known_place=lock.existed, upgrade=upgrade
             )
-            return cls(path, lock, contents, full, redact)
+            return cls(path, lock, contents, pipeline_names, full, redact)
         except (sqlite3.Error, OSError, JournalError) as error:
             if lock is not None:
                 lock.withdraw()
@@ -241,7 +250,7 @@ class Journal:
         statement = records.PUT_ITERATION if new else records.UPDATE_ITERATION
         self._connection.execute(statement, records.iteration_row(record, delivered))
         if new:
-            kept = self._redact(it.user_input) if self._redact else it.user_input
+            kept = self._redact(USER_INPUT, it.user_input) if self._redact else it.user_input
             row = records.input_row(it.serial, kept != it.user_input, kept)
             self._connection.execute(records.PUT_INPUT, row)
         if it.attempt > 1:
@@ -258,6 +267,8 @@ class Journal:
             payload = it.outputs[module] if it is not None else None
             if it is None or payload is None:
                 continue
+            if self._redact is not None:
+                payload = self._redact(self._names[module], payload)
             number = self._layout.numbers[module]
             payloads.append(records.output_row(it.serial, number, it.attempt, payload))
             if task_id not in self._iterations:

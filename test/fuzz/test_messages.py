@@ -18,7 +18,7 @@ from support.siege import PARAMETERS, Siege
 from support.system import wait_for
 from sustainml_msgs.msg import NodeStatus, TaskId, UserInput
 
-from sustainml_orchestrator.contract.cdr import MAX_SHOWN
+from sustainml_orchestrator.core.text import MAX_SHOWN
 
 #: Batches of up to 12 attacks.
 _BATCHES = 120

@@ -13,7 +13,8 @@ from sustainml_orchestrator.contract import cdr
 from sustainml_orchestrator.contract.cdr import BadPayload, Ids
 from sustainml_orchestrator.contract.module_graph import read_pipeline
 from sustainml_orchestrator.core.ids import TaskId
-from sustainml_orchestrator.node import conversions
+from sustainml_orchestrator.core.text import MAX_SHOWN
+from sustainml_orchestrator.node import outputs
 
 OUTPUTS = [
     msg.AppRequirements,
@@ -67,7 +68,7 @@ def test_a_status_is_read_like_its_message(
 @given(st.sampled_from(OUTPUTS), st.binary(max_size=200), st.booleans())
 def test_random_bytes_raise_nothing_but_bad_payload(kind: type, data: bytes, honest: bool) -> None:
     data = (b"\x00\x01\x00\x00" if honest else b"") + data
-    for read in (cdr.read_status, cdr.read_ids, lambda d: conversions.facts(d, kind)):
+    for read in (cdr.read_status, cdr.read_ids, lambda d: outputs.facts(d, kind)):
         try:
             read(data)
         except BadPayload:
@@ -93,7 +94,7 @@ def test_what_can_be_walked_can_be_deserialized(
         data[at % len(data)] = value
     data = bytes(data[: max(cut, 20)] if cut < len(data) // 2 else data)
     try:
-        facts = conversions.facts(data, kind)
+        facts = outputs.facts(data, kind)
     except BadPayload:
         return
     read = deserialize_message(data, kind)
@@ -149,15 +150,15 @@ def test_large_fields_are_cut_and_all_others_kept(
 
 def test_facts_of_outputs() -> None:
     model = msg.MLModel(model="m", extra_data=b'{"quality": 0.75}')
-    assert conversions.facts(serialize_message(model), msg.MLModel) == {
+    assert outputs.facts(serialize_message(model), msg.MLModel) == {
         "model": "m",
         "quality": 0.75,
     }
     carbon = msg.CO2Footprint(carbon_footprint=1.5, energy_consumption=2.5)
-    facts = conversions.facts(serialize_message(carbon), msg.CO2Footprint)
+    facts = outputs.facts(serialize_message(carbon), msg.CO2Footprint)
     assert facts == {"carbon": 1.5, "energy": 2.5}
     hardware = msg.HWResource(hw_description="h", latency=0.5, power_consumption=3.0)
-    facts = conversions.facts(serialize_message(hardware), msg.HWResource)
+    facts = outputs.facts(serialize_message(hardware), msg.HWResource)
     assert facts == {"hw_description": "h", "latency": 0.5, "power": 3.0}
 
 
@@ -168,18 +169,18 @@ def test_facts_of_outputs() -> None:
 def test_a_model_may_say_that_none_is_left(extra: bytes, exhausted: bool) -> None:
     pipeline = read_pipeline("")
     outputs: list[bytes | None] = [None] * len(pipeline.modules)
-    assert not conversions.is_exhausted(pipeline, outputs)
+    assert not outputs.is_exhausted(pipeline, outputs)
     data = serialize_message(msg.MLModel(extra_data=extra))
     outputs[pipeline.by_name["ml_model_provider"].index] = data
-    assert conversions.is_exhausted(pipeline, outputs) == exhausted
+    assert outputs.is_exhausted(pipeline, outputs) == exhausted
     outputs[pipeline.by_name["ml_model_provider"].index] = data[:30]
-    assert not conversions.is_exhausted(pipeline, outputs)
+    assert not outputs.is_exhausted(pipeline, outputs)
 
 
 def test_long_texts_of_modules_are_cut_and_long_names_refused() -> None:
     status = msg.NodeStatus(node_name="a", node_status=2, error_description="x" * 10_000)
     event = cdr.read_status(serialize_message(status))
-    assert len(event.error_description) == cdr.MAX_SHOWN
+    assert len(event.error_description) == MAX_SHOWN
     assert event.error_description.endswith("x…")
     status.instance = "/" + "x" * 300
     with pytest.raises(BadPayload, match="an instance whose name"):

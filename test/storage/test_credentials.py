@@ -14,8 +14,8 @@ Opened = Callable[..., Journal]
 SECRET = b"hf_secret_token"
 
 
-def redact(payload: bytes) -> bytes:
-    """Stands for the skin's, which knows the message."""
+def redact(name: str, payload: bytes) -> bytes:
+    """Stands for the one that knows the messages."""
     return payload.replace(SECRET, b"")
 
 
@@ -29,7 +29,8 @@ def test_they_are_not_on_disk(path: Path, opened: Opened) -> None:
     driver = Driver(journal.session, journal)
     driver.bring_up()
     task_id = driver.submit(f"solve {SECRET.decode()}", description="solve")
-    driver.work(task_id, 0)
+    driver.work(task_id, 0, b"out of " + SECRET)
+    assert SECRET in driver.core.store.get(task_id).outputs[0]
     assert SECRET in driver.core.store.get(task_id).user_input
     assert b"solve" in bytes_on_disk(path)
     assert SECRET not in bytes_on_disk(path)

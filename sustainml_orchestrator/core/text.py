@@ -1,0 +1,29 @@
+"""Texts of others made fit for logs and messages: one function for all of them."""
+
+from __future__ import annotations
+
+import re
+
+from sustainml_orchestrator.core.credentials import without_user_info
+
+#: Control characters, and those that reverse the direction of what follows.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+#: Characters of a text of others that are kept in states and summaries, which are sent often.
+MAX_SHOWN = 2000
+_SPACES = "\t\n\r\v\f"
+
+
+def printable(text: str, longest: int = MAX_SHOWN) -> str:
+    r"""A text without control characters and passwords, cut to so many characters.
+
+    White space becomes a blank, any other control character its escape, such as ``\x1b``.
+    """
+    if not text.isprintable():
+        text = _UNPRINTABLE.sub(_escape, text)
+    text = without_user_info(text)
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match[0]
+    return " " if character in _SPACES else character.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,80 @@
+"""What counts as a credential, and texts of others made fit to be shown."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sustainml_orchestrator.core import credentials
+from sustainml_orchestrator.core.text import printable
+
+SECRET = [
+    "token", "hf_token", "hfToken", "HF-TOKEN", "accessToken", "password", "db_password", "passwd",
+    "userPwd", "client_secret", "secretKey", "api_key", "apiKey", "X-API-Key", "credential",
+    "aws_credentials", "Authorization", "proxy-authorization", "auth", "private_key", "privateKey",
+]  # fmt: skip
+PLAIN = [
+    "tokenizer", "max_tokens", "tokens", "author", "authors", "key", "keyboard", "goal", "metric",
+    "model_restrains", "hardware_required", "primary_key", "pass", "private",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", SECRET)
+def test_these_keys_hold_credentials(key: str) -> None:
+    assert credentials.is_credential(key)
+    data = {"note": 1, "deep": [{key: {"a": 1}}]}
+    assert credentials.strip(data) == ({"note": 1, "deep": [{}]}, True)
+    assert credentials.only({key: 1, "note": 2}) == {key: 1}
+
+
+@pytest.mark.parametrize("key", PLAIN)
+def test_these_do_not(key: str) -> None:
+    assert credentials.strip({key: "value"}) == ({key: "value"}, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("https://me:s3cret@host/x", "https://host/x"),
+        ("see git+ssh://u:p%40q@h:22/r, and ftp://:p@h", "see git+ssh://h:22/r, and ftp://h"),
+        ("https://me@host/x", "https://me@host/x"),
+        ("https://host:8080/a@b:c", "https://host:8080/a@b:c"),
+        ("12:30@noon", "12:30@noon"),
+    ],
+)
+def test_passwords_in_urls_are_left_out(text: str, plain: str) -> None:
+    assert credentials.without_user_info(text) == plain == printable(text)
+    assert credentials.strip([text]) == ([plain], text != plain)
+
+
+names = st.sampled_from([*SECRET, *PLAIN]) | st.text(max_size=12)
+values = st.recursive(
+    st.integers() | st.text(max_size=9) | st.just("https://a:b@c"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
+    max_leaves=9,
+)
+
+
+@given(st.dictionaries(names, values, max_size=4), st.booleans())
+def test_what_holds_some_is_always_looked_at(data: dict[str, object], ascii_only: bool) -> None:
+    plain, removed = credentials.strip(data)
+    serialized = json.dumps(data, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    assert credentials.may_hold(serialized) or not removed
+    assert credentials.strip(plain) == (plain, False)
+
+
+@given(st.text())
+def test_any_text_becomes_printable(text: str) -> None:
+    shown = printable(text)
+    assert not [c for c in shown if ord(c) < 32 or 127 <= ord(c) < 160 or c in "\u202e\u2066"]
+    assert len(shown) <= 2000
+    shown.encode()
+    assert printable(shown) == shown
+
+
+def test_escape_sequences_are_shown_and_lines_are_joined() -> None:
+    assert printable("\x1b]0;owned\x07a\nb\tc\u202ed") == r"\x1b]0;owned\x07a b c\u202ed"
+    assert printable("x" * 3000) == "x" * 1999 + "…"
