@@ -108,6 +108,49 @@ def test_inputs_are_given_for_what_is_owed_alone(puppet: Puppet) -> None:
     assert ask("second").error_code == ErrorCode.REJECTED
 
 
+SECRETS = {"hf_token": "s3cr3t", "note": "kept", "deep": [{"url": "https://me:s3cr3t@host/x"}]}
+
+
+def test_credentials_in_outputs_reach_modules_alone(puppet: Puppet) -> None:
+    task = puppet.start(extra_data=json.dumps(SECRETS).encode())
+    puppet.deliver("first", task, model="m", extra_data=json.dumps(SECRETS).encode())
+    ids = {"task_id": task.task_id, "attempt": 1, "session": task.session, "token": task.token}
+    wait_for(lambda: puppet.call("get_inputs", node_name="second", **ids).success, PATIENCE)
+    (given,) = puppet.call("get_inputs", node_name="second", **ids).inputs
+    model = deserialize_message(bytes(given.serialized), msg.MLModel)
+    assert json.loads(bytes(model.extra_data)) == SECRETS
+    puppet.say("second", task, NodeStatus.TASK_RUNNING)
+    puppet.say("second", task, NodeStatus.TASK_ERROR, error_code=2,
+               error_description="no answer from https://me:s3cr3t@host/x\x1b[2J")  # fmt: skip
+    summary = puppet.until_status(task, NodeStatus.TASK_ERROR)
+    assert summary.error_description == r"second: no answer from https://host/x\x1b[2J"
+    found = puppet.call("get_task", task_id=task.task_id, include_binary=True).task
+    (output,) = [o for o in found.extra_outputs if o.node_name == "first"]
+    for extra in (
+        deserialize_message(bytes(output.serialized), msg.MLModel).extra_data,
+        found.user_input.extra_data,
+    ):
+        assert json.loads(bytes(extra)) == {"note": "kept", "deep": [{"url": "https://host/x"}]}
+    assert "s3cr3t" not in repr(found) + output.json
+    assert str(list(b"s3cr3t"))[1:-1] not in output.json
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("energy_consumption", -1.0), ("carbon_footprint", math.nan), ("carbon_intensity", math.inf)],
+)
+def test_a_figure_that_makes_no_sense_is_an_error_that_names_it(
+    puppet: Puppet, field: str, value: float
+) -> None:
+    task = puppet.start()
+    puppet.deliver("first", task, model="m")
+    puppet.deliver("second", task, **{field: value})
+    puppet.command_to("second", task_id=task.task_id, try_number=2)
+    puppet.deliver("second", task, **{field: value})
+    summary = puppet.until_status(task, NodeStatus.TASK_ERROR)
+    assert summary.error_description.startswith("second after 2 tries: its output has " + field)
+
+
 def test_a_silent_module_is_told_again(puppet: Puppet) -> None:
     task = puppet.start()
     again = puppet.command_to("first", task_id=task.task_id)
