@@ -45,7 +45,7 @@ def harmless(text: str, keep: str = "") -> str:
 
     def escape(match: re.Match[str]) -> str:
         found = match[0]
-        return found if found in keep else found.encode("unicode_escape").decode("ascii")
+        return found if found in keep else repr(found)[1:-1]
 
     return _UNSAFE.sub(escape, text)
 

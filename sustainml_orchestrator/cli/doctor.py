@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -118,10 +119,11 @@ def _look_at_orchestrator(client: OrchestratorClient, findings: list[Finding]) -
     if state.version != sustainml_orchestrator.__version__:
         remedy = "source the environment that it was started from"
         findings.append(Finding("warning", "its version is not that of this command", remedy))
-    if client.node.count_publishers(names.SYSTEM_STATE) > 1:
+    node = client.node
+    if client.run(partial(node.count_publishers, names.SYSTEM_STATE)) > 1:
         remedy = "two command the same modules: stop one of them"
         findings.append(Finding("error", f"more than one node is {where}", remedy))
-    known = {name for name, _ in client.node.get_service_names_and_types()}
+    known = {name for name, _ in client.run(node.get_service_names_and_types)}
     missing = [name for name in names.SERVICES if f"{where}/{name}" not in known]
     if missing:
         text = f"services not found: {', '.join(missing)}"
@@ -129,10 +131,10 @@ def _look_at_orchestrator(client: OrchestratorClient, findings: list[Finding]) -
     else:
         findings.append(Finding("ok", f"all {len(names.SERVICES)} services are there"))
     findings.extend(_judge(node) for node in nodes)
-    for node in nodes:
-        live = [instance.instance for instance in node.instances if instance.responsive]
+    for state_of in nodes:
+        live = [instance.instance for instance in state_of.instances if instance.responsive]
         if len(live) > 1:
-            text = f"{node.node_name} runs {len(live)} times: {', '.join(live)}"
+            text = f"{state_of.node_name} runs {len(live)} times: {', '.join(live)}"
             findings.append(Finding("warning", text, "stop all but one"))
     if not state.ready:
         findings.append(Finding("error", f"tasks wait: {state.reason}", "see the nodes above"))
@@ -143,6 +145,8 @@ def _look_at_orchestrator(client: OrchestratorClient, findings: list[Finding]) -
 def _judge(node: Any) -> Finding:
     name, status = node.node_name, NodeStatus(node.node_status)
     what = f"{name} is {status.name}"
+    if node.restarts:
+        what += f", restarted {node.restarts} times"
     if status in ACTIVE_NODES:
         return Finding("ok", what)
     if node.error_description:
@@ -161,7 +165,7 @@ def _look_elsewhere(client: OrchestratorClient, findings: list[Finding]) -> None
     """Orchestrators in other namespaces, and modules that wait for one."""
     from sustainml_orchestrator.contract import names
 
-    graph = sorted(set(client.node.get_node_names_and_namespaces()))
+    graph = sorted(set(client.run(client.node.get_node_names_and_namespaces)))
     for name, namespace in graph:
         if name == names.ORCHESTRATOR and namespace != client.namespace:
             remedy = f"sustainml --namespace {namespace} doctor"
@@ -169,4 +173,6 @@ def _look_elsewhere(client: OrchestratorClient, findings: list[Finding]) -> None
     others = [n for n, where in graph if where == client.namespace and n != client.node.get_name()]
     if others:
         text = f"nodes seen in {client.namespace}: {', '.join(others)}"
-        findings.append(Finding("ok", text))
+        alone = names.ORCHESTRATOR not in others
+        remedy = "they go on with it: ros2 run sustainml_orchestrator orchestrator" if alone else ""
+        findings.append(Finding("ok", text, remedy))

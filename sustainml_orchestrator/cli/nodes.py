@@ -12,13 +12,11 @@ from sustainml_orchestrator.cli.problems import parse_json
 from sustainml_orchestrator.core.ids import NodeCommand
 
 NameArgument = Annotated[str, typer.Argument(help="Name of the module, or 'all'.")]
-TimeoutOption = Annotated[
-    float, typer.Option(min=0.1, help="Seconds to wait until the node confirms.")
-]
+TimeoutOption = Annotated[float, typer.Option(min=0.1, help="Seconds to wait until it confirms.")]
 
 
 def nodes(as_json: AsJson = False) -> None:
-    """Show the state of every node.
+    """Show the state of every node, its processes, and how often they were lost and replaced.
 
     sustainml nodes
     """
@@ -32,48 +30,39 @@ def nodes(as_json: AsJson = False) -> None:
 node_app = typer.Typer(no_args_is_help=True, help="Command a module's node.")
 
 
-def _command(name: str, command: NodeCommand, timeout: float) -> None:
-    from sustainml_orchestrator.cli.tables import node_table
+def _add_command(command: NodeCommand, text: str) -> None:
+    def run(name: NameArgument, timeout: TimeoutOption = 30.0, as_json: AsJson = False) -> None:
+        from sustainml_orchestrator.cli.tables import node_table
 
-    with connected() as client:
-        states = client.control_node("" if name == "all" else name, command, timeout)
-    out.print(node_table(states))
+        with connected() as client:
+            states = client.control_node("" if name == "all" else name, command, timeout)
+        print_json(states) if as_json else out.print(node_table(states))
+
+    run.__doc__ = text
+    node_app.command(command.name.lower())(run)
 
 
-@node_app.command()
-def start(name: NameArgument, timeout: TimeoutOption = 30.0) -> None:
-    """Start it: it loads what it needs and takes tasks.
+for _command, _text in {
+    NodeCommand.START: """Start it: it loads what it needs and takes tasks.
 
     sustainml node start all
-    """
-    _command(name, NodeCommand.START, timeout)
-
-
-@node_app.command()
-def stop(name: NameArgument, timeout: TimeoutOption = 30.0) -> None:
-    """Stop it: it gives back its tasks, which wait until it is started; nothing is lost.
+    """,
+    NodeCommand.STOP: """Stop it: it gives back its tasks, which wait until it is started.
 
     sustainml node stop hw_resources
-    """
-    _command(name, NodeCommand.STOP, timeout)
+    """,
+    NodeCommand.RESET: """Reset it: it drops its tasks, initialises and gets them again.
 
-
-@node_app.command()
-def reset(name: NameArgument, timeout: TimeoutOption = 30.0) -> None:
-    """Reset it: it drops its tasks, initialises and gets them again; the way out of ERROR.
+    This is the way out of ERROR.
 
     sustainml node reset hw_resources
-    """
-    _command(name, NodeCommand.RESET, timeout)
-
-
-@node_app.command()
-def terminate(name: NameArgument, timeout: TimeoutOption = 30.0) -> None:
-    """End its process; respawned, it stays inactive until it is started.
+    """,
+    NodeCommand.TERMINATE: """End its process; respawned, it stays inactive until it is started.
 
     sustainml node terminate hw_resources
-    """
-    _command(name, NodeCommand.TERMINATE, timeout)
+    """,
+}.items():
+    _add_command(_command, _text)
 
 
 def configure(
@@ -82,8 +71,9 @@ def configure(
         str | None, typer.Argument(help="JSON object; none = show the present one.")
     ] = None,
     timeout: TimeoutOption = 10.0,
+    as_json: AsJson = False,
 ) -> None:
-    """Show or change the configuration of a module.
+    """Show or change the configuration of a module, as JSON.
 
     sustainml configure carbon_tracker
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -99,16 +100,34 @@ def result_table(tasks: Iterable[Any]) -> Table:
 
 def node_table(nodes: Iterable[Any]) -> Table:
     """One line per node."""
-    table = Table(("node", "status", "wanted", "tasks", "resets", "instances", "remark"))
+    table = Table(
+        ("node", "status", "wanted", "tasks", "resets", "restarts", "last loss", "processes",
+         "remark")
+    )  # fmt: skip
     for node in nodes:
         status = NodeStatus(node.node_status)
         table.add(
             node.node_name, line((status.name, _NODE_COLOURS.get(status, "red"))),
             NodeStatus(node.desired_status).name, str(node.active_tasks), str(node.resets),
-            ", ".join(i.instance for i in node.instances if i.responsive),
+            str(node.restarts), _clock(node.last_loss),
+            Text("\n").join([line(_process(each)) for each in node.instances] or [line("–")]),
             node.error_description,
         )  # fmt: skip
     return table
+
+
+def _process(instance: Any) -> str:
+    """The name of a process's node, and how many tasks are open there."""
+    name, count = instance.instance.rpartition("/")[2], instance.active_tasks
+    return f"{name} (lost)" if not instance.responsive else f"{name} ({count})" if count else name
+
+
+def _clock(stamp: Any) -> str:
+    """A time of ROS as local time of day, with the date unless it is today."""
+    if not stamp.sec:
+        return "–"
+    when = datetime.fromtimestamp(stamp.sec)
+    return f"{when:%H:%M:%S}" if when.date() == datetime.now().date() else f"{when:%F %H:%M}"
 
 
 def running_step(summary: Any) -> str:

@@ -125,46 +125,42 @@ def show(
             out.say(f"  {module.node_name:<20}{state:<12}{module.error_description}")
 
 
-def delete(problem: Annotated[int, typer.Argument(min=1)]) -> None:
+def delete(problem: Annotated[int, typer.Argument(min=1)], as_json: AsJson = False) -> None:
     """Delete a problem and all its iterations, for good; none of them may wait or run.
 
     sustainml delete 3
     """
     with connected() as client:
-        out.say(f"{client.delete_problem(problem)} iterations deleted")
+        count = client.delete_problem(problem)
+    if as_json:
+        print_json({"success": True, "deleted_iterations": count})
+    else:
+        out.say(f"{count} iterations deleted")
 
 
 task_app = typer.Typer(no_args_is_help=True, help="Command a task.")
 
 
-def _command(text: str, command: TaskCommand) -> None:
-    with connected() as client:
-        status = client.control_task(task_id(text), command)
-        out.say(f"task {text} is {status.name}")
+def _add_command(command: TaskCommand, text: str) -> None:
+    def run(task: TaskArgument, as_json: AsJson = False) -> None:
+        with connected() as client:
+            status = client.control_task(task_id(task), command)
+        if as_json:
+            print_json({"success": True, "task_status": int(status), "status": status.name})
+        else:
+            out.say(f"task {task} is {status.name}")
+
+    run.__doc__ = text
+    task_app.command(command.name.lower())(run)
 
 
-@task_app.command()
-def stop(task: TaskArgument) -> None:
-    """Stop it; its outputs so far are kept. Reset begins anew."""
-    _command(task, TaskCommand.STOP)
-
-
-@task_app.command()
-def reset(task: TaskArgument) -> None:
-    """Forget its outputs and begin anew.
+for _command, _text in {
+    TaskCommand.STOP: "Stop it; its outputs so far are kept. Reset begins anew.",
+    TaskCommand.RESET: """Forget its outputs and begin anew.
 
     sustainml task reset 1/1
-    """
-    _command(task, TaskCommand.RESET)
-
-
-@task_app.command()
-def preempt(task: TaskArgument) -> None:
-    """Put it back into the queue, behind others of its priority; outputs are kept."""
-    _command(task, TaskCommand.PREEMPT)
-
-
-@task_app.command()
-def terminate(task: TaskArgument) -> None:
-    """End it for good."""
-    _command(task, TaskCommand.TERMINATE)
+    """,
+    TaskCommand.PREEMPT: "Put it back into the queue, behind its priority; outputs are kept.",
+    TaskCommand.TERMINATE: "End it for good.",
+}.items():
+    _add_command(_command, _text)

@@ -119,6 +119,7 @@ class Lifecycle:
             for other in node.instances.values():
                 if other.name == instance.name:  # it took the place of this one
                     other.responsive = False
+                    node.last_loss_stamp = self._context.stamp
         replaced = bool(node.instances) and not any(
             other.responsive for other in node.instances.values()
         )

@@ -92,7 +92,8 @@ class TaskStore:
         """
         problem = self.problems.get(problem_id)
         if problem is None:
-            text = f"no problem {problem_id}: list_tasks names the {len(self.problems)} there are"
+            count = len(self.problems)
+            text = f"there is no problem {problem_id}; list_tasks shows those that exist ({count})"
             if not self.problems:
                 text = "there is no task yet; start one with start_task"
             raise OrchestratorError(ErrorCode.NOT_FOUND, text)

@@ -73,7 +73,8 @@ class Up:
     def end(self) -> None:
         """Whatever a test did: nothing stays."""
         for process in self.family():
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         self.process.wait()
         self._output.close()
 

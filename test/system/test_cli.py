@@ -21,6 +21,7 @@ from typer.testing import CliRunner, Result
 
 from sustainml_orchestrator.cli.main import app
 from sustainml_orchestrator.cli.run import examples
+from sustainml_orchestrator.contract import domain
 from sustainml_orchestrator.processes.programs import MODULES
 
 
@@ -163,6 +164,90 @@ def test_nodes_and_their_configuration(running: Up) -> None:
     assert "use one of" in sustainml(running, "configure", "carbon", code=1).stderr
 
 
+def test_hostile_texts_reach_the_terminal_as_text(running: Up) -> None:
+    """From a user, through the orchestrator, to the commands that show them."""
+    text = "[/gpu] \x1b[2J\u202e $x$ :smile:"
+    words = ("-d", "tell cats from dogs", "-s", f"problem_short_description={text}")
+    sustainml(running, "submit", *words, "-s", f"extra_data.hardware_required={text}")
+    for verb in (("list",), ("list", "--json"), ("doctor",)):
+        shown = sustainml(running, *verb).stdout
+        assert "\x1b" not in shown and "\u202e" not in shown
+    listed = json.loads(sustainml(running, "list", "--limit", "1", "--json").stdout)
+    (task,) = listed["tasks"]
+    assert task["problem_short_description"] == text
+    name = "{problem_id}/{iteration_id}".format(**task["task_id"])
+    for verb, code in (("watch", 1), ("show", 0)):
+        shown = sustainml(running, verb, name, code=code).stdout
+        assert "[/gpu]" in shown and "\\x1b[2J" in shown
+
+
+def test_texts_keep_their_looks(running: Up) -> None:
+    """What YAML would take for a number, a list or a truth value."""
+    words = ("-s", "geo_location_region=NO", "-s", "problem_definition=find: a: b", "--json")
+    name = json.loads(sustainml(running, "submit", *words).stdout)["task"]
+    user_input = json.loads(sustainml(running, "show", name, "--json").stdout)["user_input"]
+    assert user_input["geo_location_region"] == "NO"
+    assert user_input["problem_definition"] == "find: a: b"
+
+
+def test_a_refusal_is_json_where_that_was_asked_for(running: Up) -> None:
+    for words, error in (
+        (("show", "9999"), "NOT_FOUND"),
+        (("delete", "9999"), "NOT_FOUND"),
+        (("submit", "-s", "modality=x"), "INVALID_REQUEST"),
+        (("node", "start", "nobody"), "NOT_FOUND"),
+        (("configure", "nobody"), "NOT_FOUND"),
+        (("compare", "9999"), "NOT_FOUND"),
+    ):
+        told = json.loads(sustainml(running, *words, "--json", code=1).stdout)
+        assert (told["success"], told["error"]) == (False, error), told
+        assert told["error_code"] and told["message"]
+
+
+def test_nodes_show_losses(running: Up) -> None:
+    process = running.leader("carbon_tracker")
+    assert process is not None
+    process.kill()
+
+    def restarted() -> bool:
+        nodes = json.loads(sustainml(running, "nodes", "--json").stdout)
+        (node,) = (n for n in nodes if n["node_name"] == "carbon_tracker")
+        return node["restarts"] == 1 and node["status_text"] == "IDLE"
+
+    wait_for(restarted, 20.0)
+    (row,) = re.findall(r"carbon_tracker +IDLE.*", sustainml(running, "nodes").stdout)
+    assert re.search(r" 1 +\d\d:\d\d:\d\d +carbon_tracker", row), row
+
+
+AS_ANOTHER_USER = """
+import os, sys
+from sustainml_orchestrator.cli.main import app
+domain, namespace = os.environ["ROS_DOMAIN_ID"], sys.argv[1]
+os.environ["ROS_DOMAIN_ID"] = sys.argv[2]
+app(["--timeout", "0.2", "list"], standalone_mode=False)  # loads what the user cannot read
+os.environ["ROS_DOMAIN_ID"] = domain
+os.setgroups([])
+os.setresgid(65534, 65534, 65534)
+os.setresuid(65534, 65534, 65534)
+code = app(["--namespace", namespace, "--timeout", "3", "list"], standalone_mode=False)
+print("code", code, file=sys.stderr)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_another_user_is_told_why_nothing_is_answered(running: Up) -> None:
+    other = str(domain.free(range(1, domain.LAST_SAFE)))
+    command = [sys.executable, "-c", AS_ANOTHER_USER, running.namespace, other]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert "shared memory of another user cannot be read" in result.stderr, result.stderr
+    assert "(root)" in result.stderr and result.stderr.splitlines()[-1] in ("code 1", "code 3")
+    works = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET", "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}
+    assert all(f"{name}={value}" in result.stderr for name, value in works.items())
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False,
+                            env={**os.environ, **works})  # fmt: skip
+    assert result.stderr.splitlines()[-1] == "code 0", result.stderr
+
+
 def test_a_second_system_in_the_same_place_is_refused(running: Up) -> None:
     second = Up(namespace=running.namespace)
     try:
@@ -237,6 +322,24 @@ def test_up_can_be_interrupted_while_it_starts(up: Up) -> None:
     up.process.send_signal(signal.SIGTERM)
     up.process.wait(6.0)
     wait_for(lambda: not up.family(), 2.0)
+
+
+def test_up_takes_any_path(tmp_path: Path) -> None:
+    """What YAML, the command line of ROS or an encoding would take for something else."""
+    folder = tmp_path / "😀 a'b\"c: #d\\e %41?k=v"
+    folder.mkdir()
+    graph, params = folder / "-pipe line.yaml", folder / "pa'rams.yaml"
+    graph.write_bytes((examples()[0].parents[1] / "pipeline.yaml").read_bytes())
+    params.write_text("/**:\n  ros__parameters:\n    max_resets: 4\n")
+    for name in ("yes", "1e3", "-j \U0001f600.db"):
+        journal = folder / name
+        made = Up("--isolation", "thread", "--journal", str(journal), "--params", str(params),
+                  "--pipeline", str(graph), home=str(tmp_path))  # fmt: skip
+        try:
+            made.wait_for_line("[up] ready")
+            assert journal.read_bytes().startswith(b"SQLite format 3")
+        finally:
+            made.end()
 
 
 @pytest.mark.parametrize("up", [("--without", "hw_resources")], indirect=True)
