@@ -52,8 +52,10 @@ def examples(source: Path) -> tuple[list[str], list[str], list[float]]:
     for text, label in alone:
         if label == likeness.NONE:
             continue
-        around = rng.sample(asides, rng.choice((1, 1, 2, 3)))
-        around.insert(rng.randrange(len(around) + 1), text if text[-1] in ".?!" else f"{text}.")
+        # Seeded by the text, so that a new example does not change the others.
+        own = random.Random(text)
+        around = own.sample(asides, own.choice((1, 1, 2, 3)))
+        around.insert(own.randrange(len(around) + 1), text if text[-1] in ".?!" else f"{text}.")
         among.append((" ".join(around), label))
     among += [(" ".join(rng.sample(asides, rng.choice((2, 3)))), likeness.NONE) for _ in range(100)]
     among += [(nonsense(text, rng), likeness.NONE) for text, _ in rng.sample(alone, 250)]

@@ -1,9 +1,8 @@
 """Reference module: names the ML task of a problem, and its keywords.
 
 A transparent estimate, meant to be replaced by a language model of one's own: the task is the one
-whose words are found in the text and whose examples the text is like, among the pipeline tags of
-Hugging Face (`text/tasks.py` has the rule and says what `confidence` means). The keywords are
-YAKE's.
+whose examples the text is most like, among the pipeline tags of Hugging Face (`text/tasks.py` has
+the rule and says what `confidence` means). The keywords are YAKE's.
 """
 
 from __future__ import annotations

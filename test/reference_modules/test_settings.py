@@ -10,6 +10,7 @@ from sustainml_orchestrator.reference_modules import catalog
 from sustainml_orchestrator.reference_modules.estimate.devices import DeviceCatalogue
 from sustainml_orchestrator.reference_modules.text.demands import DemandCatalogue
 from sustainml_orchestrator.reference_modules.text.hardware import Constraints, HardwareWords
+from sustainml_orchestrator.reference_modules.text.likeness import Likeness
 from sustainml_orchestrator.reference_modules.text.settings import (
     DemandSettings,
     HardwareSettings,
@@ -17,7 +18,7 @@ from sustainml_orchestrator.reference_modules.text.settings import (
 )
 from sustainml_orchestrator.reference_modules.text.tasks import TaskCatalogue
 
-TASKS = TaskCatalogue(catalog.load("ml_tasks"))
+TASKS = TaskCatalogue(catalog.load("ml_tasks"), Likeness())
 DEMANDS = DemandCatalogue(catalog.load("requirements"))
 HARDWARE = HardwareWords(catalog.load("constraints"), DeviceCatalogue(catalog.load("hardware")))
 EACH = [(TaskSettings, TASKS), (DemandSettings, DEMANDS), (HardwareSettings, HARDWARE)]

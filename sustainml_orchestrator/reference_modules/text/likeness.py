@@ -35,7 +35,7 @@ NONE = "none"
 #: Number of places into which pieces of words are hashed.
 PLACES = 2**13
 #: Weight of spelling beside sense: what is best for examples left out of the learning.
-_SPELLING = 0.3
+_SPELLING = 0.4
 _MAX_SENTENCES = 12
 _SENTENCE = re.compile(r"(?<=[.!?;:])\s+|\n+")
 

@@ -51,7 +51,8 @@ class TaskSettings:
             "max_keywords": self.max_keywords,
             "modalities": tasks.modalities,
             "tasks": list(tasks.tasks),
-            "weights": tasks.weights,
+            "thresholds": tasks.thresholds,
+            "unsupported": list(tasks.unsupported),
         }
 
 

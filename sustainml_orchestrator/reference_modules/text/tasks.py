@@ -1,16 +1,13 @@
-"""Which ML task a problem calls for, by the words that betray it and by likeness to examples.
+"""Chooses the ML task of a problem by its likeness to examples (`likeness.py`).
 
-Each task collects points: for its cues, for its actions (to classify, to detect ...) and for its
-results found in the text and the fields, each counted once, with the weight of the place where it
-was found. The points are multiplied by how well the data fit the modalities of the task. More come
-from how much the text is like the examples of the task (`likeness.py`). The *confidence* of the
-best task is its score as a share of three competitors:
+The likeness is a share for each task, for each kind of problem that the catalogue lacks, and for
+texts that state no problem. A task that does not fit the field `modality` keeps a small part of its
+share. The *confidence* in the best task is
 
-    confidence = best / (best + runner-up + doubt)
+    confidence = best / (best + runner-up + doubt + no_problem * share of no problem)
 
-so that it is low where little was found, where two tasks are close, and where the text is like
-those that state no problem (doubt, a constant, grows with that). It tells how clear the text is; it
-is no probability.
+so that it is low where nothing is like the text, where two tasks are close, and where the text is
+like those that state no problem. It says how clear the text is; it is not a probability.
 """
 
 from __future__ import annotations
@@ -21,29 +18,36 @@ from typing import Any
 
 from sustainml_orchestrator.reference_modules.text.likeness import NONE, Likeness
 from sustainml_orchestrator.reference_modules.text.problem import Problem, UnclearError, choice
-from sustainml_orchestrator.reference_modules.text.words import needle, plain
+from sustainml_orchestrator.reference_modules.text.words import plain
 
 DEFAULT_MIN_CONFIDENCE = 0.4
-#: Characters of a definition that count in full: what it is about stands at its beginning.
+#: Characters of a definition that are compared: what it is about stands at its beginning.
 _HEAD = 1_500
+#: The least share of a runner-up beside that of the best task.
+_RUNNER_UP = 0.1
+#: The least share of a task that a refusal names.
+_LIKELY = 0.1
 _HINT = "name the task in extra_data.goal, for example image-classification"
-_Source = tuple[str, float]  # a plain text and its weight
 
 
 @dataclass(frozen=True)
 class Task:
-    """One ML task of the catalogue; cues are needles."""
+    """One ML task of the catalogue."""
 
     tag: str
-    inputs: frozenset[str]  #: modalities, all needed
+    inputs: frozenset[str]  #: modalities
     output: str  #: modality, empty where it is none
-    special: bool  #: a variant of a commoner task, thought of only where a strong cue names it
-    actions: tuple[str, ...]
-    results: frozenset[str]
-    cues: tuple[str, ...]
-    strong: tuple[str, ...]
-    aliases: tuple[str, ...]
     metrics: tuple[str, ...]
+
+    def takes(self, modality: str) -> bool:
+        """Whether data of this modality can be among its inputs."""
+        if modality == "multimodal":
+            return len(self.inputs) > 1
+        return not self.inputs.isdisjoint({modality, "any"})
+
+    def fits(self, modality: str) -> bool:
+        """Whether the modality can be that of its inputs or of its output."""
+        return self.takes(modality) or self.output == modality
 
 
 @dataclass(frozen=True)
@@ -55,253 +59,122 @@ class Verdict:
     alternatives: tuple[str, ...]  #: runner-ups, best first
 
 
-@dataclass(frozen=True)
-class _Evidence:
-    """What was found in a problem."""
-
-    sources: list[_Source]
-    shares: Mapping[str, float]  #: of the modalities in the input
-    actions: Mapping[str, float]  #: the weight of the place where each stands, 0 for none
-    results: set[str]  #: named in the field `outputs`
-    made: set[str]  #: modalities named there
-
-
 class TaskCatalogue:
-    """All tasks, and the words for data, actions and results."""
+    """All tasks, their other names, and the kinds of problems that are refused."""
 
-    def __init__(self, data: Mapping[str, Any], likeness: Likeness | None = None) -> None:
-        """Read the parsed `ml_tasks.yaml`; without likeness, words alone decide.
+    def __init__(self, data: Mapping[str, Any], likeness: Likeness) -> None:
+        """Take the parsed `ml_tasks.yaml`.
 
         Raises:
-            KeyError: it lacks a part.
+            KeyError: a part is missing.
         """
         self.likeness = likeness
-        self.weights: dict[str, float] = dict(data["weights"])
-        self.tasks = {tag: _read(tag, entry) for tag, entry in data["tasks"].items()}
-        self._modalities, self._actions, self._weak_actions, self._results = (
-            {name: _needles(cues) for name, cues in data[part].items()}
-            for part in ("modalities", "actions", "weak_actions", "results")
-        )
-        self._names = {
-            _tag(name): task.tag
-            for task in self.tasks.values()
-            for name in (*task.aliases, task.tag)
+        self.thresholds: dict[str, float] = dict(data["thresholds"])
+        self.unsupported: dict[str, str] = dict(data["unsupported"])
+        self.tasks = {
+            tag: Task(tag, frozenset(entry["in"]), entry.get("out", ""), tuple(entry["metrics"]))
+            for tag, entry in data["tasks"].items()
         }
-
-    @property
-    def modalities(self) -> list[str]:
-        """Names of the modalities, the usual ones first."""
-        return list(self._modalities)
+        self._modalities = _by_name(data["modalities"].items())
+        self.modalities = list(data["modalities"])
+        self._names = _by_name(
+            (tag, entry.get("aliases", ())) for tag, entry in data["tasks"].items()
+        )
 
     def find(self, name: str) -> str:
         """The tag of a task named in whatever spelling; empty if it is unknown."""
-        return self._names.get(_tag(name), "")
+        return self._names.get(_key(name), "")
 
     def modality(self, name: str) -> str:
         """The modality meant by a name; empty if it is unknown."""
-        text = plain(name)
-        return next((m for m, words in self._modalities.items() if _any(words, text)), "")
+        return self._modalities.get(_key(name), "")
 
     def of_modality(self, name: str) -> list[Task]:
-        """The tasks on data of a modality; all of them if it is unknown."""
+        """The tasks that take data of a modality; all of them if it is unknown."""
         modality = self.modality(name)
-        if modality == "multimodal":
-            return [task for task in self.tasks.values() if len(task.inputs) > 1]
-        fitting = [t for t in self.tasks.values() if t.inputs & {modality, "any"}]
-        return fitting if modality else list(self.tasks.values())
+        return [task for task in self.tasks.values() if not modality or task.takes(modality)]
 
     def choose(self, problem: Problem, min_confidence: float = DEFAULT_MIN_CONFIDENCE) -> Verdict:
-        """The task that the problem calls for; a known goal of the user's wins.
+        """The task that the problem calls for.
+
+        A known goal of the user's wins, and so does a text that is nothing but the name of a task.
 
         Raises:
-            UnclearError: the text does not tell; the message says what to add.
+            UnclearError: the text does not say, or asks for what the catalogue lacks; the message
+                says what to do.
         """
-        scores = self.scores(problem)
-        goal = self.find(choice(problem.extra.get("goal")))
+        text = _text(problem)
+        goal = self.find(choice(problem.extra.get("goal"))) or self.find(text)
+        if not text and not goal:
+            raise UnclearError(
+                "the problem has no text; describe what goes in and what shall come out, or "
+                + _HINT
+            )
+        shares = self._shares(text, problem.modality)
+        doubt = self.thresholds["doubt"] + self.thresholds["no_problem"] * shares.pop(NONE, 0.0)
+        ranking = sorted(shares, key=lambda label: -shares[label])
         if goal:
-            return Verdict(goal, 1.0, _runners_up(_ranked(scores), scores, goal))
-        doubt = self.weights["doubt"]
-        in_words, shares = dict(scores), {}
-        if self.likeness:
-            shares = self._shares(problem)
-            doubt += self.weights["like_none"] * shares.get(NONE, 0.0)
-            for tag in scores:
-                scores[tag] += self.weights["like"] * shares.get(tag, 0.0)
-        ranking = _ranked(scores)
-        best, second = ranking[0], ranking[1]
-        top = scores[best]
-        confidence = top / (top + scores[second] + doubt)
-        silent = not in_words[best] and shares.get(best, 0.0) < self.weights["like_alone"]
-        if confidence < min_confidence or silent:
-            likely = [tag for tag in ranking[:3] if scores[tag] > doubt / 2]
-            raise UnclearError(_complaint(problem, likely))
-        return Verdict(best, round(confidence, 3), _runners_up(ranking, scores, best))
+            return Verdict(goal, 1.0, self._runners_up(ranking, shares, goal))
+        best, second = ranking[:2]
+        confidence = shares[best] / (shares[best] + shares[second] + doubt)
+        if confidence < min_confidence:
+            likely = [tag for tag in ranking[:3] if tag in self.tasks and shares[tag] > _LIKELY]
+            raise UnclearError(_complaint(likely))
+        if best in self.unsupported:
+            raise UnclearError(f"{self.unsupported[best]}, or {_HINT}")
+        return Verdict(best, round(confidence, 3), self._runners_up(ranking, shares, best))
 
-    def _shares(self, problem: Problem) -> dict[str, float]:
-        """What the examples say; of the field `modality` only tasks on such data remain."""
-        parts = (problem.title, problem.definition[:_HEAD], problem.inputs, problem.outputs)
-        text = "\n".join(part for part in parts if part.strip())
-        shares = self.likeness.shares(text[: 2 * _HEAD])
-        named = self.modality(problem.modality)
+    def _shares(self, text: str, modality: str) -> dict[str, float]:
+        """The likeness to each label; a known modality moves shares to the tasks that fit it."""
+        shares, named = self.likeness.shares(text), self.modality(modality)
         if not named:
             return shares
-        fit = {
-            tag: self._fit(task, {**dict.fromkeys(self._modalities, 0.0), named: 1.0})
-            for tag, task in self.tasks.items()
-        }
-        return {tag: share * fit.get(tag, 1.0) for tag, share in shares.items()}
+        nothing, before = shares.pop(NONE, 0.0), sum(shares.values())
+        for tag, task in self.tasks.items():
+            if not task.fits(named):
+                shares[tag] *= self.thresholds["other_modality"]
+        rest = sum(shares.values()) or 1.0
+        return {NONE: nothing, **{label: s * before / rest for label, s in shares.items()}}
 
-    def scores(self, problem: Problem) -> dict[str, float]:
-        """Points of each task for its words, 0 where none speaks for it."""
-        sources, asked = self._sources(problem), plain(problem.outputs)
-        found = _Evidence(
-            sources=sources,
-            shares=self._modality_shares(problem, sources),
-            actions=self._found_actions(sources),
-            results={name for name, words in self._results.items() if _any(words, asked)},
-            made={name for name, words in self._modalities.items() if _any(words, asked)},
-        )
-        return {tag: self._points(task, found) for tag, task in self.tasks.items()}
-
-    def _found_actions(self, sources: list[_Source]) -> dict[str, float]:
-        weak = {name: _best(words, sources) for name, words in self._weak_actions.items()}
-        clear = {name: _best(words, sources) for name, words in self._actions.items()}
-        names = {*weak, *clear}
-        return {n: max(clear.get(n, 0.0), self.weights["weak"] * weak.get(n, 0.0)) for n in names}
-
-    def _points(self, task: Task, found: _Evidence) -> float:
-        weights = self.weights
-        done = weights["strong"] * _total(task.strong, found.sources)
-        if task.special:
-            if not done:
-                return 0.0
-            done += weights["special"]
-        done += weights["action"] * max((found.actions[a] for a in task.actions), default=0.0)
-        done += weights["result"] * bool(found.results & task.results)
-        # A house and its price do not make a problem: something must be done with them.
-        share = 1.0 if done or not task.actions else weights["idle"]
-        value = done + share * _total(task.cues, found.sources)
-        if value and task.output in found.made:
-            value += weights["result"] / 2
-        return value * self._fit(task, found.shares)
-
-    def _sources(self, problem: Problem) -> list[_Source]:
-        weights = self.weights
-        goal = choice(problem.extra.get("goal"))
-        dataset = " . ".join(_strings(problem.extra))
-        sources = [
-            (problem.title, weights["short_description"]),
-            (problem.definition[:_HEAD], weights["definition"]),
-            (problem.definition[_HEAD:], weights["tail"]),
-            (f"{problem.inputs} . {problem.outputs}", weights["fields"]),
-            (goal, weights["goal"]),
-            (dataset, weights["dataset"]),
-        ]
-        return [(plain(text), weight) for text, weight in sources if text]
-
-    def _modality_shares(self, problem: Problem, sources: list[_Source]) -> dict[str, float]:
-        """Evidence for each modality, adding up to 1; empty where there is none."""
-        named, given = self.modality(problem.modality), plain(problem.inputs)
-        hinted = {m for t in self.tasks.values() if _total(t.strong, sources) for m in t.inputs}
-        evidence = {}
-        for name, words in self._modalities.items():
-            value = self.weights["modality_text"] * min(1.5, _total(words, sources))
-            value += self.weights["modality_text"] * (name in hinted)
-            value += self.weights["modality_inputs"] * _any(words, given)
-            value += self.weights["modality_field"] * (name == named)
-            evidence[name] = value
-        total = sum(evidence.values())
-        return {name: value / total for name, value in evidence.items()} if total else {}
-
-    def _fit(self, task: Task, shares: Mapping[str, float]) -> float:
-        """Share of its points that a task keeps with data of these modalities."""
-        if "any" in task.inputs:
-            return 1.0
-        if not shares:
-            return self.weights["unknown"]
-        present = [shares[name] for name in task.inputs]
-        share = sum(present)
-        if len(task.inputs) > 1:
-            several = shares["multimodal"]
-            share = share + several if min(present) or several else 0.0
-        if task.output == "text":
-            # Named in the text too, it does not speak against the task.
-            share += shares["text"] / 2 if share else 0.0
-        elif task.output:
-            # What is to be made is always named, what it is made of not always.
-            share = shares[task.output] + share / 2
-        floor = self.weights["unfit"]
-        return floor + (1 - floor) * min(1.0, share)
+    def _runners_up(
+        self, ranking: Iterable[str], shares: Mapping[str, float], best: str
+    ) -> tuple[str, ...]:
+        least = max(0.02, _RUNNER_UP * shares.get(best, 0.0))
+        others = [tag for tag in ranking if tag in self.tasks and tag != best]
+        return tuple(tag for tag in others if shares[tag] >= least)[:3]
 
 
-def _read(tag: str, entry: Mapping[str, Any]) -> Task:
-    aliases = tuple(entry.get("aliases", ()))
-    strong = _needles([*entry["strong"], *(a for a in aliases if len(a) > 3)])
-    # The tag itself counts beside any part of it.
-    strong = (*strong, *({needle(tag)} - set(strong)))
-    return Task(
-        tag=tag,
-        inputs=frozenset(entry["in"]),
-        output=entry.get("out", ""),
-        special=entry.get("special", False),
-        actions=tuple(entry.get("actions", ())),
-        results=frozenset(entry.get("results", ())),
-        cues=tuple(c for c in _needles(entry["cues"]) if not any(s in c for s in strong)),
-        strong=strong,
-        aliases=aliases,
-        metrics=tuple(entry["metrics"]),
+def _by_name(entries: Iterable[tuple[str, Iterable[str]]]) -> dict[str, str]:
+    return {_key(name): tag for tag, names in entries for name in (*names, tag)}
+
+
+def _key(name: str) -> str:
+    return plain(name.replace("_", " ")).strip()
+
+
+def _text(problem: Problem) -> str:
+    """What is compared with the examples, one statement per line."""
+    parts = (
+        problem.title,
+        problem.definition[:_HEAD],
+        problem.inputs,
+        problem.outputs,
+        choice(problem.extra.get("goal")).replace("_", " "),
+        *_data_set(problem.extra),
     )
+    return "\n".join(part for part in parts if plain(part).strip())[: 2 * _HEAD]
 
 
-def _needles(cues: Iterable[str]) -> tuple[str, ...]:
-    """Needles without repetitions and without those that a shorter one covers."""
-    unique = sorted(dict.fromkeys(map(needle, cues)), key=len)
-    kept: list[str] = []
-    for word in unique:
-        if not any(shorter in word for shorter in kept):
-            kept.append(word)
-    return tuple(kept)
-
-
-def _tag(name: str) -> str:
-    return plain(name.replace("_", " ")).strip().replace(" ", "-")
-
-
-def _any(words: Iterable[str], text: str) -> bool:
-    return any(word in text for word in words)
-
-
-def _best(words: Iterable[str], sources: Iterable[_Source]) -> float:
-    """The weight of the best place where one of the words stands, 0 if none does."""
-    return max((weight for text, weight in sources if _any(words, text)), default=0.0)
-
-
-def _total(words: Iterable[str], sources: Iterable[_Source]) -> float:
-    """Points for several words of one kind: the second counts half, the third a quarter ..."""
-    hits = sorted((_best((word,), sources) for word in words), reverse=True)
-    return sum(hit * 0.5**place for place, hit in enumerate(hits[:8]))
-
-
-def _strings(extra: Mapping[str, Any]) -> Iterable[str]:
+def _data_set(extra: Mapping[str, Any]) -> Iterable[str]:
     """What the user's data set says of itself."""
     for key, value in extra.items():
         if key.startswith("dataset_metadata_"):
             items = value if isinstance(value, list) else [value]
-            yield from (item[:_HEAD] for item in items[:50] if isinstance(item, str))
+            words = ", ".join(item for item in items[:50] if isinstance(item, str))
+            yield words[:_HEAD]
 
 
-def _ranked(scores: Mapping[str, float]) -> list[str]:
-    return sorted(scores, key=lambda tag: -scores[tag])
-
-
-def _runners_up(ranking: list[str], scores: Mapping[str, float], best: str) -> tuple[str, ...]:
-    worthy = [t for t in ranking if t != best and scores[t] >= max(0.25, 0.25 * scores[best])]
-    return tuple(worthy[:3])
-
-
-def _complaint(problem: Problem, likely: list[str]) -> str:
-    if not f"{problem.title}{problem.definition}{problem.inputs}{problem.outputs}".strip():
-        return f"the problem has no text; describe what goes in and what shall come out, or {_HINT}"
+def _complaint(likely: list[str]) -> str:
     if not likely:
         return (
             "no machine learning task can be read from the problem; say which data go in and what "
