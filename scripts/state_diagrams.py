@@ -16,6 +16,8 @@ DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "architecture.md"
 MACHINES = {
     "task": ("sustainml_orchestrator.core.states", "TASK_MOVES"),
     "step": ("sustainml_orchestrator.core.states", "STEP_MOVES"),
+    "recovery of a node in error": ("sustainml_orchestrator.core.states", "RECOVERY_MOVES"),
+    "recovery ladder": ("sustainml_orchestrator.core.states", "LADDER_MOVES"),
     "module node": ("sustainml_orchestrator.sdk.transitions", "TRANSITIONS"),
 }
 #: Commands of front-ends to nodes: what each means in each state.

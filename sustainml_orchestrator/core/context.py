@@ -1,4 +1,4 @@
-"""One turn of the core: what time it is, and the commands that the event leads to."""
+"""The context of one event: the present time, and the commands that the event leads to."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import NamedTuple
 
 from sustainml_orchestrator.core.commands import Command
 
-#: Moves remembered for the story that an error tells.
+#: Transitions remembered for the story that an error tells.
 STORY_LENGTH = 4096
 
-#: Something happens several times a second, if only that time passes. After a longer pause (s)
-#: the orchestrator stood still itself (frozen, or starved), and knows of nothing that was said
-#: to it meanwhile: for the core no more than a moment (s) has passed, and nobody is to blame.
+#: An event comes several times a second, if only that time passes. After a longer pause (s) the
+#: orchestrator itself stood still (frozen, or without processor time) and has read nothing that
+#: was sent to it: of that pause, only `_MOMENT` (s) counts towards the deadlines of others.
 LONGEST_PAUSE = 2.0
 _MOMENT = 0.25
 
 
 class Instant(NamedTuple):
-    """A moment, on both step_clocks.
+    """A moment, on both clocks.
 
     Attributes:
         steady: s, never goes back; for every period and deadline.
@@ -30,35 +30,44 @@ class Instant(NamedTuple):
 
 
 class Context:
-    """Shared by the three responsibilities while one event is handled."""
+    """Shared by nodes, tasks and store while one event is handled.
+
+    Attributes:
+        now: s on the steady clock.
+        stamp: ns of ROS time.
+    """
 
     def __init__(self) -> None:
         self.now = 0.0
-        self._steady: float | None = None
         self.stamp = 0
         self.commands: list[Command] = []
+        self._begun = False
         self._story: deque[tuple[float, str, str]] = deque(maxlen=STORY_LENGTH)
 
-    def begin(self, now: Instant) -> None:
-        """Start handling an event. `now` never runs backwards, whatever the caller says."""
-        if self._steady is None:
-            self.now = self._steady = now.steady
-        pause = max(now.steady - self._steady, 0.0)
-        self._steady += pause
-        self.now += pause if pause <= LONGEST_PAUSE else _MOMENT
+    def begin(self, now: Instant) -> float:
+        """Start handling an event. Time never runs backwards, whatever the caller says.
+
+        Returns:
+            The time (s) that the orchestrator missed because it stood still; 0 as a rule. Whoever
+            stores a deadline or the beginning of one must shift it by so much.
+        """
+        pause = max(now.steady - self.now, 0.0) if self._begun else 0.0
+        self.now = max(self.now, now.steady) if self._begun else now.steady
+        self._begun = True
         self.stamp = now.stamp
         self.commands = []
+        return pause - _MOMENT if pause > LONGEST_PAUSE else 0.0
 
     def do(self, command: Command) -> None:
         """Add a command."""
         self.commands.append(command)
 
     def tell(self, subject: str, what: str) -> None:
-        """Add a line to the story."""
+        """Add a line to the story of a task or node."""
         self._story.append((self.now, subject, what))
 
     def story(self, subject: str = "") -> list[str]:
-        """The last moves, oldest first; of one subject where given."""
+        """The last transitions, oldest first; of one subject where given."""
         return [
             f"{when:.3f} {name}: {what}"
             for when, name, what in self._story

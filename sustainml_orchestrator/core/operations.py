@@ -10,8 +10,9 @@ from sustainml_orchestrator.core.errors import OrchestratorError
 from sustainml_orchestrator.core.events import NodeCommanded
 from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand
 from sustainml_orchestrator.core.lifecycle import Lifecycle
-from sustainml_orchestrator.core.node import Node, PendingCommand
-from sustainml_orchestrator.core.states import NODE_COMMANDS, Effect
+from sustainml_orchestrator.core.node import Node
+from sustainml_orchestrator.core.outbox import Order
+from sustainml_orchestrator.core.states import NODE_COMMANDS, Effect, RecoveryMove
 from sustainml_orchestrator.core.text import printable
 
 _DESIRED = {NodeCommand.START: True, NodeCommand.STOP: False, NodeCommand.TERMINATE: False}
@@ -20,7 +21,7 @@ _REVERSED = frozenset({NodeCommand.STOP, NodeCommand.TERMINATE})
 
 
 class _Operation:
-    """One call and how far it has come."""
+    """One call, and the nodes that it still has to command."""
 
     def __init__(self, event: NodeCommanded, nodes: list[Node], deadline: float) -> None:
         self.call = event.call
@@ -28,7 +29,7 @@ class _Operation:
         self.names = [node.name for node in nodes]
         self.rest = deque(nodes)
         self.deadline = deadline
-        self.current: PendingCommand | None = None
+        self.current: Order | None = None
 
 
 class Operations:
@@ -45,7 +46,7 @@ class Operations:
         return not self._operations
 
     def begin(self, event: NodeCommanded) -> None:
-        """Take up a command.
+        """Begin to carry out a command.
 
         Raises:
             OrchestratorError: NOT_FOUND, for an unknown node.
@@ -73,6 +74,11 @@ class Operations:
             )
         return [node]
 
+    def shift(self, missed: float) -> None:
+        """The orchestrator stood still for so many s: nobody had the time to answer."""
+        for operation in self._operations:
+            operation.deadline += missed
+
     def advance(self) -> None:
         """Look at every open operation after something happened to a node, or time passed."""
         for operation in list(self._operations):
@@ -97,6 +103,8 @@ class Operations:
                 if operation.current is None:
                     operation.rest.popleft()
             elif current.outcome is ErrorCode.NO_ERROR:
+                if operation.command is NodeCommand.RESET:
+                    node.recovery.did_well()
                 operation.current = None
                 operation.rest.popleft()
             elif self._context.now >= operation.deadline:
@@ -108,25 +116,32 @@ class Operations:
             elif current.outcome is None:
                 return False
             elif current.outcome is ErrorCode.TIMEOUT:
-                operation.current = None  # there is time left: say it again
+                # There is time left: another caller has sent the command again, or this one does.
+                pending = node.outbox.node_order
+                repeated = pending is not None and pending.command is operation.command
+                operation.current = pending if repeated else None
             else:
                 raise OrchestratorError(current.outcome, current.text)
         return True
 
-    def _command(self, node: Node, command: NodeCommand) -> PendingCommand | None:
-        """Tell one node; None when it is already so."""
+    def _command(self, node: Node, command: NodeCommand) -> Order | None:
+        """Command one node; None when it is already so."""
         effect = self._judge(node, command)
         desired = _DESIRED.get(command, node.desired_active)
         if desired is not node.desired_active:
             node.desired_active = desired
             self._context.do(SaveNode(node.name, desired))
         if command is NodeCommand.RESET:
-            node.resets, node.next_reset, node.given_up, node.rung = 0, None, False, 0
+            # The recovery level stays: a node that ignores commands ignores these, too.
+            node.recovery.move(RecoveryMove.CLEAR)
+            node.recovery.resets = 0
         if effect is Effect.NOTHING:
             return None
-        if node.pending is not None and node.pending.command is command:
-            return node.pending
-        return self._lifecycle.command(node, command)
+        pending = node.outbox.node_order
+        # A reset that was obeyed already began before the cause of the trouble was removed.
+        if pending is not None and pending.command is command is not NodeCommand.RESET:
+            return pending
+        return node.outbox.command(command)
 
     def _judge(self, node: Node, command: NodeCommand) -> Effect:
         effect = NODE_COMMANDS[node.status, command]

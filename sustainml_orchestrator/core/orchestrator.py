@@ -27,6 +27,7 @@ from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskId, TaskStat
 from sustainml_orchestrator.core.lifecycle import Lifecycle
 from sustainml_orchestrator.core.operations import Operations
 from sustainml_orchestrator.core.optimiser import Derive, Exhausted, Optimiser
+from sustainml_orchestrator.core.pace import Pace
 from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.states import OPEN_STEPS
@@ -65,7 +66,8 @@ class Orchestrator:
         self.session = session
         self.context = Context()
         self.store = TaskStore(len(pipeline))
-        self.lifecycle = Lifecycle(pipeline, settings, self.context)
+        pace = Pace(settings, self.context)
+        self.lifecycle = Lifecycle(pipeline, settings, self.context, pace)
         self.optimiser = Optimiser(settings, self.store, derive, exhausted)
         self.tasks = TaskManager(
             pipeline,
@@ -74,6 +76,7 @@ class Orchestrator:
             self.lifecycle,
             self.store,
             self.optimiser,
+            pace,
             session,
             draw_token,
         )
@@ -100,7 +103,9 @@ class Orchestrator:
             IllegalTransition: a bug; the text tells the story.
         """
         context = self.context
-        context.begin(now)
+        missed = context.begin(now)
+        if missed:
+            self._shift(missed)
         try:
             self._handlers[type(event)](event)
         except OrchestratorError as refusal:
@@ -109,6 +114,12 @@ class Orchestrator:
         self.tasks.admit()
         self.tasks.retention.enforce()
         return context.commands
+
+    def _shift(self, missed: float) -> None:
+        """This process stood still for so many s: no deadline of others has passed by that."""
+        self.lifecycle.shift(missed)
+        self.tasks.steps.shift(self.tasks.running.values(), missed)
+        self.operations.shift(missed)
 
     def _on_time(self, event: TimePassed) -> None:
         for change in self.lifecycle.tick():

@@ -1,4 +1,4 @@
-"""The numbers that the core lives by; the skin sets them from ROS parameters at any time."""
+"""Limits and periods of the core; the node sets them from ROS parameters at any time."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ class Settings:
         start_timeout: longest time for a node to initialise.
         resend_period: between two sendings of a command that is not yet confirmed.
         bring_up_wait: longest wait of a module for those it depends on, at bring-up.
-        ack_timeout: longest silence about a step whose inputs are complete.
-        queue_timeout: longest time of one try before its module works on it; work that the module
-            gives back without being told to counts as waiting.
+        ack_timeout: longest time without a report of a step whose inputs are complete.
+        queue_timeout: queueing limit per try; tasks that a module returns unasked stay queued.
         node_lost_timeout: how long an admitted task waits for a module that is gone.
-        max_resets: resets of a node in error before a person must look at it.
-        max_redeliveries_per_tick: pace of redelivery.
+        max_resets: resets of a node in error before a person must reset it.
+        max_redeliveries_per_second: RESET_TASK and repeated task commands sent per second.
         max_auto_iterations: most iterations of one search, the first included.
         max_problems: problems to keep; 0 = all.
         max_payload_bytes: payload bytes to keep; 0 = all.
@@ -44,7 +43,7 @@ class Settings:
     queue_timeout: float = 3600.0
     node_lost_timeout: float = 60.0
     max_resets: int = 3
-    max_redeliveries_per_tick: int = 50
+    max_redeliveries_per_second: int = 200
     max_auto_iterations: int = 10
     max_problems: int = 0
     max_payload_bytes: int = 0

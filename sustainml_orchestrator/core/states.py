@@ -1,16 +1,16 @@
-"""The law: every legal move of a task, a step and a node command, as data.
+"""Every state and every legal transition of tasks, steps and the recovery of nodes, as data.
 
-Nothing else lives here. A move without a row is illegal: `move` raises `IllegalTransition`
-before anything has changed. The rest of the core decides *when* to move, never *whether* it may.
+A move without a row is illegal: `move` raises `IllegalTransition` before anything has changed.
+The rest of the core decides *when* to move, never *whether* it may.
 
     task    WAITING ─admit─► RUNNING ─succeed─► SUCCEEDED
                ▲ ╲              │ ╲──fail──────► ERROR
                │  ╲─stop─► STOPPED ◄─stop─╯        every state but TERMINATED may be reset,
                ╰──preempt, reset────────────       all but SUCCEEDED may be terminated
 
-    step    PENDING ─► READY ─► ACCEPTED ─► RUNNING ─► DONE
-               inputs    ▲ word: queued, working  │   output stored
-               complete  ╰────── redeliver ───────╯
+    step    PENDING ───────► READY ─► ACCEPTED ─► RUNNING ─► REPORTED ─► DONE
+                               ▲ deliver  │           │          │      output stored
+            PENDING_FETCH ► UNDELIVERED ◄─┴─redeliver─┴──────────╯
 """
 
 from __future__ import annotations
@@ -35,26 +35,65 @@ class TaskMove(Enum):
 
 
 class StepState(IntEnum):
-    """Where one module's work on one task stands."""
+    """State of one module's work on one task."""
 
-    PENDING = 0  # inputs incomplete
-    READY = 1  # inputs complete: the module owes us word
-    ACCEPTED = 2  # the module has it in its queue
-    RUNNING = 3  # the module works on it
-    DONE = 4  # output stored
-    FAILED = 5  # no try left
+    PENDING = 0  # inputs incomplete; the module gets them by topic
+    PENDING_FETCH = 1  # inputs incomplete; the module must be told to fetch them once they are
+    READY = 2  # inputs complete and delivered; the module owes a status
+    UNDELIVERED = 3  # inputs complete; RESET_TASK is due as soon as the module can take it
+    ACCEPTED = 4  # the module has it in its queue
+    RUNNING = 5  # the module works on it
+    REPORTED = 6  # the module reported TASK_SUCCEEDED; its output is awaited
+    DONE = 7  # output stored
+    FAILED = 8  # no try left
 
 
 class StepMove(Enum):
     """What can happen to a step."""
 
     COMPLETE_INPUTS = "complete inputs"
+    MISS_INPUTS = "miss inputs"
+    DELIVER = "deliver"
     ACCEPT = "accept"
     RUN = "run"
+    REPORT = "report"
+    GIVE_BACK = "give back"
     REDELIVER = "redeliver"
     REWIND = "rewind"
     FINISH = "finish"
     FAIL = "fail"
+
+
+class RecoveryState(Enum):
+    """What is done about a node in error."""
+
+    WELL = "well"  # nothing to do, or a reset is under way
+    BACKOFF = "backoff"  # a reset is planned
+    GIVEN_UP = "given up"  # no reset helped; a person must reset it
+
+
+class RecoveryMove(Enum):
+    """What can happen in the recovery of a node in error."""
+
+    PLAN = "plan"
+    RESET = "reset"
+    GIVE_UP = "give up"
+    CLEAR = "clear"
+
+
+class RecoveryLevel(IntEnum):
+    """The strongest command sent to a node because it ignored weaker ones."""
+
+    NONE = 0
+    RESET = 1
+    TERMINATE = 2
+
+
+class LadderMove(Enum):
+    """What can happen on the recovery ladder."""
+
+    CLIMB = "climb"
+    CLEAR = "clear"
 
 
 class Effect(Enum):
@@ -91,37 +130,60 @@ TASK_COMMANDS: dict[TaskCommand, TaskMove] = {
     TaskCommand.TERMINATE: TaskMove.TERMINATE,
 }
 
+#: Steps that a module holds or should hold.
+OPEN_STEPS = frozenset(
+    {
+        StepState.READY,
+        StepState.UNDELIVERED,
+        StepState.ACCEPTED,
+        StepState.RUNNING,
+        StepState.REPORTED,
+    }
+)
+
+#: Steps that a module said it has.
+HELD_STEPS = frozenset({StepState.ACCEPTED, StepState.RUNNING, StepState.REPORTED})
+
+#: Steps of which inputs are missing.
+PENDING_STEPS = frozenset({StepState.PENDING, StepState.PENDING_FETCH})
+
+_UNFINISHED = PENDING_STEPS | OPEN_STEPS
+
 STEP_MOVES: dict[tuple[StepState, StepMove], StepState] = {
     (StepState.PENDING, StepMove.COMPLETE_INPUTS): StepState.READY,
-    # Topics are not ordered among each other: word about a step may overtake the last of its
-    # inputs on the way to us, so PENDING takes every word that READY takes.
-    **{
-        (start, event): finish
-        for start in (StepState.PENDING, StepState.READY)
-        for event, finish in (
-            (StepMove.ACCEPT, StepState.ACCEPTED),
-            (StepMove.RUN, StepState.RUNNING),
-            (StepMove.FINISH, StepState.DONE),
-            (StepMove.FAIL, StepState.FAILED),
-        )
-    },
-    # A task that is admitted again, or a step that must be redelivered before all its inputs
-    # have come to us, begins anew.
-    **{
-        (start, StepMove.REWIND): StepState.PENDING
-        for start in (StepState.PENDING, StepState.READY, StepState.ACCEPTED, StepState.RUNNING)
-    },
-    (StepState.ACCEPTED, StepMove.RUN): StepState.RUNNING,
-    (StepState.ACCEPTED, StepMove.REDELIVER): StepState.READY,
-    (StepState.ACCEPTED, StepMove.FINISH): StepState.DONE,
-    (StepState.ACCEPTED, StepMove.FAIL): StepState.FAILED,
-    (StepState.RUNNING, StepMove.REDELIVER): StepState.READY,
-    (StepState.RUNNING, StepMove.FINISH): StepState.DONE,
-    (StepState.RUNNING, StepMove.FAIL): StepState.FAILED,
+    (StepState.PENDING, StepMove.MISS_INPUTS): StepState.PENDING_FETCH,
+    (StepState.PENDING_FETCH, StepMove.MISS_INPUTS): StepState.PENDING_FETCH,
+    (StepState.PENDING_FETCH, StepMove.COMPLETE_INPUTS): StepState.UNDELIVERED,
+    (StepState.UNDELIVERED, StepMove.DELIVER): StepState.READY,
+    (StepState.READY, StepMove.DELIVER): StepState.READY,
+    # Topics are not ordered among each other: a status may arrive before the last of the inputs,
+    # so the pending states take every status that READY takes.
+    **{(start, StepMove.ACCEPT): StepState.ACCEPTED for start in _UNFINISHED - HELD_STEPS},
+    (StepState.REPORTED, StepMove.ACCEPT): StepState.ACCEPTED,
+    **{(start, StepMove.RUN): StepState.RUNNING for start in _UNFINISHED - {StepState.RUNNING}},
+    **{(s, StepMove.REPORT): StepState.REPORTED for s in _UNFINISHED - {StepState.REPORTED}},
+    **{(start, StepMove.REWIND): StepState.PENDING for start in _UNFINISHED},
+    **{(start, StepMove.FINISH): StepState.DONE for start in _UNFINISHED},
+    **{(start, StepMove.FAIL): StepState.FAILED for start in _UNFINISHED},
+    **{(start, StepMove.REDELIVER): StepState.UNDELIVERED for start in OPEN_STEPS},
+    **{(start, StepMove.GIVE_BACK): StepState.READY for start in (StepState.READY, *HELD_STEPS)},
+    (StepState.UNDELIVERED, StepMove.GIVE_BACK): StepState.UNDELIVERED,
 }
 
-#: Steps that a module holds or should hold.
-OPEN_STEPS = frozenset({StepState.READY, StepState.ACCEPTED, StepState.RUNNING})
+RECOVERY_MOVES: dict[tuple[RecoveryState, RecoveryMove], RecoveryState] = {
+    (RecoveryState.WELL, RecoveryMove.PLAN): RecoveryState.BACKOFF,
+    (RecoveryState.BACKOFF, RecoveryMove.RESET): RecoveryState.WELL,
+    (RecoveryState.WELL, RecoveryMove.GIVE_UP): RecoveryState.GIVEN_UP,
+    (RecoveryState.BACKOFF, RecoveryMove.GIVE_UP): RecoveryState.GIVEN_UP,
+    **{(state, RecoveryMove.CLEAR): RecoveryState.WELL for state in RecoveryState},
+}
+
+LADDER_MOVES: dict[tuple[RecoveryLevel, LadderMove], RecoveryLevel] = {
+    (RecoveryLevel.NONE, LadderMove.CLIMB): RecoveryLevel.RESET,
+    (RecoveryLevel.RESET, LadderMove.CLIMB): RecoveryLevel.TERMINATE,
+    (RecoveryLevel.TERMINATE, LadderMove.CLIMB): RecoveryLevel.TERMINATE,
+    **{(level, LadderMove.CLEAR): RecoveryLevel.NONE for level in RecoveryLevel},
+}
 
 #: Nodes that can be given work.
 ACTIVE_NODES = frozenset({NodeStatus.IDLE, NodeStatus.RUNNING})
@@ -161,8 +223,8 @@ NODE_GOALS: dict[NodeCommand, frozenset[NodeStatus]] = {
     NodeCommand.TERMINATE: frozenset({NodeStatus.TERMINATING}),
 }
 
-State = TypeVar("State", TaskStatus, StepState)
-Move = TypeVar("Move", TaskMove, StepMove)
+State = TypeVar("State", TaskStatus, StepState, RecoveryState, RecoveryLevel)
+Move = TypeVar("Move", TaskMove, StepMove, RecoveryMove, LadderMove)
 
 
 def move(table: dict[tuple[State, Move], State], state: State, how: Move) -> State:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 from sustainml_orchestrator.core.ids import ErrorCode, TaskStatus
@@ -29,20 +28,17 @@ class Step:
         try_number: 1-based; grows with every try on the same inputs.
         since: when it came into its state, or was last delivered (s, steady).
         fed_at: when the oldest of its inputs went out (s, steady).
-        due: must be (re)delivered by RESET_TASK as soon as the module is there.
-        deliveries: redeliveries since the module last gave word.
         waited, worked: s of this try before work on it began, and since then.
         absent: s for which its module has been gone, although wanted.
-        counted: s of these counted by this life of the orchestrator; kept next at `keep_at`.
-        processes: that gave word of having it, and were not asked again since.
-        output_due: when the output of a step reported as succeeded must be here (inf = no such).
+        counted: s of these counted by this process of the orchestrator; saved next at `keep_at`.
+        processes: that reported having it since it was last delivered.
         started, finished: ns of ROS time, 0 = not yet.
     """
 
     __slots__ = (
-        "absent", "counted", "deliveries", "due", "error_code", "error_description", "fed_at",
-        "finished", "index", "instance", "keep_at", "output_due", "processes", "since", "started",
-        "state", "try_number", "waited", "worked",
+        "absent", "counted", "error_code", "error_description", "fed_at", "finished", "index",
+        "instance", "keep_at", "processes", "since", "started", "state", "try_number", "waited",
+        "worked",
     )  # fmt: skip
 
     def __init__(self, index: int) -> None:
@@ -51,12 +47,9 @@ class Step:
         self.try_number = 1
         self.since = 0.0
         self.fed_at = 0.0
-        self.due = False
-        self.deliveries = 0
         self.waited = self.worked = self.absent = 0.0
         self.counted, self.keep_at = 0.0, 1.0
         self.processes: tuple[tuple[str, int], ...] = ()
-        self.output_due = math.inf
         self.started = 0
         self.finished = 0
         self.instance = ""
@@ -67,9 +60,12 @@ class Step:
 #: How an open task's step reads in a summary.
 SHOWN_AS = {
     StepState.PENDING: TaskStatus.WAITING,
+    StepState.PENDING_FETCH: TaskStatus.WAITING,
     StepState.READY: TaskStatus.WAITING,
+    StepState.UNDELIVERED: TaskStatus.WAITING,
     StepState.ACCEPTED: TaskStatus.WAITING,
     StepState.RUNNING: TaskStatus.RUNNING,
+    StepState.REPORTED: TaskStatus.RUNNING,
     StepState.DONE: TaskStatus.SUCCEEDED,
     StepState.FAILED: TaskStatus.ERROR,
 }

@@ -1,9 +1,9 @@
-"""How long a step has taken: the clocks that its deadlines are read from.
+"""The clocks of a step, from which its deadlines are read.
 
-They count what has passed, and stand still while nobody can be blamed: while the module is stopped
-on purpose, and while no orchestrator runs. So they go on after a restart: the times are kept with
-the record of the step, at first after 1 s and then ever more seldom, so that a step of some ms
-costs nothing, and a crash forgets at most half of what passed since the start before it.
+They count the time that passes, except while the module is stopped on purpose, and while the
+orchestrator does not run or stands still. They go on after a restart: the times are saved with the
+record of the step, first after 1 s and then ever more seldom, so that a step of some ms costs no
+commit, and a crash forgets at most half of the time since the orchestrator started.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from sustainml_orchestrator.core.node import Node
 from sustainml_orchestrator.core.states import StepState
 from sustainml_orchestrator.core.step import Step
 
-#: Longest time between two times of keeping, in s.
-_KEEPING = 60.0
+#: Longest time between two times of saving, in s.
+_SAVING = 60.0
 
-#: Times are kept as whole numbers of this, in s; bits for `waited`, `worked` and `absent`.
+#: Times are saved as whole numbers of this, in s; bits for `waited`, `worked` and `absent`.
 _UNIT = 0.25
 _BITS = (22, 24, 17)
 
@@ -33,11 +33,11 @@ def begin_anew(step: Step) -> None:
 
 
 def count(step: Step, node: Node, elapsed: float) -> bool:
-    """Let so many s pass for an open step; True when its times should be kept."""
+    """Let so many s pass for an open step; True when its times should be saved."""
     if not node.desired_active:
         return False
-    # One that was working is taken to do so until we know better, though we may ask it again.
-    if step.state is StepState.RUNNING or (step.worked and step.state is StepState.READY):
+    # One that worked is taken to go on until the module says otherwise, even if asked again.
+    if step.worked or step.state is StepState.RUNNING:
         step.worked += elapsed
     else:
         step.waited += elapsed
@@ -48,7 +48,7 @@ def count(step: Step, node: Node, elapsed: float) -> bool:
     step.counted += elapsed
     if step.counted < step.keep_at:
         return False
-    step.keep_at = step.counted + min(step.counted, _KEEPING)
+    step.keep_at = step.counted + min(step.counted, _SAVING)
     return True
 
 
@@ -61,7 +61,7 @@ def pack(step: Step) -> int:
 
 
 def unpack(step: Step, packed: int) -> None:
-    """Set the times of a step as they were kept; nothing when the number is above 0."""
+    """Set the times of a step as they were saved; nothing when the number is above 0."""
     rest, times = max(-packed, 0), []
     for bits in reversed(_BITS):
         times.append((rest & (1 << bits) - 1) * _UNIT)

@@ -1,37 +1,47 @@
-"""The steps of running tasks: word about them, their deadlines, tries and redeliveries.
+"""The steps of running tasks: what modules report of them, deadlines, tries and redeliveries.
 
-Delivery is at least once, results exactly once. A step whose module should have it but gives no
-word is delivered again (RESET_TASK, same try: a module that has it repeats what it said); one that
-fails or takes too long gets another try; no state is without a deadline: `clocks` counts how long
-a try has waited and was worked on, and for how long its module has been gone.
+Delivery is at least once, results exactly once. A step of which its module reports nothing is
+delivered again (RESET_TASK with the same try: a module that has it repeats its report); one that
+fails or takes too long gets another try. No state is without a deadline.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from sustainml_orchestrator.core import step_clocks
 from sustainml_orchestrator.core.commands import AnnounceTask, Log, SaveTask
 from sustainml_orchestrator.core.context import Context
 from sustainml_orchestrator.core.events import StatusReceived
-from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus, TaskCommand, TaskStatus
+from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus, TaskStatus
 from sustainml_orchestrator.core.lifecycle import Lifecycle
 from sustainml_orchestrator.core.node import Node
+from sustainml_orchestrator.core.pace import Pace
 from sustainml_orchestrator.core.pipeline import USER_INPUT, Pipeline
 from sustainml_orchestrator.core.settings import Settings
-from sustainml_orchestrator.core.states import OPEN_STEPS, STEP_MOVES, StepMove, StepState, move
+from sustainml_orchestrator.core.states import (
+    HELD_STEPS,
+    OPEN_STEPS,
+    PENDING_STEPS,
+    STEP_MOVES,
+    RecoveryLevel,
+    StepMove,
+    StepState,
+    move,
+)
 from sustainml_orchestrator.core.step import Step
 from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.core.task_store import TaskStore
 
-#: Redeliveries without word before the module's node climbs the recovery ladder.
+#: Redeliveries without a report before the module's node climbs the recovery ladder.
 _MAX_DELIVERIES = 3
-#: How long a node may report IDLE while we believe that it holds a step, in s: its output is
-#: on another topic than its status and may come a little later.
+#: How long a node may report IDLE although it holds a step, in s: its output is on another topic
+#: than its status and may come a little later.
 _IDLE_GRACE = 1.0
 
-#: An orchestrator that was started so short a time ago (s) may not have heard of every module.
+#: An orchestrator that started so short a time ago (s) may not have received a status of every
+#: module yet.
 _BEGINNING = 3.0
 
 #: A node that came up so short a time ago (s) may not be matched with all its sources yet, and
@@ -45,15 +55,18 @@ _MAX_PROCESSES = 16
 #: What a module does with a step, as `outcome_reason` shows it.
 _DOES = {
     StepState.READY: "task delivered",
+    StepState.UNDELIVERED: "task to be delivered again",
     StepState.ACCEPTED: "task queued",
     StepState.RUNNING: "working",
+    StepState.REPORTED: "finished, output not received yet",
 }
 
-_WORDS = {TaskStatus.WAITING: StepMove.ACCEPT, TaskStatus.RUNNING: StepMove.RUN}
+_REPORTS = {TaskStatus.WAITING: StepMove.ACCEPT, TaskStatus.RUNNING: StepMove.RUN}
+_REPORTS[TaskStatus.SUCCEEDED] = StepMove.REPORT
 
 
 class Steps:
-    """Watches over every step of every running task.
+    """Watches every step of every running task.
 
     Args:
         fail_task: called with the task, code and reason when a step has no try left.
@@ -66,6 +79,7 @@ class Steps:
         context: Context,
         lifecycle: Lifecycle,
         store: TaskStore,
+        pace: Pace,
         fail_task: Callable[[Task, ErrorCode, str], None],
     ) -> None:
         self._pipeline = pipeline
@@ -73,8 +87,8 @@ class Steps:
         self._context = context
         self._lifecycle = lifecycle
         self._store = store
+        self._pace = pace
         self._fail_task = fail_task
-        self._budget = settings.max_redeliveries_per_tick
         self._begun = self._ticked = math.nan
 
     # Moving #
@@ -82,9 +96,6 @@ class Steps:
     def _move(self, task: Task, step: Step, how: StepMove) -> None:
         step.state = move(STEP_MOVES, step.state, how)
         step.since = self._context.now
-        self._changed(task)
-
-    def _changed(self, task: Task) -> None:
         self._store.touch(task)
         self._context.do(AnnounceTask(task.task_id))
 
@@ -101,28 +112,27 @@ class Steps:
     def resume(self, task: Task, redeliver: bool = True) -> None:
         """Let the steps of a task go on; what their modules owe is asked for again."""
         for step in task.steps:
-            if step.state is StepState.DONE:
-                continue
-            step.deliveries = 0
-            step.fed_at = self._context.now
-            self._rewind(task, step, redeliver)
+            if step.state is not StepState.DONE:
+                step.fed_at = self._context.now
+                self._rewind(task, step, redeliver)
 
     def feed_consumers(self, task: Task, module: int) -> None:
-        """A module's output is stored: some that take it may have all their inputs now."""
+        """The output of a module is stored: the inputs of others may be complete now."""
         for index in self._pipeline.consumers[module]:
             step = task.steps[index]
-            if step.state is StepState.PENDING:
-                self._complete_inputs(task, step, redeliver=step.due)
+            if step.state in PENDING_STEPS:
+                self._complete_inputs(task, step)
 
     def _rewind(self, task: Task, step: Step, redeliver: bool) -> None:
-        """Let a step begin anew: READY if its inputs are here, else PENDING."""
+        """Let a step begin anew, with the inputs that are here."""
         step.state = move(STEP_MOVES, step.state, StepMove.REWIND)
-        step.output_due, step.processes = math.inf, ()
-        self._complete_inputs(task, step, redeliver)
+        if redeliver:
+            step.state = move(STEP_MOVES, step.state, StepMove.MISS_INPUTS)
+        step.processes = ()
+        self._complete_inputs(task, step)
 
-    def _complete_inputs(self, task: Task, step: Step, redeliver: bool) -> None:
-        """Make a step READY once all its inputs are there."""
-        step.due = redeliver
+    def _complete_inputs(self, task: Task, step: Step) -> None:
+        """Move a step on once all its inputs are there."""
         if not self._complete(task, step):
             return
         fed = [task.steps[i].since for i in self._pipeline.sources[step.index]]
@@ -130,62 +140,55 @@ class Steps:
             fed.append(step.fed_at)
         step.fed_at = min(fed)
         # A module that came up after the first of its inputs went out has not got them all.
-        node = self._lifecycle.nodes[step.index]
-        step.due = redeliver or node.active_since > step.fed_at
+        if self._lifecycle.nodes[step.index].active_since > step.fed_at:
+            step.state = move(STEP_MOVES, step.state, StepMove.MISS_INPUTS)
         self._move(task, step, StepMove.COMPLETE_INPUTS)
 
-    # Word from modules #
+    # Reports of modules #
 
     def hear(self, task: Task, step: Step, event: StatusReceived) -> None:
-        """Take word about a step of a running task."""
+        """Take the status that a module reports of a step of a running task."""
         if event.try_number < step.try_number or step.state >= StepState.DONE:
             return
         step.instance = event.instance
-        status = event.task_status
-        if status is TaskStatus.ERROR:
+        if event.task_status is TaskStatus.ERROR:
             self._hear_error(task, step, event)
-        elif status is TaskStatus.SUCCEEDED:
-            if step.output_due == math.inf:
-                step.output_due = self._context.now + self._settings.ack_timeout
-        elif status in _WORDS:
+        elif event.task_status in _REPORTS:
             self._hear_progress(task, step, event)
         elif step.state in OPEN_STEPS:
             self._hear_given_back(task, step, event)
 
     def _hear_progress(self, task: Task, step: Step, event: StatusReceived) -> None:
-        word = _WORDS[event.task_status]
-        step.deliveries = 0
-        step.due = False
-        if event.process not in step.processes:
+        how = _REPORTS[event.task_status]
+        if how is not StepMove.REPORT and event.process not in step.processes:
             step.processes = (*step.processes, event.process)[-_MAX_PROCESSES:]
-        if (step.state, word) not in STEP_MOVES:
-            return  # a repeated word
-        if word is StepMove.RUN:
+        if (step.state, how) not in STEP_MOVES:
+            return  # a repeated report
+        if how is StepMove.RUN:
             step.started = step.started or self._context.stamp
-        else:
+        elif how is StepMove.ACCEPT:
             step_clocks.begin_anew(step)
-        self._move(task, step, word)
+        self._move(task, step, how)
 
     def _hear_given_back(self, task: Task, step: Step, event: StatusReceived) -> None:
-        """It was returned, or dropped without our wish: the module gets it again by and by.
+        """The module returned it, or dropped it unasked: it gets it again after `ack_timeout`.
 
         Not at once, since one that has no room now would only return it again; and not for ever.
         """
         node = self._lifecycle.nodes[step.index]
-        due, limit = step.due, self._settings.queue_timeout
-        if node.desired_active and not node.rung:  # else it was told to
+        limit = self._settings.queue_timeout
+        if node.desired_active and node.recovery.level is RecoveryLevel.NONE:  # else on command
             step_clocks.begin_anew(step)
         step.worked = 0.0
         if node.desired_active and step.waited >= limit:
             why = event.error_description or "no reason given"
             text = f"gave it back again and again for {limit:g} s (queue_timeout): {why}"
             self.retry(task, step, ErrorCode.TIMEOUT, text)
-            return
-        self._redeliver_later(task, step)
-        if step.state is StepState.READY:
-            step.due = due
-        if event.error_code == ErrorCode.RESOURCE_EXHAUSTED:
-            step.deliveries = 0
+        elif self._complete(task, step):
+            self._move(task, step, StepMove.GIVE_BACK)
+            step.processes = ()
+        else:
+            self._rewind(task, step, redeliver=True)
 
     def _hear_error(self, task: Task, step: Step, event: StatusReceived) -> None:
         code = _error_code(event.error_code)
@@ -204,7 +207,7 @@ class Steps:
             self.fail(task, step, code, text)
             return
         step.try_number += 1
-        step.deliveries = 0
+        self._lifecycle.nodes[step.index].outbox.delivered(task.task_id)
         step_clocks.start(step)
         self._context.tell(str(task.task_id), f"{spec.name} try {step.try_number}: {text}")
         self._context.do(
@@ -224,14 +227,11 @@ class Steps:
 
     def _redeliver_later(self, task: Task, step: Step) -> None:
         """Let the module be told to take a step as soon as it can."""
-        if not self._complete(task, step):  # word of it had overtaken its inputs
-            self._rewind(task, step, redeliver=True)
-            return
-        if step.state is not StepState.READY:
+        if self._complete(task, step):
             self._move(task, step, StepMove.REDELIVER)
-        step.due = True
-        step.since = self._context.now
-        step.output_due, step.processes = math.inf, ()
+            step.processes = ()
+        else:  # a report of it arrived before its inputs
+            self._rewind(task, step, redeliver=True)
 
     def _complete(self, task: Task, step: Step) -> bool:
         """Whether all inputs of a step are here."""
@@ -240,21 +240,16 @@ class Steps:
 
     def _deliver(self, task: Task, step: Step, node: Node) -> None:
         """Tell a module to take a step, paced and counted."""
-        if self._budget <= 0:
+        if not self._pace.take():
             return
-        self._budget -= 1
-        if step.deliveries >= _MAX_DELIVERIES:
-            step.deliveries = 0
-            why = f"gives no word about task {task.task_id}, or no output"
+        if node.outbox.deliveries(task.task_id) >= _MAX_DELIVERIES:
+            why = f"reports nothing about task {task.task_id}, or no output came"
             self._lifecycle.climb(node, why)
             self.retry(task, step, ErrorCode.NODE_UNAVAILABLE, f"{node.name} {why}")
             return
-        step.deliveries += 1
-        step.due = False
+        step.state = move(STEP_MOVES, step.state, StepMove.DELIVER)
         step.since = self._context.now
-        self._lifecycle.send_task(
-            node, TaskCommand.RESET, task.task_id, task.attempt, task.token, step.try_number
-        )
+        node.outbox.deliver(task, step.try_number)
 
     def waiting_for(self, task: Task) -> str:
         """Which modules a RUNNING task waits for, and what each of them does."""
@@ -270,7 +265,7 @@ class Steps:
     # Nodes that come and go #
 
     def node_activated(self, task: Task, step: Step, node: Node) -> None:
-        """A node began to take work: what it owes from before must be delivered again."""
+        """A node can take work again: what it owes from before must be delivered again."""
         if step.state in OPEN_STEPS and step.fed_at < node.active_since:
             if step.processes and not any(map(node.hosts, step.processes)):
                 self._lose(task, step, node)
@@ -281,11 +276,10 @@ class Steps:
 
     def node_respawned(self, task: Task, step: Step, node: Node) -> None:
         """Another process has taken the place of the one that held the step."""
-        if step.state in (StepState.ACCEPTED, StepState.RUNNING):
+        if step.state in HELD_STEPS:
             self._lose(task, step, node)
         else:
             step_clocks.begin_anew(step)  # it may have worked on it for an earlier orchestrator
-            step.deliveries = 0  # it was not the step's fault that there was no word
 
     def node_given_up(self, task: Task, step: Step, node: Node) -> None:
         """No reset brought the node out of its error."""
@@ -295,6 +289,15 @@ class Steps:
 
     # Time #
 
+    def shift(self, tasks: Iterable[Task], missed: float) -> None:
+        """The orchestrator stood still for so many s: no deadline has passed by that."""
+        self._begun += missed
+        self._ticked += missed
+        for task in tasks:
+            for step in task.steps:
+                step.since += missed
+                step.fed_at += missed
+
     def tick(self, tasks: list[Task]) -> None:
         """Look at every open step of these running tasks."""
         now = self._context.now
@@ -302,7 +305,6 @@ class Steps:
             self._begun = self._ticked = now
         elapsed = now - self._ticked
         self._ticked = now
-        self._budget = self._settings.max_redeliveries_per_tick
         for task in tasks:
             for step in task.steps:
                 if step.state in OPEN_STEPS:
@@ -319,14 +321,13 @@ class Steps:
             return
         if not node.active:
             self._wait_for(task, step, node)
-        elif step.due:
+        elif step.state is StepState.UNDELIVERED:
             self._deliver(task, step, node)
-        elif self._context.now >= step.output_due:
-            text = "reported success, but its output did not come; asking for it again"
-            self._context.do(Log("warning", f"task {task.task_id}: {node.name} {text}"))
-            self._redeliver_later(task, step)
+        elif step.state is StepState.READY:
+            if self._context.now - step.since >= self._patience(task, node):
+                self._deliver(task, step, node)
         else:
-            self._watch_state(task, step, node)
+            self._watch_held(task, step, node)
 
     def _overdue(self, task: Task, step: Step, node: Node) -> bool:
         """Give a step that waited or was worked on for too long another try, or fail it."""
@@ -344,25 +345,29 @@ class Steps:
         self.retry(task, step, ErrorCode.TIMEOUT, text)
         return True
 
-    def _watch_state(self, task: Task, step: Step, node: Node) -> None:
+    def _patience(self, task: Task, node: Node) -> float:
+        """How long a module may report nothing of a step, in s."""
+        fresh = self._context.now - node.active_since < _FRESH
+        again = not fresh or node.outbox.deliveries(task.task_id)
+        patience = self._settings.ack_timeout
+        return patience if again else min(patience, _FRESH_PATIENCE)
+
+    def _watch_held(self, task: Task, step: Step, node: Node) -> None:
+        """Look whether a module still has what it said it has."""
         age = self._context.now - step.since
-        if step.state is StepState.READY:
-            patience = self._settings.ack_timeout
-            if self._context.now - node.active_since < _FRESH and not step.deliveries:
-                patience = min(patience, _FRESH_PATIENCE)
-            if age >= patience:
-                self._deliver(task, step, node)
-            return
-        if not any(map(node.hosts, step.processes)):
+        idle = self._context.now - max(node.idle_since, step.since)
+        if step.state is StepState.REPORTED and age >= self._settings.ack_timeout:
+            text = "reported success, but its output did not come; asking for it again"
+            self._context.do(Log("warning", f"task {task.task_id}: {node.name} {text}"))
+            self._redeliver_later(task, step)
+        elif step.processes and not any(map(node.hosts, step.processes)):
             self._lose(task, step, node)
-        elif node.status is NodeStatus.IDLE:
-            idle = self._context.now - max(node.idle_since, step.since)
-            if idle >= _IDLE_GRACE + self._settings.resend_period:
-                self._redeliver_later(task, step)  # it may work all the same: its time goes on
+        elif node.status is NodeStatus.IDLE and idle >= _IDLE_GRACE + self._settings.resend_period:
+            self._redeliver_later(task, step)  # it may work all the same: its time goes on
 
     def _lose(self, task: Task, step: Step, node: Node) -> None:
         """The process that had the step is gone; if it worked on it, that used up a try."""
-        if step.state is StepState.RUNNING:
+        if step.state in (StepState.RUNNING, StepState.REPORTED):
             text = f"the process of {node.name} was lost while it worked on the task"
             self.retry(task, step, ErrorCode.NODE_UNAVAILABLE, text)
         else:
@@ -371,7 +376,7 @@ class Steps:
     def _wait_for(self, task: Task, step: Step, node: Node) -> None:
         if not node.desired_active or node.status is NodeStatus.INITIALIZING:
             return  # stopped on purpose: without limit; else it has other deadlines
-        if node.given_up:
+        if node.recovery.given_up:
             self.node_given_up(task, step, node)
             return
         begins = self._context.now - self._begun < _BEGINNING

@@ -26,8 +26,8 @@ from sustainml_orchestrator.core.events import (
 )
 from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskCommand, TaskId, TaskStatus
 from sustainml_orchestrator.core.lifecycle import Change, Lifecycle, NodeChange
-from sustainml_orchestrator.core.node import AbandonCommand, Node
 from sustainml_orchestrator.core.optimiser import Optimiser
+from sustainml_orchestrator.core.pace import Pace
 from sustainml_orchestrator.core.pipeline import USER_INPUT, Pipeline
 from sustainml_orchestrator.core.retention import Retention
 from sustainml_orchestrator.core.settings import Settings
@@ -81,6 +81,7 @@ class TaskManager:
         lifecycle: Lifecycle,
         store: TaskStore,
         optimiser: Optimiser,
+        pace: Pace,
         session: int,
         draw_token: Callable[[], int],
     ) -> None:
@@ -99,7 +100,7 @@ class TaskManager:
         self.retention = Retention(settings, store, context)
         #: what was dropped, by reason; shown in diagnostics
         self.dropped: Counter[str] = Counter()
-        self.steps = Steps(pipeline, settings, context, lifecycle, store, self._fail)
+        self.steps = Steps(pipeline, settings, context, lifecycle, store, pace, self._fail)
 
     # Requests #
 
@@ -239,13 +240,9 @@ class TaskManager:
             node = self._lifecycle.nodes[step.index]
             # One that is lost may come back with it.
             if step.state is not StepState.DONE and (node.active or not node.responsive):
-                self._tell_to_abandon(node, command, task, step.try_number)
-
-    def _tell_to_abandon(
-        self, node: Node, command: TaskCommand, task: Task, try_number: int
-    ) -> None:
-        order = AbandonCommand(command, task.attempt, task.token, try_number, self._context.now)
-        self._lifecycle.abandon(node, task.task_id, order)
+                node.abandon(command, task, step.try_number)
+            else:
+                node.outbox.forget(task.task_id)
 
     def _fail(self, task: Task, code: ErrorCode, reason: str) -> None:
         task.error_code, task.error_description = code, reason
@@ -293,7 +290,8 @@ class TaskManager:
         self._move(task, TaskMove.ADMIT)
         redeliver = task.published
         if redeliver:
-            self._lifecycle.take_back(task.task_id)
+            for node in self._lifecycle.nodes:
+                node.outbox.forget(task.task_id)
         else:
             task.published = True
             self._context.do(
@@ -319,7 +317,7 @@ class TaskManager:
         base = self._store.find(task.base_task)
         return base.outputs[module] if base is not None else None
 
-    # Word from modules #
+    # Reports of modules #
 
     def _current(
         self,
@@ -341,7 +339,7 @@ class TaskManager:
         return task
 
     def hear(self, event: StatusReceived) -> None:
-        """A module spoke of its work on a task."""
+        """A module reported on its work on a task."""
         task = self._current(event, "status")
         if task is None:
             return
@@ -353,7 +351,7 @@ class TaskManager:
             not done or len(node.instances) > 1
         ):  # it works on what nobody waits for; or another one of it has delivered
             command = _REMIND.get(task.status, TaskCommand.STOP)
-            self._tell_to_abandon(node, command, task, event.try_number)
+            node.abandon(command, task, event.try_number)
 
     def take_output(self, event: OutputReceived) -> None:
         """A module delivered: the step is done, whatever its status said."""
@@ -374,10 +372,11 @@ class TaskManager:
         self._store.touch(task)
         self._context.do(AnnounceTask(task.task_id))
         node = self._lifecycle.nodes[event.module]
-        self._lifecycle.did_well(node)
+        node.recovery.did_well()
+        node.outbox.delivered(task.task_id)
         if task.steps and len(node.instances) > 1:  # the others need not do it, too
             try_number = task.steps[event.module].try_number
-            self._tell_to_abandon(node, TaskCommand.STOP, task, try_number)
+            node.abandon(TaskCommand.STOP, task, try_number)
         if task.status is TaskStatus.RUNNING:
             self.steps.feed_consumers(task, event.module)
             if all(output is not None for output in task.outputs):
@@ -388,7 +387,6 @@ class TaskManager:
         step.since = self._context.now
         step.started = step.started or self._context.stamp
         step.finished = self._context.stamp
-        step.due = False
 
     def refuse_output(self, event: UnreadableOutputReceived) -> None:
         """What came as output cannot be read; the module may do better in another try."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 from sustainml_orchestrator.core.ids import NO_TASK, TaskId, TaskStatus
-from sustainml_orchestrator.core.node import MAX_ABANDONED
-from sustainml_orchestrator.core.states import StepState
+from sustainml_orchestrator.core.node import MAX_PROCESSES
+from sustainml_orchestrator.core.outbox import MAX_ORDERS
+from sustainml_orchestrator.core.states import HELD_STEPS, PENDING_STEPS, StepState
 from sustainml_orchestrator.core.step import Step
 from sustainml_orchestrator.core.task import Task
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from sustainml_orchestrator.core.orchestrator import Orchestrator
 
 _MAX_PROCESSES = 16
-_MAX_UNCONFIRMED = 2000
 _MAX_REASONS = 32
 
 
@@ -108,31 +108,31 @@ def _check_step(core: Orchestrator, task: Task, step: Step) -> None:
         _broken(core, "few processes have a step", task)
     if min(step.waited, step.worked, step.absent) < 0:
         _broken(core, "clocks count upwards", task)
-    if task.status is not TaskStatus.RUNNING or step.state > StepState.RUNNING:
+    if task.status is not TaskStatus.RUNNING or step.state >= StepState.DONE:
         return
-    if step.state is StepState.ACCEPTED or step.state is StepState.RUNNING:
-        if step.due or not step.processes:
-            _broken(core, "whoever has a step is known, and not asked to take it", task)
+    if step.state in HELD_STEPS:
+        if not step.processes and step.state is not StepState.REPORTED:
+            _broken(core, "whoever has a step is known", task)
         return
     complete = all(task.outputs[i] is not None for i in core.pipeline.sources[step.index])
-    if complete != (step.state is StepState.READY):
-        _broken(core, "READY with all inputs, PENDING for want of some", task)
+    if complete == (step.state in PENDING_STEPS):
+        _broken(core, "PENDING for want of inputs, READY or UNDELIVERED with all of them", task)
 
 
 def _check_nodes(core: Orchestrator) -> None:
     for node in core.lifecycle.nodes:
-        if max(len(node.instances), len(node.retired)) > _MAX_PROCESSES:
+        if max(len(node.instances), len(node.retired)) > MAX_PROCESSES:
             _broken(core, f"{node.name} has few processes")
-        if any(len(i.abandoned) > MAX_ABANDONED for i in node.instances.values()):
-            _broken(core, f"few tasks are remembered that {node.name} was told to abandon")
-        if len(node.unconfirmed) > _MAX_UNCONFIRMED:
+        if len(node.outbox.orders) > MAX_ORDERS:
             _broken(core, f"few commands to {node.name} are remembered")
         if node.speaker is not None and node.speaker not in node.instances.values():
             _broken(core, f"{node.name} speaks for itself")
-        if node.pending is not None and node.pending.outcome is not None:
-            _broken(core, f"what {node.name} has settled is not pending")
-        if not 0 <= node.resets <= core.settings.max_resets:
+        if any(o.outcome is not None for o in node.outbox.orders.values()):
+            _broken(core, f"what {node.name} has confirmed is not in its outbox")
+        if not 0 <= node.recovery.resets <= core.settings.max_resets:
             _broken(core, f"{node.name} is reset a few times at most")
+        if node.recovery.given_up and node.active:
+            _broken(core, f"{node.name} is given up, but active")
 
 
 def _check_memory(core: Orchestrator) -> None:

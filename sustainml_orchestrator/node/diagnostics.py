@@ -84,7 +84,7 @@ class Diagnostics:
             values=[
                 KeyValue(key="instances", value=", ".join(instances)),
                 KeyValue(key="desired", value="active" if node.desired_active else "inactive"),
-                KeyValue(key="resets", value=str(node.resets)),
+                KeyValue(key="resets", value=str(node.recovery.resets)),
                 KeyValue(key="error", value=text),
             ],
         )

@@ -25,7 +25,7 @@ def node_to_msg(core: Orchestrator, node: Node) -> NodeState:
         active_tasks=sum(
             task.steps[index].state in OPEN_STEPS for task in core.tasks.running.values()
         ),
-        resets=node.resets,
+        resets=node.recovery.resets,
         restarts=node.restarts,
         last_loss=time_to_msg(node.last_loss_stamp),
         error_code=int(code),

@@ -53,7 +53,7 @@ TABLE: tuple[Spec, ...] = (
              30 * 86400.0),
     _seconds("node_lost_timeout", 60.0, "how long an admitted task waits for a lost module"),
     Spec("max_resets", 3, "resets of a node in error before a person must look at it", 0, 1000),
-    Spec("max_redeliveries_per_tick", 50, "pace of redelivery", 1, 10_000),
+    Spec("max_redeliveries_per_second", 200, "repeated commands on tasks per second", 1, 10_000),
     Spec("max_auto_iterations", 10, "most iterations of one search, the first included", 1,
          1000),
     Spec("max_problems", 0, "problems to keep, oldest finished ones go first; 0 = all", 0,

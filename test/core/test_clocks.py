@@ -7,10 +7,17 @@ from support.driver import Driver
 from support.simulation.memory import Memory
 
 from sustainml_orchestrator.core import step_clocks
-from sustainml_orchestrator.core.commands import Command, Log, SaveTask, SendControl
+from sustainml_orchestrator.core.commands import AnnounceTask, Command, Log, SaveTask, SendControl
 from sustainml_orchestrator.core.context import Instant
-from sustainml_orchestrator.core.events import Event, TimePassed
-from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus, TaskCommand, TaskId, TaskStatus
+from sustainml_orchestrator.core.events import Event, NodeCommanded, TimePassed
+from sustainml_orchestrator.core.ids import (
+    ErrorCode,
+    NodeCommand,
+    NodeStatus,
+    TaskCommand,
+    TaskId,
+    TaskStatus,
+)
 from sustainml_orchestrator.core.step import Step
 from sustainml_orchestrator.core.task import Task
 
@@ -186,3 +193,42 @@ def test_an_orchestrator_that_stood_still_blames_nobody(core: Driver) -> None:
     assert task.steps[core.names.index("hw_constraints")].try_number == 1
     assert core.core.lifecycle.ready
     assert not core.find(Log) and not core.find(SendControl)
+
+
+def deadlines_of_all_kinds(core: Driver) -> None:
+    """Something is due of everything that the core waits for."""
+    stopped, task = core.submit(), core.submit()
+    for name in core.names[:3]:
+        core.word(name, stopped, TaskStatus.RUNNING)
+    core.command(stopped, TaskCommand.STOP)
+    core.word("hw_constraints", task, TaskStatus.RUNNING)
+    core.word("app_requirements", task, TaskStatus.SUCCEEDED)
+    core.status("hw_resources", NodeStatus.ERROR, error_code=1)
+    core.give(NodeCommanded(99, "carbon_tracker", NodeCommand.STOP, 7.0))
+
+
+def lived_through(pause: float) -> list[tuple[float, str]]:
+    """What is commanded in the 20 s after a pause, and when, as from its end."""
+    core = Driver()
+    core.bring_up()
+    deadlines_of_all_kinds(core)
+    core.give(TimePassed(), pause)
+    assert core.core.context.now == core.now
+    end = core.now
+    commands: list[tuple[float, str]] = []
+    while core.now < end + 20.0:
+        for node in core.core.lifecycle.nodes[1:]:
+            core.status(node.name, node.speaker.status)
+            told = (c for c in core.commands if not isinstance(c, (AnnounceTask, Log)))
+            commands += [(round(core.now - end, 3), str(c)) for c in told]
+            core.forget()
+        core.give(TimePassed(), 0.1)
+    return commands
+
+
+@pytest.mark.parametrize("pause", [2.1, 3.5, 10.0, 600.0, 1e6])
+def test_after_a_freeze_everything_is_due_as_if_there_had_been_none(pause: float) -> None:
+    expected = lived_through(0.25)
+    kinds = {command.partition("(")[0] for _, command in expected}
+    assert kinds >= {"SendControl", "Reply", "AnnounceSystem", "SaveTask"}
+    assert lived_through(pause) == expected

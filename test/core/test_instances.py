@@ -32,7 +32,7 @@ def say(
 ) -> None:
     """A process says something of itself, or of its work on a task."""
     about = (task.task_id, task.attempt, SESSION, task.token) if task else (NO_TASK, 0, 0, 0)
-    last = core.core.lifecycle.last_id
+    last = core.core.lifecycle.command_ids.last
     core.give(StatusReceived(MODULE, *process, last, status, *about, word, try_number))
 
 
@@ -164,7 +164,7 @@ def test_one_in_error_is_no_error_of_the_module(core: Driver, task: Task) -> Non
     say(core, TWO, NodeStatus.ERROR)
     pass_time(core, 5.0, (ONE, NodeStatus.RUNNING), (TWO, NodeStatus.ERROR))
     node = core.core.lifecycle.by_name[MODULE]
-    assert task.open and node.active and not node.given_up
+    assert task.open and node.active and not node.recovery.given_up
 
 
 def test_what_one_has_delivered_the_others_need_not_do(core: Driver, task: Task) -> None:

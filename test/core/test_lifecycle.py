@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 from support.driver import Driver
 
+from sustainml_orchestrator.core.adapters import ECHO_ADAPTER, STATE_ADAPTER
 from sustainml_orchestrator.core.commands import Reply, SendControl
 from sustainml_orchestrator.core.events import NodeCommanded, StatusReceived, TimePassed
 from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, NodeStatus, TaskStatus
@@ -58,7 +59,7 @@ def test_a_node_that_lives_but_never_obeys_is_terminated() -> None:
     """So that its supervisor starts another process."""
     core = Driver()
     core.status("hw_constraints", NodeStatus.INACTIVE)
-    core.core.lifecycle.by_name["hw_constraints"].echoes = True
+    core.core.lifecycle.by_name["hw_constraints"].outbox.adapter = ECHO_ADAPTER
     sent: list[NodeCommand] = []
     while NodeCommand.TERMINATE not in sent:
         assert core.now < 130
@@ -105,32 +106,32 @@ def test_errors_are_reset_with_growing_pauses_then_given_up(core: Driver) -> Non
         if not told(core):
             break
         times.append(round(core.now - begun))
-        last = core.core.lifecycle.last_id
+        last = core.core.lifecycle.command_ids.last
         core.status("hw_resources", NodeStatus.INITIALIZING, last_command=last)
-    assert times == [1, 2, 4] and node.given_up
+    assert times == [1, 2, 4] and node.recovery.given_up
     assert "no disk" in node.describe(core.now)
     assert command(core, "hw_resources", NodeCommand.RESET) is None
-    assert not node.given_up and node.resets == 0
+    assert not node.recovery.given_up and node.recovery.resets == 0
 
 
 def test_a_node_that_stays_in_error_is_reset_no_faster_or_more_often(core: Driver) -> None:
     """It obeys and fails at once: nobody sees it initialise."""
     times = []
     for _ in range(200):
-        last = core.core.lifecycle.last_id
+        last = core.core.lifecycle.command_ids.last
         core.status("hw_resources", NodeStatus.ERROR, error_code=1, last_command=last)
         core.forget()
         core.give(TimePassed(), 0.1)
         times += [core.now for name, what in told(core) if name == "hw_resources"]
     pauses = [b - a for a, b in pairwise(times)]
     assert [round(pause) for pause in pauses] == [2, 4]
-    assert core.core.lifecycle.by_name["hw_resources"].given_up
+    assert core.core.lifecycle.by_name["hw_resources"].recovery.given_up
 
 
 def test_a_task_command_not_confirmed_climbs_the_ladder(core: Driver) -> None:
     task = core.submit()
     node = core.core.lifecycle.by_name["hw_constraints"]
-    core.core.lifecycle.send_task(node, 2, task.task_id, 1, 1, 1)  # type: ignore[arg-type]
+    node.outbox.deliver(task, 1)
     core.forget()
     for _ in range(14):
         core.status("hw_constraints", NodeStatus.IDLE, last_command=3)
@@ -201,8 +202,8 @@ def test_all_are_stopped_in_reverse_and_wait(core: Driver) -> None:
 
 def test_a_spoofed_command_id_does_not_jam_the_counter(core: Driver) -> None:
     core.status("hw_resources", NodeStatus.IDLE, last_command=2**32 - 1)
-    core.core.lifecycle.next_command_id()
-    assert core.core.lifecycle.last_id < 2**32
+    core.core.lifecycle.command_ids.next()
+    assert core.core.lifecycle.command_ids.last < 2**32
     assert command(core, "hw_constraints", NodeCommand.STOP) is None
     sent = core.find(SendControl)[-1]
     commands = core.status("hw_constraints", NodeStatus.INACTIVE, last_command=sent.command_id)
@@ -292,7 +293,7 @@ def test_the_ladder_spares_a_node_that_was_stopped(core: Driver) -> None:
     core.status("hw_resources", NodeStatus.INACTIVE)
     core.forget()
     core.core.lifecycle.climb(node, "is silent")
-    assert not told(core) and node.rung == 0
+    assert not told(core) and node.recovery.level == 0
 
 
 def test_a_hung_start_climbs_the_ladder_after_its_own_time() -> None:
@@ -309,7 +310,7 @@ def test_a_hung_start_climbs_the_ladder_after_its_own_time() -> None:
 
 def test_a_node_that_never_echoes_is_confirmed_by_its_state(core: Driver) -> None:
     node = core.core.lifecycle.by_name["hw_resources"]
-    node.echoes = False
+    node.outbox.adapter = STATE_ADAPTER
     assert command(core, "hw_resources", NodeCommand.RESET) is None
     core.status("hw_resources", NodeStatus.IDLE)  # may have been on its way already
     assert not core.find(Reply)

@@ -6,7 +6,7 @@ import pytest
 from support.driver import Driver
 
 from sustainml_orchestrator.core.commands import Reply, SendControl
-from sustainml_orchestrator.core.events import NodeCommanded
+from sustainml_orchestrator.core.events import NodeCommanded, TimePassed
 from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, NodeStatus
 
 
@@ -70,11 +70,11 @@ def test_two_callers_of_one_command_are_both_answered(core: Driver) -> None:
 
 
 def test_a_refused_command_changes_nothing(core: Driver) -> None:
-    before = [(n.desired_active, n.pending) for n in core.core.lifecycle.nodes]
+    before = [(n.desired_active, n.outbox.node_order) for n in core.core.lifecycle.nodes]
     revision = core.core.store.revision
     ask(core, "nobody", NodeCommand.STOP)
     assert core.find(Reply)[0].error.code is ErrorCode.NOT_FOUND
-    assert [(n.desired_active, n.pending) for n in core.core.lifecycle.nodes] == before
+    assert [(n.desired_active, n.outbox.node_order) for n in core.core.lifecycle.nodes] == before
     assert core.core.store.revision == revision and core.core.operations.idle
 
 
@@ -86,3 +86,42 @@ def test_terminated_nodes_stay_down_when_started_again(core: Driver) -> None:
     core.forget()
     core.beat(5.0)
     assert not core.find(SendControl)
+
+
+def test_resets_of_two_callers_are_both_answered_by_the_later_one(core: Driver) -> None:
+    """The first may have been obeyed before the cause of the trouble was removed."""
+    ask(core, "hw_resources", NodeCommand.RESET, 60.0)
+    first = core.find(SendControl)[-1].command_id
+    core.status("hw_resources", NodeStatus.INITIALIZING, last_command=first)
+    core.give(NodeCommanded(6, "hw_resources", NodeCommand.RESET, 60.0))
+    core.status("hw_resources", NodeStatus.IDLE, last_command=first)
+    assert not core.find(Reply)
+    obey(core, NodeStatus.IDLE)
+    assert {r.call: r.error for r in core.find(Reply)} == {5: None, 6: None}
+
+
+def test_a_node_that_ignores_everything_is_terminated_however_often_it_is_reset(
+    core: Driver,
+) -> None:
+    """A person's commands do not give it all the time again, nor forget what it ignored."""
+    core.status("hw_resources", NodeStatus.ERROR, error_code=1, last_command=1)
+    for _ in range(10):
+        core.give(NodeCommanded(5, "hw_resources", NodeCommand.RESET, 60.0))
+        for _ in range(4):
+            core.status("hw_resources", NodeStatus.ERROR, error_code=1, last_command=1)
+            core.give(TimePassed(), 0.5)
+    sent = [c.cmd_node for c in core.find(SendControl) if c.target == "hw_resources"]
+    assert NodeCommand.TERMINATE in sent
+
+
+def test_stopping_is_not_refused_for_load(core: Driver) -> None:
+    core.core.settings.max_active_tasks = core.core.settings.max_waiting_tasks = 1
+    core.submit()
+    core.submit()
+    for call in range(100, 400):
+        core.give(NodeCommanded(call, "", NodeCommand.STOP, 60.0))
+    for _ in core.names:
+        obey(core, NodeStatus.INACTIVE)
+    assert {r.call: r.error for r in core.find(Reply) if r.call >= 100} == dict.fromkeys(
+        range(100, 400)
+    )

@@ -126,7 +126,9 @@ class Driver:
             for node in self.core.lifecycle.nodes:
                 if node.name not in silent and node.speaker is not None:
                     self.status(
-                        node.name, node.speaker.status, last_command=self.core.lifecycle.last_id
+                        node.name,
+                        node.speaker.status,
+                        last_command=self.core.lifecycle.command_ids.last,
                     )
             self.give(TimePassed(), min(0.5, end - self.now + 1e-6))
 

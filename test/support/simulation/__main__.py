@@ -83,8 +83,9 @@ def try_mutant(number: int, first: int, count: int, enough: int) -> int:
     from support.simulation import mutants
 
     mutants.install(number)
-    from support.simulation.batch import attempt
+    from support.simulation.batch import attempt, limit_memory
 
+    limit_memory()
     failures = []
     ran = 0
     for seed in range(first, first + count):

@@ -63,7 +63,7 @@ class Faults:
     lasting: tuple[str, ...] = ()
     max_problems: int = 0
     max_active: int = 3
-    max_redeliveries: int = 50
+    max_redeliveries: int = 200
     mild: bool = False
     gentle: bool = False
 
@@ -78,7 +78,7 @@ def draw(random: Random) -> Faults:
     """A schedule of one of several kinds: single faults show more than storms do."""
     kind = random.choice(_KINDS)
     faults = kind(random, random.uniform(5, 25), random.randint(1, 8))
-    active, redeliveries = random.choice([1, 3, 100]), random.choice([2, 50])
+    active, redeliveries = random.choice([1, 3, 100]), random.choice([8, 200])
     return replace(faults, max_active=active, max_redeliveries=redeliveries)
 
 

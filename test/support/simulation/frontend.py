@@ -23,7 +23,6 @@ from sustainml_orchestrator.core.ids import (
 )
 
 if TYPE_CHECKING:
-    from support.simulation.modules import Module
     from support.simulation.world import World
 
 #: What a submission may be after; iteration n has 1/n of the first one's carbon.
@@ -32,8 +31,6 @@ _GOALS = (
     OptimisationGoal(num_outputs=2),
     OptimisationGoal(auto=True, desired_carbon_footprint=0.4),
 )
-#: Commands repeated within so many s may be answered together, s.
-_MERGED = 10.0
 
 
 class FrontEnd:
@@ -54,7 +51,6 @@ class FrontEnd:
         self.deleted: set[int] = set()
         self.asked: set[str] = set()
         self.resets: dict[TaskId, int] = {}
-        self._told: dict[NodeCommand, tuple[float, dict[Module, tuple[int, int]]]] = {}
 
     def forget(self) -> None:
         """The database is gone: ask again for what it held."""
@@ -119,13 +115,7 @@ class FrontEnd:
 
     def command_node(self, name: str, command: NodeCommand) -> None:
         """Command a node, or all."""
-        now, heard = self._world.network.now, {}
-        for module in self._world.modules:
-            heard[module] = (module.incarnation, module.heard[command])
-        when, before = self._told.get(command, (-math.inf, heard))
-        if now - when < _MERGED:
-            heard = before
-        self._told[command] = now, heard
+        heard = {m: (m.incarnation, m.heard[command]) for m in self._world.modules}
         self._call(NodeCommanded, (name, command, heard), name, command, 3.0)
 
     def help(self) -> None:

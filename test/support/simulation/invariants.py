@@ -33,6 +33,7 @@ from sustainml_orchestrator.core.ids import (
     TaskStatus,
 )
 from sustainml_orchestrator.core.orchestrator import Orchestrator
+from sustainml_orchestrator.core.pace import BURST
 from sustainml_orchestrator.core.states import StepState
 from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.sdk.actions import Job
@@ -65,6 +66,7 @@ class Invariants:
         self._ids: dict[str, TaskId] = {}
         self._fates: Counter[tuple[Ticket, int]] = Counter()
         self._published: set[tuple[object, ...]] = set()
+        self._redelivered: list[float] = []
         self._resets: Counter[str] = Counter()
 
     def forget(self) -> None:
@@ -90,9 +92,7 @@ class Invariants:
         if self._world.faults.gentle:
             lost = [c.text for c in commands if isinstance(c, Log) and c.text.startswith("lost")]
             assert not lost, f"a healthy node is missed: {lost}"
-        sent = [c for c in commands if isinstance(c, SendControl)]
-        redelivered = sum(c.cmd_task is TaskCommand.RESET for c in sent)
-        assert redelivered <= core.settings.max_redeliveries_per_tick, "redelivery without pace"
+        self._check_pace(core, commands)
         forgotten = {c.problem_id for c in commands if isinstance(c, ForgetProblem)}
         assert not forgotten & self._at_work, "a problem is forgotten at work"
         for command in commands:
@@ -110,10 +110,22 @@ class Invariants:
                 right = base.outputs[command.module] if base else None
                 assert command.payload == right, f"not the output of its base: {command}"
 
+    def _check_pace(self, core: Orchestrator, commands: Sequence[Command]) -> None:
+        """In no second more is redelivered than permitted, and what may come at once."""
+        now, rate = core.context.now, core.settings.max_redeliveries_per_second
+        sent = [c for c in commands if isinstance(c, SendControl)]
+        self._redelivered += [now for c in sent if c.cmd_task is TaskCommand.RESET]
+        self._redelivered = [when for when in self._redelivered if now - when < 1.0]
+        assert len(self._redelivered) <= rate + max(1, rate * BURST), "redelivery without pace"
+
     def _check_nodes(self, core: Orchestrator) -> None:
         """What is silent is noticed at the next tick, what is in error is reset."""
         for node in core.lifecycle.nodes:
-            broken = node.status is NodeStatus.ERROR and node.desired_active and not node.given_up
+            broken = (
+                node.status is NodeStatus.ERROR
+                and node.desired_active
+                and not node.recovery.given_up
+            )
             if broken and node.speaker is not None:
                 patience = core.context.now - node.speaker.since
                 assert patience < _RECOVERY, f"{node.name} is left in error"
@@ -241,6 +253,7 @@ class Invariants:
         for name, desired in self._kept_desired.items():
             assert core.lifecycle.by_name[name].desired_active is desired, f"{name} is forgotten"
         self._places = {t: n for t, n in self._places.items() if t in self._kept}
+        self._redelivered = []
         self._at_work = set()
 
     # What goes out #

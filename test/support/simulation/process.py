@@ -44,7 +44,7 @@ class Process:
             pipeline=world.pipeline,
             settings=Settings(
                 max_active_tasks=world.faults.max_active,
-                max_redeliveries_per_tick=world.faults.max_redeliveries,
+                max_redeliveries_per_second=world.faults.max_redeliveries,
                 queue_timeout=30.0,
                 node_lost_timeout=20.0,
                 start_timeout=10.0,

@@ -1,0 +1,53 @@
+"""One process of a module, as it reports itself."""
+
+from __future__ import annotations
+
+from sustainml_orchestrator.core.events import StatusReceived
+from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus
+
+#: Names a process: instance name and incarnation.
+Process = tuple[str, int]
+
+
+class Instance:
+    """One process of a module.
+
+    Attributes:
+        incarnation: random per process life; 0 where the node does not say.
+        first_seen_stamp: when it appeared (ns of ROS time).
+        finished_tasks: outputs taken from it.
+        last_seen: s, steady; `last_seen_stamp` the same in ns of ROS time.
+        last_command: highest command id that it confirmed.
+        since: when it came into its status (s, steady).
+    """
+
+    __slots__ = (
+        "error_code", "error_description", "finished_tasks", "first_seen_stamp", "incarnation",
+        "last_command", "last_seen", "last_seen_stamp", "name", "responsive", "since", "status",
+    )  # fmt: skip
+
+    def __init__(self, name: str, incarnation: int, now: float, stamp: int) -> None:
+        self.name = name
+        self.incarnation = incarnation
+        self.first_seen_stamp = self.last_seen_stamp = stamp
+        self.finished_tasks = 0
+        self.status = NodeStatus.INACTIVE
+        self.last_seen = now
+        self.last_command = 0
+        self.responsive = True
+        self.since = now
+        self.error_code: int = ErrorCode.NO_ERROR
+        self.error_description = ""
+
+    def become(self, event: StatusReceived, now: float) -> None:
+        """Take the status that it reports, and why it is in error."""
+        self.responsive = True
+        if event.node_status is not self.status:
+            self.since = now
+        self.status = event.node_status
+        in_error = self.status is NodeStatus.ERROR
+        self.error_code = event.error_code if in_error else 0
+        self.error_description = event.error_description if self.error_code else ""
+        if in_error and not self.error_code:
+            self.error_code = ErrorCode.INTERNAL_ERROR
+            self.error_description = event.error_description or "no reason given"

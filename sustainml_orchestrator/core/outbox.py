@@ -1,0 +1,331 @@
+"""The outbox of a node: every command that it has not confirmed yet, on itself or on a task.
+
+An order is sent again until it is confirmed, and expires when that takes too long; what follows
+(see `Lifecycle`) is a stronger command. RESET_TASK is the exception: the step that it delivers
+decides when it is sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from sustainml_orchestrator.core.adapters import ECHO_ADAPTER, STATE_ADAPTER, StateAdapter, reached
+from sustainml_orchestrator.core.context import Context
+from sustainml_orchestrator.core.events import StatusReceived
+from sustainml_orchestrator.core.ids import (
+    NO_TASK,
+    ErrorCode,
+    NodeCommand,
+    NodeStatus,
+    TaskCommand,
+    TaskId,
+    TaskStatus,
+)
+from sustainml_orchestrator.core.instance import Instance, Process
+from sustainml_orchestrator.core.pace import Pace
+from sustainml_orchestrator.core.settings import Settings
+from sustainml_orchestrator.core.states import NODE_GOALS
+from sustainml_orchestrator.core.task import Task
+
+#: Orders remembered per node.
+MAX_ORDERS = 1000
+_CIRCLE = 2**32
+
+
+class CommandIds:
+    """Command ids of all nodes: they grow by one with every sending, 0 left out."""
+
+    def __init__(self) -> None:
+        self.last = 0
+
+    def next(self) -> int:
+        """A new id."""
+        self.last = (self.last + 1) % _CIRCLE or 1
+        return self.last
+
+    def seen(self, command_id: int) -> None:
+        """A node confirmed this id; one from an earlier orchestrator may be ahead of ours."""
+        if not reached(self.last, command_id):
+            self.last = command_id
+
+
+class Order:
+    """A command that is not yet confirmed.
+
+    Attributes:
+        command: to the node, or to the module about a task (`task_id` set).
+        ids: command id of every sending; none while the node is lost.
+        began: when it was first sent, and `sent_at` when last (s, steady).
+        deadline: of a node command, when it expires (s, steady).
+        heard: the node has confirmed this command or a later one.
+        acknowledged: the node began to obey a node command, so it is not sent again.
+        holders: processes that have not yet let go of the task.
+        outcome: of a node command: None while pending, then NO_ERROR or why it failed (`text`).
+    """
+
+    __slots__ = (
+        "acknowledged", "attempt", "began", "command", "deadline", "heard", "holders", "ids",
+        "outcome", "sent_at", "task_id", "text", "token", "try_number",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        command: NodeCommand | TaskCommand,
+        now: float,
+        task: Task | None = None,
+        try_number: int = 0,
+        holders: Iterable[Process] = (),
+    ) -> None:
+        self.command = command
+        self.task_id = task.task_id if task else NO_TASK
+        self.attempt = task.attempt if task else 0
+        self.token = task.token if task else 0
+        self.try_number = try_number
+        self.holders = set(holders)
+        self.ids: list[int] = []
+        self.began = self.sent_at = self.deadline = now
+        self.heard = self.acknowledged = False
+        self.outcome: ErrorCode | None = None
+        self.text = ""
+
+    def settle(self, outcome: ErrorCode, text: str = "") -> None:
+        """Set how it ended."""
+        self.outcome = outcome
+        self.text = text
+
+    def answered_by(self, event: StatusReceived) -> bool:
+        """Whether a status about its task shows that the process obeyed."""
+        works = event.task_status in (TaskStatus.WAITING, TaskStatus.RUNNING)
+        same = event.token == self.token and event.try_number >= self.try_number
+        if self.command is TaskCommand.RESET:
+            return same and (works or event.error_code == ErrorCode.RESOURCE_EXHAUSTED)
+        return (same and not works) or event.attempt > self.attempt
+
+    def overdue(self, instances: Mapping[Process, Instance], period: float) -> bool:
+        """Whether a process works on although it reported since; drops those that do not."""
+        overdue = False
+        for process in tuple(self.holders):
+            instance = instances.get(process)
+            if instance is None:
+                self.holders.discard(process)
+            elif instance.responsive and instance.last_seen - self.sent_at >= period:
+                if instance.status is NodeStatus.RUNNING:
+                    overdue = True
+                else:  # it holds no task at all
+                    self.holders.discard(process)
+        return overdue
+
+
+class Outbox:
+    """Unconfirmed commands of one node: at most one on itself, and one for each task.
+
+    Attributes:
+        orders: by task; NO_TASK: the command on the node itself.
+    """
+
+    def __init__(self, target: str, settings: Settings, context: Context, ids: CommandIds) -> None:
+        self._target = target
+        self._settings = settings
+        self._context = context
+        self._ids = ids
+        self.adapter: StateAdapter = STATE_ADAPTER
+        self.orders: dict[TaskId, Order] = {}
+
+    @property
+    def node_order(self) -> Order | None:
+        """The unconfirmed command on the node itself."""
+        return self.orders.get(NO_TASK)
+
+    # Commanding #
+
+    def command(self, command: NodeCommand) -> Order:
+        """Command the node, in place of an unconfirmed command."""
+        order = Order(command, self._context.now)
+        before = self.orders.pop(NO_TASK, None)
+        if before is not None and before.command is command:
+            before.settle(ErrorCode.TIMEOUT, "repeated")
+        elif before is not None:
+            text = f"{command.name}_NODE to {self._target} took its place"
+            before.settle(ErrorCode.REJECTED, text)
+        if before is not None and self.adapter.confirms and not before.heard:
+            order.began = before.began  # else a node that ignores everything would never expire
+        order.deadline = max(
+            order.began + self._settings.command_timeout,
+            self._context.now + self._settings.resend_period,
+        )
+        self.orders[NO_TASK] = order
+        self._send(order)
+        return order
+
+    def deliver(self, task: Task, try_number: int) -> None:
+        """Tell the module to take a task (RESET_TASK), for the first time or again."""
+        order = self.orders.get(task.task_id)
+        if order is None or order.command is not TaskCommand.RESET:
+            order = Order(TaskCommand.RESET, self._context.now, task, try_number)
+            self._add(order)
+        elif order.heard:
+            order.heard, order.began = False, self._context.now
+        self._send(order)
+
+    def deliveries(self, task_id: TaskId) -> int:
+        """How often RESET_TASK was sent since the module last reported on the task."""
+        order = self.orders.get(task_id)
+        return len(order.ids) if order and order.command is TaskCommand.RESET else 0
+
+    def abandon(
+        self, command: TaskCommand, task: Task, try_number: int, instances: Collection[Instance]
+    ) -> None:
+        """Tell the module to let go of a task until all processes did, also those lost now."""
+        holders = [(i.name, i.incarnation) for i in instances]
+        order = Order(command, self._context.now, task, try_number, holders)
+        self._add(order)
+        if any(i.responsive for i in instances):
+            self._send(order)
+
+    def forget(self, task_id: TaskId) -> None:
+        """What the module was told about a task need not be confirmed any more."""
+        self.orders.pop(task_id, None)
+
+    def delivered(self, task_id: TaskId) -> None:
+        """The output of a task came."""
+        if self.deliveries(task_id):
+            self.forget(task_id)
+
+    def _add(self, order: Order) -> None:
+        self.orders.pop(order.task_id, None)
+        self.orders[order.task_id] = order
+        if len(self.orders) > MAX_ORDERS:
+            del self.orders[next(task_id for task_id in self.orders if task_id != NO_TASK)]
+
+    def _send(self, order: Order) -> None:
+        command_id = self._ids.next()
+        order.ids.append(command_id)
+        order.sent_at = self._context.now
+        if order.task_id == NO_TASK:
+            self._context.tell(self._target, f"told {order.command.name}")
+        self._context.do(self.adapter.encode(self._target, order, command_id))
+
+    # Confirming #
+
+    def confirm(self, instance: Instance, event: StatusReceived) -> None:
+        """Take note of what a status confirms; before `instance` takes it over."""
+        last = event.last_command
+        echoed = last != 0 and last != instance.last_command
+        if echoed:
+            self.adapter = ECHO_ADAPTER
+            self._ids.seen(last)
+        if not self.orders:
+            return
+        order = self.orders.get(event.task_id) if event.task_id != NO_TASK else None
+        if order is not None and order.answered_by(event):
+            self._release(order, event.process)
+        if echoed:
+            for order in list(self.orders.values()):
+                if order.holders and last in order.ids:
+                    self._release(order, event.process)
+                elif order.ids and reached(last, order.ids[0]):
+                    order.heard = True
+
+    def _release(self, order: Order, process: Process) -> None:
+        order.holders.discard(process)
+        if not order.holders:
+            self.orders.pop(order.task_id, None)
+
+    def judge(self, instance: Instance) -> Order | None:
+        """The node command, if what the instance says now decides its outcome."""
+        order, now = self.node_order, self._context.now
+        if order is None or now <= order.sent_at:
+            return None  # reported before it could have received the command
+        shown = self.adapter.obeyed(
+            order, instance, now - order.began, self._settings.resend_period
+        )
+        # The state alone confirms all but RESET, which an active node shows from before.
+        obeyed = shown or order.command is not NodeCommand.RESET
+        starts = order.command in (NodeCommand.START, NodeCommand.RESET)
+        if obeyed and instance.status in NODE_GOALS[NodeCommand(order.command)]:
+            return self._settle(order, ErrorCode.NO_ERROR)
+        if not (obeyed and starts):
+            return None
+        if instance.status is NodeStatus.INITIALIZING and not order.acknowledged:
+            order.heard = order.acknowledged = True
+            order.deadline = now + self._settings.start_timeout
+        elif instance.status is NodeStatus.ERROR and (
+            order.acknowledged or (shown and self.adapter.confirms)
+        ):
+            return self._settle(order, ErrorCode.NODE_UNAVAILABLE)
+        return None
+
+    def _settle(self, order: Order, outcome: ErrorCode) -> Order:
+        del self.orders[NO_TASK]
+        order.settle(outcome)
+        return order
+
+    def process_lost(self, respawned: bool) -> Order | None:
+        """The process that received the commands is gone; returns the node command, settled.
+
+        STOP and TERMINATE have succeeded by that, START and RESET have failed.
+        """
+        for order in list(self.orders.values()):
+            order.heard = True
+            if respawned and order.command is TaskCommand.RESET:
+                self.forget(order.task_id)
+        node_order = self.node_order
+        if node_order is None:
+            return None
+        ends = node_order.command in (NodeCommand.TERMINATE, NodeCommand.STOP)
+        return self._settle(node_order, ErrorCode.NO_ERROR if ends else ErrorCode.NODE_UNAVAILABLE)
+
+    # Time #
+
+    def tick(
+        self, instances: Mapping[Process, Instance], responsive: bool, pace: Pace
+    ) -> Order | None:
+        """Send again what is not confirmed; returns an order that has expired, if one has."""
+        if not self.orders:
+            return None
+        node_order = self.node_order
+        if node_order is not None:  # commands on tasks wait until it is confirmed
+            return self._tick_node(node_order, responsive)
+        for order in list(self.orders.values()):
+            if order.command is TaskCommand.RESET:
+                age = self._context.now - order.began
+                expired = self.adapter.confirms and age > self._settings.command_timeout
+                if expired and not order.heard:
+                    return order
+            elif self._remind(order, instances, pace):
+                return order
+        return None
+
+    def _tick_node(self, order: Order, responsive: bool) -> Order | None:
+        now = self._context.now
+        if now >= order.deadline:
+            return self._settle(order, ErrorCode.TIMEOUT)
+        due = now - order.sent_at >= self._settings.resend_period
+        if due and responsive and not order.acknowledged:
+            self._send(order)
+        return None
+
+    def _remind(self, order: Order, instances: Mapping[Process, Instance], pace: Pace) -> bool:
+        """Tell the module again to let go of a task; True when that was in vain too often."""
+        period = self._settings.resend_period
+        overdue = order.overdue(instances, period)
+        if not order.holders:
+            self.forget(order.task_id)
+        elif overdue and (len(order.ids) - 1) * period >= self._settings.command_timeout:
+            self.forget(order.task_id)
+            return True
+        elif overdue and pace.take():
+            self._send(order)
+        return False
+
+    def pardon(self) -> None:
+        """A stronger command follows: what the node ignored so far is not held against it."""
+        for order in self.orders.values():
+            order.heard = True
+
+    def shift(self, missed: float) -> None:
+        """The orchestrator stood still for so many s."""
+        for order in self.orders.values():
+            order.began += missed
+            order.sent_at += missed
+            order.deadline += missed
