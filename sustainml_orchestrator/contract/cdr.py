@@ -224,7 +224,7 @@ def _import(slot: idl.NamespacedType) -> type:
     import importlib
 
     module = importlib.import_module(".".join(slot.namespaces))
-    return getattr(module, slot.name)  # type: ignore[no-any-return]
+    return getattr(module, slot.name)
 
 
 @cache

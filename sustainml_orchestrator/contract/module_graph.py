@@ -68,7 +68,7 @@ def output_type(spec: ModuleSpec) -> type:
         ImportError, AttributeError: it is not installed.
     """
     package, _, name = type_name(spec).rpartition("/")
-    return getattr(import_module(package.replace("/", ".")), name)  # type: ignore[no-any-return]
+    return getattr(import_module(package.replace("/", ".")), name)
 
 
 def message_types(pipeline: Pipeline) -> dict[str, type]:

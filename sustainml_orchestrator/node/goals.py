@@ -93,7 +93,7 @@ class Goals:
     async def _submit(self, handle: ServerGoalHandle) -> TaskId:
         goal = handle.request
         make = self._submission(goal.user_input, goal, base_task=NO_TASK)
-        return await self._calls.ask(make)  # type: ignore[no-any-return]
+        return await self._calls.ask(make)
 
     async def _follow(self, handle: ServerGoalHandle, task_id: TaskId) -> Task:
         """Wait until the task, and those that follow it by themselves, are over."""

@@ -14,6 +14,7 @@ from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.storage import Journal, JournalError
+from sustainml_orchestrator.storage.journal import Durability
 
 
 class Persistence:
@@ -34,7 +35,7 @@ class Persistence:
         if path:
             names = tuple(spec.name for spec in pipeline.modules)
             types = message_types(pipeline)
-            level = "full" if durability == "full" else "normal"
+            level: Durability = "full" if durability == "full" else "normal"
             self._journal = Journal.open(
                 path,
                 pipeline_names=names,
@@ -83,7 +84,9 @@ class Persistence:
 
     def lacks(self, iteration: Task | None) -> bool:
         """Whether an iteration would be forgotten now if the process died."""
-        return self._journal is not None and bool(iteration) and not self._journal.holds(iteration)
+        if self._journal is None or iteration is None:
+            return False
+        return not self._journal.holds(iteration)
 
     def close(self) -> None:
         """Let go of the file."""

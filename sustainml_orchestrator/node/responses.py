@@ -41,7 +41,7 @@ class Responses:
         self._failed = False
         warnings.filterwarnings("always", message=_UNSENT)
         self._show = warnings.showwarning
-        warnings.showwarning = self._warned  # type: ignore[assignment]
+        warnings.showwarning = self._warned
 
     def send(self, service: Service, header: Any, response: Any) -> None:
         """Send a response, now or by `retry`."""
@@ -82,4 +82,4 @@ class Responses:
         if _UNSENT in str(message):
             self._failed = True
         else:
-            self._show(message, *args, **kwargs)  # type: ignore[arg-type]
+            self._show(message, *args, **kwargs)

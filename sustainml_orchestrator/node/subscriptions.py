@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -53,7 +54,7 @@ class Subscriptions:
                 names.output_topic(spec.name),
                 message_type,
                 names.DATA_QOS,
-                lambda data, spec=spec, kind=message_type: self._output(spec, kind, data),
+                partial(self._output, spec, message_type),
             )
 
     def _subscribe(

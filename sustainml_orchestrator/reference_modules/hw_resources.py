@@ -19,7 +19,7 @@ from sustainml_orchestrator.reference_modules.estimate import requirements
 from sustainml_orchestrator.reference_modules.estimate.configuration import HardwareSettings
 from sustainml_orchestrator.reference_modules.estimate.devices import DeviceCatalogue
 from sustainml_orchestrator.reference_modules.estimate.models import ModelCatalogue, Workload
-from sustainml_orchestrator.reference_modules.estimate.placement import obstacle, place
+from sustainml_orchestrator.reference_modules.estimate.placement import Limits, obstacle, place
 from sustainml_orchestrator.reference_modules.estimate.proposal import allowed_devices
 from sustainml_orchestrator.reference_modules.estimate.selection import NoMatchError
 from sustainml_orchestrator.sdk import Inputs, Module, ModuleError, Task
@@ -45,20 +45,20 @@ class HWResourcesModule(Module):
         work = self._workload(model)
         if self.settings.precision:
             work = replace(work, precisions=(self.settings.precision,))
-        bounds = {
-            "max_memory_mib": float(limits.max_memory_footprint),
-            "max_latency_s": max(0.0, model.target_latency) or wanted.longest_s,
-            "max_power_w": wanted.max_power_w,
-            "runtime": self.settings.runtime,
-        }
+        bounds = Limits(
+            memory_mib=float(limits.max_memory_footprint),
+            latency_s=max(0.0, model.target_latency) or wanted.longest_s,
+            power_w=wanted.max_power_w,
+            runtime=self.settings.runtime,
+        )
         try:
             required = list(limits.hardware_required)
             devices = allowed_devices(self.devices, required, wanted.deployment)
         except NoMatchError as answer:
             raise ModuleError(str(answer)) from answer
-        best = place(work, devices, **bounds)
+        best = place(work, devices, bounds)
         if best is None:
-            raise ModuleError(f"{model.model} does not fit: {obstacle(work, devices, **bounds)}")
+            raise ModuleError(f"{model.model} does not fit: {obstacle(work, devices, bounds)}")
         about = {
             "device_class": best.device.device_class,
             "precision": best.precision,

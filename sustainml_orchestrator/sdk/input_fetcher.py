@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -28,7 +29,7 @@ _POLL_PERIOD = 0.1
 @dataclass(slots=True, eq=False)
 class _Pending:
     job: Job
-    future: Future | None = None
+    future: Any = None  #: of the call; None while none is made
     deadline: float = 0.0
     calls: int = 0
 
@@ -82,8 +83,8 @@ class InputFetcher:
             instance=self._instance,
         )
         request.task_id.problem_id, request.task_id.iteration_id = ticket.task_id
-        pending.future = self._client.call_async(request)
-        pending.future.add_done_callback(lambda future: self._answered(pending, future))
+        pending.future = future = self._client.call_async(request)
+        future.add_done_callback(lambda future: self._answered(pending, future))
 
     def _poll(self) -> None:
         """Repeat what was not answered; hurry when the orchestrator has just appeared."""

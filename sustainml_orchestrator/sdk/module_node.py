@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -135,7 +135,7 @@ class ModuleNode(Node):
 
     # What comes in #
 
-    def _listen(self, inputs: dict[str, type], baselines: tuple[str, ...]) -> None:
+    def _listen(self, inputs: Mapping[str, type], baselines: tuple[str, ...]) -> None:
         self.create_subscription(
             NodeControl,
             names.CONTROL,

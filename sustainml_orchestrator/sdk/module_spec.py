@@ -126,7 +126,7 @@ def _input_types(cls: type[ModuleBase], name: str) -> dict[str, type]:
 
 
 def _check_message(cls: type[ModuleBase], type_: type | None) -> None:
-    fields = getattr(type_, "get_fields_and_field_types", dict)()
+    fields: dict[str, str] = getattr(type_, "get_fields_and_field_types", dict)()
     if tuple(fields)[: len(_COMMON_FIELDS)] != _COMMON_FIELDS:
         raise TypeError(
             f"{cls.__name__}: {getattr(type_, '__name__', type_)} is no message of the pipeline; "

@@ -85,8 +85,8 @@ def declare(node: Node) -> Parameters:
             low, high = map(int, range_)
             descriptor.integer_range = [IntegerRange(from_value=low, to_value=high)]
         elif range_:
-            low, high = range_
-            descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+            bounds = FloatingPointRange(from_value=range_[0], to_value=range_[1])
+            descriptor.floating_point_range = [bounds]
         try:
             values[name] = node.declare_parameter(name, default, descriptor).value
         except Exception as error:

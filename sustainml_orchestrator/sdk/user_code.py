@@ -98,8 +98,8 @@ class Host:
             log.error(clean(f"task {ticket.task_id}: {traceback.format_exc()}"))
             return Failed(ErrorCode.INTERNAL_ERROR, describe(error))
 
-    def _serialize(self, output: object, ticket: Ticket) -> bytes:
-        wanted = self._spec.output_type
+    def _serialize(self, output: Any, ticket: Ticket) -> bytes:
+        wanted: Any = self._spec.output_type
         if not isinstance(output, wanted):
             raise ModuleError(
                 f"process() of {self._class.__name__} returned {_kind(output)}; "

@@ -10,6 +10,7 @@ import os
 import socket
 import threading
 import time
+from functools import partial
 from typing import Any, NamedTuple
 
 from sustainml_orchestrator.sdk.channel import Channel
@@ -64,7 +65,7 @@ def become_worker(cls: type[ModuleBase], _: bytes, descriptors: list[int]) -> No
         calls.send("")
         while True:
             call = calls.receive()
-            calls.send(host.call(call, lambda number=call.number: side.cancelled >= number))
+            calls.send(host.call(call, partial(side.has_cancelled, call.number)))
     except (EOFError, OSError):
         return  # the node is done with this worker
 
@@ -82,6 +83,9 @@ class _Side:
         self._channel = channel
         self.cancelled = 0
 
+    def has_cancelled(self, number: int) -> bool:
+        return self.cancelled >= number
+
     def serve(self) -> None:
         try:
             while True:
@@ -93,7 +97,7 @@ class _Side:
         except (EOFError, OSError):
             self.cancelled = 1 << 64  # the node is gone or done with this worker
 
-    def _configure(self, request: Configure) -> tuple:
+    def _configure(self, request: Configure) -> tuple[Any, ...]:
         try:
             answer = self._host.configure(request.configuration)
         except ModuleError as error:

@@ -204,7 +204,7 @@ def iteration_is_whole(row: Row) -> bool:
 
 def _is_whole(row: Row) -> bool:
     *record, delivered, crc = row
-    if _record_crc(record, delivered) == crc:
+    if _record_crc(tuple(record), delivered) == crc:
         return True
     earlier = (*row[:_TOKEN], *row[_TOKEN + 1 : -1])
     return zlib.crc32(ascii(earlier).encode()) == crc  # as written before version 3

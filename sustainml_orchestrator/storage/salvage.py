@@ -16,7 +16,8 @@ from pathlib import Path
 from sustainml_orchestrator.core.ids import ErrorCode, TaskId, TaskStatus
 from sustainml_orchestrator.storage import records, schema
 from sustainml_orchestrator.storage.errors import Damaged
-from sustainml_orchestrator.storage.records import MAX_MODULES, Row, Stored, with_values
+from sustainml_orchestrator.storage.records import Row, Stored, with_values
+from sustainml_orchestrator.storage.schema import MAX_MODULES
 
 #: Queries that may fail before the rest of a table is given up, so that recovery ends.
 _PATIENCE = 20_000

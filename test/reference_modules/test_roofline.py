@@ -14,7 +14,7 @@ from sustainml_orchestrator.reference_modules.estimate.devices import (
     Efficiency,
 )
 from sustainml_orchestrator.reference_modules.estimate.models import MIB, ModelCatalogue, Workload
-from sustainml_orchestrator.reference_modules.estimate.placement import obstacle, place
+from sustainml_orchestrator.reference_modules.estimate.placement import Limits, obstacle, place
 from sustainml_orchestrator.reference_modules.estimate.roofline import (
     RUNTIMES,
     estimate,
@@ -128,23 +128,23 @@ def test_place_takes_the_least_energy_within_the_limits() -> None:
     assert found is not None and found.device.name == "fast"
     frugal = replace(slow, name="frugal", max_w=0.2)
     assert place(WORK, (slow, DEVICE, fast, frugal)).device.name == "frugal"  # type: ignore[union-attr]
-    hurried = place(WORK, (DEVICE, fast, frugal), max_latency_s=0.2)
+    hurried = place(WORK, (DEVICE, fast, frugal), Limits(latency_s=0.2))
     assert hurried is not None and hurried.device.name == "fast"
-    assert place(WORK, (slow,), max_latency_s=0.2) is None
+    assert place(WORK, (slow,), Limits(latency_s=0.2)) is None
 
 
 @pytest.mark.parametrize(
     ("work", "limits", "reason"),
     [
-        (WORK, {"max_memory_mib": 1.0}, "max_memory_footprint is 1; raise it"),
-        (WORK, {"max_latency_s": 1e-6}, "the limit is 1e-06 s; relax the latency"),
-        (WORK, {"max_power_w": 1e-6}, "it draws more than 1e-06 W; raise max_power"),
+        (WORK, {"memory_mib": 1.0}, "max_memory_footprint is 1; raise it"),
+        (WORK, {"latency_s": 1e-6}, "the limit is 1e-06 s; relax the latency"),
+        (WORK, {"power_w": 1e-6}, "it draws more than 1e-06 W; raise max_power"),
         (replace(WORK, parameters=1e12), {}, "larger hardware"),
     ],
 )
 def test_an_obstacle_is_named(work: Workload, limits: dict, reason: str) -> None:
-    assert place(work, (DEVICE,), **limits) is None
-    assert reason in obstacle(work, (DEVICE,), **limits)
+    assert place(work, (DEVICE,), Limits(**limits)) is None
+    assert reason in obstacle(work, (DEVICE,), Limits(**limits))
 
 
 def test_an_obstacle_may_be_the_precision() -> None:

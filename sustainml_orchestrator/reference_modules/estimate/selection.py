@@ -16,7 +16,7 @@ from math import inf
 
 from sustainml_orchestrator.reference_modules.estimate.devices import Device
 from sustainml_orchestrator.reference_modules.estimate.models import Model, ModelCatalogue, Workload
-from sustainml_orchestrator.reference_modules.estimate.placement import place
+from sustainml_orchestrator.reference_modules.estimate.placement import Limits, place
 from sustainml_orchestrator.reference_modules.estimate.requirements import longest_s, quoted
 from sustainml_orchestrator.reference_modules.estimate.roofline import Estimate
 
@@ -174,9 +174,11 @@ def _place(work: Workload, query: Query) -> Estimate | None:
     return place(
         work,
         query.devices,
-        max_memory_mib=query.max_memory_mib,
-        max_latency_s=longest_s(query.max_latency_s, query.min_throughput),
-        max_power_w=query.max_power_w,
+        Limits(
+            memory_mib=query.max_memory_mib,
+            latency_s=longest_s(query.max_latency_s, query.min_throughput),
+            power_w=query.max_power_w,
+        ),
     )
 
 
