@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from functools import partial
 from importlib import import_module
 from itertools import count
 from typing import Any
@@ -64,7 +65,7 @@ class Framework:
             session=_SESSION,
             draw_token=count(1).__next__,
             derive=requests.derive_user_input,
-            exhausted=lambda outputs: outputs.is_exhausted(pipeline, outputs),
+            exhausted=partial(outputs.is_exhausted, pipeline),
         )
         self._seats = [_Seat(spec.name) for spec in pipeline.modules]
         self._events: deque[Event] = deque()

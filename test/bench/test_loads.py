@@ -45,12 +45,12 @@ def test_templates_are_the_messages_that_they_stand_for(module: str) -> None:
     part = Part(module, f"/ns/{module}")
     wanted = work.answer(module, work.text(42))
     wanted.task_id.problem_id, wanted.task_id.iteration_id = 42, 1
-    wanted.attempt, wanted.session = 2, 99
+    wanted.attempt, wanted.session, wanted.token = 2, 99, 7
     wanted.header.frame_id = f"/ns/{module}"
-    ids = serialize_message(wanted)[4:20]
+    ids = serialize_message(wanted)[4:24]
     assert deserialize_message(part.answer(ids), work.TYPES[module]) == wanted
     status = deserialize_message(part.succeeded.fill(ids), NodeStatus)
-    assert (status.task_id, status.session) == (wanted.task_id, 99)
+    assert (status.task_id, status.session, status.token) == (wanted.task_id, 99, 7)
     assert (status.task_status, status.node_name) == (NodeStatus.TASK_SUCCEEDED, module)
 
 

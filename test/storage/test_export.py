@@ -8,11 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import typer
 from support.histories import AUTO, NAMES, Driver, contents
 from typer.testing import CliRunner
 
-from sustainml_orchestrator.cli.journal import export_command, import_command, journal_app
+from sustainml_orchestrator.cli.main import app
 from sustainml_orchestrator.core.ids import TaskCommand, TaskId
 from sustainml_orchestrator.storage import (
     Journal,
@@ -130,10 +129,6 @@ def test_check_and_compact(path: Path, driver: Driver) -> None:
 
 
 def test_the_command_line(path: Path, driver: Driver) -> None:
-    app = typer.Typer()
-    app.command("export")(export_command)
-    app.command("import")(import_command)
-    app.add_typer(journal_app, name="journal")
     file, other = path.with_name("all.jsonl"), path.with_name("other.db")
 
     def run(*args: object, code: int = 0) -> str:
@@ -144,7 +139,7 @@ def test_the_command_line(path: Path, driver: Driver) -> None:
     assert "iterations written to" in run("export", file, "--journal", path)
     assert run("export", "-", "-j", path).count('{"format": 2') == len(exported(path))
     assert "iterations imported into" in run("import", file, "-j", other)
-    run("import", file, "-j", other, code=1)
+    assert "is in the journal already" in run("import", file, "-j", other, code=1)
     assert "problems" in run("journal", "check", "-j", other)
     assert "MiB after" in run("journal", "compact", "-j", other)
     assert "there is no journal" in run("journal", "check", "-j", "/nowhere/x.db", code=1)
