@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import sys
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sustainml_orchestrator.cli.console import Table, err, harmless, line, out
+from sustainml_orchestrator.cli.console import EXIT_BROKEN_PIPE, Table, err, harmless, line, out
 from sustainml_orchestrator.cli.context import AsJson, connected, figure, plain, print_json
 from sustainml_orchestrator.cli.tables import name_of, positive
 
@@ -104,8 +105,12 @@ def _draw(rows: Sequence[Any], path: Path, problem: int) -> None:
     if known:
         axes.legend(fontsize=8)
     figure_.tight_layout()
+    picture = io.BytesIO()
     try:
-        figure_.savefig(path)
+        figure_.savefig(picture, format=path.suffix[1:] or "png")
+        path.write_bytes(picture.getvalue())  # through a link, a pipe or a device
+    except BrokenPipeError:
+        raise SystemExit(EXIT_BROKEN_PIPE) from None
     except (OSError, ValueError) as error:
         raise typer.BadParameter(f"{path} cannot be written: {error}") from error
     finally:

@@ -16,7 +16,7 @@ import re
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TextIO
 
 from rich import box, table
 from rich.console import Console as RichConsole
@@ -105,6 +105,13 @@ class Table(table.Table):
         self.add_row(*(line(cell) if isinstance(cell, str) else cell for cell in cells))
 
 
+def as_utf8(stream: TextIO) -> TextIO:
+    """A standard stream as data files are, whatever a terminal takes."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(encoding="utf-8")
+    return stream
+
+
 def write_lines(text: str) -> None:
     """Write lines to standard output, as they are but for control characters."""
     sys.stdout.write(harmless(text, keep="\n"))
@@ -151,7 +158,7 @@ def prepare_streams() -> None:
         try:
             os.fstat(descriptor)
         except OSError:  # closed: a file opened later must not take its place
-            os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     if sys.stdin is None:
         sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False))
     for descriptor, name in ((1, "stdout"), (2, "stderr")):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from sustainml_orchestrator.cli.console import write_json
+from sustainml_orchestrator.cli.console import as_utf8, write_json
 from sustainml_orchestrator.contract.signals import ENDING
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def written(path: Path) -> Iterator[TextIO]:
     """
     status = path.stat() if path.exists() else None
     if status is not None and os.path.samestat(status, os.fstat(1)):
-        yield sys.stdout
+        yield as_utf8(sys.stdout)
         return
     target = Path(os.path.realpath(path))
     is_plain = status is None or stat.S_ISREG(status.st_mode)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from sustainml_orchestrator.cli.console import err, out
+from sustainml_orchestrator.cli.console import as_utf8, err, out
 from sustainml_orchestrator.cli.context import EXIT_FAILED, Failure, options, written
 
 
@@ -60,7 +60,7 @@ def export_command(file: FileArgument, journal: JournalOption) -> None:
 
     with _reported():
         if str(file) == "-":
-            export(journal, sys.stdout)
+            export(journal, as_utf8(sys.stdout))
             return
         with written(file) as target:
             count = export(journal, target)
@@ -80,7 +80,7 @@ def import_command(file: FileArgument, journal: JournalOption) -> None:
     upgrade = PayloadUpgrade(message_types(read_pipeline("")))
     with _reported():
         if str(file) == "-":
-            count = import_lines(journal, sys.stdin, upgrade)
+            count = import_lines(journal, as_utf8(sys.stdin), upgrade)
         else:
             with file.open(encoding="utf-8") as source:
                 count = import_lines(journal, source, upgrade)

@@ -10,8 +10,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
-from rclpy.action import ActionClient
-from rclpy.action.client import ClientGoalHandle
+from rclpy.action.client import ActionClient, ClientGoalHandle
 from rclpy.task import Future
 from sustainml_msgs.action import RunTask
 from sustainml_msgs.msg import Task, TaskSummary

@@ -34,8 +34,16 @@ def export(path: Path, target: TextIO) -> int:
 
     Raises:
         JournalError: the journal cannot be read.
+        OSError: the target cannot be written.
     """
     count = 0
+    for line in _lines(path):
+        target.write(line)
+        count += 1
+    return count
+
+
+def _lines(path: Path) -> Iterator[str]:
     try:
         schema.recognise(path, known_place=kept_here(path))
         with closing(schema.connect(path, mode="ro")) as connection:
@@ -45,8 +53,7 @@ def export(path: Path, target: TextIO) -> int:
             names = {n: name for name, n in schema.module_numbers(connection).items()}
             for stored in records.read(connection):
                 data = {"format": form, **_to_data(stored, names)}
-                target.write(json.dumps(data, ensure_ascii=False) + "\n")
-                count += 1
+                yield json.dumps(data, ensure_ascii=False) + "\n"
     except (Damaged, LookupError, ValueError) as damage:
         reason = damage if isinstance(damage, Damaged) else "a name in it cannot be read"
         raise JournalError(
@@ -55,7 +62,6 @@ def export(path: Path, target: TextIO) -> int:
         ) from damage
     except (sqlite3.Error, OSError) as error:
         raise JournalError(f"journal {path} cannot be read: {explain(error)}") from error
-    return count
 
 
 def import_lines(path: Path, lines: Iterable[str], upgrade: schema.Upgrade | None = None) -> int:

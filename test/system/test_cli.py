@@ -21,6 +21,7 @@ from typer.testing import CliRunner, Result
 
 from sustainml_orchestrator.cli.main import app
 from sustainml_orchestrator.cli.run import examples
+from sustainml_orchestrator.client import OrchestratorClient
 from sustainml_orchestrator.contract import domain
 from sustainml_orchestrator.processes.programs import MODULES
 
@@ -139,7 +140,8 @@ def test_the_database_is_there_next_time(tmp_path: Path, monkeypatch: pytest.Mon
         up = Up("--isolation", "thread", namespace=namespace, home=str(tmp_path))
         try:
             up.wait_for_line("[up] ready")
-            sustainml(up, "submit", "-d", f"tell cats from dogs, {life} life", "--watch")
+            text = f"tell cats from dogs, {life} life"
+            sustainml(up, "submit", "-d", text, "--name", f"{life} 猫", "--watch")
             listed = json.loads(sustainml(up, "list", "--json").stdout)
             up.process.send_signal(signal.SIGINT)
             up.process.wait(15.0)
@@ -149,6 +151,28 @@ def test_the_database_is_there_next_time(tmp_path: Path, monkeypatch: pytest.Mon
     report = sustainml(up, "journal", "check").stdout
     assert str(tmp_path / "sustainml") in report.replace("\n", "")
     assert "2 problems, 2 iterations" in report.replace("\n", " ")
+    check_exports(tmp_path, ("--journal", next((tmp_path / "sustainml").glob("*.db"))))
+
+
+def check_exports(folder: Path, journal: tuple[str, Path]) -> None:
+    """To a file, to standard output of any encoding, to a full disk; and back."""
+    file = folder / "exported"
+
+    def run(*words: object, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
+        return subprocess.run([*SUSTAINML, *map(str, words)], input=stdin, env=ascii_only,
+                              capture_output=True, check=False)  # fmt: skip
+
+    assert b"2 iterations written" in run("export", file, *journal).stdout
+    text = file.read_bytes()
+    assert "猫".encode() in text
+    assert run("export", "-", *journal).stdout == text
+    assert run("export", "/dev/stdout", *journal).stdout == text
+    copy = ("--journal", folder / "copy.db")
+    assert run("import", "-", *copy, stdin=text).returncode == 0
+    assert run("export", "-", *copy).stdout == text
+    full = run("export", "/dev/full", *journal)
+    assert full.returncode == 1 and b"No space left" in full.stderr and b"read" not in full.stderr
 
 
 def test_a_task_that_fails_ends_with_1_and_the_reason(running: Up) -> None:
@@ -315,6 +339,21 @@ def test_up_leaves_nothing_behind(up: Up, number: signal.Signals) -> None:
     up.process.wait(6.0)
     wait_for(lambda: not up.family(), 2.0)
     assert up.process.returncode == (-number if number == signal.SIGKILL else 0)
+
+
+def test_up_needs_no_standard_streams() -> None:
+    mark = f"{os.getpid()}_{time.monotonic_ns()}"
+    line = f"exec {' '.join(SUSTAINML)} -n /closed_{mark} up --journal none <&- >&- 2>&-"
+    up = subprocess.Popen(["bash", "-c", line], env={**os.environ, MARK: mark})
+    try:
+        with OrchestratorClient(f"/closed_{mark}", timeout=30.0) as client:
+            client.wait_until_ready(60.0)
+        up.send_signal(signal.SIGTERM)
+        assert up.wait(15.0) == 0
+    finally:
+        for process in psutil.process_iter():
+            if is_marked(process, mark):
+                process.kill()
 
 
 def test_up_can_be_interrupted_while_it_starts(up: Up) -> None:
