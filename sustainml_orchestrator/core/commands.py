@@ -1,4 +1,4 @@
-"""What the skin must do: the only way out of the core. Imperative; carried out in order."""
+"""What the node must do: the only way out of the core. Imperative; carried out in order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sustainml_orchestrator.core.ids import NO_TASK, NodeCommand, TaskCommand, T
 
 @dataclass(frozen=True, slots=True)
 class PublishUserInput:
-    """Hand a task to the modules that begin the pipeline. The skin writes the ids into it."""
+    """Hand a task to the modules that begin the pipeline. The node writes the ids into it."""
 
     task_id: TaskId
     attempt: int

@@ -47,7 +47,7 @@ class StatusReceived:
 
 @dataclass(frozen=True, slots=True)
 class OutputReceived:
-    """A module delivered. The payload is opaque; the skin has checked that it can be read.
+    """A module delivered. The payload is opaque; the node has checked that it can be read.
 
     Attributes:
         facts: what summaries show of it, by attribute of `Task` (model, latency …).

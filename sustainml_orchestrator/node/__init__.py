@@ -1,1 +1,1 @@
-"""The skin: rclpy and messages; carries events in and commands out, decides nothing."""
+"""The ROS 2 node of the orchestrator: carries events in and commands out, decides nothing."""

@@ -19,7 +19,7 @@ class Diagnostics:
     """Publishes the health of the system.
 
     Args:
-        dropped: what the skin dropped, by reason.
+        dropped: messages dropped so far, by reason.
     """
 
     def __init__(self, node: RosNode, core: Orchestrator, dropped: Counter[str]) -> None:

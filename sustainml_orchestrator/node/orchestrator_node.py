@@ -23,6 +23,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from sustainml_orchestrator.contract import discovery, domain, names, shared_memory
 from sustainml_orchestrator.contract.module_graph import read_pipeline
+from sustainml_orchestrator.contract.parameter_service_guard import guard_parameter_services
 from sustainml_orchestrator.contract.signals import on_end
 from sustainml_orchestrator.core.commands import (
     AnnounceSystem,
@@ -57,7 +58,6 @@ from sustainml_orchestrator.node.duplicate_check import DuplicateCheck, find_pee
 from sustainml_orchestrator.node.goals import Goals
 from sustainml_orchestrator.node.loop import Loop
 from sustainml_orchestrator.node.malloc_trim import Memory
-from sustainml_orchestrator.node.parameter_service_guard import guard_parameter_services
 from sustainml_orchestrator.node.pending_calls import PendingCalls
 from sustainml_orchestrator.node.persistence import Persistence
 from sustainml_orchestrator.node.publishers import Publishers

@@ -1,7 +1,7 @@
 """The fork server of `sustainml up`: a process that has loaded ROS and forks nodes.
 
-A zygote, as Android and Chrome call theirs. What it forks is a process like any other, with a
-session, a command line, an environment, an output and an exit code of its own.
+What it forks is a process like any other, with a session, a command line, an environment, an
+output and an exit code of its own.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def _entitle(name: str, command: Sequence[str]) -> None:
 
 def main() -> None:
     """Be the fork server."""
-    _entitle("zygote", [*sys.orig_argv[:-1]])
+    _entitle("fork-server", [*sys.orig_argv[:-1]])
     gc.disable()  # nothing of what is loaded is garbage
     if sys.argv[3]:
         for name in _PRELOAD:

@@ -14,6 +14,7 @@ from rclpy.node import Node
 from sustainml_msgs.msg import NodeControl
 
 from sustainml_orchestrator.contract import names
+from sustainml_orchestrator.contract.parameter_service_guard import guard_parameter_services
 from sustainml_orchestrator.core.ids import (
     ErrorCode,
     NodeCommand,
@@ -21,7 +22,6 @@ from sustainml_orchestrator.core.ids import (
     TaskId,
     TaskStatus,
 )
-from sustainml_orchestrator.node.parameter_service_guard import guard_parameter_services
 from sustainml_orchestrator.processes.fork_server import ForkServer
 from sustainml_orchestrator.sdk import actions as act
 from sustainml_orchestrator.sdk import parameters

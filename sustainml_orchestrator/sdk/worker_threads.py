@@ -39,25 +39,25 @@ class WorkerThreads:
         self._roused = threading.Event()
         self._closed = False
         self._threads = [
-            threading.Thread(target=self._serve, name=f"crew-{index}", daemon=True)
+            threading.Thread(target=self._serve, name=f"worker-{index}", daemon=True)
             for index in range(size)
         ]
 
     def start(self) -> None:
-        """Begin to turn."""
+        """Start the threads."""
         for thread in self._threads:
             thread.start()
         if self._keeps_lead:
             threading.Thread(target=self._watch, name="watch", daemon=True).start()
 
     def assign(self, work: Callable[[], None]) -> None:
-        """Have work done, by the calling thread if it is one of the crew."""
+        """Have work done, by the calling thread if it is one of the workers."""
         self._pending.append(work)
         if threading.current_thread() is not self._leader:
             self._nudge()
 
     def close(self, timeout: float) -> bool:
-        """Stop turning; return whether all threads ended within ``timeout`` s each."""
+        """Stop; return whether all threads ended within ``timeout`` s each."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""Drives a real core through histories, the way the skin does: events, commit, nothing else."""
+"""Drives a real core through histories, the way the node does: events, commit, nothing else."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Faults:
             "gone" does not come back, "broken" never initialises; "loop": the orchestrator dies
             every few s beside one of the others.
         max_problems, max_active, max_redeliveries: as in the settings of the core.
-        mild: every task must succeed. gentle: and nothing excuses the reset of a node.
+        mild: every task must succeed. gentle: and nothing permits the reset of a node.
     """
 
     until: float

@@ -271,7 +271,7 @@ class Invariants:
                 command.task_id, command.attempt, self._world.process.session, command.token
             )
             module = self._world.pipeline.by_name[command.target].index
-            justified = self._world.excuses.justify(ticket, module, command.try_number - 1)
+            justified = self._world.permitted.justify(ticket, module, command.try_number - 1)
             assert justified, f"another try for no reason: {command}"
 
     def published(self, command: PublishUserInput | PublishBaseline) -> None:
@@ -313,7 +313,7 @@ class Invariants:
         blind = not faults.accountable and not (faults.twin and (faults.poison or faults.widow))
         if blind or faults.restart or faults.pause or faults.freeze or faults.task_command:
             return
-        long_ago = self._world.excuses.since_death(job.ticket, index, job.try_number) > _TOLERANCE
+        long_ago = self._world.permitted.since_death(job.ticket, index, job.try_number) > _TOLERANCE
         others = (m for m in self._world.modules_of(index) if m is not module)
         alone = not any(m.works_on(job.ticket) for m in others)
         assert not (long_ago and alone), f"{job.ticket} begins again as try {job.try_number}"
@@ -370,7 +370,7 @@ class Invariants:
                 assert record.tries == spec.max_tries, f"{ticket} failed too early"
             if record.error_code == ErrorCode.INTERNAL_ERROR:
                 tries = range(1, spec.max_tries + 1)
-                failed = all(self._world.excuses.noted(ticket, spec.index, n) for n in tries)
+                failed = all(self._world.permitted.noted(ticket, spec.index, n) for n in tries)
                 assert record.tries == spec.max_tries and failed, f"{ticket} failed too early"
 
     def let_go(self) -> None:

@@ -121,9 +121,9 @@ class Module:
         self.up, now = False, self._world.network.now
         for (ticket, try_number), ended in self._working.items():
             if now < ended:
-                self._world.excuses.died(ticket, self.spec.index, try_number)
+                self._world.permitted.died(ticket, self.spec.index, try_number)
             elif now - ended < _ON_ITS_WAY:
-                self._world.excuses.note(ticket, self.spec.index, try_number)
+                self._world.permitted.note(ticket, self.spec.index, try_number)
         pause = self._random.uniform(0.2, 4.0)
         if self._world.faults.widow and self._world.processes(self.spec.index) > 1:
             pause = max(pause, self._world.faults.until - now)
@@ -144,7 +144,7 @@ class Module:
         """The process stands still for a while."""
         if self.up and not self.frozen:
             self.frozen = True
-            self._world.excuses.suspect(self.spec.index, seconds + 20)
+            self._world.permitted.suspect(self.spec.index, seconds + 20)
             life = self.incarnation
             self._world.network.after(
                 seconds, lambda: self.thaw() if life == self.incarnation else None
@@ -261,10 +261,10 @@ class Module:
             if not name.startswith(BASELINE) and not is_of(payload, name, job.ticket):
                 raise AssertionError(f"{self.name}: {payload!r} is no input of {job.ticket}")
         self._world.laws.begun(self, job)
-        excuses = self._world.excuses
+        permitted = self._world.permitted
         if "hung" in self._ends or self._world.chance("hang"):
-            excuses.note(job.ticket, self.spec.index, job.try_number)
-            excuses.suspect(self.spec.index, 60.0)  # others wait in its queue
+            permitted.note(job.ticket, self.spec.index, job.try_number)
+            permitted.suspect(self.spec.index, 60.0)  # others wait in its queue
             return
         # Work of an earlier life of the database must be able to end in a later one.
         duration = min(self._random.expovariate(0.5 if self._world.faults.amnesia else 4.0), 5.0)
@@ -275,7 +275,7 @@ class Module:
         if self._world.chance("error"):
             codes = (ErrorCode.INTERNAL_ERROR, ErrorCode.INVALID_REQUEST)
             outcome = Failed(self._random.choice(codes), "boom")
-            excuses.note(job.ticket, self.spec.index, job.try_number, outcome.error_code)
+            permitted.note(job.ticket, self.spec.index, job.try_number, outcome.error_code)
         self._later(duration, lambda: self._end(job, outcome))
 
     def _end(self, job: Job, outcome: Outcome) -> None:

@@ -10,7 +10,7 @@ from sustainml_orchestrator.sdk.wire_ids import Ticket
 Try = tuple[Ticket, int, int]  # of a task, the index of a module, the number of the try
 
 
-class Excuses:
+class PermittedRetries:
     """What happened to each try.
 
     Args:

@@ -14,7 +14,7 @@ from support.simulation.frontend import FrontEnd
 from support.simulation.invariants import Invariants
 from support.simulation.modules import BASELINE, Module, payload_of
 from support.simulation.network import Network
-from support.simulation.permitted_retries import Excuses
+from support.simulation.permitted_retries import PermittedRetries
 from support.simulation.process import Process
 from sustainml_orchestrator.core.commands import (
     Command,
@@ -56,7 +56,7 @@ class World:
         self.story: list[tuple[float, object]] = []
         self.steps = 0
         self.runs = count(1)
-        self.excuses = Excuses(lambda: self.network.now)
+        self.permitted = PermittedRetries(lambda: self.network.now)
         self.laws = Invariants(self)
         self.front_end = FrontEnd(self)
         self.process = Process(self)

@@ -1,0 +1,182 @@
+"""Rooms import only downwards and without circles; files and functions stay small."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = "sustainml_orchestrator"
+#: The rooms that each room may import, beside itself.
+ARROWS = {
+    "core": set(),
+    "contract": {"core"},
+    "storage": {"core"},
+    "processes": {"core", "contract"},
+    "node": {"core", "contract", "storage"},
+    "client": {"core", "contract"},
+    "sdk": {"core", "contract", "processes"},
+    "reference_modules": {"core", "sdk"},
+    "cli": {"core", "contract", "storage", "processes", "node", "client", "reference_modules"},
+}
+MAX_LINES = 400
+MAX_FUNCTION = 40
+#: What is still too long: shorten these, add none.
+LONG_FILES = {"core/task_manager.py", "sdk/state_machine.py"}
+LONG_FUNCTIONS = {
+    "cli/run.py:demo",
+    "cli/run.py:up",
+    "cli/submit.py:submit",
+    "core/orchestrator.py:__init__",
+    "core/record.py:from_record",
+    "core/restore.py:resume",
+    "node/orchestrator_node.py:__init__",
+    "reference_modules/estimate/proposal.py:propose",
+    "reference_modules/hw_resources.py:process",
+    "sdk/module_node.py:__init__",
+    "storage/opening.py:_load",
+}
+#: Words that only this project used in place of the field's, and code that was moved.
+PRIVATE = re.compile(r"\b(crews?|nursery|zygotes?|excuses?|the skin|ModuleSkin)\b", re.IGNORECASE)
+
+
+@cache
+def sources() -> dict[str, Path]:
+    """All modules of the package by their dotted names."""
+    paths = (ROOT / PACKAGE).rglob("*.py")
+    return {_dotted(path): path for path in sorted(paths)}
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported(tree: ast.AST, known: Iterable[str]) -> Iterator[str]:
+    """Modules of the package that a syntax tree imports when it runs, wherever it does so."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for name in node.names:
+                whole = f"{node.module}.{name.name}"
+                yield whole if whole in known else node.module
+        elif isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        else:
+            yield from imported(node, known)
+
+
+@cache
+def graph() -> dict[str, set[str]]:
+    """For each module the modules of the package that it imports."""
+    known = sources()
+    return {
+        name: {
+            one
+            for one in imported(ast.parse(path.read_text(encoding="utf-8")), known)
+            if one.split(".")[0] == PACKAGE
+        }
+        - {name}
+        for name, path in known.items()
+    }
+
+
+def room(module: str) -> str:
+    """The folder of a module; empty for the package itself."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def upward(edges: dict[str, set[str]]) -> list[str]:
+    """The imports that no arrow permits."""
+    return [
+        f"{name} imports {one}"
+        for name, others in sorted(edges.items())
+        for one in sorted(others)
+        if room(one) and room(one) != room(name) and room(one) not in ARROWS[room(name)]
+    ]
+
+
+def test_every_room_has_arrows() -> None:
+    assert {room(name) for name in sources()} - {""} == set(ARROWS)
+
+
+def test_imports_go_downwards() -> None:
+    assert upward(graph()) == []
+
+
+def test_an_import_upwards_is_noticed() -> None:
+    tree = ast.parse(f"def f():\n    from {PACKAGE}.node import loop")
+    found = set(imported(tree, {f"{PACKAGE}.node.loop"}))
+    assert upward({f"{PACKAGE}.core.step": found}) == [
+        f"{PACKAGE}.core.step imports {PACKAGE}.node.loop"
+    ]
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    try:
+        TopologicalSorter(graph()).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_the_core_imports_the_standard_library_alone() -> None:
+    foreign = set()
+    for name, path in sources().items():
+        if room(name) == "core":
+            for one in imported(ast.parse(path.read_text(encoding="utf-8")), sources()):
+                foreign |= {one.split(".")[0]} - {PACKAGE} - sys.stdlib_module_names
+    assert foreign == set()
+
+
+def test_files_are_short() -> None:
+    long = {
+        str(path.relative_to(ROOT / PACKAGE))
+        for path in sources().values()
+        if len(path.read_text(encoding="utf-8").splitlines()) > MAX_LINES
+    }
+    assert long - LONG_FILES == set()
+
+
+def test_functions_are_short() -> None:
+    long = set()
+    for path in sources().values():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                if lines > MAX_FUNCTION:
+                    long.add(f"{path.relative_to(ROOT / PACKAGE)}:{node.name}")
+    assert long - LONG_FUNCTIONS == set()
+
+
+def test_no_private_words() -> None:
+    """In code and documents; not in texts of problems, where they mean what they say."""
+    places = [
+        *(ROOT / PACKAGE).rglob("*.py"),
+        *(p for p in (ROOT / "test").rglob("*.py") if p != Path(__file__)),
+        *(ROOT / "docs").glob("*.md"),
+        *ROOT.glob("*.md"),
+        *(ROOT / "bench").glob("*.md"),
+    ]
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {match[0]}"
+        for path in places
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        for match in PRIVATE.finditer(line)
+    ]
+    assert found == []
+
+
+def test_tests_leave_the_search_path_alone() -> None:
+    tricks = [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "test").rglob("*.py")
+        if re.search(r"\bsys\.path\b", path.read_text(encoding="utf-8")) and path != Path(__file__)
+    ]
+    assert tricks == []
