@@ -7,11 +7,13 @@ remove by name what they own. What processes leave that are killed stays for eve
 removes it: 64 MiB, all that a container has, are full after the third `sustainml up`.
 
 Each segment and port has a lock file, locked (flock) by its owner as long as that lives: `_el`, or
-`_sl` where several processes share a port. `fastdds shm clean` relies on the same.
+`_sl` where several processes share a port. `fastdds shm clean` relies on the same. A port has a
+named mutex (a semaphore) as well, which is held by whoever opens the port.
 """
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import re
@@ -23,6 +25,11 @@ from typing import NoReturn
 
 _FOLDER = Path("/dev/shm")
 _LOCK = re.compile(r"(fastrtps_(?:[0-9a-f]{16}|port\d+))_[es]l")
+#: Loaded once: a signal handler or a dying process must not load libraries.
+_libc = ctypes.CDLL(None)
+_libc.sem_open.restype = ctypes.c_void_p
+for _function in (_libc.sem_trywait, _libc.sem_post, _libc.sem_close):
+    _function.argtypes = [ctypes.c_void_p]
 #: A lock file is made a moment before it is locked: one so young (s) may have an owner.
 _YOUNG = 5.0
 
@@ -38,7 +45,7 @@ def end_process(code: int) -> NoReturn:
 
 
 def release() -> None:
-    """Remove what this process owns; it cannot take part in DDS any more. Takes no locks."""
+    """Remove what this process owns; it cannot take part in DDS any more."""
     for link in _listed(Path("/proc/self/fd")):
         with suppress(OSError):
             path = link.readlink()
@@ -60,10 +67,27 @@ def remove_leftovers() -> None:
 
 
 def _remove(name: str, lock: str) -> None:
-    # The lock last: whoever sees it without what it guards finds nothing to open.
-    for each in (f"sem.{name}_mutex", name, lock):
+    """Remove a segment, or a port unless somebody is opening it just now."""
+    if "port" not in name:
+        _unlink(name, lock)
+        return
+    # Whoever opens a port holds its mutex, for 1 s where the owner has died. To take files away
+    # meanwhile lets two processes make the same port, and one of them is deaf from then on.
+    mutex = f"{name}_mutex"
+    semaphore = _libc.sem_open(f"/{mutex}".encode(), 0)
+    if semaphore and _libc.sem_trywait(semaphore) != 0:
+        _libc.sem_close(semaphore)
+        return
+    _unlink(name, lock, f"sem.{mutex}")
+    if semaphore:
+        _libc.sem_post(semaphore)
+        _libc.sem_close(semaphore)
+
+
+def _unlink(*names: str) -> None:
+    for name in names:
         with suppress(OSError):  # there is none, or it belongs to another user
-            (_FOLDER / each).unlink()
+            (_FOLDER / name).unlink()
 
 
 def _listed(folder: Path) -> list[Path]:

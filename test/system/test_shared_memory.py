@@ -1,0 +1,141 @@
+"""What processes leave in /dev/shm: nothing, and what dead ones left is removed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sustainml_orchestrator.contract import shared_memory
+
+#: A private /dev/shm, as small as that of a container.
+_PRIVATE = "mount -t tmpfs -o size=64m tmpfs /dev/shm"
+#: Made by a tracing library for all processes of a user, also by those that end in order.
+_LISTED = "ls /dev/shm | grep -v lttng || true"
+
+
+def privately(script: str, timeout: float = 90.0) -> str:
+    """Run a script of the shell in a mount namespace of its own; what it writes."""
+    command = ["unshare", "--mount", "sh", "-ec", f"{_PRIVATE}\n{script}"]
+    environment = {**os.environ, "PYTHON": sys.executable}
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=timeout, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def is_permitted() -> bool:
+    command = ["unshare", "--mount", "sh", "-c", _PRIVATE]
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+permitted = pytest.mark.skipif(not is_permitted(), reason="mount namespaces are not permitted")
+
+
+@permitted
+@pytest.mark.parametrize("module", ["node.orchestrator_node", "reference_modules.app_requirements"])
+@pytest.mark.parametrize("number", ["INT", "TERM", "HUP"])
+def test_a_node_that_is_told_to_end_leaves_nothing(module: str, number: str) -> None:
+    # By way of env: a shell lets its background processes ignore SIGINT.
+    script = f"""
+        $PYTHON - <<'END'
+import os, signal, subprocess, sys, time
+command = [sys.executable, "-m", "sustainml_orchestrator.{module}"]
+node = subprocess.Popen([*command, "--ros-args", "-r", "__ns:=/shm_{os.getpid()}"])
+deadline = time.monotonic() + 30
+while not any("fastrtps" in name for name in os.listdir("/dev/shm")):
+    assert time.monotonic() < deadline and node.poll() is None
+    time.sleep(0.02)
+time.sleep(0.5)
+node.send_signal(signal.SIG{number})
+assert node.wait(10) == 0
+END
+        {_LISTED}"""
+    assert privately(script) == ""
+
+
+@permitted
+def test_up_after_up_fits_into_a_container() -> None:
+    """One `sustainml up` takes 31 MiB; the third failed when they left it behind."""
+    script = f"""
+        for run in 1 2 3; do
+            $PYTHON -m sustainml_orchestrator.cli --namespace /shm_{os.getpid()} \\
+                up --journal none > log 2>&1 & up=$!
+            for look in $(seq 300); do grep -q '] ready' log && break; sleep 0.1; done
+            grep '] ready' log > /dev/null
+            kill -TERM $up; wait $up
+            {_LISTED}
+        done"""
+    assert privately(f"cd $(mktemp -d)\n{script}") == ""
+
+
+@permitted
+def test_what_killed_nodes_left_is_removed_by_the_next() -> None:
+    script = f"""
+        node="$PYTHON -m sustainml_orchestrator.reference_modules.hw_resources --ros-args -r"
+        $node __ns:=/shm_{os.getpid()} & first=$!
+        until ls /dev/shm | grep -q 'port.*_el'; do sleep 0.1; done
+        kill -KILL $first; wait $first || true
+        ls /dev/shm | grep -q fastrtps
+        touch -d '-1 minute' /dev/shm/*_el
+        $node nonsense || true
+        {_LISTED}"""
+    assert privately(script) == ""
+
+
+# The rules, on files that look like those of Fast DDS #
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(shared_memory, "_FOLDER", tmp_path)
+    return tmp_path
+
+
+def make(folder: Path, *names: str, age: float = 60.0) -> None:
+    for name in names:
+        path = folder / name
+        path.write_bytes(b"x")
+        old = path.stat().st_mtime - age
+        os.utime(path, (old, old))
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_what_living_processes_own_is_left_alone(folder: Path) -> None:
+    dead = ("fastrtps_0123456789abcdef", "fastrtps_0123456789abcdef_el")
+    port = ("fastrtps_port99999", "fastrtps_port99999_sl", "sem.fastrtps_port99999_mutex")
+    alive = ("fastrtps_fedcba9876543210", "fastrtps_fedcba9876543210_el")
+    others = ("fastrtps_", "x_el", "fastrtps_0123_el", "psm_a", "fastrtps_port1_elx")
+    make(folder, *dead, *port, *alive, *others)
+    make(folder, "fastrtps_aaaaaaaaaaaaaaaa_el", age=0.0)  # perhaps not locked yet
+    code = (
+        "import fcntl, sys; file = open(sys.argv[1], 'rb'); fcntl.flock(file, fcntl.LOCK_EX);"
+        "print(flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(folder / alive[1])],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as owner:  # fmt: skip
+        assert owner.stdout is not None and owner.stdout.readline()
+        shared_memory.remove_leftovers()
+        assert names(folder) == {*alive, *others, "fastrtps_aaaaaaaaaaaaaaaa_el"}
+        owner.kill()
+    shared_memory.remove_leftovers()
+    assert names(folder) == {*others, "fastrtps_aaaaaaaaaaaaaaaa_el"}
+
+
+def test_a_folder_that_is_not_there_is_no_error(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_memory, "_FOLDER", folder / "missing")
+    shared_memory.remove_leftovers()
