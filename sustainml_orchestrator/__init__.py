@@ -1,3 +1,15 @@
 """Orchestrator of the SustainML framework: from a problem to model, hardware and footprint."""
 
+import os
+import sys
+
 __version__ = "0.1.0"
+
+# `python -m sustainml_orchestrator.…` puts the current folder first on the import path: a file
+# there that is named like a module of Python or of ROS would be run in its place.
+if (
+    sys.argv[:1] == ["-m"]  # so it is while Python looks for the module to run
+    and any(word.startswith(f"{__name__}.") for word in sys.orig_argv)
+    and sys.path[:1] in ([""], [os.getcwd()])
+):
+    del sys.path[0]
