@@ -1,7 +1,7 @@
 """Orchestrator of the SustainML framework: from a problem to model, hardware and footprint."""
 
-import os
 import sys
+from pathlib import Path
 
 __version__ = "0.1.0"
 
@@ -10,6 +10,6 @@ __version__ = "0.1.0"
 if (
     sys.argv[:1] == ["-m"]  # so it is while Python looks for the module to run
     and any(word.startswith(f"{__name__}.") for word in sys.orig_argv)
-    and sys.path[:1] in ([""], [os.getcwd()])
+    and sys.path[:1] in ([""], [str(Path.cwd())])
 ):
     del sys.path[0]
