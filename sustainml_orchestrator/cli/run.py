@@ -25,7 +25,7 @@ from sustainml_orchestrator.cli.context import (
     options,
 )
 from sustainml_orchestrator.cli.problems import explain_yaml
-from sustainml_orchestrator.contract import domain
+from sustainml_orchestrator.contract import domain, log_directory
 from sustainml_orchestrator.contract.signals import EndRequest
 from sustainml_orchestrator.node import service_manager
 from sustainml_orchestrator.processes import node_forker
@@ -109,6 +109,10 @@ def up(
         log_level=log_level.value,
     )
     _look_around()
+    try:
+        log_directory.ensure()  # here, so that it is told once and not by each node
+    except OSError as error:
+        raise Failure(str(error)) from error
     # From here on a signal raises nothing: whatever lock is held, what is begun can be finished.
     request = EndRequest()
     with service_manager.Listener() as news:

@@ -19,9 +19,9 @@ import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 
 from sustainml_orchestrator.contract import discovery, domain, names, shared_memory
+from sustainml_orchestrator.contract.exit_codes import ExitCode
 from sustainml_orchestrator.contract.module_graph import read_pipeline
 from sustainml_orchestrator.contract.parameter_service_guard import guard_parameter_services
 from sustainml_orchestrator.contract.signals import on_end
@@ -63,6 +63,7 @@ from sustainml_orchestrator.node.persistence import Persistence
 from sustainml_orchestrator.node.publishers import Publishers
 from sustainml_orchestrator.node.requests import Limits, derive_user_input
 from sustainml_orchestrator.node.services import Services
+from sustainml_orchestrator.node.starting import StartError, exit_code, start_ros
 from sustainml_orchestrator.node.subscriptions import Subscriptions
 from sustainml_orchestrator.storage import JournalError, locate
 
@@ -75,10 +76,6 @@ _MOMENT = 0.01
 #: The longest time between two publications of system_state and diagnostics, in s.
 _STATE_PERIOD = 5.0
 _DIAGNOSTICS_PERIOD = 1.0
-
-
-class StartError(RuntimeError):
-    """The node cannot start, or must give way; the text says why and what to do."""
 
 
 class OrchestratorNode(Node):
@@ -347,21 +344,8 @@ def _ignore(command: Command) -> None:
     """Kept already, before anything is carried out."""
 
 
-def _start_ros(args: list[str] | None) -> None:
-    """Start ROS with what stands behind --ros-args.
-
-    Raises:
-        StartError: it is wrong, or a parameter file cannot be read.
-    """
-    try:
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    except Exception as error:  # RCLError and others, which are no part of its interface
-        reason = " ".join(str(error).split())
-        raise StartError(f"ROS cannot start: {reason}; correct its arguments") from error
-
-
 def main(args: list[str] | None = None) -> NoReturn:
-    """Run the node until SIGINT or SIGTERM; end with 1 and a sentence when it cannot start."""
+    """Run the node until a signal; end with an `ExitCode` and a sentence if it cannot start."""
     ending = False
 
     def end(_: int) -> None:
@@ -372,10 +356,10 @@ def main(args: list[str] | None = None) -> NoReturn:
     on_end(end)
     shared_memory.remove_leftovers()
     discovery.prefer_profile()
-    code = 0
+    code = ExitCode.OK
     node = None
     try:
-        _start_ros(args)
+        start_ros(args)
         loop = Loop()
         node = OrchestratorNode(loop)
         loop.add_node(node)
@@ -383,7 +367,7 @@ def main(args: list[str] | None = None) -> NoReturn:
             node.turn()
     except (StartError, PipelineError, ParameterException, JournalError) as error:
         sys.stderr.write(f"orchestrator: {error}\n")
-        code = 1
+        code = exit_code(error)
     except ExternalShutdownException:
         pass
     finally:

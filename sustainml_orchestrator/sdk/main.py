@@ -12,7 +12,7 @@ from typing import NoReturn
 import rclpy
 from rclpy.signals import SignalHandlerOptions
 
-from sustainml_orchestrator.contract import discovery, shared_memory
+from sustainml_orchestrator.contract import discovery, log_directory, shared_memory
 from sustainml_orchestrator.contract.exit_codes import ExitCode
 from sustainml_orchestrator.contract.signals import on_end
 from sustainml_orchestrator.processes.fork_server import ForkServer
@@ -45,13 +45,14 @@ def run(cls: type[ModuleBase], args: Sequence[str] | None = None) -> int:
     fork_server = ForkServer.forked(partial(become_worker, cls))
     try:
         shared_memory.remove_leftovers()
+        log_directory.ensure()
         discovery.prefer_profile()
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node = ModuleNode(cls, fork_server, on_exit=lambda: requests.put(_COMMAND))
     except Exception as error:
         sys.stderr.write(f"{cls.module}: {error}\n")
         fork_server.close()
-        return ExitCode.USAGE
+        return ExitCode.CANNOT_CREATE if isinstance(error, OSError) else ExitCode.USAGE
     node.start()
     return _end(node, fork_server, requests.get())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sustainml_orchestrator.storage.errors import JournalError
+from sustainml_orchestrator.storage.errors import JournalError, JournalInUse
 from sustainml_orchestrator.storage.export import export, import_lines
 from sustainml_orchestrator.storage.journal import Journal
 from sustainml_orchestrator.storage.location import MEMORY_ONLY, USUAL_PLACE, default_path, locate
@@ -13,6 +13,7 @@ __all__ = [
     "USUAL_PLACE",
     "Journal",
     "JournalError",
+    "JournalInUse",
     "Report",
     "check",
     "compact",

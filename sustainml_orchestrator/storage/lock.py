@@ -7,7 +7,7 @@ import os
 import socket
 from pathlib import Path
 
-from sustainml_orchestrator.storage.errors import JournalError
+from sustainml_orchestrator.storage.errors import JournalInUse
 
 
 def kept_here(journal: Path) -> bool:
@@ -29,7 +29,7 @@ class Lock:
         existed: as of `kept_here`, when it was taken.
 
     Raises:
-        JournalError: another process holds it; the text says which.
+        JournalInUse: another process holds it; the text says which.
         OSError: the file cannot be written.
     """
 
@@ -42,7 +42,7 @@ class Lock:
         except BlockingIOError:
             holder = os.pread(self._file.fileno(), 200, 0).decode("utf-8", "replace").strip()
             self._file.close()
-            raise JournalError(
+            raise JournalInUse(
                 f"journal {journal} is in use by another orchestrator"
                 f"{f' ({holder})' if holder else ''}; stop it, or set another journal_path"
             ) from None

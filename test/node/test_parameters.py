@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sustainml_orchestrator.contract.exit_codes import ExitCode
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.node.parameters import TABLE
 
@@ -65,7 +66,7 @@ def test_a_bad_pipeline_stops_the_start_with_one_sentence(
     command = [sys.executable, "-m", "sustainml_orchestrator.node.orchestrator_node", "--ros-args"]
     command += ["-p", f"pipeline_file:={file}"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-    assert ended.returncode == 1
+    assert ended.returncode == ExitCode.CONFIGURATION
     (line,) = ended.stderr.strip().splitlines()
     assert str(file) in line and key in line
 
@@ -74,5 +75,5 @@ def test_a_parameter_out_of_range_stops_the_start_with_one_sentence() -> None:
     command = [sys.executable, "-m", "sustainml_orchestrator.node.orchestrator_node", "--ros-args"]
     command += ["-p", "max_active_tasks:=1000"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-    assert ended.returncode == 1
+    assert ended.returncode == ExitCode.USAGE
     assert "max_active_tasks" in ended.stderr and "Traceback" not in ended.stderr

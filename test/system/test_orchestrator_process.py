@@ -25,6 +25,7 @@ from sustainml_msgs import msg
 from sustainml_msgs.action import RunTask
 from sustainml_msgs.msg import ErrorCode, NodeControl, NodeStatus
 
+from sustainml_orchestrator.contract.exit_codes import ExitCode
 from sustainml_orchestrator.node.parameters import TABLE
 
 
@@ -244,7 +245,7 @@ def test_a_second_orchestrator_refuses_and_says_who_is_there(framework: Framewor
     session = framework.puppet.heard["orchestrator/system_state"][-1].session
     second = framework.launch()
     _, log = second.communicate(timeout=20.0)
-    assert second.returncode == 1
+    assert second.returncode == ExitCode.NAME_TAKEN
     line = log.strip().splitlines()[-1]
     assert f"another orchestrator (session {session}" in line and framework.namespace in line
     solve(framework)
