@@ -81,8 +81,8 @@ def test_long_texts_of_modules_are_shown_short_and_kept_whole(siege: Siege) -> N
     puppet.say("second", task, NodeStatus.TASK_ERROR, error_code=2, error_description="y" * 10**6)
     summary = puppet.until_status(task, NodeStatus.TASK_ERROR)
     assert MAX_SHOWN <= len(summary.error_description) < MAX_SHOWN + 100
-    whole = puppet.call("get_task", task_id=task.task_id).task
-    assert whole.ml_model.model == "m" * 3_000_000
+    whole = puppet.call("get_task", task_id=task.task_id, include_binary=True).task
+    assert puppet.output_of(whole, "first").model == "m" * 3_000_000
     siege.look_back()
 
 

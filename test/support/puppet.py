@@ -23,6 +23,7 @@ import yaml
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.serialization import deserialize_message
 from sustainml_msgs import msg
 from sustainml_msgs.msg import NodeStatus
 
@@ -136,6 +137,11 @@ class Puppet:
         self.deliver("second", about, carbon_footprint=float(about.task_id.problem_id))
 
     # Acting as a front-end #
+
+    def output_of(self, task: Any, module: str) -> Any:
+        """What a module of this pipeline delivered, of a task that came with binary fields."""
+        (found,) = [output for output in task.extra_outputs if output.node_name == module]
+        return deserialize_message(bytes(found.serialized), TYPES[module])
 
     def call(self, service: str, within: float = PATIENCE, **fields: Any) -> Any:
         """The answer of the orchestrator, whatever it says."""

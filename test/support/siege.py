@@ -222,8 +222,9 @@ class Siege:
         assert (summary.model, summary.carbon_footprint) == (f"model {number}", float(number))
         whole = puppet.call("get_task", task_id=task.task_id, include_binary=True).task
         assert whole.user_input.problem_definition == task.problem_definition
-        assert whole.ml_model.model == f"model {number}"
-        assert whole.ml_model.task_id == whole.carbon_footprint.task_id == task.task_id
+        first, second = (puppet.output_of(whole, module) for module in ("first", "second"))
+        assert first.model == f"model {number}"
+        assert first.task_id == second.task_id == task.task_id
         self._done.append((task, repr(whole)))
 
     def look_back(self) -> None:
