@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from support.budget import examples
 from support.histories import NAMES, Driver
 
+from sustainml_orchestrator.contract.exit_codes import PERMANENT
 from sustainml_orchestrator.contract.module_graph import read_pipeline
 from sustainml_orchestrator.core.pipeline import Pipeline, PipelineError
 from sustainml_orchestrator.storage import Journal, JournalError
@@ -247,7 +248,7 @@ def test_what_cannot_start_says_why(tmp_path: Path, words: list[str], text: str)
         *given,
     ]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-    assert ended.returncode == 1
+    assert ended.returncode in PERMANENT, ended.stderr
     assert "Traceback" not in ended.stderr
     last = ended.stderr.strip().splitlines()[-1]
     assert last.startswith("orchestrator: ") and text.format(folder=tmp_path) in last
@@ -277,6 +278,6 @@ def test_a_journal_that_cannot_be_used_says_why(tmp_path: Path, what: str, text:
     command += ["-p", f"journal_path:={path}"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     held.close()
-    assert ended.returncode == 1
+    assert ended.returncode in PERMANENT, ended.stderr
     (line,) = ended.stderr.strip().splitlines()
     assert line.startswith("orchestrator: ") and f"{path} {text}" in line, line

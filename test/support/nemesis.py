@@ -22,7 +22,7 @@ from support import trial_main
 from support.network import Network, missing
 from support.system import System
 from support.trial import Fault, Trial
-from sustainml_orchestrator.processes.supervisor import MODULES
+from sustainml_orchestrator.processes.programs import MODULES
 
 HOSTS = ("client", "orchestrator", *MODULES)
 #: Length of a cut, and of a time in which packets are lost, in s.

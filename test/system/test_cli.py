@@ -19,6 +19,7 @@ from support.system import wait_for
 from support.up_process import MARK, SUSTAINML, Up, is_marked
 from typer.testing import CliRunner, Result
 
+from sustainml_orchestrator.cli.console import harmless
 from sustainml_orchestrator.cli.main import app
 from sustainml_orchestrator.cli.run import examples
 from sustainml_orchestrator.client import OrchestratorClient
@@ -198,8 +199,10 @@ def test_hostile_texts_reach_the_terminal_as_text(running: Up) -> None:
         assert "\x1b" not in shown and "\u202e" not in shown
     listed = json.loads(sustainml(running, "list", "--limit", "1", "--json").stdout)
     (task,) = listed["tasks"]
-    assert task["problem_short_description"] == text
+    assert task["problem_short_description"] == harmless(text)  # as summaries show it
     name = "{problem_id}/{iteration_id}".format(**task["task_id"])
+    kept = json.loads(sustainml(running, "show", name, "--json").stdout)["user_input"]
+    assert kept["problem_short_description"] == text
     for verb, code in (("watch", 1), ("show", 0)):
         shown = sustainml(running, verb, name, code=code).stdout
         assert "[/gpu]" in shown and "\\x1b[2J" in shown

@@ -155,7 +155,7 @@ def test_a_worker_that_is_killed_by_a_segmentation_fault_costs_one_try(lasting: 
     assert lasting.supervisor.pids == pids
     doomed = lasting.solve("fault:hw_resources always").summary
     assert doomed.task_status == TaskStatus.ERROR
-    assert "ended by SIGSEGV during process()" in doomed.error_description
+    assert "killed by SIGSEGV during process()" in doomed.error_description
     assert lasting.supervisor.pids == pids
 
 
@@ -168,7 +168,7 @@ def test_a_loss_is_noticed_in_time_and_told_everywhere(
     before = len(lasting.lines)
     with Feed(client, DiagnosticArray, "/diagnostics", qos) as diagnostics:
         pid = lasting.supervisor.pids[name]
-        (child,) = (c for c in lasting.supervisor._children if c.program.name == name)
+        (child,) = (c for c in lasting.supervisor._supervised if c.program.name == name)
         child.started, child.pause = time.monotonic(), 6.0  # it comes back later than that
         os.kill(pid, how)
 

@@ -250,7 +250,7 @@ BAD_CALLS = [
     ),
     ("get_inputs", {"node_name": "nobody"}, ErrorCode.NOT_FOUND, "no module"),
     ("get_inputs", {"node_name": "hw_resources"}, ErrorCode.NOT_FOUND, "no task 0/0"),
-    ("compare_iterations", {}, ErrorCode.INVALID_REQUEST, "problem_id is 0"),
+    ("compare_iterations", {"problem_id": 9999}, ErrorCode.NOT_FOUND, "no problem 9999"),
 ]
 
 
