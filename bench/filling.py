@@ -32,10 +32,13 @@ from sustainml_msgs.msg import (
 
 from sustainml_orchestrator.contract.cdr import Ids, with_ids
 from sustainml_orchestrator.contract.module_graph import read_pipeline
+from sustainml_orchestrator.core.commands import Save
 from sustainml_orchestrator.core.context import Instant
 from sustainml_orchestrator.core.events import (
+    BatchEnded,
     Event,
     OutputReceived,
+    Persisted,
     StatusReceived,
     TaskSubmitted,
     TimePassed,
@@ -126,6 +129,7 @@ class _Player:
             session=self._journal.session,
             draw_token=count(1).__next__,
             derive=derive_user_input,
+            journalled=True,
         )
         self._stamp = _CREATED
 
@@ -162,8 +166,13 @@ class _Player:
 
     def _do(self, event: Event) -> None:
         self._stamp += 3_000_000
-        commands = self._core.handle(event, Instant(self._stamp / 1e9, self._stamp))
-        self._journal.commit(self._core.store, commands)
+        now = Instant(self._stamp / 1e9, self._stamp)
+        todo: list[Event] = [event, BatchEnded()]
+        for event in todo:
+            for command in self._core.handle(event, now):
+                if isinstance(command, Save):
+                    self._journal.write(command)
+                    todo.append(Persisted(command.number))
 
 
 def _copies(samples: list[Stored], iterations: int, session: int) -> Iterator[Stored]:

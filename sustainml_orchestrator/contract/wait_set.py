@@ -139,7 +139,9 @@ class WaitSet:
         for add, entity in self._entities:
             add(entity)
         wait_set.wait(timeout)
-        return {pointer for kind in _KINDS for pointer in wait_set.get_ready_entities(kind)}
+        ready = {pointer for kind in _KINDS for pointer in wait_set.get_ready_entities(kind)}
+        ready.discard(self._guard.handle.pointer)
+        return ready
 
     def hand_on(self, ready: set[int]) -> None:
         """Take what has come for subscriptions and services of this set, and remove it."""

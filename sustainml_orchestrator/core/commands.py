@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sustainml_orchestrator.core.errors import OrchestratorError
 from sustainml_orchestrator.core.ids import NO_TASK, NodeCommand, TaskCommand, TaskId
+
+#: The values of a task by the `FIELDS` of its codec.
+Record = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +71,19 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class SaveTask:
-    """Keep what the database says of an iteration, its payloads aside."""
+    """The record of a task has changed. Never leaves the core: it becomes part of a `Save`.
+
+    Attributes:
+        new_attempt: modules must not hear of its present attempt before that is saved.
+    """
 
     task_id: TaskId
+    new_attempt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SaveOutput:
-    """Keep the payload of one module's output."""
+    """A module has delivered. Never leaves the core: it becomes part of a `Save`."""
 
     task_id: TaskId
     module: int
@@ -82,7 +91,7 @@ class SaveOutput:
 
 @dataclass(frozen=True, slots=True)
 class SaveNode:
-    """Keep whether a front-end wants a node active."""
+    """A front-end wants a node active, or not. Never leaves the core: part of a `Save`."""
 
     name: str
     desired_active: bool
@@ -90,9 +99,64 @@ class SaveNode:
 
 @dataclass(frozen=True, slots=True)
 class ForgetProblem:
-    """Drop a problem and all that was kept of it."""
+    """A problem was deleted. Never leaves the core: it becomes part of a `Save`."""
 
     problem_id: int
+
+
+class SavedTask(NamedTuple):
+    """The record of a task as it is to be saved.
+
+    Attributes:
+        delivered: how many outputs it has.
+        user_input: None where it was saved before.
+    """
+
+    record: Record
+    delivered: int
+    user_input: bytes | None
+
+
+class SavedOutput(NamedTuple):
+    """An output as it is to be saved.
+
+    Attributes:
+        serial: of its task.
+        delivery: what it changed of the record of its task; None where that is saved as well.
+    """
+
+    serial: int
+    module: int
+    attempt: int
+    payload: bytes
+    delivery: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Save all of this or nothing, then answer with `Persisted` or `PersistFailed`.
+
+    Attributes:
+        number: of this command; one is under way at a time.
+        withdrawn: serials of tasks to delete, should an earlier save that failed have left them.
+        forgotten: problems to delete.
+        desired_active: what front-ends want of nodes, by name; those that changed.
+        last_revision: no greater one is announced before the next save.
+        next_problem_id: no greater one was used.
+        reserved_problem_id: ids below it must not be used again, whatever is lost.
+        synchronous: must survive a loss of power, whatever the durability.
+    """
+
+    number: int
+    tasks: Sequence[SavedTask]
+    outputs: Sequence[SavedOutput]
+    withdrawn: Sequence[int]
+    forgotten: Sequence[int]
+    desired_active: Mapping[str, bool]
+    last_revision: int
+    next_problem_id: int
+    reserved_problem_id: int
+    synchronous: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,5 +178,6 @@ Command = (
     | SaveOutput
     | SaveNode
     | ForgetProblem
+    | Save
     | Log
 )

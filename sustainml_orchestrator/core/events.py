@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from sustainml_orchestrator.core.ids import (
     NO_TASK,
@@ -14,6 +15,9 @@ from sustainml_orchestrator.core.ids import (
     TaskId,
     TaskStatus,
 )
+
+if TYPE_CHECKING:
+    from sustainml_orchestrator.core.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +120,48 @@ class TaskSubmitted:
 
 
 @dataclass(frozen=True, slots=True)
-class SubmissionNotKept:
-    """The task of the turn before could not be kept; what that turn asks for was not done.
+class BatchEnded:
+    """All events that came together were handled: what they changed can be saved as one."""
 
-    Whoever asked for it is refused, and nothing of it stays.
+
+@dataclass(frozen=True, slots=True)
+class Persisted:
+    """The journal holds all that the `Save` of this number carried."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class PersistFailed:
+    """The journal holds nothing of what the `Save` of this number carried.
+
+    Attributes:
+        reason: one sentence that says why, and what to do.
     """
 
-    task_id: TaskId
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A journal was read; the first event of an orchestrator that has one.
+
+    Attributes:
+        tasks: by serial.
+        revision: no greater one was announced.
+        next_problem_id: no greater one was used.
+        reserved_problem_id: ids below it are reserved durably.
+        without_credentials: tasks whose user input was saved without its credentials.
+        desired_active: what front-ends want of nodes, by name.
+    """
+
+    tasks: Sequence[Task] = ()
+    revision: int = 0
+    next_problem_id: int = 1
+    reserved_problem_id: int = 1
+    without_credentials: Collection[TaskId] = ()
+    desired_active: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +202,10 @@ Event = (
     | UnreadableOutputReceived
     | ConsumersMatched
     | TaskSubmitted
-    | SubmissionNotKept
+    | BatchEnded
+    | Persisted
+    | PersistFailed
+    | Restored
     | TaskCommanded
     | NodeCommanded
     | DeletionRequested

@@ -11,13 +11,16 @@ from sustainml_orchestrator.core.commands import AnnounceSystem, Command, Forget
 from sustainml_orchestrator.core.context import Context, Instant
 from sustainml_orchestrator.core.errors import OrchestratorError
 from sustainml_orchestrator.core.events import (
+    BatchEnded,
     ConsumersMatched,
     DeletionRequested,
     Event,
     NodeCommanded,
     OutputReceived,
+    Persisted,
+    PersistFailed,
+    Restored,
     StatusReceived,
-    SubmissionNotKept,
     TaskCommanded,
     TaskSubmitted,
     TimePassed,
@@ -28,7 +31,9 @@ from sustainml_orchestrator.core.lifecycle import Lifecycle
 from sustainml_orchestrator.core.operations import Operations
 from sustainml_orchestrator.core.optimiser import Derive, Exhausted, Optimiser
 from sustainml_orchestrator.core.pace import Pace
+from sustainml_orchestrator.core.persistence import Persistence
 from sustainml_orchestrator.core.pipeline import Pipeline
+from sustainml_orchestrator.core.restore import restore
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.states import OPEN_STEPS
 from sustainml_orchestrator.core.step import Step
@@ -49,6 +54,7 @@ class Orchestrator:
         draw_token: a random uint32, not 0, for each attempt at a task.
         derive: writes the user input of an iteration that follows by itself.
         exhausted: whether the outputs of an iteration tell that no model is left to propose.
+        journalled: whether `Save` is carried out; else nothing is saved and nothing waits for it.
     """
 
     def __init__(
@@ -60,6 +66,7 @@ class Orchestrator:
         draw_token: Callable[[], int],
         derive: Derive,
         exhausted: Exhausted = lambda outputs: False,
+        journalled: bool = False,
     ) -> None:
         self.pipeline = pipeline
         self.settings = settings
@@ -81,23 +88,32 @@ class Orchestrator:
             draw_token,
         )
         self.operations = Operations(self.lifecycle, self.context)
+        self.persistence = Persistence(
+            self.store, self.context, enabled=journalled, withdraw=self.tasks.withdraw
+        )
         self._handlers: dict[type, Callable[..., None]] = {
             TimePassed: self._on_time,
             StatusReceived: self._on_status,
             OutputReceived: self.tasks.take_output,
             UnreadableOutputReceived: self.tasks.refuse_output,
             ConsumersMatched: self._on_match,
-            TaskSubmitted: self.tasks.submit,
-            SubmissionNotKept: self.tasks.withdraw,
+            TaskSubmitted: self._on_submission,
             TaskCommanded: self.tasks.command,
             NodeCommanded: self.operations.begin,
             DeletionRequested: self._on_deletion,
+            Restored: lambda event: restore(self, event),
+        }
+        self._on_persistence: dict[type, Callable[..., None]] = {
+            BatchEnded: self.persistence.on_batch_ended,
+            Persisted: self.persistence.on_persisted,
+            PersistFailed: self.persistence.on_persist_failed,
         }
 
     def handle(self, event: Event, now: Instant) -> list[Command]:
-        """Take what happened, return what is to be done.
+        """Take what happened, return what is to be done now.
 
-        A request that cannot be granted is answered with its error and changes nothing.
+        A request that cannot be granted is answered with its error and changes nothing. With a
+        journal, what tells of a change is returned later, when `Persisted` is handled.
 
         Raises:
             IllegalTransition: a bug; the text tells the story.
@@ -106,26 +122,36 @@ class Orchestrator:
         missed = context.begin(now)
         if missed:
             self._shift(missed)
+        if type(event) in self._on_persistence:  # what it releases must not change meanwhile
+            self._on_persistence[type(event)](event)
+            return self.persistence.sort(context.commands)
         try:
             self._handlers[type(event)](event)
         except OrchestratorError as refusal:
             context.commands = [Reply(event.call, error=refusal)]  # type: ignore[union-attr]
-            return context.commands
-        self.tasks.admit()
-        self.tasks.retention.enforce()
-        return context.commands
+        else:
+            self.tasks.admit()
+            self.tasks.retention.enforce()
+        return self.persistence.sort(context.commands)
 
     def _shift(self, missed: float) -> None:
         """This process stood still for so many s: no deadline of others has passed by that."""
         self.lifecycle.shift(missed)
         self.tasks.steps.shift(self.tasks.running.values(), missed)
         self.operations.shift(missed)
+        self.persistence.shift(missed)
 
     def _on_time(self, event: TimePassed) -> None:
         for change in self.lifecycle.tick():
             self.tasks.react(change)
-        self.tasks.tick()
+        self.tasks.tick(self.persistence.holds)
         self.operations.advance()
+        self.persistence.on_time(event)
+
+    def _on_submission(self, event: TaskSubmitted) -> None:
+        if self.store.by_request(event.request_id) is None:
+            self.persistence.check_room()
+        self.tasks.submit(event)
 
     def _on_status(self, event: StatusReceived) -> None:
         if event.node_name not in self.lifecycle.by_name:

@@ -11,9 +11,9 @@ import struct
 import sys
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
 
 from sustainml_orchestrator.core import step_clocks
+from sustainml_orchestrator.core.commands import Record
 from sustainml_orchestrator.core.events import OptimisationGoal
 from sustainml_orchestrator.core.ids import NO_TASK, TaskId, TaskStatus
 from sustainml_orchestrator.core.states import FINAL_TASKS, StepState
@@ -61,7 +61,6 @@ STEP_SIZE = _PACKED.size
 #: The part of a module that an iteration knew nothing of.
 NO_STEP = _PACKED.pack(TaskStatus.WAITING, 1, 0, 0, 0, 0)
 
-Record = tuple[Any, ...]
 
 #: Where the fields stand that an output changes.
 _PLACES = {name: place for place, (name, _) in enumerate(FIELDS)}

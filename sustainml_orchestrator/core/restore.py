@@ -2,60 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from sustainml_orchestrator.core.commands import Command
-from sustainml_orchestrator.core.context import Instant
-from sustainml_orchestrator.core.ids import ErrorCode, TaskId, TaskStatus
-from sustainml_orchestrator.core.orchestrator import Orchestrator
+from sustainml_orchestrator.core.events import Restored
+from sustainml_orchestrator.core.ids import ErrorCode, TaskStatus
 from sustainml_orchestrator.core.pipeline import USER_INPUT
 from sustainml_orchestrator.core.task import Task
+
+if TYPE_CHECKING:
+    from sustainml_orchestrator.core.orchestrator import Orchestrator
 
 _NO_CREDENTIALS = (
     "its credentials were not kept over the restart of the orchestrator; submit it again with them"
 )
 
 
-def resume(
-    orchestrator: Orchestrator,
-    iterations: Iterable[Task],
-    *,
-    revision: int,
-    next_problem_id: int,
-    without_credentials: Collection[TaskId],
-    desired_active: Mapping[str, bool],
-    now: Instant,
-) -> list[Command]:
-    """Fill the database of a fresh orchestrator and take up what was open.
+def restore(orchestrator: Orchestrator, event: Restored) -> None:
+    """Fill the store of a fresh orchestrator and take up what was open.
 
     WAITING tasks queue by priority, then by when they began to wait. RUNNING ones go on: what
     their modules owe is delivered again with the same try.
 
-    Args:
-        iterations: by serial.
-        revision: at least the greatest that was ever announced.
-        next_problem_id: at least the next one; ids are not used again.
-        without_credentials: tasks whose user input was kept without its credentials.
-        desired_active: what front-ends want of nodes, by name.
-
-    Returns:
-        What changed by this; to be saved and carried out like the commands of an event.
-
     Raises:
         ValueError: iterations of a problem do not follow each other.
     """
-    store, tasks, context = orchestrator.store, orchestrator.tasks, orchestrator.context
-    context.begin(now)
+    store, tasks = orchestrator.store, orchestrator.tasks
     for node in orchestrator.lifecycle.nodes:
-        node.desired_active = desired_active.get(node.name, node.desired_active)
+        node.desired_active = event.desired_active.get(node.name, node.desired_active)
     unfinished = []
-    for iteration in iterations:
-        store.insert(iteration)
-        if iteration.steps:
-            unfinished.append(iteration)
-    store.revision = max(store.revision, revision)
-    store.next_problem_id = max(store.next_problem_id, next_problem_id)
-    unfinished.sort(key=lambda item: item.revision)
+    for task in event.tasks:
+        store.insert(task)
+        if task.steps:
+            unfinished.append(task)
+    store.revision = max(store.revision, event.revision)
+    store.next_problem_id = max(store.next_problem_id, event.next_problem_id)
+    durable_serial = event.tasks[-1].serial + 1 if event.tasks else 0
+    orchestrator.persistence.resume(durable_serial, event.reserved_problem_id)
+    unfinished.sort(key=lambda task: task.revision)
     for task in unfinished:
         tasks.ensure_token(task)
         if task.status is TaskStatus.WAITING:
@@ -64,8 +47,7 @@ def resume(
             tasks.running[task.task_id] = task
             tasks.steps.resume(task)
     for task in unfinished:
-        _settle(orchestrator, task, task.task_id in without_credentials)
-    return context.commands
+        _settle(orchestrator, task, task.task_id in event.without_credentials)
 
 
 def _settle(orchestrator: Orchestrator, task: Task, without_credentials: bool) -> None:

@@ -19,7 +19,6 @@ from sustainml_orchestrator.core.errors import IllegalTransition, OrchestratorEr
 from sustainml_orchestrator.core.events import (
     OutputReceived,
     StatusReceived,
-    SubmissionNotKept,
     TaskCommanded,
     TaskSubmitted,
     UnreadableOutputReceived,
@@ -158,15 +157,16 @@ class TaskManager:
             task.token = self._draw_token()
             self._context.do(SaveTask(task.task_id))
 
-    def withdraw(self, event: SubmissionNotKept) -> None:
-        """Undo a submission of which nobody has heard yet."""
-        task = self._store.find(event.task_id)
-        if task is None:
+    def withdraw(self, task: Task, reason: str) -> None:
+        """Undo a submission that could not be saved, and of which nobody has heard."""
+        if self._store.problem(task.task_id.problem_id)[-1] is not task:  # another follows it
+            if (task.status, TaskMove.TERMINATE) in TASK_MOVES:
+                self._end(task, TaskMove.TERMINATE, reason)
             return
         self.waiting.remove(task)
         self.running.pop(task.task_id, None)
         self._store.withdraw(task)
-        self._context.tell(str(task.task_id), "withdrawn: it could not be kept")
+        self._context.tell(str(task.task_id), f"withdrawn: {reason}")
 
     def command(self, event: TaskCommanded) -> None:
         """A front-end's command on a task.
@@ -229,6 +229,8 @@ class TaskManager:
             task.finished = self._context.stamp
             task.outcome_reason = reason
         self._move(task, how)
+        if how is TaskMove.RESET:
+            self._context.do(SaveTask(task.task_id, new_attempt=True))
         if not task.open and task.steps:
             task.close(task.status if how is not TaskMove.FAIL else TaskStatus.STOPPED)
 
@@ -410,9 +412,9 @@ class TaskManager:
             step = task.steps[change.node.spec.index]
             act(task, step, change.node)
 
-    def tick(self) -> None:
-        """Look at every open step."""
-        self.steps.tick(list(self.running.values()))
+    def tick(self, is_saved: Callable[[Task], bool]) -> None:
+        """Look at every open step of the tasks that modules may know of."""
+        self.steps.tick([task for task in self.running.values() if is_saved(task)])
 
 
 def _permitted(status: TaskStatus) -> str:

@@ -93,6 +93,13 @@ class Loop(SingleThreadedExecutor):
             self._wait_set.forget_entities()
             self._wait_set.wake()
 
+    def end_wait(self) -> None:
+        """End the wait for what is ready: the one call that other threads may make."""
+        if self._plain:
+            super().wake()
+        else:
+            self._wait_set.wake()
+
     def look_around(self) -> None:
         """Serve with the next turn what does not wake us: events of the middleware."""
         self._due = True
@@ -146,6 +153,7 @@ class Loop(SingleThreadedExecutor):
         self._spin_rclpy(_PLAIN_WAIT if timeout_sec is None or timeout_sec > 0 else 0.0)
         if timeout_sec and time.monotonic() - began < _PAUSE:
             time.sleep(_PAUSE)
+        self.after_taking()
 
     def _spin_rclpy(self, timeout_sec: float) -> None:
         try:

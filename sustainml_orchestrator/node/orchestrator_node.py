@@ -29,25 +29,16 @@ from sustainml_orchestrator.core.commands import (
     AnnounceSystem,
     AnnounceTask,
     Command,
-    ForgetProblem,
     Log,
     PublishBaseline,
     PublishUserInput,
     Reply,
-    SaveNode,
-    SaveOutput,
-    SaveTask,
+    Save,
     SendControl,
 )
 from sustainml_orchestrator.core.context import Instant
-from sustainml_orchestrator.core.errors import OrchestratorError
-from sustainml_orchestrator.core.events import (
-    ConsumersMatched,
-    Event,
-    SubmissionNotKept,
-    TimePassed,
-)
-from sustainml_orchestrator.core.ids import ErrorCode, TaskId
+from sustainml_orchestrator.core.events import BatchEnded, ConsumersMatched, Event, TimePassed
+from sustainml_orchestrator.core.ids import TaskId
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pipeline import Pipeline, PipelineError
 from sustainml_orchestrator.core.settings import Settings
@@ -111,6 +102,7 @@ class OrchestratorNode(Node):
             locate(path, self.get_namespace(), domain.current()),
             str(self.get_parameter("journal_durability").value),
             pipeline,
+            loop.end_wait,
         )
         self.core = Orchestrator(
             pipeline=pipeline,
@@ -119,10 +111,10 @@ class OrchestratorNode(Node):
             draw_token=lambda: _RANDOM.randrange(1, 2**32),
             derive=derive_user_input,
             exhausted=partial(outputs.is_exhausted, pipeline),
+            journalled=bool(self._keeper.place),
         )
         self._incarnation = _RANDOM.randrange(1, 2**64)
         self._loop = loop
-        self._held: list[Command] = []  # until what they tell of is kept
         self._changed_tasks: dict[TaskId, None] = {}
         self._system_changed = True
         self._shown_revision = -1
@@ -130,7 +122,7 @@ class OrchestratorNode(Node):
         self._state_due = self._diagnostics_due = 0.0
         for warning in self._keeper.warnings:
             self.get_logger().warning(warning)
-        restored = self._keeper.restore(self.core, self._instant())
+        restored = self.core.handle(self._keeper.restored(), self._instant())
         if self._keeper.place:
             count = sum(map(len, self.core.store.problems.values()))
             self.get_logger().info(f"journal {self._keeper.place}: {count} iterations")
@@ -142,7 +134,7 @@ class OrchestratorNode(Node):
         self._outbox = Publishers(self, self.core, self._incarnation)
         self._calls = PendingCalls(
             self.dispatch,
-            self.settle,
+            self.saved,
             loop.wake,
             lambda: int(self.get_parameter("max_pending_calls").value),
         )
@@ -154,16 +146,15 @@ class OrchestratorNode(Node):
             AnnounceSystem: self._note_system,
             Reply: self._calls.reply,
             Log: self._tell,
-            **dict.fromkeys((SaveTask, SaveOutput, SaveNode, ForgetProblem), _ignore),
+            Save: self._keeper.save,
         }
         services = Services(
-            self, loop, self.core, self._calls, self._limits, Configuration(self),
-            self.check_admission, self.settle,
+            self, loop, self.core, self._calls, self._limits, Configuration(self), self.saved,
         )  # fmt: skip
         self._goals = Goals(self, self.core, self._calls, services.submission)
         self._diagnostics = Diagnostics(self, self.core, self._dropped)
         self._inbox = Subscriptions(self, loop, pipeline, self.dispatch, self._dropped)
-        loop.after_taking = self.settle
+        loop.after_taking = self._end_batch
         loop.after_turn = self._announce
         self._memory = Memory()
         self._tick_at, self._period = 0.0, _BUSY_TICK
@@ -176,66 +167,47 @@ class OrchestratorNode(Node):
     # The loop: events in, commands out #
 
     def dispatch(self, events: list[Event]) -> None:
-        """Handle events that came together, keep what they change, do what they lead to.
+        """Let the core handle events that came together, then carry out what follows.
 
-        While messages and requests are taken, the last two wait: all share one commit.
+        While messages and requests are taken, what they change is gathered and saved as one.
         """
-        now = self._instant()
         if not self.core.lifecycle.ready:
             events = [*events, TimePassed()]  # what a node waits for may have come: no need to wait
+        self._handle(events)
+        if not self._loop.taking:
+            self._end_batch()
+
+    def _handle(self, events: list[Event]) -> None:
+        now = self._instant()
         for event in events:
             try:
-                self._held += self.core.handle(event, now)
+                commands = self.core.handle(event, now)
             except Exception:
                 self.get_logger().error(f"{type(event).__name__}:\n{traceback.format_exc()}")
-        if not self._loop.taking:
-            self.settle()
+            else:
+                self._carry_out(commands)
 
-    def settle(self) -> None:
-        """Keep what has changed, then let others know; only after that may they ask about it."""
-        commands, self._held = self._held, []
-        if not self._keeper.keep(self.core, commands):
-            self.get_logger().error(self._keeper.failed, throttle_duration_sec=10.0)
-            commands = self._take_back(commands, self._instant())
-        self._carry_out(commands)
+    def _end_batch(self) -> None:
+        """Take the outcomes of saves, and have saved what has changed."""
+        outcomes = self._keeper.outcomes()
+        if outcomes:
+            self._handle(outcomes)
+        if self.core.persistence.unsaved:
+            self._handle([BatchEnded()])
+        self._keeper.let_go(self.core)
+        if self.core.persistence.failed:
+            self.get_logger().error(self.core.persistence.failed, throttle_duration_sec=10.0)
 
-    def _take_back(self, commands: list[Command], now: Instant) -> list[Command]:
-        """Refuse what was submitted in a turn that could not be kept, as if it had never been."""
-        refused = [
-            command
-            for command in commands
-            if isinstance(command, Reply)
-            and isinstance(command.value, TaskId)
-            and self._keeper.lacks(self.core.store.find(command.value))
-        ]
-        tasks = {reply.value for reply in refused}
-        rest = [
-            command
-            for command in commands
-            if command not in refused and getattr(command, "task_id", None) not in tasks
-        ]
-        refusal = OrchestratorError(ErrorCode.RESOURCE_EXHAUSTED, self._keeper.failed)
-        for reply in reversed(refused):
-            followed = self.core.handle(SubmissionNotKept(reply.value), now)
-            self._keeper.keep(self.core, followed)
-            rest += [*followed, Reply(reply.call, error=refusal)]
-        return rest
+    async def saved(self) -> bool:
+        """Wait until all that the store shows now is persistent; False when it will not be."""
+        return await self._keeper.saved(self.core)
 
     def _instant(self) -> Instant:
         return Instant(time.monotonic(), self.get_clock().now().nanoseconds)
 
     def close(self) -> None:
         """Let go of the journal."""
-        self._keeper.close()
-
-    def check_admission(self) -> None:
-        """Whether new tasks may be taken.
-
-        Raises:
-            OrchestratorError: RESOURCE_EXHAUSTED, while the journal cannot be written.
-        """
-        if self._keeper.failed:
-            raise OrchestratorError(ErrorCode.RESOURCE_EXHAUSTED, self._keeper.failed)
+        self._keeper.close(self._handle, self.core)
 
     def _carry_out(self, commands: list[Command]) -> None:
         for command in commands:
@@ -272,6 +244,9 @@ class OrchestratorNode(Node):
         heard, followed = self._outbox.has_listeners, self._goals.followed
         for task_id in changed if heard or followed else ():
             iteration = self.core.store.find(task_id)
+            if self.core.persistence.shows_unsaved(task_id):
+                self._changed_tasks[task_id] = None
+                continue
             if iteration is not None and heard:
                 self._outbox.announce_task(iteration)
             if iteration is not None and followed:
@@ -328,7 +303,7 @@ class OrchestratorNode(Node):
         now = self.core.context.now
         if now >= self._diagnostics_due:
             self._diagnostics_due = now + _DIAGNOSTICS_PERIOD
-            self._diagnostics.publish(self._keeper.failed)
+            self._diagnostics.publish(self.core.persistence.failed)
             self._memory.look(self.core.store.payload_bytes)
             peer = self._peers.look()
             if peer:
@@ -338,10 +313,6 @@ class OrchestratorNode(Node):
         if now >= self._state_due:
             self._announce_system()
             self._loop.look_around()
-
-
-def _ignore(command: Command) -> None:
-    """Kept already, before anything is carried out."""
 
 
 def main(args: list[str] | None = None) -> NoReturn:

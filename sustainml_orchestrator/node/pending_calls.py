@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from itertools import count
 from typing import Any
 
@@ -45,7 +45,7 @@ class PendingCalls:
 
     Args:
         dispatch: gives an event to the core.
-        settle: has the core's answers given that wait to be kept.
+        saved: waits for the answers that wait for the journal; False when there are none.
         wake: makes the executor look at its tasks.
         most: how many may be pending.
     """
@@ -53,12 +53,12 @@ class PendingCalls:
     def __init__(
         self,
         dispatch: Callable[[list[Event]], None],
-        settle: Callable[[], None],
+        saved: Callable[[], Awaitable[bool]],
         wake: Callable[[], None],
         most: Callable[[], int],
     ) -> None:
         self._dispatch = dispatch
-        self._settle = settle
+        self._saved = saved
         self._wake = wake
         self._most = most
         self._numbers = count(1)
@@ -71,6 +71,8 @@ class PendingCalls:
         Raises:
             OrchestratorError: the core refused, or RESOURCE_EXHAUSTED.
         """
+        while self._full and await self._saved():
+            pass
         self.check_room()
         number = next(self._numbers)
         answer = self._pending[number] = Answer(self._wake)
@@ -89,8 +91,6 @@ class PendingCalls:
         Raises:
             OrchestratorError: RESOURCE_EXHAUSTED.
         """
-        if self._full:
-            self._settle()
         if self._full:
             raise OrchestratorError(
                 ErrorCode.RESOURCE_EXHAUSTED,

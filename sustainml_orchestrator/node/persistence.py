@@ -3,32 +3,47 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Thread
 
 from sustainml_orchestrator.contract.module_graph import message_types
 from sustainml_orchestrator.contract.payload_upgrade import PayloadUpgrade
 from sustainml_orchestrator.contract.redaction import Redaction
-from sustainml_orchestrator.core.commands import Command
-from sustainml_orchestrator.core.context import Instant
+from sustainml_orchestrator.core.commands import Save
+from sustainml_orchestrator.core.events import (
+    BatchEnded,
+    Event,
+    Persisted,
+    PersistFailed,
+    Restored,
+)
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pipeline import Pipeline
-from sustainml_orchestrator.core.task import Task
-from sustainml_orchestrator.storage import Journal, JournalError
-from sustainml_orchestrator.storage.journal import Durability
+from sustainml_orchestrator.node.pending_calls import Answer
+from sustainml_orchestrator.storage import Durability, Journal, JournalError
+
+#: How long the end of the node waits for the disk, in s.
+_LAST_WRITES = 5.0
 
 
 class Persistence:
-    """Keeps what the core wants kept; without a path, nothing.
+    """Carries out `Save` on a thread of its own, so that the node does not wait for the disk.
 
     Args:
         path: of the journal; "" = memory only.
         durability: "normal" or "full".
+        wake: ends the wait of the node's loop; called from the thread.
 
     Raises:
-        JournalError: it cannot be used; one sentence.
+        JournalError: the journal cannot be used; one sentence.
     """
 
-    def __init__(self, path: str, durability: str, pipeline: Pipeline) -> None:
+    def __init__(
+        self, path: str, durability: str, pipeline: Pipeline, wake: Callable[[], None]
+    ) -> None:
         self._journal: Journal | None = None
         if durability not in ("normal", "full"):
             raise JournalError(f"journal_durability is '{durability}'; use 'normal' or 'full'")
@@ -43,6 +58,13 @@ class Persistence:
                 redact=Redaction(types),
                 upgrade=PayloadUpgrade(types),
             )
+        self._wake = wake
+        self._saves: SimpleQueue[Save | None] = SimpleQueue()
+        self._outcomes: SimpleQueue[Event] = SimpleQueue()
+        self._waiting: list[tuple[int, Answer]] = []
+        self._thread = Thread(target=self._write, name="journal", daemon=True)
+        if self._journal is not None:
+            self._thread.start()
 
     @property
     def session(self) -> int | None:
@@ -59,37 +81,77 @@ class Persistence:
         """What was repaired or set aside."""
         return self._journal.warnings if self._journal else []
 
-    @property
-    def failed(self) -> str:
-        """Why nothing can be kept at present; "" while all is well."""
-        return self._journal.failed if self._journal else ""
-
-    def restore(self, core: Orchestrator, now: Instant) -> list[Command]:
-        """Fill a fresh core; the commands that follow from it."""
-        if self._journal is None:
-            return []
-        commands = self._journal.restore(core, now)
+    def restored(self) -> Restored:
+        """What the journal holds."""
+        restored = self._journal.restored() if self._journal else Restored()
         gc.freeze()  # it stays for good: no collection need look at a million iterations
-        return commands
+        return restored
 
-    def keep(self, core: Orchestrator, commands: Sequence[Command]) -> bool:
-        """Keep what these commands ask for, before anyone hears of it; False when it failed."""
+    # On the thread #
+
+    def _write(self) -> None:
+        while (save := self._saves.get()) is not None:
+            assert self._journal is not None
+            try:
+                self._journal.write(save)
+                outcome: Event = Persisted(save.number)
+            except Exception as error:  # whatever it is, the core must hear of it
+                outcome = PersistFailed(save.number, str(error))
+            self._outcomes.put(outcome)
+            self._wake()
+
+    # In the loop #
+
+    def save(self, command: Save) -> None:
+        """Have changes written."""
+        self._saves.put(command)
+
+    def outcomes(self) -> list[Event]:
+        """How the saves ended that were not reported yet."""
+        events = []
+        with suppress(Empty):
+            while True:
+                events.append(self._outcomes.get_nowait())
+        return events
+
+    async def saved(self, core: Orchestrator) -> bool:
+        """Wait until all that the store shows now is persistent.
+
+        Returns:
+            Whether anything had to be waited for, and is persistent now.
+        """
+        number = core.persistence.unsaved
+        if not number or core.persistence.failed:
+            return False
+        answer = Answer(self._wake)
+        self._waiting.append((number, answer))
+        return bool(await answer)
+
+    def let_go(self, core: Orchestrator) -> None:
+        """Let those go on whose wait has ended."""
+        waiting, self._waiting = self._waiting, []
+        failed = bool(core.persistence.failed)
+        for number, answer in waiting:
+            if failed or number <= core.persistence.settled:
+                answer.give(not failed)
+            else:
+                self._waiting.append((number, answer))
+
+    def close(self, finish: Callable[[list[Event]], None], core: Orchestrator) -> None:
+        """Write what is left, then let go of the file; the disk has `_LAST_WRITES` s for it.
+
+        Args:
+            finish: gives events to the core and carries out what follows.
+        """
         if self._journal is None:
-            return True
-        try:
-            self._journal.commit(core.store, commands)
-        except JournalError:
-            return False
-        return True
-
-    def lacks(self, iteration: Task | None) -> bool:
-        """Whether an iteration would be forgotten now if the process died."""
-        if self._journal is None or iteration is None:
-            return False
-        return not self._journal.holds(iteration)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        if self._journal is not None:
+            return
+        finish([BatchEnded()])
+        deadline = time.monotonic() + _LAST_WRITES
+        with suppress(Empty):
+            while core.persistence.unsaved and not core.persistence.failed:
+                finish([self._outcomes.get(timeout=max(0.0, deadline - time.monotonic()))])
+        self._saves.put(None)
+        self._thread.join(max(0.0, deadline - time.monotonic()))
+        if not self._thread.is_alive():
             self._journal.close()
-            self._journal = None
+        self._journal = None

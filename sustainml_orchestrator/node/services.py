@@ -42,6 +42,9 @@ _MAX_PAGE = 1000
 _MAX_SHOWN = 1000
 _LISTED = frozenset(TaskStatus) - {TaskStatus.RETURNED}
 
+#: These show the store: they are answered when what they show is saved.
+_READS = frozenset({"get_task", "list_tasks", "compare_iterations", "get_inputs"})
+
 Callback = Callable[[Any, Any], Awaitable[None]]
 
 
@@ -56,16 +59,14 @@ class Services:
         calls: PendingCalls,
         limits: Limits,
         configuration: Configuration,
-        check_admission: Callable[[], None],
-        settle: Callable[[], None],
+        saved: Callable[[], Awaitable[bool]],
     ) -> None:
         self._node = node
         self._core = core
         self._calls = calls
         self._limits = limits
         self._configuration = configuration
-        self._check_admission = check_admission
-        self._settle = settle
+        self._saved = saved
         self._author = node.get_fully_qualified_name()
         for name, kind in names.SERVICES.items():
             loop.serve(
@@ -83,9 +84,9 @@ class Services:
 
         async def guard(request: Any, response: Any, client: ClientId | None) -> Any:
             try:
-                if name != "start_task":  # which alone looks at nothing that must be kept first
-                    self._settle()
                 await callback(request, response)
+                if name in _READS and self._core.persistence.unsaved:
+                    response = await self._durable(callback, request, response)
                 response.success = True
                 return response
             except OrchestratorError as refusal:
@@ -98,6 +99,13 @@ class Services:
             return answer
 
         return guard
+
+    async def _durable(self, callback: Callback, request: Any, response: Any) -> Any:
+        """A response that no crash makes untrue: what it shows is saved before it is sent."""
+        if not await self._saved():  # it may show a task that was refused meanwhile
+            response = type(response)()
+            await callback(request, response)
+        return response
 
     # TaskManager #
 
@@ -114,9 +122,8 @@ class Services:
         """Check a request for a task; gives what makes the event for a call number.
 
         Raises:
-            OrchestratorError: INVALID_REQUEST; RESOURCE_EXHAUSTED while nothing can be kept.
+            OrchestratorError: INVALID_REQUEST.
         """
-        self._check_admission()
         requests.check_request_id(request.request_id)
         goal = requests.check_user_input(user_input, request.extra_data_json, self._limits)
         payload = requests.to_payload(
@@ -145,6 +152,8 @@ class Services:
                 base.user_input, request.user_input, request.overrides, request.extra_data_json
             )
             known = await self._calls.ask(self.submission(user_input, request, base.task_id))
+        else:
+            await self._saved()
         response.task_id = conversions.id_to_msg(known)
 
     async def get_task(self, request: Any, response: Any) -> None:

@@ -77,7 +77,7 @@ def _load(
     known_place: bool,
     upgrade: schema.Upgrade | None,
 ) -> Contents:
-    """Read everything, then promise the next revisions: which shows that it can be written.
+    """Read everything, then write: which shows that it can be written.
 
     Raises:
         Damaged: not all of it can be believed.
@@ -99,14 +99,13 @@ def _load(
             desired = schema.desired_active(connection)
             last = max((it.revision for it in iterations), default=0)
             problem_id = max((it.task_id.problem_id for it in iterations), default=0)
-            # Whatever was announced is below the old promise; this life goes on above it.
+            # Whatever was announced is not above the old one; this process goes on above it.
             life = schema.Life(
                 life.session,
                 max(life.revision, last + 1),
                 max(life.next_problem_id, problem_id + 1),
             )
-            promise = life.revision + schema.REVISION_BLOCK
-            schema.write_life(connection, life._replace(revision=promise))
+            schema.write_life(connection, life)
             connection.execute("COMMIT")
     except BaseException:
         connection.close()

@@ -9,12 +9,12 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from sustainml_orchestrator.core.commands import Record
 from sustainml_orchestrator.core.ids import TaskId, TaskStatus
 from sustainml_orchestrator.core.record import (
     FIELDS,
     NO_STEP,
     STEP_SIZE,
-    Record,
     from_record,
     revision_of,
     to_record,
@@ -144,12 +144,16 @@ def put(connection: sqlite3.Connection, stored: Stored) -> None:
 def forget(connection: sqlite3.Connection, problem_id: int) -> None:
     """Delete all rows of a problem."""
     of_problem = "SELECT serial FROM iterations WHERE problem_id = ?"
-    serials = connection.execute(of_problem, (problem_id,)).fetchall()
-    connection.executemany("DELETE FROM user_inputs WHERE serial = ?", serials)
-    for (serial,) in serials:
-        forget_outputs(connection, serial, before_attempt=2**62)
-        forget_deliveries(connection, serial)
-    connection.execute("DELETE FROM iterations WHERE problem_id = ?", (problem_id,))
+    for (serial,) in connection.execute(of_problem, (problem_id,)).fetchall():
+        forget_task(connection, serial)
+
+
+def forget_task(connection: sqlite3.Connection, serial: int) -> None:
+    """Delete all rows of a task."""
+    connection.execute("DELETE FROM iterations WHERE serial = ?", (serial,))
+    connection.execute("DELETE FROM user_inputs WHERE serial = ?", (serial,))
+    forget_outputs(connection, serial, before_attempt=2**62)
+    forget_deliveries(connection, serial)
 
 
 def forget_outputs(connection: sqlite3.Connection, serial: int, *, before_attempt: int) -> None:
@@ -279,9 +283,8 @@ class Layout:
         self._width = max(numbers.values(), default=-1) + 1
         self._same = self.numbers == list(range(self._width))
 
-    def to_stored(self, it: Task) -> Record:
-        """The record of an iteration, its modules by number."""
-        record = to_record(it)
+    def to_stored(self, record: Record) -> Record:
+        """A record with its modules by number in place of pipeline order."""
         return record if self._same else self._arrange(record, self._width, self.numbers)
 
     def to_iteration(self, stored: Stored) -> Task:

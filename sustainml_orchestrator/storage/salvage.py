@@ -14,6 +14,7 @@ from itertools import count
 from pathlib import Path
 
 from sustainml_orchestrator.core.ids import ErrorCode, TaskId, TaskStatus
+from sustainml_orchestrator.core.persistence import REVISION_BLOCK
 from sustainml_orchestrator.storage import records, schema
 from sustainml_orchestrator.storage.errors import Damaged
 from sustainml_orchestrator.storage.records import Row, Stored, with_values
@@ -145,9 +146,7 @@ def _copy(reader: _Reader, target: sqlite3.Connection) -> tuple[int, int]:
         "INSERT INTO modules (name, number, desired_active) VALUES (?, ?, ?)",
         [(name, number, reader.desired.get(name)) for name, number in reader.numbers.items()],
     )
-    life = schema.Life(
-        schema.new_session(), max(life.revision, used) + schema.REVISION_BLOCK, max(ids)
-    )
+    life = schema.Life(schema.new_session(), max(life.revision, used) + REVISION_BLOCK, max(ids))
     schema.write_life(target, life)
     hurt = 0
 

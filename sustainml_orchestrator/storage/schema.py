@@ -23,8 +23,6 @@ MAX_MODULES = 1024
 _FIRST_WITH_TOKENS = 4
 #: Spreads a small number over the seed of a CRC.
 MIX = 0x9E3779B1
-#: Revisions are promised this many at a time, so that few commits have to write them.
-REVISION_BLOCK = 2**20
 
 _KINDS = {"int": "INTEGER", "text": "TEXT", "real": "REAL", "blob": "BLOB"}
 _COLUMNS = ",\n  ".join(
@@ -126,7 +124,9 @@ def connect(path: Path, *, mode: str = "rw", full: bool = False) -> sqlite3.Conn
         sqlite3.Error: it cannot be opened.
     """
     uri = f"{path.absolute().as_uri()}?mode={mode}"
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=1.0)
+    connection = sqlite3.connect(
+        uri, uri=True, isolation_level=None, timeout=1.0, check_same_thread=False
+    )
     if mode == "rw":
         connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
         connection.execute("PRAGMA journal_size_limit = 0")  # `wal.check` relies on it,

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import pytest
 from support.driver import Driver
-from support.simulation.memory import Memory
+from support.simulation.disk import Disk
 
 from sustainml_orchestrator.core import step_clocks
-from sustainml_orchestrator.core.commands import AnnounceTask, Command, Log, SaveTask, SendControl
+from sustainml_orchestrator.core.commands import (
+    AnnounceTask,
+    Command,
+    Log,
+    Save,
+    SaveTask,
+    SendControl,
+)
 from sustainml_orchestrator.core.context import Instant
-from sustainml_orchestrator.core.events import Event, NodeCommanded, TimePassed
+from sustainml_orchestrator.core.events import (
+    BatchEnded,
+    Event,
+    NodeCommanded,
+    Persisted,
+    TimePassed,
+)
 from sustainml_orchestrator.core.ids import (
     ErrorCode,
     NodeCommand,
@@ -28,20 +41,29 @@ class Kept(Driver):
     """A core whose state survives it, and that dies now and then."""
 
     def __init__(self, **settings: object) -> None:
-        super().__init__(**settings)
+        super().__init__(journalled=True, **settings)
         self.settings = settings
-        self.memory = Memory()
+        self.disk = Disk()
 
     def give(self, event: Event, after: float = 0.001) -> list[Command]:
         commands = super().give(event, after)
-        self.memory.commit(self.core, commands)
+        self._save(self.released)
         return commands
+
+    def _save(self, commands: list[Command]) -> None:
+        now = Instant(self.now, int(self.now * 1e9))
+        commands = commands + self.core.handle(BatchEnded(), now)
+        for command in commands:
+            if isinstance(command, Save):
+                self.disk.write(command)
+                commands += self.core.handle(Persisted(command.number), now)
 
     def restart(self, downtime: float = 1000.0) -> None:
         """Another life, on another steady clock."""
-        fresh = Driver(**self.settings)
+        fresh = Driver(journalled=True, **self.settings)
         self.core, self.now = fresh.core, self.now + downtime
-        self.memory.commit(self.core, self.memory.restore(self.core, Instant(self.now, 1)))
+        event = self.disk.restored(self.core.pipeline)
+        self._save(self.core.handle(event, Instant(self.now, 1)))
 
     @property
     def task(self) -> Task:

@@ -40,7 +40,9 @@ C = TypeVar("C", bound=Command)
 class Driver:
     """A core, a clock, and the modules' side of the conversation."""
 
-    def __init__(self, *, pipeline: Pipeline = PIPELINE, **settings: object) -> None:
+    def __init__(
+        self, *, pipeline: Pipeline = PIPELINE, journalled: bool = False, **settings: object
+    ) -> None:
         self.core = Orchestrator(
             pipeline=pipeline,
             settings=Settings(**settings),  # type: ignore[arg-type]
@@ -48,6 +50,7 @@ class Driver:
             draw_token=count(1).__next__,
             derive=lambda payload, models, left, previous: payload + b"'",
             exhausted=lambda outputs: any(output in self.last_proposals for output in outputs),
+            journalled=journalled,
         )
         #: outputs after which no further model can be proposed
         self.last_proposals: set[bytes | None] = set()
@@ -60,7 +63,8 @@ class Driver:
     def give(self, event: Event, after: float = 0.001) -> list[Command]:
         """Let time pass, then an event happen."""
         self.now += after
-        commands = self.core.handle(event, Instant(self.now, int(self.now * 1e9)))
+        self.released = self.core.handle(event, Instant(self.now, int(self.now * 1e9)))
+        commands = self.core.context.commands  # with the changes that a journal would save
         self.commands += commands
         self.core.validate()
         return commands

@@ -1,17 +1,20 @@
-"""Drives a real core through histories, the way the node does: events, commit, nothing else."""
+"""Drives a real core through histories as the node does: events, saves, and nothing else."""
 
 from __future__ import annotations
 
 import random
 from typing import Any
 
-from sustainml_orchestrator.core.commands import Command
+from sustainml_orchestrator.core.commands import Command, Save
 from sustainml_orchestrator.core.context import Instant
 from sustainml_orchestrator.core.events import (
+    BatchEnded,
     DeletionRequested,
     Event,
     OptimisationGoal,
     OutputReceived,
+    Persisted,
+    PersistFailed,
     StatusReceived,
     TaskCommanded,
     TaskSubmitted,
@@ -22,7 +25,7 @@ from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.core.record import to_record
 from sustainml_orchestrator.core.settings import Settings
-from sustainml_orchestrator.storage import Journal
+from sustainml_orchestrator.storage import Journal, JournalError
 
 PIPELINE = Pipeline.from_data(
     {
@@ -55,6 +58,7 @@ class Driver:
             session=session,
             draw_token=lambda: random.randrange(1, 2**32),
             derive=lambda payload, *rest: payload + repr(rest).encode(),
+            journalled=journal is not None,
         )
         self.journal = journal
         self.now = started_at
@@ -64,16 +68,31 @@ class Driver:
     def restored(cls, journal: Journal, **options: Any) -> Driver:
         """A second life."""
         driver = cls(journal.session, journal, **options)
-        driver.commands = journal.restore(driver.core, Instant(driver.now, int(driver.now * 1e9)))
+        driver.do(journal.restored(), after=0.0)
         return driver
 
-    def do(self, *events: Event) -> list[Command]:
-        """One wake-up."""
-        self.now += 0.1
-        now = Instant(self.now, int(self.now * 1e9))
-        self.commands = [c for event in events for c in self.core.handle(event, now)]
-        if self.journal is not None:
-            self.journal.commit(self.core.store, self.commands)
+    def do(self, *events: Event, after: float = 0.1) -> list[Command]:
+        """Handle events that come together, save what they change.
+
+        Raises:
+            JournalError: it could not be saved; the core knows.
+        """
+        self.now += after
+        self.commands, failure = [], None
+        todo = [*events, BatchEnded()]
+        while todo:
+            event = todo.pop(0)
+            for command in self.core.handle(event, Instant(self.now, int(self.now * 1e9))):
+                self.commands.append(command)
+                if isinstance(command, Save) and self.journal is not None:
+                    try:
+                        self.journal.write(command)
+                        todo.append(Persisted(command.number))
+                    except JournalError as error:
+                        failure = error
+                        todo.append(PersistFailed(command.number, str(error)))
+        if failure is not None:
+            raise failure
         return self.commands
 
     def bring_up(self) -> None:

@@ -24,6 +24,7 @@ class Faults:
             its process is terminated.
         node_command, task_command, delete: of a nervous front-end.
         amnesia: the orchestrator has no journal.
+        disk_delay: mean time of a commit, s. disk_fails, disk_hangs: chances of one.
         foreign: one module never confirms commands, and says no incarnation.
         twin: one module has a second process, of another name. widow: what crashes is not
             started again before `until`, so that the other one has to do.
@@ -56,6 +57,9 @@ class Faults:
     task_command: float = 0.0
     delete: float = 0.0
     amnesia: bool = False
+    disk_delay: float = 0.002
+    disk_fails: float = 0.0
+    disk_hangs: float = 0.0
     foreign: bool = False
     twin: bool = False
     widow: bool = False
@@ -162,6 +166,15 @@ def _deletions(random: Random, until: float, tasks: int) -> Faults:
     return Faults(until=until, tasks=tasks, delete=1.0, restart=0.4, task_command=0.3)
 
 
+def _bad_disk(random: Random, until: float, tasks: int) -> Faults:
+    return Faults(
+        until=until, tasks=tasks, disk_delay=random.choice([0.002, 0.05, 0.5]),
+        disk_fails=random.choice([0.0, 0.2, 0.7]), disk_hangs=random.choice([0.0, 0.02]),
+        restart=random.choice([0.0, 0.3]), task_command=random.choice([0.0, 1.0]),
+        delete=random.choice([0.0, 0.2]),
+    )  # fmt: skip
+
+
 def _storm(random: Random, until: float, tasks: int) -> Faults:
     def some(most: float) -> float:
         return random.choice([0.0, random.uniform(0, most)])
@@ -186,6 +199,8 @@ def _storm(random: Random, until: float, tasks: int) -> Faults:
         task_command=some(1.0),
         delete=some(0.2),
         amnesia=random.random() < 0.2,
+        disk_delay=random.choice([0.001, 0.1]),
+        disk_fails=some(0.2),
         foreign=random.random() < 0.2,
         twin=random.random() < 0.2,
     )
@@ -194,6 +209,6 @@ def _storm(random: Random, until: float, tasks: int) -> Faults:
 Kind = Callable[[Random, float, int], Faults]
 _KINDS: list[Kind] = [
     _one_lost, _one_lost, _one_lost_on_request, _restarts, _losses, _failures, _nervous, _commands,
-    _amnesia, _deafness, _several, _poison, _for_good, _for_good, _retention, _deletions, _storm,
-    _storm,
+    _amnesia, _deafness, _several, _poison, _for_good, _for_good, _retention, _deletions,
+    _storm, _storm, _bad_disk,
 ]  # fmt: skip

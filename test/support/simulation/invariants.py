@@ -18,11 +18,17 @@ from sustainml_orchestrator.core.commands import (
     Log,
     PublishBaseline,
     PublishUserInput,
-    SaveOutput,
-    SaveTask,
+    Reply,
+    Save,
     SendControl,
 )
-from sustainml_orchestrator.core.events import Event, StatusReceived, TaskCommanded, TimePassed
+from sustainml_orchestrator.core.events import (
+    Event,
+    PersistFailed,
+    StatusReceived,
+    TaskCommanded,
+    TimePassed,
+)
 from sustainml_orchestrator.core.ids import (
     NO_TASK,
     ErrorCode,
@@ -62,6 +68,7 @@ class Invariants:
         self._came = 0
         self._kept: dict[TaskId, tuple[Any, ...]] = {}  # what was announced of each task
         self._kept_desired: dict[str, bool] = {}
+        self._serials: dict[TaskId, int] = {}
         self._kept_revision = 0
         self._ids: dict[str, TaskId] = {}
         self._fates: Counter[tuple[Ticket, int]] = Counter()
@@ -71,7 +78,7 @@ class Invariants:
 
     def forget(self) -> None:
         """The database is gone."""
-        for memory in (self._places, self._kept, self._kept_desired, self._ids):
+        for memory in (self._places, self._kept, self._kept_desired, self._ids, self._serials):
             memory.clear()
         self._kept_revision = 0
 
@@ -171,6 +178,8 @@ class Invariants:
     def _check_queue(self, core: Orchestrator, event: Event, commands: Sequence[Command]) -> None:
         """By priority, then by age, behind its equals when it was preempted."""
         admitted = []
+        if isinstance(event, PersistFailed):  # it withdraws what was submitted
+            self._places = {t: n for t, n in self._places.items() if core.store.find(t)}
         for task_id in dict.fromkeys(c.task_id for c in commands if isinstance(c, AnnounceTask)):
             task = core.store.find(task_id)
             if task is None or task.status is not TaskStatus.WAITING:
@@ -207,19 +216,45 @@ class Invariants:
 
     # What was kept, and what comes back #
 
-    def at_commit(self, core: Orchestrator, commands: Sequence[Command]) -> None:
-        """What these commands say is on disk now, and may be told."""
-        for command in commands:
-            if isinstance(command, ForgetProblem):
-                self._check_forgotten(core, command.problem_id)
-        told = (AnnounceTask, SaveTask, SaveOutput)
-        for task_id in {c.task_id for c in commands if isinstance(c, told)}:
-            task = core.store.find(task_id)
-            if task is not None:
+    def saving(self, core: Orchestrator, save: Save) -> dict[TaskId, tuple[Any, ...]]:
+        """What this save carries, as far as it must be true after a restart."""
+        serials = {saved.record[0] for saved in save.tasks} | {o.serial for o in save.outputs}
+        tasks = [t for problem in core.store.problems.values() for t in problem]
+        kept = {task.task_id: _summary(task) for task in tasks if task.serial in serials}
+        for task in tasks:
+            if task.task_id in kept:
                 self._check_task(task)
-                self._kept[task_id] = _summary(task)
-        self._kept_revision = core.store.revision
-        self._kept_desired = {n.name: n.desired_active for n in core.lifecycle.nodes}
+        return kept
+
+    def at_commit(self, save: Save, kept: dict[TaskId, tuple[Any, ...]]) -> None:
+        """It is on disk."""
+        core = self._world.process.last
+        for problem_id in save.forgotten:
+            self._check_forgotten(core, problem_id)
+        for task_id in [t for t, serial in self._serials.items() if serial in save.withdrawn]:
+            self._kept.pop(task_id, None)
+        self._kept |= kept
+        self._serials |= {TaskId(*s.record[1:3]): s.record[0] for s in save.tasks}
+        self._kept_revision = max(self._kept_revision, core.store.revision)
+        self._kept_desired |= save.desired_active
+
+    def told(self, core: Orchestrator, commands: Sequence[Command]) -> None:
+        """A crash takes back nothing that was announced, answered or given to modules."""
+        if self._world.faults.amnesia:
+            return
+        for command in commands:
+            task_id = command.value if isinstance(command, Reply) else None
+            if isinstance(command, (AnnounceTask, PublishUserInput, PublishBaseline)):
+                task_id = command.task_id
+            task = core.store.find(task_id) if isinstance(task_id, TaskId) else None
+            if task is not None:
+                assert task_id in self._kept, f"{command}: {task_id} is not saved"
+                if isinstance(command, Reply) and task.request_id:
+                    assert self._ids.setdefault(task.request_id, task_id) == task_id
+                told = isinstance(command, AnnounceTask) and not core.persistence.failed
+                assert not told or self._kept[task_id] == _summary(task), (
+                    f"{task_id} {self._kept[task_id]} {_summary(task)} is not saved"
+                )
 
     def _check_forgotten(self, core: Orchestrator, problem_id: int) -> None:
         asked = problem_id in self._world.front_end.deleted
@@ -229,8 +264,6 @@ class Invariants:
 
     def _check_task(self, task: Task) -> None:
         """Ids name one task for ever; outputs come from it, stay, and are of one attempt."""
-        if task.request_id:
-            assert self._ids.setdefault(task.request_id, task.task_id) == task.task_id
         session = self._world.process.session
         for spec, output in zip(self._world.pipeline.modules, task.outputs, strict=True):
             ticket = Ticket(task.task_id, task.attempt, session, task.token)
@@ -275,7 +308,9 @@ class Invariants:
             assert justified, f"another try for no reason: {command}"
 
     def published(self, command: PublishUserInput | PublishBaseline) -> None:
-        """An input goes to the modules; each once."""
+        """An input goes to the modules; each once, unless what was done could not be saved."""
+        if self._world.faults.disk_fails or self._world.faults.disk_hangs:
+            return
         key = (type(command), *command.task_id, command.attempt, self._world.process.session)
         if isinstance(command, PublishBaseline):
             key = (*key, command.module)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
-from support.simulation.memory import Memory
-from sustainml_orchestrator.core.commands import Command
+from support.simulation.disk import Disk
+from sustainml_orchestrator.core.commands import Command, Save
 from sustainml_orchestrator.core.context import Instant
-from sustainml_orchestrator.core.events import ConsumersMatched, Event, TimePassed
+from sustainml_orchestrator.core.events import (
+    BatchEnded,
+    ConsumersMatched,
+    Event,
+    Persisted,
+    PersistFailed,
+    TimePassed,
+)
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.settings import Settings
 
@@ -29,7 +37,7 @@ class Process:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._memory = Memory()
+        self._disk = Disk()
         self._tokens = Random(1)
         self._inbox: list[Event] = []
         self._frozen_until = 0.0
@@ -54,12 +62,12 @@ class Process:
             session=self.session,
             draw_token=lambda: self._tokens.randrange(1, 2**32),
             derive=lambda payload, models, left, previous: payload,
+            journalled=not world.faults.amnesia,
         )
-        commands = self._memory.restore(core, self._instant())
+        commands = core.handle(self._disk.restored(world.pipeline), self._instant())
         world.laws.after_restart(core)
-        self._memory.commit(core, commands)
-        world.laws.at_commit(core, commands)
-        world.carry_out(commands)
+        self._carry_out(core, commands)
+        self._carry_out(core, core.handle(BatchEnded(), self._instant()))
         world.network.after(0.0, lambda: self._tick(core))
         matched = random.choice([0, 4, 9])
         world.network.after(0.3, lambda: self.arrive(core, ConsumersMatched(matched)))
@@ -71,7 +79,7 @@ class Process:
         self._world.tell("orchestrator dies")
         self.core, self._inbox, self._frozen_until = None, [], 0.0
         if self._world.faults.amnesia:
-            self._memory = Memory()
+            self._disk = Disk()
             self.session += 1
             self._world.forget()
         self._world.network.after(down, self.start)
@@ -110,20 +118,39 @@ class Process:
         events, self._inbox = self._inbox, []
         if self._frozen_until:  # time is the first that it notices
             events, self._frozen_until = [TimePassed(), *events], 0.0
-        commands: list[Command] = []
-        for event in events:
+        for event in [*events, BatchEnded()]:
             if not isinstance(event, TimePassed):
                 world.tell(event)
-            followed = life.handle(event, self._instant())
-            world.laws.after_event(life, event, followed)
-            commands += followed
-        dies = world.network.faulty and world.random.random() < world.faults.restart / 50
-        if dies and world.random.random() < 0.5:
-            self.crash(world.random.uniform(0.1, 5.0))  # all that was not kept is forgotten
-            return
-        self._memory.commit(life, commands)
-        world.laws.at_commit(life, commands)
-        if dies:
+            commands = life.handle(event, self._instant())
+            world.laws.after_event(life, event, life.context.commands)
+            self._carry_out(life, commands)
+        if world.network.faulty and world.random.random() < world.faults.restart / 50:
             self.crash(world.random.uniform(0.1, 5.0))
-        else:
-            world.carry_out(commands)
+
+    def _carry_out(self, life: Orchestrator, commands: Sequence[Command]) -> None:
+        for command in commands:
+            if isinstance(command, Save):
+                self._write(life, command)
+        self._world.laws.told(life, commands)
+        self._world.carry_out(commands)
+
+    def _write(self, life: Orchestrator, save: Save) -> None:
+        """The disk takes its time, refuses, or has kept what it refuses; death may come between."""
+        world, faults, random = self._world, self._world.faults, self._world.random
+        takes = random.expovariate(1 / faults.disk_delay) if world.network.faulty else 0.001
+        if world.chance("disk_hangs"):
+            takes += 8.0
+        fails = world.chance("disk_fails")
+        kept = world.laws.saving(life, save)
+
+        def commit() -> None:
+            if life is self.core:
+                self._disk.write(save)
+                world.laws.at_commit(save, kept)
+
+        if not fails or random.random() < 0.3:
+            world.network.after(random.uniform(0, takes), commit)
+        outcome = (
+            PersistFailed(save.number, "the disk is full") if fails else Persisted(save.number)
+        )
+        world.network.after(takes, lambda: self.arrive(life, outcome))

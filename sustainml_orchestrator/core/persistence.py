@@ -1,0 +1,331 @@
+"""What is to be saved, and what must wait until it is.
+
+The changes that events make are gathered and handed out as one `Save` at a time. Commands that
+tell anyone of tasks (replies, announcements, inputs and commands for modules) are held back until
+`Persisted` says that a crash cannot take back what they tell. While the journal cannot be written,
+tasks that it holds go on, and those that it does not hold yet are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from sustainml_orchestrator.core.commands import (
+    AnnounceSystem,
+    AnnounceTask,
+    Command,
+    ForgetProblem,
+    Log,
+    Reply,
+    Save,
+    SavedOutput,
+    SavedTask,
+    SaveNode,
+    SaveOutput,
+    SaveTask,
+)
+from sustainml_orchestrator.core.context import Context
+from sustainml_orchestrator.core.errors import OrchestratorError
+from sustainml_orchestrator.core.events import BatchEnded, Persisted, PersistFailed, TimePassed
+from sustainml_orchestrator.core.ids import ErrorCode, TaskId
+from sustainml_orchestrator.core.record import to_delivery, to_record
+from sustainml_orchestrator.core.task import Task
+from sustainml_orchestrator.core.task_store import TaskStore
+
+#: Problem ids reserved at a time, so that few commits have to wait for the disk.
+ID_BLOCK = 1000
+#: Revisions reserved at a time: those that tell of progress alone are announced unsaved.
+REVISION_BLOCK = 2**20
+#: Between two attempts to save after a failure, in s.
+RETRY_PERIOD = 1.0
+#: Longest time that others wait for a disk which neither takes nor refuses what is saved, in s;
+#: less than the time in which a node must confirm a command.
+LONGEST_SAVE = 2.0
+
+_CHANGES = frozenset({SaveTask, SaveOutput, SaveNode, ForgetProblem})
+#: These name no task, and are not worth waiting for.
+_NEVER_HELD = frozenset({AnnounceSystem, Log})
+
+
+class _Changes:
+    """What one `Save` carries, by name: the data are taken from the store when it is made."""
+
+    def __init__(self) -> None:
+        self.tasks: dict[TaskId, None] = {}
+        self.outputs: dict[tuple[TaskId, int], None] = {}
+        self.touched: set[TaskId] = set()
+        self.attempts: set[TaskId] = set()
+        self.forgotten: dict[int, None] = {}
+        self.desired: dict[str, bool] = {}
+        self.withdrawn: list[int] = []
+        self.held: list[Command] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.tasks or self.outputs or self.forgotten or self.desired)
+
+    def note(self, change: Command) -> None:
+        if isinstance(change, SaveTask):
+            self.tasks[change.task_id] = None
+            self.touched.add(change.task_id)
+            if change.new_attempt:
+                self.attempts.add(change.task_id)
+        elif isinstance(change, SaveOutput):
+            self.outputs[change.task_id, change.module] = None
+            self.touched.add(change.task_id)
+        elif isinstance(change, ForgetProblem):
+            self.forgotten[change.problem_id] = None
+        elif isinstance(change, SaveNode):
+            self.desired[change.name] = change.desired_active
+
+    def add(self, later: _Changes) -> None:
+        self.tasks |= later.tasks
+        self.outputs |= later.outputs
+        self.touched |= later.touched
+        self.attempts |= later.attempts
+        self.forgotten |= later.forgotten
+        self.desired |= later.desired
+        self.withdrawn += later.withdrawn
+        self.held += later.held
+
+
+class Persistence:
+    """Gathers changes, holds back what depends on them.
+
+    Args:
+        enabled: False without a journal: nothing is saved, and nothing waits.
+        withdraw: undoes the submission of a task that nobody has heard of.
+
+    Attributes:
+        number: of the latest `Save`; they count from 1.
+        settled: number of the latest one whose outcome is known.
+        failed: why the journal cannot be written at present; "" while all is well.
+    """
+
+    def __init__(
+        self,
+        store: TaskStore,
+        context: Context,
+        *,
+        enabled: bool,
+        withdraw: Callable[[Task, str], None],
+    ) -> None:
+        self._store = store
+        self._context = context
+        self._enabled = enabled
+        self._withdraw = withdraw
+        self._changes = _Changes()
+        self._saving: _Changes | None = None
+        self._released: list[Command] = []
+        self._durable_serial = 0  # tasks from this serial on are not saved yet
+        self._serial_in_save = 0
+        self._reserved = self._reserved_in_save = 0
+        self._last_revision = REVISION_BLOCK
+        self._began = self._retry_at = 0.0
+        self.number = self.settled = 0
+        self.failed = ""
+
+    def resume(self, durable_serial: int, reserved: int) -> None:
+        """Go on from a journal that holds tasks up to a serial, and ids that are reserved."""
+        self._durable_serial, self._reserved = durable_serial, reserved
+        self._last_revision = self._store.revision  # so reserve more
+
+    def holds(self, task: Task) -> bool:
+        """Whether the journal holds the present attempt of a task; True without a journal."""
+        if not self._enabled:
+            return True
+        new = task.task_id in self._changes.attempts
+        if self._saving is not None and not new:
+            new = task.task_id in self._saving.attempts
+        return self._is_stored(task) and not new
+
+    def _is_stored(self, task: Task) -> bool:
+        return task.serial < self._durable_serial
+
+    @property
+    def unsaved(self) -> int:
+        """Number of the `Save` after which all that the store shows is persistent; 0 = it is."""
+        if self._changes:
+            return self.number + 1
+        return self.number if self._saving is not None else 0
+
+    def shows_unsaved(self, task_id: TaskId) -> bool:
+        """Whether a summary of a task would tell what a crash could take back."""
+        if self.failed:
+            return False
+        saving = self._saving is not None and task_id in self._saving.touched
+        return saving or task_id in self._changes.touched
+
+    def check_room(self) -> None:
+        """Whether a new task can be saved.
+
+        Raises:
+            OrchestratorError: RESOURCE_EXHAUSTED.
+        """
+        if self.failed:
+            raise OrchestratorError(ErrorCode.RESOURCE_EXHAUSTED, self.failed)
+
+    # What an event leads to #
+
+    def sort(self, commands: Sequence[Command]) -> list[Command]:
+        """Take the changes out of the commands of an event; give what may be carried out now."""
+        released, self._released = self._released, []
+        if not commands:
+            return released
+        others = []
+        for command in commands:
+            if type(command) not in _CHANGES:
+                others.append(command)
+            elif self._enabled:
+                self._changes.note(command)
+        if self._saving is None and not self._changes and not self._changes.held:
+            return released + others
+        for command in others:
+            if type(command) in _NEVER_HELD or (self.failed and not self._is_new(command)):
+                released.append(command)
+            else:
+                self._changes.held.append(command)
+        return released
+
+    def _is_new(self, command: Command) -> bool:
+        """Whether a command tells of a task, or an attempt, that the journal does not hold."""
+        value = command.value if isinstance(command, Reply) else None
+        task_id = value if isinstance(value, TaskId) else getattr(command, "task_id", None)
+        task = self._store.find(task_id) if task_id is not None else None
+        return task is not None and not self.holds(task)
+
+    def _is_submission(self, reply: Reply) -> bool:
+        """Whether a call is answered with a task that the journal does not hold at all."""
+        task = self._store.find(reply.value) if isinstance(reply.value, TaskId) else None
+        return task is not None and not self._is_stored(task)
+
+    # Saving #
+
+    def on_batch_ended(self, event: BatchEnded) -> None:
+        """Save what has changed, unless an earlier save is under way."""
+        if self._changes and self._saving is None and not self.failed:
+            self._save()
+
+    def on_time(self, event: TimePassed) -> None:
+        """Try again after a failure; let nobody wait for a disk that hangs."""
+        now = self._context.now
+        if self._saving is None:
+            spent = self._store.revision + REVISION_BLOCK // 2 > self._last_revision
+            if now >= self._retry_at if self.failed else self._enabled and spent:
+                self._save()
+        elif not self.failed and now - self._began >= LONGEST_SAVE:
+            self._hang()
+
+    def shift(self, missed: float) -> None:
+        """This process stood still for so many s: the disk is not to blame for them."""
+        self._began += missed
+        self._retry_at += missed
+
+    def _save(self) -> None:
+        store = self._store
+        changes = self._saving = self._changes
+        self._changes = _Changes()
+        self._began = self._context.now
+        self.number += 1
+        self._last_revision = store.revision + REVISION_BLOCK
+        self._reserved_in_save = self._reserved
+        if store.next_problem_id + ID_BLOCK // 2 > self._reserved:
+            self._reserved_in_save = store.next_problem_id + ID_BLOCK
+        for task_id, _ in changes.outputs:  # the record of a task that is over tells it all
+            task = store.find(task_id)
+            if task is not None and not task.open:
+                changes.tasks[task_id] = None
+        tasks = [task for task in map(store.find, changes.tasks) if task is not None]
+        serials = (task.serial + 1 for task in tasks)
+        self._serial_in_save = max([self._durable_serial, *serials])
+        self._released.append(
+            Save(
+                number=self.number,
+                tasks=[self._saved_task(task) for task in tasks],
+                outputs=list(self._saved_outputs(changes)),
+                withdrawn=changes.withdrawn,
+                forgotten=tuple(changes.forgotten),
+                desired_active=changes.desired,
+                last_revision=self._last_revision,
+                next_problem_id=store.next_problem_id,
+                reserved_problem_id=self._reserved_in_save,
+                synchronous=self._reserved_in_save > self._reserved,
+            )
+        )
+
+    def _saved_task(self, task: Task) -> SavedTask:
+        delivered = sum(output is not None for output in task.outputs)
+        user_input = None if self._is_stored(task) else task.user_input
+        return SavedTask(to_record(task), delivered, user_input)
+
+    def _saved_outputs(self, changes: _Changes) -> Iterable[SavedOutput]:
+        for task_id, module in changes.outputs:
+            task = self._store.find(task_id)
+            payload = task.outputs[module] if task is not None else None
+            if task is not None and payload is not None:
+                delivery = None if task_id in changes.tasks else to_delivery(task, module)
+                yield SavedOutput(task.serial, module, task.attempt, payload, delivery)
+
+    # Its outcome #
+
+    def on_persisted(self, event: Persisted) -> None:
+        """Let out what waited for this save; save what has changed meanwhile."""
+        saved = self._saving
+        if saved is None or event.number != self.number:
+            return
+        self._saving, self.failed = None, ""
+        self.settled = event.number
+        self._durable_serial = self._serial_in_save
+        self._reserved = self._reserved_in_save
+        changes = self._changes
+        waiting, changes.held = changes.held, []
+        for command in saved.held:  # a summary shows the task as it is now
+            late = isinstance(command, AnnounceTask) and command.task_id in changes.touched
+            (changes.held if late else self._released).append(command)
+        if changes:
+            changes.held += waiting
+            self._save()
+        else:
+            self._released += waiting
+
+    def on_persist_failed(self, event: PersistFailed) -> None:
+        """Refuse and undo what was submitted and is not saved; all else goes on in memory."""
+        changes = self._saving
+        if changes is None or event.number != self.number:
+            return
+        self._saving = None
+        self.settled = event.number
+        changes.add(self._changes)
+        self._changes = changes
+        self._retry_at = self._context.now + RETRY_PERIOD
+        self.failed = event.reason
+        replies = [c for c in changes.held if isinstance(c, Reply) and self._is_submission(c)]
+        refused = {reply.value for reply in replies}
+        for task_id in sorted(refused, reverse=True):
+            task = self._store.get(task_id)
+            self._withdraw(task, event.reason)
+            if self._store.find(task_id) is None:
+                changes.withdrawn.append(task.serial)
+        changes.held = [c for c in changes.held if getattr(c, "task_id", None) not in refused]
+        self._let_out(changes, replies)
+
+    def _let_out(self, changes: _Changes, replies: Sequence[Reply]) -> None:
+        """Release what tells of tasks that the journal holds; refuse these replies."""
+        refusal = OrchestratorError(ErrorCode.RESOURCE_EXHAUSTED, self.failed)
+        held, changes.held = changes.held, []
+        for command in held:
+            if isinstance(command, Reply) and command in replies:
+                self._released.append(Reply(command.call, error=refusal))
+            elif self._is_new(command):
+                changes.held.append(command)
+            else:
+                self._released.append(command)
+
+    def _hang(self) -> None:
+        """The disk neither takes nor refuses the save; whether it is kept is not known yet."""
+        self.failed = (
+            f"the journal's disk has not answered for {LONGEST_SAVE:g} s; look at the disk, then "
+            "repeat the request with the same request_id"
+        )
+        for changes in filter(None, (self._saving, self._changes)):
+            replies = [c for c in changes.held if isinstance(c, Reply) and self._is_submission(c)]
+            self._let_out(changes, replies)
