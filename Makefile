@@ -67,6 +67,12 @@ endif
 loop: build ## measure the optimisation loop against exhaustive search, as tables
 	$(RUN) python -m bench.loop $(ARGS)
 
+UV = uv==0.13.9
+hashes: build ## write requirements/hashed from the pins in requirements, after changing those
+	@. ./env.sh && python -m pip install --quiet --no-deps --no-input $(UV) && for name in ros-jazzy ros-kilted build runtime dev; do \
+	uv pip compile --quiet --no-deps --universal --generate-hashes --no-annotate --no-header --python-version 3.10 \
+	requirements/$$name.txt -o requirements/hashed/$$name.txt || exit 1; done
+
 likeness: build ## learn the ML tasks anew from config/catalog/task_examples.yaml
 	@. ./env.sh && python -m pip install --quiet --no-deps --no-input -r requirements/likeness.txt
 	$(RUN) python scripts/train_likeness.py
@@ -82,4 +88,4 @@ clean: ## remove all that was made, for every ROS 2
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help build demo up test simulate chaos nemesis fuzz soak load bench bench-full bench-compare loop likeness states lint clean
+.PHONY: help build demo up test simulate chaos nemesis fuzz soak load bench bench-full bench-compare loop hashes likeness states lint clean

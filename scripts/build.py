@@ -66,6 +66,7 @@ def make_venv(place: Place) -> None:
     ros = "" if place.installed else f"ROS 2 {place.distro.capitalize()} and "
     with step(f"{ros}Python packages"):
         pip = [str(place.python), "-m", "pip", "install", "--no-deps", "--no-input"]
+        pip += ["--require-hashes"]
         pip += [word for file in place.requirements for word in ("-r", str(file))]
         run(pip, log=log / "pip.log", env=clean(place), cwd=place.root)
         if not place.installed:

@@ -31,9 +31,10 @@ class Place:
 
     @property
     def requirements(self) -> list[Path]:
-        """Requirement files; an installation of ROS 2 brings its own tools and numpy."""
+        """Requirements with hashes; an installation of ROS 2 brings its own tools and numpy."""
         wheels = [] if self.installed else [f"ros-{self.distro}", "build"]
-        return [self.root / f"requirements/{name}.txt" for name in [*wheels, "runtime", "dev"]]
+        folder = self.root / "requirements" / "hashed"
+        return [folder / f"{name}.txt" for name in [*wheels, "runtime", "dev"]]
 
     @property
     def venv_stamp(self) -> Stamp:

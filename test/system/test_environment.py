@@ -122,6 +122,18 @@ def test_every_requirement_is_pinned() -> None:
             assert re.fullmatch(r"[A-Za-z0-9.-]+==[\w.]+( ; .+)?", line), f"{file.name}: {line}"
 
 
+def test_every_pin_is_installed_by_its_hashes() -> None:
+    def pins(text: str) -> set[str]:
+        found = re.findall(r"(?m)^([A-Za-z0-9.-]+)==([\w.]+)", text)
+        return {f"{name.lower()}=={version}" for name, version in found}
+
+    for hashed in (ROOT / "requirements/hashed").glob("*.txt"):
+        text = hashed.read_text()
+        assert pins(text) == pins((ROOT / "requirements" / hashed.name).read_text()), hashed.name
+        for entry in re.split(r"(?m)^(?=\S+==)", text):
+            assert not entry or "--hash=sha256:" in entry, f"{hashed.name}: {entry}"
+
+
 def test_help_names_every_target() -> None:
     text = (ROOT / "Makefile").read_text()
     targets = re.findall(r"^([a-z-]+):", text, re.MULTILINE)
