@@ -6,9 +6,10 @@ leads to. Here one wait set stands and is filled again (20 µs), and all that ha
 
 This file holds every private call of rclpy that the framework makes. Tested with rclpy 7.1.6
 (Jazzy) and 9.1.2 (Kilted): `rclpy.impl.implementation_singleton.rclpy_implementation.WaitSet`,
-`handle.pointer`, `Subscription.handle.take_message`, `Service.handle.service_take_request`, and the
-layout of `rmw_request_id_t`. Where one of them is missing, or SUSTAINML_EXECUTOR is "plain",
-`available()` is false, and the callers let a SingleThreadedExecutor serve their nodes.
+`handle.pointer`, `Subscription.handle.take_message`, `Service.handle.service_take_request`, the
+layout of `rmw_request_id_t`, and `ActionServer._execute_goal_request`. Where one of the first four
+is missing, or SUSTAINML_EXECUTOR is "plain", `available()` is false, and the callers let a
+SingleThreadedExecutor serve their nodes; without the others it is not known who sent a request.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from rclpy.action import ActionServer
 from rclpy.callback_groups import CallbackGroup
 from rclpy.context import Context
 from rclpy.event_handler import EventHandler
@@ -208,6 +210,34 @@ def _messages_of(subscription: Subscription) -> list[bytes]:
     while len(messages) < _MOST_MESSAGES and (taken := handle.take_message(kind, True)):
         messages.append(taken[0])
     return messages
+
+
+class GoalServer(ActionServer):
+    """An action server whose goals are carried out elsewhere, and that knows who sent them.
+
+    A goal that was accepted is EXECUTING until `finish` is called for it.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        #: by id of the goal; taken out by the callback for accepted goals
+        self.clients: dict[bytes, ClientId | None] = {}
+        super().__init__(*args, **kwargs)
+
+    async def _execute_goal_request(self, taken: Any) -> Any:
+        header, request = taken
+        key = bytes(request.goal_id.uuid)
+        self.clients[key] = client_of(header)
+        try:
+            return await super()._execute_goal_request(taken)
+        finally:
+            self.clients.pop(key, None)
+
+    def notify_execute(self, handle: Any, callback: Any) -> None:
+        """Do nothing yet; called by `handle.execute()`."""
+
+    def finish(self, handle: Any, make_result: Callable[[Any], Any]) -> None:
+        """Have `make_result` called with the handle, to set its state and return its result."""
+        super().notify_execute(handle, make_result)
 
 
 class _RequestId(ctypes.Structure):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action import CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from sustainml_msgs.action import RunTask
 
 from sustainml_orchestrator.contract import names
+from sustainml_orchestrator.contract.wait_set import ClientId, GoalServer
 from sustainml_orchestrator.core.errors import OrchestratorError
 from sustainml_orchestrator.core.events import TaskCommanded
 from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskCommand, TaskId, TaskStatus
@@ -20,7 +22,8 @@ from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.states import FINAL_TASKS
 from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.node import conversions
-from sustainml_orchestrator.node.pending_calls import Answer, PendingCalls
+from sustainml_orchestrator.node.clients import Clients
+from sustainml_orchestrator.node.pending_calls import PendingCalls
 
 #: How a task that did not succeed reads as an error of its goal.
 _CODES = {
@@ -30,19 +33,22 @@ _CODES = {
 
 
 class _Goal:
-    """A goal under way and the task that it follows now."""
+    """A goal under way and the task that it follows now; NO_TASK until it has one."""
 
-    def __init__(self, handle: ServerGoalHandle, task_id: TaskId, ended: Answer) -> None:
+    def __init__(self, handle: ServerGoalHandle, client: ClientId | None) -> None:
         self.handle = handle
-        self.task_id = task_id
-        self.ended = ended
+        self.client = client
+        self.key = bytes(handle.goal_id.uuid)
+        self.task_id = NO_TASK
+        self.cancelled = False
 
 
 class Goals:
-    """Serves the action.
+    """Serves the action. A goal that waits costs nothing but its memory.
 
     Args:
         submission: checks a goal; gives what makes the event for a call number.
+        most: how many goals may be under way.
     """
 
     def __init__(
@@ -50,21 +56,28 @@ class Goals:
         node: Node,
         core: Orchestrator,
         calls: PendingCalls,
+        clients: Clients,
         submission: Callable[..., Callable[[int], Any]],
+        most: Callable[[], int],
     ) -> None:
         self._node = node
         self._core = core
         self._calls = calls
+        self._clients = clients
         self._submission = submission
-        self._goals: list[_Goal] = []
-        self._server = ActionServer(
+        self._most = most
+        self._goals: dict[bytes, _Goal] = {}
+        self._by_task: dict[TaskId, dict[bytes, _Goal]] = {}
+        self._service = f"{node.resolve_service_name(names.RUN_TASK)}/_action/send_goal"
+        self._server = GoalServer(
             node,
             RunTask,
             names.RUN_TASK,
-            self._execute,
+            lambda handle: None,
             callback_group=ReentrantCallbackGroup(),
             goal_callback=lambda request: GoalResponse.ACCEPT,
-            cancel_callback=lambda handle: self._cancel(handle),
+            handle_accepted_callback=self._accepted,
+            cancel_callback=self._cancel,
             goal_service_qos_profile=names.SERVICE_QOS,
             result_service_qos_profile=names.SERVICE_QOS,
             cancel_service_qos_profile=names.SERVICE_QOS,
@@ -76,81 +89,109 @@ class Goals:
         """Whether any goal is under way."""
         return bool(self._goals)
 
-    async def _execute(self, handle: ServerGoalHandle) -> RunTask.Result:
+    async def _accepted(self, handle: ServerGoalHandle) -> None:
+        goal = _Goal(handle, self._server.clients.get(bytes(handle.goal_id.uuid)))
+        handle.execute()
+        code: int = ErrorCode.INTERNAL_ERROR
+        text = "run_task failed; see the orchestrator's log"
         try:
-            task_id = await self._submit(handle)
-            iteration = await self._follow(handle, task_id)
-            return self._result(handle, iteration)
+            await self._begin(goal)
+            return
         except OrchestratorError as refusal:
             code, text = refusal.code, refusal.message
         except Exception:
             self._node.get_logger().error(f"run_task failed:\n{traceback.format_exc()}")
-            code, text = ErrorCode.INTERNAL_ERROR, "run_task failed; see the orchestrator's log"
-        if handle.is_active:
-            handle.abort()
-        return RunTask.Result(success=False, error_code=int(code), message=text)
+        self._forget(goal)
+        self._server.finish(handle, partial(_refuse, code, text))
 
-    async def _submit(self, handle: ServerGoalHandle) -> TaskId:
-        goal = handle.request
-        make = self._submission(goal.user_input, goal, base_task=NO_TASK)
-        return await self._calls.ask(make)
-
-    async def _follow(self, handle: ServerGoalHandle, task_id: TaskId) -> Task:
-        """Wait until the task, and those that follow it by themselves, are over."""
-        goal = _Goal(handle, task_id, Answer(self._node.executor.wake))
-        self._goals.append(goal)
-        self._calls.occupy(1)
-        try:
+    async def _begin(self, goal: _Goal) -> None:
+        """Submit the task of a goal, and follow it from now on."""
+        if len(self._goals) >= self._most():
+            raise OrchestratorError(
+                ErrorCode.RESOURCE_EXHAUSTED,
+                f"{len(self._goals)} goals are under way; try again later, "
+                "or raise max_waiting_tasks",
+            )
+        self._goals[goal.key] = goal
+        self._clients.watch(self._service, goal.client, goal.key, partial(self._drop, goal))
+        request = goal.handle.request
+        make = self._submission(request.user_input, request, base_task=NO_TASK)
+        task_id = await self._calls.ask(make)
+        if goal.key in self._goals:  # else its client is gone
+            self._follow(goal, task_id)
             self._advance(goal)
-            if handle.is_cancel_requested:
-                self._terminate(goal)
-            await goal.ended
-        finally:
-            self._calls.occupy(-1)
-            self._goals.remove(goal)
-        return self._core.store.get(goal.task_id)
+            if goal.cancelled:
+                await self._terminate(goal)
+
+    def _follow(self, goal: _Goal, task_id: TaskId) -> None:
+        self._leave(goal)
+        goal.task_id = task_id
+        self._by_task.setdefault(task_id, {})[goal.key] = goal
+
+    def _leave(self, goal: _Goal) -> None:
+        followers = self._by_task.get(goal.task_id)
+        if followers is not None:
+            followers.pop(goal.key, None)
+            if not followers:
+                del self._by_task[goal.task_id]
+
+    def _forget(self, goal: _Goal) -> None:
+        self._leave(goal)
+        self._goals.pop(goal.key, None)
+        self._clients.forget(self._service, goal.client, goal.key)
+
+    def _drop(self, goal: _Goal) -> None:
+        """Its client is gone; the task goes on."""
+        if self._goals.get(goal.key) is not goal:
+            return
+        self._node.get_logger().info(f"the client of run_task {goal.task_id} is gone")
+        self._forget(goal)
+        text = "the client of this goal is gone"
+        self._server.finish(goal.handle, partial(_refuse, ErrorCode.CANCELLED, text))
 
     def _advance(self, goal: _Goal) -> None:
-        """Go on to the task that follows, or see that all is over."""
-        while True:
-            iteration = self._core.store.find(goal.task_id)
-            if iteration is None:
-                goal.ended.give(None)
-                return
-            if iteration.next_task == NO_TASK or iteration.status is not TaskStatus.SUCCEEDED:
+        """Go on to the task that follows, or finish the goal when all is over."""
+        iteration = self._core.store.find(goal.task_id)
+        while iteration is not None and iteration.status is TaskStatus.SUCCEEDED:
+            if iteration.next_task == NO_TASK:
                 break
-            goal.task_id = iteration.next_task
-        if iteration.status in FINAL_TASKS:
-            goal.ended.give(None)
+            self._follow(goal, iteration.next_task)
+            iteration = self._core.store.find(goal.task_id)
+        if iteration is None:
+            self._forget(goal)
+            text = f"task {goal.task_id} was deleted"
+            self._server.finish(goal.handle, partial(_refuse, ErrorCode.NOT_FOUND, text))
+        elif iteration.status in FINAL_TASKS:
+            self._forget(goal)
+            self._server.finish(goal.handle, partial(self._result, iteration))
 
-    def tell(self, iteration: Task) -> None:
+    def update(self, iteration: Task) -> None:
         """A task changed: feedback for whoever follows it."""
-        for goal in self._goals:
-            if goal.task_id == iteration.task_id:
-                if goal.handle.is_active:
-                    summary = conversions.summary_to_msg(self._core, iteration)
-                    goal.handle.publish_feedback(RunTask.Feedback(summary=summary))
-                self._advance(goal)
+        for goal in list(self._by_task.get(iteration.task_id, {}).values()):
+            if goal.handle.is_active:
+                summary = conversions.summary_to_msg(self._core, iteration)
+                goal.handle.publish_feedback(RunTask.Feedback(summary=summary))
+            self._advance(goal)
 
     def _cancel(self, handle: ServerGoalHandle) -> CancelResponse:
-        for goal in self._goals:
-            if goal.handle.goal_id.uuid.tobytes() == handle.goal_id.uuid.tobytes():
-                self._node.executor.create_task(self._terminate_now, goal)
+        goal = self._goals.get(bytes(handle.goal_id.uuid))
+        if goal is not None:
+            goal.cancelled = True
+            if goal.task_id != NO_TASK:
+                self._node.executor.create_task(self._terminate, goal)
         return CancelResponse.ACCEPT
 
-    def _terminate(self, goal: _Goal) -> None:
-        self._node.executor.create_task(self._terminate_now, goal)
-
-    async def _terminate_now(self, goal: _Goal) -> None:
-        self._advance(goal)  # what has followed meanwhile is meant, too
+    async def _terminate(self, goal: _Goal) -> None:
+        if goal.key in self._goals:
+            self._advance(goal)  # what has followed meanwhile is meant, too
         try:
             await self._calls.ask(
-                lambda call: TaskCommanded(call, goal.task_id, TaskCommand.TERMINATE)
+                lambda call: TaskCommanded(call, goal.task_id, TaskCommand.TERMINATE), exempt=True
             )
         except OrchestratorError:
             return  # it is over already: its end answers the goal
 
-    def _result(self, handle: ServerGoalHandle, last: Task) -> RunTask.Result:
+    def _result(self, last: Task, handle: ServerGoalHandle) -> RunTask.Result:
         """The best iteration: a search has succeeded when any has, whatever ended it."""
         best = self._core.optimiser.best(last)
         cancelled = handle.is_cancel_requested and last.status is not TaskStatus.SUCCEEDED
@@ -171,3 +212,11 @@ class Goals:
             message="" if whole else f"task {last.task_id}: {last.outcome_reason}",
             task=conversions.task_to_msg(self._core, best),
         )
+
+
+def _refuse(code: int, text: str, handle: ServerGoalHandle) -> RunTask.Result:
+    if handle.is_cancel_requested:
+        handle.canceled()
+    elif handle.is_active:
+        handle.abort()
+    return RunTask.Result(success=False, error_code=int(code), message=text)

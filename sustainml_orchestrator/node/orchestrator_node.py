@@ -43,6 +43,7 @@ from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pipeline import Pipeline, PipelineError
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.node import outputs, parameters, service_manager
+from sustainml_orchestrator.node.clients import Clients
 from sustainml_orchestrator.node.configuration import Configuration
 from sustainml_orchestrator.node.diagnostics import Diagnostics
 from sustainml_orchestrator.node.duplicate_check import DuplicateCheck, find_peer
@@ -148,10 +149,15 @@ class OrchestratorNode(Node):
             Log: self._tell,
             Save: self._keeper.save,
         }
+        self._clients = Clients(self)
         services = Services(
-            self, loop, self.core, self._calls, self._limits, Configuration(self), self.saved,
+            self, loop, self.core, self._calls, self._clients, self._limits, Configuration(self),
+            self.saved,
         )  # fmt: skip
-        self._goals = Goals(self, self.core, self._calls, services.submission)
+        self._goals = Goals(
+            self, self.core, self._calls, self._clients, services.submission,
+            lambda: self._settings.max_waiting_tasks,
+        )  # fmt: skip
         self._diagnostics = Diagnostics(self, self.core, self._dropped)
         self._inbox = Subscriptions(self, loop, pipeline, self.dispatch, self._dropped)
         loop.after_taking = self._end_batch
@@ -250,7 +256,7 @@ class OrchestratorNode(Node):
             if iteration is not None and heard:
                 self._outbox.announce_task(iteration)
             if iteration is not None and followed:
-                self._goals.tell(iteration)
+                self._goals.update(iteration)
 
     def _announce_system(self) -> None:
         self._system_changed = False
@@ -305,6 +311,7 @@ class OrchestratorNode(Node):
             self._diagnostics_due = now + _DIAGNOSTICS_PERIOD
             self._diagnostics.publish(self.core.persistence.failed)
             self._memory.look(self.core.store.payload_bytes)
+            self._clients.look()
             peer = self._peers.look()
             if peer:
                 raise StartError(peer)

@@ -29,6 +29,11 @@ class Answer:
             yield self
         return self._value
 
+    @property
+    def given(self) -> bool:
+        """Whether it was given."""
+        return self._given
+
     def when_given(self, go_on: Callable[[], None]) -> None:
         """Have this called, in place of `wake`."""
         self._go_on = go_on
@@ -40,6 +45,19 @@ class Answer:
             self._go_on()
 
 
+class Place:
+    """One of the places for pending calls, taken."""
+
+    def __init__(self, left: Callable[[], None]) -> None:
+        self._left: Callable[[], None] | None = left
+
+    def leave(self) -> None:
+        """Give it back; what comes after the first time is nothing."""
+        left, self._left = self._left, None
+        if left is not None:
+            left()
+
+
 class PendingCalls:
     """Pairs requests with the replies of the core.
 
@@ -47,7 +65,7 @@ class PendingCalls:
         dispatch: gives an event to the core.
         saved: waits for the answers that wait for the journal; False when there are none.
         wake: makes the executor look at its tasks.
-        most: how many may be pending.
+        most: how many may be pending, those that end load aside.
     """
 
     def __init__(
@@ -63,24 +81,41 @@ class PendingCalls:
         self._most = most
         self._numbers = count(1)
         self._pending: dict[int, Answer] = {}
+        self._exempt: set[int] = set()
         self._others = 0
 
-    async def ask(self, make: Callable[[int], Event]) -> Any:
+    async def ask(
+        self,
+        make: Callable[[int], Event],
+        *,
+        exempt: bool = False,
+        waits: Callable[[Answer], None] = lambda answer: None,
+    ) -> Any:
         """Give the core the event that `make` builds for a call number; return its answer.
+
+        Args:
+            exempt: it ends load, so that it is never refused for want of room.
+            waits: called with the answer when there is none at once.
 
         Raises:
             OrchestratorError: the core refused, or RESOURCE_EXHAUSTED.
         """
-        while self._full and await self._saved():
+        while not exempt and self._full and await self._saved():
             pass
-        self.check_room()
+        if not exempt:
+            self.check_room()
         number = next(self._numbers)
         answer = self._pending[number] = Answer(self._wake)
+        if exempt:
+            self._exempt.add(number)
         try:
             self._dispatch([make(number)])
+            if not answer.given:
+                waits(answer)
             reply: Reply = await answer
         finally:
             self._pending.pop(number, None)
+            self._exempt.discard(number)
         if reply.error is not None:
             raise reply.error
         return reply.value
@@ -100,14 +135,28 @@ class PendingCalls:
 
     @property
     def _full(self) -> bool:
-        return bool(len(self._pending) + self._others >= self._most())
+        counted = len(self._pending) - len(self._exempt) + self._others
+        return bool(counted >= self._most())
 
-    def occupy(self, places: int) -> None:
-        """Count calls that wait for something else than the core (−1: one is done)."""
-        self._others += places
+    def take_place(self) -> Place:
+        """Count a call that waits for something else than the core, until it leaves its place.
+
+        Raises:
+            OrchestratorError: RESOURCE_EXHAUSTED.
+        """
+        self.check_room()
+        self._others += 1
+        return Place(self._left)
+
+    def _left(self) -> None:
+        self._others -= 1
 
     def reply(self, reply: Reply) -> None:
         """The core's answer to a call."""
         answer = self._pending.get(reply.call)
         if answer is not None:
             answer.give(reply)
+
+
+#: Given to a call whose client is gone; nobody reads it.
+CLIENT_IS_GONE = Reply(0, error=OrchestratorError(ErrorCode.CANCELLED, "its client is gone"))

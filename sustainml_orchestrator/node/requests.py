@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from rclpy.serialization import deserialize_message, serialize_message
+from std_msgs.msg import Header
+from sustainml_msgs.msg import TaskId as TaskIdMsg
 from sustainml_msgs.msg import UserInput
 
+from sustainml_orchestrator.contract.redaction import redacted
+from sustainml_orchestrator.core import credentials
 from sustainml_orchestrator.core.errors import OrchestratorError
 from sustainml_orchestrator.core.events import OptimisationGoal
 from sustainml_orchestrator.core.ids import ErrorCode, TaskId
@@ -174,7 +178,7 @@ def named_base(base: TaskId, message: UserInput) -> TaskId:
     """The iteration to build on: `previous_iteration` decides what `base_task` leaves open.
 
     Only in a user input that says by `optimize_carbon_footprint_manual` that it is meant; -1 is
-    the last iteration.
+    the latest iteration.
 
     Raises:
         OrchestratorError: INVALID_REQUEST.
@@ -183,7 +187,7 @@ def named_base(base: TaskId, message: UserInput) -> TaskId:
     if base.iteration_id or not message.optimize_carbon_footprint_manual or number in (0, -1):
         return base
     if number < 0:
-        raise invalid(f"previous_iteration is {number}; name an iteration, or -1 for the last")
+        raise invalid(f"previous_iteration is {number}; name an iteration, or -1 for the latest")
     return TaskId(base.problem_id, number)
 
 
@@ -198,6 +202,7 @@ def merge_overrides(
     if not overrides:
         return message
     merged: UserInput = deserialize_message(base, UserInput)
+    of_base = bytes(merged.extra_data)
     for name in overrides:
         if name not in USER_FIELDS:
             raise invalid(
@@ -207,7 +212,37 @@ def merge_overrides(
         setattr(merged, name, getattr(message, name))
     if extra_data_json:
         merged.extra_data = extra_data_json.encode("utf-8", "replace")
+    own = extra_data_json.encode("utf-8", "replace") or bytes(message.extra_data)
+    merged.extra_data = _with_credentials(bytes(merged.extra_data), of_base, own)
     return merged
+
+
+def _with_credentials(extra_data: bytes, of_base: bytes, own: bytes) -> bytes:
+    """The extra_data of a new iteration with its own credentials; with those of its base if none.
+
+    What is no JSON object stays as it is, to be refused later.
+    """
+    try:
+        chosen, theirs, ours = (json.loads(data or b"{}") for data in (extra_data, of_base, own))
+        if not credentials.only(ours):
+            added = credentials.only(theirs)
+        else:
+            chosen, added = credentials.strip(chosen)[0], credentials.only(ours)
+        if added == credentials.only(chosen):
+            return extra_data
+        return json.dumps({**chosen, **added}, ensure_ascii=False).encode("utf-8", "replace")
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        return extra_data
+
+
+def is_same(stored: bytes, payload: bytes) -> bool:
+    """Whether two user inputs are the same; credentials may not have been kept."""
+    if len(stored) == len(payload) and stored == payload:
+        return True
+    one, other = (
+        deserialize_message(redacted(data, UserInput), UserInput) for data in (stored, payload)
+    )
+    return bool(one == other)
 
 
 def check_request_id(request_id: str) -> None:
@@ -226,7 +261,8 @@ def to_payload(message: UserInput, author: str, previous_iteration: int, limits:
     Raises:
         OrchestratorError: INVALID_REQUEST, when it is larger than a request may be.
     """
-    message.header.frame_id = author
+    message.task_id, message.header = TaskIdMsg(), Header(frame_id=author)
+    message.attempt = message.session = message.token = 0
     message.previous_iteration = previous_iteration
     payload = serialize_message(message)
     if len(payload) > limits.max_request_bytes:

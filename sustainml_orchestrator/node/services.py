@@ -31,9 +31,10 @@ from sustainml_orchestrator.core.ids import (
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.text import printable
 from sustainml_orchestrator.node import conversions, node_messages, outputs, requests
+from sustainml_orchestrator.node.clients import Clients
 from sustainml_orchestrator.node.configuration import Configuration
 from sustainml_orchestrator.node.loop import Loop
-from sustainml_orchestrator.node.pending_calls import Answer, PendingCalls
+from sustainml_orchestrator.node.pending_calls import CLIENT_IS_GONE, Answer, PendingCalls
 from sustainml_orchestrator.node.requests import Limits, invalid
 
 _DEFAULT_PAGE = 100
@@ -45,7 +46,10 @@ _LISTED = frozenset(TaskStatus) - {TaskStatus.RETURNED}
 #: These show the store: they are answered when what they show is saved.
 _READS = frozenset({"get_task", "list_tasks", "compare_iterations", "get_inputs"})
 
-Callback = Callable[[Any, Any], Awaitable[None]]
+#: Services whose calls may wait for long; their callbacks get the client as well.
+_WAITING = frozenset({"control_node", "configure_node"})
+
+Callback = Callable[..., Awaitable[None]]
 
 
 class Services:
@@ -57,6 +61,7 @@ class Services:
         loop: Loop,
         core: Orchestrator,
         calls: PendingCalls,
+        clients: Clients,
         limits: Limits,
         configuration: Configuration,
         saved: Callable[[], Awaitable[bool]],
@@ -64,10 +69,14 @@ class Services:
         self._node = node
         self._core = core
         self._calls = calls
+        self._clients = clients
         self._limits = limits
         self._configuration = configuration
         self._saved = saved
         self._author = node.get_fully_qualified_name()
+        self._full_names = {
+            name: node.resolve_service_name(names.service(name)) for name in names.SERVICES
+        }
         for name, kind in names.SERVICES.items():
             loop.serve(
                 node,
@@ -84,7 +93,7 @@ class Services:
 
         async def guard(request: Any, response: Any, client: ClientId | None) -> Any:
             try:
-                await callback(request, response)
+                await callback(request, response, *((client,) if name in _WAITING else ()))
                 if name in _READS and self._core.persistence.unsaved:
                     response = await self._durable(callback, request, response)
                 response.success = True
@@ -96,6 +105,8 @@ class Services:
                 code, text = ErrorCode.INTERNAL_ERROR, f"{name} failed; see the orchestrator's log"
             answer = type(response)()
             answer.success, answer.error_code, answer.message = False, int(code), text
+            if name == "control_task":
+                answer.task_status = self._status_of(request.task_id)
             return answer
 
         return guard
@@ -129,6 +140,7 @@ class Services:
         payload = requests.to_payload(
             user_input, self._author, base_task.iteration_id, self._limits
         )
+        self._check_repeated(request, payload, base_task)
         text = user_input.problem_short_description or user_input.problem_definition[:120]
         description = printable(text, _MAX_SHOWN)
 
@@ -139,22 +151,40 @@ class Services:
 
         return make
 
+    def _check_repeated(self, request: Any, payload: bytes, base_task: TaskId) -> None:
+        """A repeated request_id must come with the same request.
+
+        Raises:
+            OrchestratorError: INVALID_REQUEST.
+        """
+        known = self._core.store.by_request(request.request_id)
+        task = self._core.store.find(known) if known is not None else None
+        if task is None:
+            return
+        same = requests.is_same(task.user_input, payload) and task.priority == request.priority
+        if not same or task.base_task != base_task:
+            raise invalid(
+                f"request_id '{requests.shorten(request.request_id)}' named another request, "
+                f"which started task {known}; choose another request_id"
+            )
+
     async def start_iteration(self, request: Any, response: Any) -> None:
         """Start another iteration of a problem, from any earlier one."""
         store = self._core.store
+        base_id = conversions.id_from_msg(request.base_task)
+        if not base_id.problem_id:
+            raise invalid("base_task.problem_id is 0; name the problem to iterate on")
+        named = requests.named_base(base_id, request.user_input)
         known = store.by_request(request.request_id)
-        if known is None:
-            base_id = conversions.id_from_msg(request.base_task)
-            if not base_id.problem_id:
-                raise invalid("base_task.problem_id is 0; name the problem to iterate on")
-            base = store.get(requests.named_base(base_id, request.user_input))
-            user_input = requests.merge_overrides(
-                base.user_input, request.user_input, request.overrides, request.extra_data_json
-            )
-            known = await self._calls.ask(self.submission(user_input, request, base.task_id))
-        else:
-            await self._saved()
-        response.task_id = conversions.id_to_msg(known)
+        earlier = store.find(known) if known is not None else None
+        if earlier is not None and named == (earlier.base_task.problem_id, 0):
+            named = earlier.base_task  # it was the latest then
+        base = store.get(named)
+        user_input = requests.merge_overrides(
+            base.user_input, request.user_input, request.overrides, request.extra_data_json
+        )
+        task_id = await self._calls.ask(self.submission(user_input, request, base.task_id))
+        response.task_id = conversions.id_to_msg(task_id)
 
     async def get_task(self, request: Any, response: Any) -> None:
         """All data of one task."""
@@ -196,13 +226,23 @@ class Services:
             raise invalid(f"cmd_task is {request.cmd_task}; use STOP_TASK=1 to TERMINATE_TASK=4")
         if not task_id.problem_id:
             raise invalid("task_id.problem_id is 0; name the task to command")
-        status = await self._calls.ask(lambda call: TaskCommanded(call, task_id, command))
+        status = await self._calls.ask(
+            lambda call: TaskCommanded(call, task_id, command), exempt=True
+        )
         response.task_status = int(status)
+
+    def _status_of(self, named: Any) -> int:
+        """The state of the task that a refused command names; 0 where there is no such task."""
+        task_id = conversions.id_from_msg(named)
+        try:
+            return int(self._core.store.get(task_id).status) if task_id.problem_id else 0
+        except OrchestratorError:
+            return 0
 
     async def delete_problem(self, request: Any, response: Any) -> None:
         """Delete a problem and its iterations."""
         response.deleted_iterations = await self._calls.ask(
-            lambda call: DeletionRequested(call, request.problem_id)
+            lambda call: DeletionRequested(call, request.problem_id), exempt=True
         )
 
     async def compare_iterations(self, request: Any, response: Any) -> None:
@@ -216,7 +256,7 @@ class Services:
         """State of one node, or of all."""
         response.nodes = self._states(request.node_name)
 
-    async def control_node(self, request: Any, response: Any) -> None:
+    async def control_node(self, request: Any, response: Any, client: ClientId | None) -> None:
         """Start, stop, reset or terminate nodes; answered when confirmed."""
         try:
             command = NodeCommand(request.cmd_node)
@@ -226,10 +266,22 @@ class Services:
             raise invalid(f"cmd_node is {request.cmd_node}; use START_NODE=1 to TERMINATE_NODE=4")
         default = float(self._node.get_parameter("control_timeout").value)
         timeout = requests.check_seconds("timeout", request.timeout, default)
-        await self._calls.ask(lambda call: NodeCommanded(call, request.node_name, command, timeout))
+        service, key = self._full_names["control_node"], object()
+
+        def watch(answer: Answer) -> None:
+            self._clients.watch(service, client, key, lambda: answer.give(CLIENT_IS_GONE))
+
+        try:
+            await self._calls.ask(
+                lambda call: NodeCommanded(call, request.node_name, command, timeout),
+                exempt=True,
+                waits=watch,
+            )
+        finally:
+            self._clients.forget(service, client, key)
         response.nodes = self._states(request.node_name)
 
-    async def configure_node(self, request: Any, response: Any) -> None:
+    async def configure_node(self, request: Any, response: Any, client: ClientId | None) -> None:
         """Ask a module for its configuration, or change it."""
         (target,) = self._core.operations.targets(request.node_name or " ")
         default = float(self._node.get_parameter("configure_timeout").value)
@@ -242,12 +294,13 @@ class Services:
         if not target.responsive:
             text = target.describe(self._core.context.now)
             raise OrchestratorError(ErrorCode.NODE_UNAVAILABLE, text)
-        self._calls.check_room()
-        self._calls.occupy(1)
+        service, place = self._full_names["configure_node"], self._calls.take_place()
+        self._clients.watch(service, client, place, place.leave)
         try:
             answer = await self._configuration.ask(target.name, request.configuration, timeout)
         finally:
-            self._calls.occupy(-1)
+            self._clients.forget(service, client, place)
+            place.leave()
         response.transaction_id, response.configuration = answer
 
     def _states(self, node_name: str) -> list[Any]:
