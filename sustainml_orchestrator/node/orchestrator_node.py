@@ -149,13 +149,13 @@ class OrchestratorNode(Node):
             Log: self._tell,
             Save: self._keeper.save,
         }
-        self._clients = Clients(self)
+        self._watched_clients = Clients(self)
         services = Services(
-            self, loop, self.core, self._calls, self._clients, self._limits, Configuration(self),
-            self.saved,
+            self, loop, self.core, self._calls, self._watched_clients, self._limits,
+            Configuration(self), self.saved,
         )  # fmt: skip
         self._goals = Goals(
-            self, self.core, self._calls, self._clients, services.submission,
+            self, self.core, self._calls, self._watched_clients, services.submission,
             lambda: self._settings.max_waiting_tasks,
         )  # fmt: skip
         self._diagnostics = Diagnostics(self, self.core, self._dropped)
@@ -311,7 +311,7 @@ class OrchestratorNode(Node):
             self._diagnostics_due = now + _DIAGNOSTICS_PERIOD
             self._diagnostics.publish(self.core.persistence.failed)
             self._memory.look(self.core.store.payload_bytes)
-            self._clients.look()
+            self._watched_clients.look()
             peer = self._peers.look()
             if peer:
                 raise StartError(peer)
