@@ -84,11 +84,11 @@ class Clients:
         for (service, client), state in list(self._clients.items()):
             if service not in present:
                 present[service] = self._readers(service)
+            ended = bool(state.processes) and not any(map(_lives, state.processes))
             if client.gid in present[service]:
                 state.seen = True
-                ended = bool(state.processes) and not any(map(_lives, state.processes))
-            else:
-                ended = state.seen or time.monotonic() > state.deadline
+            elif state.seen or time.monotonic() > state.deadline:
+                ended = True
             if ended:
                 self._clients.pop((service, client), None)
                 for gone in list(state.waiting.values()):
