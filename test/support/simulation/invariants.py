@@ -285,7 +285,10 @@ class Invariants:
             assert _summary(task) == kept, f"{task_id} was {kept}, is {_summary(task)}"
         for name, desired in self._kept_desired.items():
             assert core.lifecycle.by_name[name].desired_active is desired, f"{name} is forgotten"
-        self._places = {t: n for t, n in self._places.items() if t in self._kept}
+        # A crash may have come between a save and the announcement of it: the state decides.
+        waiting = {task.task_id for p in core.store.problems.values() for task in p
+                   if task.status is TaskStatus.WAITING}  # fmt: skip
+        self._places = {t: n for t, n in self._places.items() if t in self._kept and t in waiting}
         self._redelivered = []
         self._at_work = set()
 
