@@ -130,6 +130,7 @@ class Lifecycle:
         node.restarts += not all(other.responsive for other in node.instances.values())
         node.retire(self._context.now)
         node.instances[event.process] = instance
+        node.outbox.appeared(event.process)
         node.choose_speaker()
         self._context.do(Log("info", f"{instance.name} appeared as {node.name}"))
         self._context.do(AnnounceSystem())

@@ -310,13 +310,28 @@ class Outbox:
         period = self._settings.resend_period
         overdue = order.overdue(instances, period)
         if not order.holders:
-            self.forget(order.task_id)
+            if order.ids or self._is_everyone_seen(order, instances):
+                self.forget(order.task_id)
         elif overdue and (len(order.ids) - 1) * period >= self._settings.command_timeout:
             self.forget(order.task_id)
             return True
         elif overdue and pace.take():
             self._send(order)
         return False
+
+    def _is_everyone_seen(self, order: Order, instances: Mapping[Process, Instance]) -> bool:
+        """Whether every process that could hold the task of an unsent order has reported since."""
+        age = self._context.now - order.began
+        return bool(instances) and age > self._settings.heartbeat_timeout
+
+    def appeared(self, process: Process) -> None:
+        """A process was seen for the first time; unsent orders to let go of tasks are for it, too.
+
+        It may hold those tasks from before this orchestrator started.
+        """
+        for order in self.orders.values():
+            if not order.ids and order.command is not TaskCommand.RESET:
+                order.holders.add(process)
 
     def pardon(self) -> None:
         """A stronger command follows: what the node ignored so far is not held against it."""

@@ -7,7 +7,7 @@ from support.driver import Driver
 
 from sustainml_orchestrator.core.adapters import STATE_ADAPTER
 from sustainml_orchestrator.core.commands import Reply, SendControl
-from sustainml_orchestrator.core.events import NodeCommanded, TimePassed
+from sustainml_orchestrator.core.events import NodeCommanded, StatusReceived, TimePassed
 from sustainml_orchestrator.core.ids import NodeCommand, NodeStatus, TaskCommand, TaskStatus
 from sustainml_orchestrator.core.task import Task
 
@@ -196,3 +196,42 @@ def test_a_reset_is_not_confirmed_by_a_later_command(core: Driver, seen: str) ->
         core.status(NAME, NodeStatus.INITIALIZING, last_command=later)
         core.status(NAME, NodeStatus.IDLE, last_command=later)
     assert [r.call for r in core.find(Reply)][-1] == 99 and node.outbox.node_order is None
+
+
+def ended_unseen(command: TaskCommand = TaskCommand.TERMINATE) -> tuple[Driver, Task]:
+    """A task that ended before any of its modules was seen, as just after a restart."""
+    core = Driver()
+    core.core.settings.admission = "always"
+    task = core.submit()
+    core.command(task, command)
+    core.give(TimePassed(), 0.2)
+    core.forget()
+    return core, task
+
+
+@pytest.mark.parametrize("command", [TaskCommand.STOP, TaskCommand.TERMINATE])
+def test_a_process_that_works_on_when_it_is_first_seen_is_told(command: TaskCommand) -> None:
+    core, task = ended_unseen(command)
+    core.give(TimePassed(), 10.0)  # its first heartbeat is late
+    obey_later(core, NodeStatus.RUNNING, 1.5)
+    assert command in told(core)
+    core.word(NAME, task, ANSWERS[command])
+    core.forget()
+    obey_later(core, NodeStatus.RUNNING, 3.0)  # with another task
+    assert told(core) == []
+
+
+def test_so_is_the_second_of_two_processes() -> None:
+    core, _ = ended_unseen()
+    core.give(StatusReceived(NAME, "/ns/twin", 9, 0, NodeStatus.IDLE))
+    core.give(TimePassed(), 1.0)
+    obey_later(core, NodeStatus.RUNNING, 1.5)
+    assert TaskCommand.TERMINATE in told(core)
+
+
+def test_one_that_holds_nothing_is_told_nothing_and_the_order_is_forgotten() -> None:
+    core, _ = ended_unseen()
+    node = core.core.lifecycle.by_name[NAME]
+    assert node.outbox.orders
+    obey_later(core, NodeStatus.IDLE, 2 * core.core.settings.heartbeat_timeout)
+    assert told(core) == [] and not node.outbox.orders
