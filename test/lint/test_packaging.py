@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from docutils import core
 
 ROOT = Path(__file__).parents[2]
 #: Tags of package format 3, REP 149, in the order of its schema where that matters.
@@ -90,7 +91,6 @@ def test_the_changelog_can_be_read_by_release_tools() -> None:
 
 
 def test_the_changelog_is_valid_restructured_text() -> None:
-    core = pytest.importorskip("docutils.core")
     said: list[str] = []
     core.publish_doctree(
         (ROOT / "CHANGELOG.rst").read_text(encoding="utf-8"),

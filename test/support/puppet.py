@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -232,17 +233,21 @@ class Framework:
         return self._log.read()
 
     def __enter__(self) -> Framework:
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.process.wait)
+            undo.callback(self.process.kill)
             self.puppet = Puppet(self.namespace)
+            undo.callback(self.puppet.close)
             for name, client in self.puppet.clients.items():
                 assert client.wait_for_service(PATIENCE), f"no service {name}"
             states = self.puppet.heard["orchestrator/system_state"]
-            wait_for(lambda: states and states[-1].ready, PATIENCE, "it did not become ready")
-        except BaseException:
-            self.process.kill()
-            self.process.wait()
-            raise
+            wait_for(lambda: states and states[-1].ready, PATIENCE, self._unready)
+            undo.pop_all()
         return self
+
+    def _unready(self) -> str:
+        states = self.puppet.heard["orchestrator/system_state"]
+        return f"not ready: {states[-1:]}\n{self.log}"
 
     def __exit__(
         self,

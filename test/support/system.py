@@ -27,11 +27,15 @@ OUTPUTS = (
 )  # fmt: skip
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 20.0, what: str = "") -> None:
-    """Until it is true; fails with `what` when it is not in time."""
+def wait_for(
+    condition: Callable[[], object],
+    seconds: float = 20.0,
+    what: str | Callable[[], str] = "it did not come true in time",
+) -> None:
+    """Until it is true; fails with `what`, or what that returns, when it is not in time."""
     deadline, pause = time.monotonic() + seconds, 0.001
     while not condition():
-        assert time.monotonic() < deadline, what or "it did not come true in time"
+        assert time.monotonic() < deadline, what() if callable(what) else what
         time.sleep(pause)
         pause = min(2 * pause, 0.02)
 
