@@ -1,45 +1,104 @@
-"""`sustainml nodes`, `node …` and `configure`: the modules' nodes."""
+"""`sustainml nodes`, `node …` and `configure`: the nodes of the modules."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sustainml_orchestrator.cli.console import out
+from sustainml_orchestrator.cli.console import err, out
 from sustainml_orchestrator.cli.context import AsJson, connected, print_json
 from sustainml_orchestrator.cli.problems import parse_json
-from sustainml_orchestrator.core.ids import NodeCommand
+from sustainml_orchestrator.core.ids import NodeCommand, NodeStatus
 
-NameArgument = Annotated[str, typer.Argument(help="Name of the module, or 'all'.")]
-TimeoutOption = Annotated[float, typer.Option(min=0.1, help="Seconds to wait until it confirms.")]
+if TYPE_CHECKING:
+    from sustainml_msgs.msg import NodeState
+
+    from sustainml_orchestrator.client import OrchestratorClient
+
+_POLL_PERIOD = 0.2  # s
+
+NameArgument = Annotated[str, typer.Argument(help="Name of a module, or 'all'.")]
+TimeoutOption = Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the node.")]
+Wait = Annotated[
+    bool,
+    typer.Option(
+        "--wait/--no-wait",
+        help="Wait for processes that are ending or being restarted.",
+    ),
+]
 
 
 def nodes(as_json: AsJson = False) -> None:
-    """Show the state of every node, its processes, and how often they were lost and replaced.
+    """Show the state of every node, and how often its processes were lost and replaced.
 
     sustainml nodes
     """
+    with connected() as client:
+        _show(client.get_node_status(), as_json)
+
+
+def _show(states: list[NodeState], as_json: bool) -> None:
     from sustainml_orchestrator.cli.tables import node_table
 
-    with connected() as client:
-        states = client.get_node_status()
     print_json(states) if as_json else out.print(node_table(states))
 
 
-node_app = typer.Typer(no_args_is_help=True, help="Command a module's node.")
+node_app = typer.Typer(no_args_is_help=True, help="Command the node of a module.")
 
 
 def _add_command(command: NodeCommand, text: str) -> None:
-    def run(name: NameArgument, timeout: TimeoutOption = 30.0, as_json: AsJson = False) -> None:
-        from sustainml_orchestrator.cli.tables import node_table
-
+    def run(
+        name: NameArgument,
+        timeout: TimeoutOption = 30.0,
+        wait: Wait = True,
+        as_json: AsJson = False,
+    ) -> None:
+        deadline = time.monotonic() + timeout
+        target = "" if name == "all" else name
         with connected() as client:
-            states = client.control_node("" if name == "all" else name, command, timeout)
-        print_json(states) if as_json else out.print(node_table(states))
+            before = client.get_node_status(target)
+            if wait and command in (NodeCommand.START, NodeCommand.RESET):
+                _wait_while(_is_changing, client, target, deadline)  # too long: it is refused
+            left = max(0.1, deadline - time.monotonic())
+            states = client.control_node(target, command, left)
+            if wait and command is NodeCommand.TERMINATE:
+                former = {i.incarnation for state in before for i in state.instances}
+                _wait_while(lambda state: _is_alive(state, former), client, target, deadline)
+                states = client.get_node_status(target)
+        _show(states, as_json)
 
     run.__doc__ = text
     node_app.command(command.name.lower())(run)
+
+
+def _wait_while(
+    condition: Callable[[NodeState], bool], client: OrchestratorClient, name: str, deadline: float
+) -> None:
+    """Wait while it holds for one of the nodes, not beyond the deadline (s, monotonic)."""
+    said = ""
+    while time.monotonic() < deadline:
+        node = next((state for state in client.get_node_status(name) if condition(state)), None)
+        if node is None:
+            return
+        status = NodeStatus(node.node_status).name if node.responsive else "lost"
+        text = f"waiting: node {node.node_name} is {status}"
+        if text != said:
+            err.say(text)
+            said = text
+        time.sleep(_POLL_PERIOD)
+
+
+def _is_changing(state: NodeState) -> bool:
+    """Whether the process of a node is ending, or has ended and is not replaced yet."""
+    is_lost = bool(state.instances) and not state.responsive
+    return is_lost or state.node_status == NodeStatus.TERMINATING
+
+
+def _is_alive(state: NodeState, incarnations: set[int]) -> bool:
+    return any(i.responsive and i.incarnation in incarnations for i in state.instances)
 
 
 for _command, _text in {
@@ -57,7 +116,7 @@ for _command, _text in {
 
     sustainml node reset hw_resources
     """,
-    NodeCommand.TERMINATE: """End its process; respawned, it stays inactive until it is started.
+    NodeCommand.TERMINATE: """End its process. A process started in its place waits for `start`.
 
     sustainml node terminate hw_resources
     """,
@@ -66,9 +125,9 @@ for _command, _text in {
 
 
 def configure(
-    node: Annotated[str, typer.Argument(help="Name of the module.")],
+    node: Annotated[str, typer.Argument(help="Name of a module.")],
     configuration: Annotated[
-        str | None, typer.Argument(help="JSON object; none = show the present one.")
+        str | None, typer.Argument(help="A JSON object; without it the current one is shown.")
     ] = None,
     timeout: TimeoutOption = 10.0,
     as_json: AsJson = False,
