@@ -160,6 +160,13 @@ class Save:
 
 
 @dataclass(frozen=True, slots=True)
+class Leave:
+    """End this process, with an exit code that nobody restarts: another orchestrator stays."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """Write a line in the log: "info" state changes, "warning" recovered, "error" needs a human."""
 
@@ -179,5 +186,6 @@ Command = (
     | SaveNode
     | ForgetProblem
     | Save
+    | Leave
     | Log
 )

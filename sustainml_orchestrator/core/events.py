@@ -165,6 +165,14 @@ class Restored:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerHeard:
+    """An orchestrator published its system_state in this namespace, perhaps this very one."""
+
+    incarnation: int
+    session: int
+
+
+@dataclass(frozen=True, slots=True)
 class TaskCommanded:
     """A front-end commanded a task."""
 
@@ -206,6 +214,7 @@ Event = (
     | Persisted
     | PersistFailed
     | Restored
+    | PeerHeard
     | TaskCommanded
     | NodeCommanded
     | DeletionRequested

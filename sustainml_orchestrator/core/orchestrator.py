@@ -7,8 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sustainml_orchestrator.core.commands import AnnounceSystem, Command, ForgetProblem, Reply
+from sustainml_orchestrator.core.commands import (
+    AnnounceSystem,
+    Command,
+    ForgetProblem,
+    Leave,
+    Log,
+    PublishBaseline,
+    PublishUserInput,
+    Reply,
+    SendControl,
+)
 from sustainml_orchestrator.core.context import Context, Instant
+from sustainml_orchestrator.core.duplicate_check import DuplicateCheck
 from sustainml_orchestrator.core.errors import OrchestratorError
 from sustainml_orchestrator.core.events import (
     BatchEnded,
@@ -17,6 +28,7 @@ from sustainml_orchestrator.core.events import (
     Event,
     NodeCommanded,
     OutputReceived,
+    PeerHeard,
     Persisted,
     PersistFailed,
     Restored,
@@ -43,6 +55,9 @@ from sustainml_orchestrator.core.task_store import TaskStore
 from sustainml_orchestrator.core.text import printable
 from sustainml_orchestrator.core.validation import validate
 
+#: What makes modules work: sent by one orchestrator of a namespace alone.
+_FOR_MODULES = (SendControl, PublishUserInput, PublishBaseline)
+
 
 class Orchestrator:
     """Joins the three responsibilities: nodes, tasks, store.
@@ -51,6 +66,7 @@ class Orchestrator:
         pipeline: the modules.
         settings: limits and periods; may be changed between two events.
         session: names this life of the database; not 0.
+        incarnation: of this process, see `make_incarnation`; 0 = takes no notice of others.
         draw_token: a random uint32, not 0, for each attempt at a task.
         derive: writes the user input of an iteration that follows by itself.
         exhausted: whether the outputs of an iteration tell that no model is left to propose.
@@ -63,6 +79,7 @@ class Orchestrator:
         pipeline: Pipeline,
         settings: Settings,
         session: int,
+        incarnation: int = 0,
         draw_token: Callable[[], int],
         derive: Derive,
         exhausted: Exhausted = lambda outputs: False,
@@ -72,6 +89,8 @@ class Orchestrator:
         self.settings = settings
         self.session = session
         self.context = Context()
+        self.duplicate_check = DuplicateCheck(incarnation)
+        self._standing_by = False
         self.store = TaskStore(len(pipeline))
         pace = Pace(settings, self.context)
         self.lifecycle = Lifecycle(pipeline, settings, self.context, pace)
@@ -101,6 +120,7 @@ class Orchestrator:
             TaskCommanded: self.tasks.command,
             NodeCommanded: self.operations.begin,
             DeletionRequested: self._on_deletion,
+            PeerHeard: lambda event: None,
             Restored: lambda event: restore(self, event),
         }
         self._on_persistence: dict[type, Callable[..., None]] = {
@@ -119,7 +139,15 @@ class Orchestrator:
             IllegalTransition: a bug; the text tells the story.
         """
         context = self.context
-        missed = context.begin(now)
+        if type(event) is PeerHeard:
+            self.duplicate_check.hear(event, now.steady)
+        if self.duplicate_check.yielding(now.steady):
+            return self._stand_by(event, now)
+        missed = context.begin(now)  # while it stood by, too
+        if self._standing_by:
+            self._standing_by = False
+            context.do(Log("warning", "the other orchestrator is gone; this one commands again"))
+            context.do(AnnounceSystem())
         if missed:
             self._shift(missed)
         if type(event) in self._on_persistence:  # what it releases must not change meanwhile
@@ -133,6 +161,25 @@ class Orchestrator:
             self.tasks.admit()
             self.tasks.retention.enforce()
         return self.persistence.sort(context.commands)
+
+    def _stand_by(self, event: Event, now: Instant) -> list[Command]:
+        """Another orchestrator commands: time stands still, what modules report is not for us."""
+        context, check = self.context, self.duplicate_check
+        context.begin(Instant(context.now, now.stamp))
+        if type(event) in self._on_persistence:
+            self._on_persistence[type(event)](event)
+        elif type(event) is PeerHeard:
+            if not self._standing_by:
+                context.do(Log("error", check.reason))
+                context.do(AnnounceSystem())
+            if check.leaving:
+                context.do(Leave(check.reason))
+            self._standing_by = True
+        elif (call := getattr(event, "call", None)) is not None:
+            refusal = OrchestratorError(ErrorCode.REJECTED, check.reason)
+            context.do(Reply(call, error=refusal))
+        released = self.persistence.sort(context.commands)
+        return [command for command in released if not isinstance(command, _FOR_MODULES)]
 
     def _shift(self, missed: float) -> None:
         """This process stood still for so many s: no deadline of others has passed by that."""

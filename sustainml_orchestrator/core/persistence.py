@@ -15,6 +15,7 @@ from sustainml_orchestrator.core.commands import (
     AnnounceTask,
     Command,
     ForgetProblem,
+    Leave,
     Log,
     Reply,
     Save,
@@ -44,7 +45,7 @@ LONGEST_SAVE = 2.0
 
 _CHANGES = frozenset({SaveTask, SaveOutput, SaveNode, ForgetProblem})
 #: These name no task, and are not worth waiting for.
-_NEVER_HELD = frozenset({AnnounceSystem, Log})
+_NEVER_HELD = frozenset({AnnounceSystem, Leave, Log})
 
 
 class _Changes:

@@ -41,12 +41,18 @@ class Driver:
     """A core, a clock, and the modules' side of the conversation."""
 
     def __init__(
-        self, *, pipeline: Pipeline = PIPELINE, journalled: bool = False, **settings: object
+        self,
+        *,
+        pipeline: Pipeline = PIPELINE,
+        journalled: bool = False,
+        incarnation: int = 0,
+        **settings: object,
     ) -> None:
         self.core = Orchestrator(
             pipeline=pipeline,
             settings=Settings(**settings),  # type: ignore[arg-type]
             session=SESSION,
+            incarnation=incarnation,
             draw_token=count(1).__next__,
             derive=lambda payload, models, left, previous: payload + b"'",
             exhausted=lambda outputs: any(output in self.last_proposals for output in outputs),
