@@ -39,7 +39,7 @@ nemesis: build ## real packets lost, delayed, doubled, cut off, while tasks flow
 EXAMPLES = 1000
 fuzz: build ## hostile messages, requests and files (EXAMPLES=10000 ARGS="--hypothesis-seed=7")
 	$(ALONE) env FUZZ_EXAMPLES=$(EXAMPLES) PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 \
-	PYTEST_PLUGINS=pytest_timeout,_hypothesis_pytestplugin python -m pytest -s --timeout=0 test/fuzz $(ARGS)
+	PYTEST_PLUGINS=pytest_timeout,_hypothesis_pytestplugin python -m pytest -s --timeout=0 -o faulthandler_timeout=0 test/fuzz $(ARGS)
 
 HOURS = 1
 soak: build ## tasks for hours: memory, descriptors and threads stay flat (HOURS=1 ARGS="--plot FILE")
