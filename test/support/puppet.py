@@ -29,6 +29,7 @@ from sustainml_msgs import msg
 from sustainml_msgs.msg import NodeStatus
 
 from support.system import wait_for
+from sustainml_orchestrator.contract.discovery import prefer_profile
 
 DEEP = QoSProfile(depth=5000)
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -58,6 +59,7 @@ class Puppet:
     """A participant that speaks as every module of PIPELINE, and calls as a front-end."""
 
     def __init__(self, namespace: str) -> None:
+        prefer_profile()  # as the orchestrator; without it discovery may take 3 s a step
         self.context = Context()
         rclpy.init(context=self.context, args=[])
         self.node = rclpy.create_node("puppet", namespace=namespace, context=self.context)
