@@ -218,7 +218,11 @@ class Lifecycle:
         if lost:
             node.choose_speaker()
             if not node.responsive:
-                self._explain(node, node.outbox.process_lost(respawned=False))
+                order = node.outbox.process_lost(respawned=False)
+                if order is not None and order.command is NodeCommand.TERMINATE:
+                    assert node.speaker is not None
+                    node.speaker.status = NodeStatus.TERMINATING  # its report was lost with it
+                self._explain(node, order)
             self._context.do(AnnounceSystem())
 
     def _escalate(self, node: Node, order: Order) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus, TaskCommand
+from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, NodeStatus, TaskCommand
 from sustainml_orchestrator.core.instance import Instance, Process
 from sustainml_orchestrator.core.outbox import Outbox
 from sustainml_orchestrator.core.pipeline import ModuleSpec
@@ -118,6 +118,13 @@ class Node:
     def active(self) -> bool:
         """Whether it can be given work."""
         return self.status in ACTIVE_NODES
+
+    @property
+    def terminating(self) -> bool:
+        """Whether its process was told to end, or has ended so, and no other follows yet."""
+        order = self.outbox.node_order
+        told = order is not None and order.command is NodeCommand.TERMINATE
+        return told or (self.speaker is not None and self.speaker.status is NodeStatus.TERMINATING)
 
     @property
     def idle_since(self) -> float:

@@ -8,7 +8,7 @@ from sustainml_orchestrator.core.commands import Reply, SaveNode
 from sustainml_orchestrator.core.context import Context
 from sustainml_orchestrator.core.errors import OrchestratorError
 from sustainml_orchestrator.core.events import NodeCommanded
-from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand
+from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, NodeStatus
 from sustainml_orchestrator.core.lifecycle import Lifecycle
 from sustainml_orchestrator.core.node import Node
 from sustainml_orchestrator.core.outbox import Order
@@ -30,6 +30,12 @@ class _Operation:
         self.rest = deque(nodes)
         self.deadline = deadline
         self.current: Order | None = None
+        self.restarted = False  # whether another process of the node follows, or has followed
+
+    def next_node(self) -> None:
+        """The first of the nodes has confirmed."""
+        self.rest.popleft()
+        self.current, self.restarted = None, False
 
 
 class Operations:
@@ -97,35 +103,34 @@ class Operations:
     def _step(self, operation: _Operation) -> bool:
         """Go as far as it goes; True when all nodes are done."""
         while operation.rest:
-            node, current = operation.rest[0], operation.current
-            if current is None:
-                operation.current = self._command(node, operation.command)
-                if operation.current is None:
-                    operation.rest.popleft()
-            elif current.outcome is ErrorCode.NO_ERROR:
+            node = operation.rest[0]
+            order = operation.current = operation.current or self._command(node, operation)
+            outcome = order.outcome if order is not None else None
+            if outcome is ErrorCode.NO_ERROR:
                 if operation.command is NodeCommand.RESET:
                     node.recovery.did_well()
-                operation.current = None
-                operation.rest.popleft()
+                operation.next_node()
             elif self._context.now >= operation.deadline:
                 raise OrchestratorError(
                     ErrorCode.TIMEOUT,
                     f"{operation.command.name}_NODE is not confirmed yet: "
                     f"{node.describe(self._context.now)}",
                 )
-            elif current.outcome is None:
+            elif order is None or outcome is None:
                 return False
-            elif current.outcome is ErrorCode.TIMEOUT:
+            elif outcome is ErrorCode.TIMEOUT:
                 # There is time left: another caller has sent the command again, or this one does.
                 pending = node.outbox.node_order
-                repeated = pending is not None and pending.command is operation.command
+                repeated = pending is not None and pending.command is order.command
                 operation.current = pending if repeated else None
             else:
-                raise OrchestratorError(current.outcome, current.text)
+                raise OrchestratorError(outcome, order.text)
         return True
 
-    def _command(self, node: Node, command: NodeCommand) -> Order | None:
-        """Command one node; None when it is already so."""
+    def _command(self, node: Node, operation: _Operation) -> Order | None:
+        """Command one node; None while the process that is to obey has not appeared yet."""
+        # A new process has nothing to drop: starting it is the reset.
+        command = NodeCommand.START if operation.restarted else operation.command
         effect = self._judge(node, command)
         desired = _DESIRED.get(command, node.desired_active)
         if desired is not node.desired_active:
@@ -135,19 +140,27 @@ class Operations:
             # The recovery level stays: a node that ignores commands ignores these, too.
             node.recovery.move(RecoveryMove.CLEAR)
             node.recovery.resets = 0
-        if effect is Effect.NOTHING:
+        if effect is Effect.WAIT:
+            operation.restarted = True
             return None
         pending = node.outbox.node_order
         # A reset that was obeyed already began before the cause of the trouble was removed.
         if pending is not None and pending.command is command is not NodeCommand.RESET:
             return pending
-        return node.outbox.command(command)
+        if effect is Effect.SEND:
+            return node.outbox.command(command)
+        done = Order(command, self._context.now)
+        done.settle(ErrorCode.NO_ERROR)
+        return done
 
     def _judge(self, node: Node, command: NodeCommand) -> Effect:
-        effect = NODE_COMMANDS[node.status, command]
-        if node.speaker is None or (not node.responsive and command is not NodeCommand.STOP):
+        status = NodeStatus.TERMINATING if node.terminating else node.status
+        effect = NODE_COMMANDS[status, command]
+        gone = not (node.responsive or node.terminating or command is NodeCommand.STOP)
+        if node.speaker is None or gone:
             raise OrchestratorError(ErrorCode.NODE_UNAVAILABLE, node.describe(self._context.now))
-        if effect is Effect.REJECT:
+        stays_down = command is NodeCommand.RESET and not node.desired_active
+        if effect is Effect.REJECT or (effect is Effect.WAIT and stays_down):
             raise OrchestratorError(
                 ErrorCode.REJECTED,
                 f"{command.name}_NODE is not permitted: {node.describe(self._context.now)}",

@@ -101,6 +101,7 @@ class Effect(Enum):
 
     SEND = "send"
     NOTHING = "nothing"  # already so: success
+    WAIT = "wait"  # for the process that follows; then the node is started
     REJECT = "reject"
 
 
@@ -193,13 +194,14 @@ FINAL_TASKS = frozenset(
     {TaskStatus.SUCCEEDED, TaskStatus.ERROR, TaskStatus.STOPPED, TaskStatus.TERMINATED}
 )
 
+#: A node counts as TERMINATING from the command until another process follows.
 NODE_COMMANDS: dict[tuple[NodeStatus, NodeCommand], Effect] = {
     (NodeStatus.INACTIVE, NodeCommand.START): Effect.SEND,
     (NodeStatus.INITIALIZING, NodeCommand.START): Effect.SEND,
     (NodeStatus.IDLE, NodeCommand.START): Effect.NOTHING,
     (NodeStatus.RUNNING, NodeCommand.START): Effect.NOTHING,
     (NodeStatus.ERROR, NodeCommand.START): Effect.REJECT,
-    (NodeStatus.TERMINATING, NodeCommand.START): Effect.REJECT,
+    (NodeStatus.TERMINATING, NodeCommand.START): Effect.WAIT,
     (NodeStatus.INACTIVE, NodeCommand.STOP): Effect.NOTHING,
     (NodeStatus.INITIALIZING, NodeCommand.STOP): Effect.SEND,
     (NodeStatus.IDLE, NodeCommand.STOP): Effect.SEND,
@@ -211,8 +213,9 @@ NODE_COMMANDS: dict[tuple[NodeStatus, NodeCommand], Effect] = {
     (NodeStatus.IDLE, NodeCommand.RESET): Effect.SEND,
     (NodeStatus.RUNNING, NodeCommand.RESET): Effect.SEND,
     (NodeStatus.ERROR, NodeCommand.RESET): Effect.SEND,
-    (NodeStatus.TERMINATING, NodeCommand.RESET): Effect.REJECT,
+    (NodeStatus.TERMINATING, NodeCommand.RESET): Effect.WAIT,
     **{(status, NodeCommand.TERMINATE): Effect.SEND for status in NodeStatus},
+    (NodeStatus.TERMINATING, NodeCommand.TERMINATE): Effect.NOTHING,
 }
 
 #: The states in which a node has done as it was told. A node that is gone has terminated.

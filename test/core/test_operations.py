@@ -125,3 +125,74 @@ def test_stopping_is_not_refused_for_load(core: Driver) -> None:
     assert {r.call: r.error for r in core.find(Reply) if r.call >= 100} == dict.fromkeys(
         range(100, 400)
     )
+
+
+def leave(core: Driver, name: str, *, reported: bool) -> None:
+    """A node is terminated on request; whether it reports so before its process is gone."""
+    core.give(NodeCommanded(9, name, NodeCommand.TERMINATE, 60.0))
+    if reported:
+        obey(core, NodeStatus.TERMINATING)
+
+
+def respawn(core: Driver, name: str) -> None:
+    """A new process of a node appears and obeys START_NODE."""
+    core.incarnations[name] += 1
+    core.status(name, NodeStatus.INACTIVE)
+    core.beat(3.0)
+    sent = [c for c in core.find(SendControl) if c.target == name][-1]
+    assert sent.cmd_node is NodeCommand.START
+    core.status(name, NodeStatus.IDLE, last_command=sent.command_id)
+
+
+def answers(core: Driver, call: int) -> list[Reply]:
+    return [reply for reply in core.find(Reply) if reply.call == call]
+
+
+@pytest.mark.parametrize("asked", ["hw_resources", ""])
+@pytest.mark.parametrize("gone", [False, True])
+@pytest.mark.parametrize("reported", [False, True])
+def test_a_node_that_terminates_is_started_once_it_is_back(
+    core: Driver, asked: str, gone: bool, reported: bool
+) -> None:
+    leave(core, "hw_resources", reported=reported)
+    if gone:
+        core.beat(4.0, silent=("hw_resources",))
+        assert not core.core.lifecycle.by_name["hw_resources"].responsive
+    ask(core, asked, NodeCommand.START, 60.0)
+    assert not answers(core, 5) and core.core.lifecycle.by_name["hw_resources"].desired_active
+    assert not [c for c in core.find(SendControl) if c.cmd_node is NodeCommand.START]
+    respawn(core, "hw_resources")
+    (reply,) = answers(core, 5)
+    assert reply.error is None and core.core.lifecycle.ready
+
+
+def test_starting_a_node_that_does_not_come_back_times_out(core: Driver) -> None:
+    leave(core, "hw_resources", reported=True)
+    ask(core, "hw_resources", NodeCommand.START, 10.0)
+    core.beat(9.0, silent=("hw_resources",))
+    assert not answers(core, 5)
+    core.beat(2.0, silent=("hw_resources",))
+    (reply,) = answers(core, 5)
+    assert reply.error.code is ErrorCode.TIMEOUT
+    assert "start its process again" in reply.error.message
+    respawn(core, "hw_resources")  # it is wanted active all the same
+    assert core.core.lifecycle.ready
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_node_that_terminates_on_request_is_not_reset(core: Driver, gone: bool) -> None:
+    leave(core, "hw_resources", reported=True)
+    if gone:
+        core.beat(4.0, silent=("hw_resources",))
+    ask(core, "hw_resources", NodeCommand.RESET)
+    assert answers(core, 5)[0].error.code is ErrorCode.REJECTED
+    ask(core, "hw_resources", NodeCommand.TERMINATE)  # repeated: it is so already
+    assert answers(core, 5)[0].error is None
+
+
+def test_a_reset_of_a_node_that_recovery_terminates_is_done_when_it_is_back(core: Driver) -> None:
+    core.core.lifecycle.by_name["hw_resources"].outbox.command(NodeCommand.TERMINATE)
+    ask(core, "hw_resources", NodeCommand.RESET, 60.0)
+    assert not answers(core, 5) and not core.find(SendControl)
+    respawn(core, "hw_resources")
+    assert answers(core, 5)[0].error is None and core.core.lifecycle.ready
