@@ -99,7 +99,7 @@ class Optimiser:
         if len(chain) > _PATIENCE:
             bar = min(map(_carbon, chain[:-_PATIENCE])) * (1 - _PROGRESS)
             if min(map(_carbon, chain[-_PATIENCE:])) >= bar:
-                return f"{_PATIENCE} iterations in a row brought nothing: {result}"
+                return f"{_PATIENCE} iterations in a row did not improve: {result}"
         return ""
 
     def _started_since(self, chain: list[Task]) -> Task | None:

@@ -247,7 +247,7 @@ class Orchestrator:
         """The task and step that a module may fetch its inputs for.
 
         Raises:
-            OrchestratorError: NOT_FOUND, or REJECTED when it owes nothing for it.
+            OrchestratorError: NOT_FOUND, or REJECTED when it has no open step in it.
         """
         node = self.lifecycle.by_name.get(node_name)
         if node is None:
@@ -257,18 +257,21 @@ class Orchestrator:
             )
         task = self.store.find(task_id)
         if task is None:
-            raise OrchestratorError(ErrorCode.NOT_FOUND, f"no task {TaskId(*task_id)}; drop it")
+            raise OrchestratorError(
+                ErrorCode.NOT_FOUND, f"there is no task {TaskId(*task_id)}; discard it"
+            )
         if (session, attempt, token) != (self.session, task.attempt, task.token):
             raise OrchestratorError(
                 ErrorCode.REJECTED,
                 f"task {task.task_id} is at attempt {task.attempt} (token {task.token}) of session "
-                f"{self.session}; drop every other attempt at it",
+                f"{self.session}; discard every other attempt",
             )
         step = task.steps[node.spec.index] if task.status is TaskStatus.RUNNING else None
         if step is None or step.state not in OPEN_STEPS:
             raise OrchestratorError(
                 ErrorCode.REJECTED,
-                f"{node_name} owes nothing for task {task.task_id} ({task.status.name}); drop it",
+                f"{node_name} has no open step in task {task.task_id} ({task.status.name}); "
+                "discard it",
             )
         return task, step
 

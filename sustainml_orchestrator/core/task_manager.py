@@ -263,7 +263,9 @@ class TaskManager:
         try:
             self._store.link(task, self.create(following, following.base_task))
         except OrchestratorError as refusal:
-            task.outcome_reason = f"every module delivered; nothing follows: {refusal.message}"
+            task.outcome_reason = (
+                f"every module delivered; no further iteration was started: {refusal.message}"
+            )
 
     # Admission #
 

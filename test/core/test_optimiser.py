@@ -48,13 +48,13 @@ def test_the_search_ends_when_nothing_gets_better_and_goes_on_from_the_best(core
     tasks = run(core, OptimisationGoal(auto=True), [3, 1, 2, 2, 2])
     assert len(tasks) == 4
     assert [t.base_task.iteration_id for t in tasks] == [0, 1, 2, 2]
-    assert "2 iterations in a row brought nothing" in tasks[-1].outcome_reason
+    assert "2 iterations in a row did not improve" in tasks[-1].outcome_reason
     assert core.core.optimiser.best(tasks[-1]) is tasks[1]
 
 
 def test_nothing_is_less_than_nothing(core: Driver) -> None:
     tasks = run(core, OptimisationGoal(auto=True), [0.0] * 9)
-    assert len(tasks) == 3 and "brought nothing" in tasks[-1].outcome_reason
+    assert len(tasks) == 3 and "did not improve" in tasks[-1].outcome_reason
 
 
 def test_the_search_ends_after_so_many_iterations(core: Driver) -> None:
@@ -209,7 +209,7 @@ def test_a_full_queue_ends_the_search_and_nothing_else(core: Driver) -> None:
     core.core.settings.max_waiting_tasks = 0
     core.finish(task)
     assert task.status is TaskStatus.SUCCEEDED and task.next_task == NO_TASK
-    assert "nothing follows" in task.outcome_reason
+    assert "no further iteration was started" in task.outcome_reason
 
 
 def test_a_reset_iteration_is_followed_anew(core: Driver) -> None:

@@ -191,7 +191,7 @@ def test_each_attempt_has_a_token_of_its_own_which_all_messages_carry(core: Driv
     assert [c.token for c in core.find(PublishUserInput)] == [task.token]
     later = core.submit(base=task.task_id)
     assert {c.token for c in core.find(PublishBaseline)} == {later.token}
-    with pytest.raises(OrchestratorError, match="drop every other attempt"):
+    with pytest.raises(OrchestratorError, match="discard every other attempt"):
         core.core.inputs_owed(task.task_id, 2, SESSION, first, "app_requirements")
     core.core.inputs_owed(task.task_id, 2, SESSION, task.token, "app_requirements")
 
