@@ -80,6 +80,9 @@ likeness: build ## learn the ML tasks anew from config/catalog/task_examples.yam
 states: build ## write the state machines of docs/architecture.md from the tables in the code
 	$(RUN) python scripts/state_diagrams.py
 
+parameters: build ## write config/orchestrator.yaml and docs/parameters.md from the tables in the code
+	$(RUN) python scripts/parameter_files.py
+
 lint: build ## check style, format and types
 	@. ./env.sh && ruff check . && ruff format --check . && mypy
 
@@ -88,4 +91,4 @@ clean: ## remove all that was made, for every ROS 2
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help build demo up test simulate chaos nemesis fuzz soak load bench bench-full bench-compare loop hashes likeness states lint clean
+.PHONY: help build demo up test simulate chaos nemesis fuzz soak load bench bench-full bench-compare loop hashes likeness states parameters lint clean

@@ -16,7 +16,6 @@ from functools import partial
 from typing import Any, NoReturn
 
 import rclpy
-from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
@@ -24,6 +23,7 @@ from sustainml_orchestrator.contract import discovery, domain, names, shared_mem
 from sustainml_orchestrator.contract.exit_codes import ExitCode
 from sustainml_orchestrator.contract.module_graph import read_pipeline
 from sustainml_orchestrator.contract.parameter_service_guard import guard_parameter_services
+from sustainml_orchestrator.contract.parameters import ParameterError
 from sustainml_orchestrator.contract.signals import on_end
 from sustainml_orchestrator.core.commands import (
     AnnounceSystem,
@@ -343,7 +343,7 @@ def main(args: list[str] | None = None) -> NoReturn:
         loop.add_node(node)
         while not ending:
             node.turn()
-    except (StartError, PipelineError, ParameterException, JournalError) as error:
+    except (StartError, PipelineError, ParameterError, JournalError) as error:
         sys.stderr.write(f"orchestrator: {error}\n")
         code = exit_code(error)
     except ExternalShutdownException:

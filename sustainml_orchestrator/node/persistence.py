@@ -23,7 +23,7 @@ from sustainml_orchestrator.core.events import (
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.node.pending_calls import Answer
-from sustainml_orchestrator.storage import Durability, Journal, JournalError
+from sustainml_orchestrator.storage import Durability, Journal
 
 #: How long the end of the node waits for the disk, in s.
 _LAST_WRITES = 5.0
@@ -45,8 +45,6 @@ class Persistence:
         self, path: str, durability: str, pipeline: Pipeline, wake: Callable[[], None]
     ) -> None:
         self._journal: Journal | None = None
-        if durability not in ("normal", "full"):
-            raise JournalError(f"journal_durability is '{durability}'; use 'normal' or 'full'")
         if path:
             names = tuple(spec.name for spec in pipeline.modules)
             types = message_types(pipeline)

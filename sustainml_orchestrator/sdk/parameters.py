@@ -1,12 +1,13 @@
-"""The parameters of a module node."""
+"""The parameters of a module node; `make parameters` writes files from the table."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
+
+from sustainml_orchestrator.contract import parameters
+from sustainml_orchestrator.contract.parameters import Spec
 
 PROCESS = "process"
 THREAD = "thread"
@@ -30,70 +31,36 @@ class Parameters:
     max_held_bytes: int
 
 
-#: name, default, range (None for text and truth values), description
-TABLE: tuple[tuple[str, Any, tuple[float, float] | None, str], ...] = (
-    ("workers", 1, (1, 64), "How many tasks are worked on at a time."),
-    (
-        "isolation",
-        PROCESS,
-        None,
-        "Where user code runs: 'process' (can be killed, may crash) or 'thread' (fastest).",
-    ),
-    ("autostart", False, None, "Start without waiting for START_NODE."),
-    ("heartbeat_period", 1.0, (0.01, 3600.0), "Time between two node-level statuses, s."),
-    (
-        "cancel_grace",
-        1.0,
-        (0.0, 3600.0),
-        "How long a cancelled call may go on before its worker process is killed, s.",
-    ),
-    ("termination_grace", 5.0, (0.5, 3600.0), "TERMINATE_NODE ends the process within, s."),
-    ("configure_timeout", 4.0, (0.01, 3600.0), "Longest time for an answer of configure(), s."),
-    (
-        "fetch_timeout",
-        3.0,
-        (0.01, 3600.0),
-        "Time for an answer of get_inputs, which is called four times at most, s.",
-    ),
-    (
-        "output_cache",
-        256 << 20,
-        (0, 1 << 40),
-        "Bytes of finished outputs kept, to be repeated when asked for again.",
-    ),
-    (
-        "max_pending_joins",
-        1000,
-        (1, 1_000_000),
-        "TaskManager kept of which some inputs are missing.",
-    ),
-    ("max_held_tasks", 1000, (1, 1_000_000), "TaskManager held, waiting or running."),
-    ("max_held_bytes", 1 << 30, (1 << 10, 1 << 40), "Bytes of inputs held."),
-)
+#: All are read-only: a change needs a restart of the node.
+TABLE: tuple[Spec, ...] = (
+    Spec("workers", 1, "maximum number of calls of `process` at a time", 1, 64),
+    Spec("isolation", PROCESS, "where user code runs: 'process' (it may crash, and is killed when "
+         "it hangs) or 'thread' (fastest)", choices=(PROCESS, THREAD)),
+    Spec("autostart", False, "start without waiting for START_NODE"),
+    Spec("heartbeat_period", 1.0, "period of node-level statuses, in s", 0.01, 3600.0),
+    Spec("cancel_grace", 1.0, "time a cancelled call may go on before its worker process is "
+         "killed, in s", 0.0, 3600.0),
+    Spec("termination_grace", 5.0, "maximum time for a clean exit after TERMINATE_NODE, in s", 0.5,
+         3600.0),
+    Spec("configure_timeout", 4.0, "maximum time for an answer of `configure`, in s", 0.01,
+         3600.0),
+    Spec("fetch_timeout", 3.0, "maximum time for an answer of get_inputs, which is called four "
+         "times at most, in s", 0.01, 3600.0),
+    Spec("output_cache", 256 << 20, "finished outputs kept to be repeated, in bytes", 0, 1 << 40),
+    Spec("max_pending_joins", 1000, "maximum number of tasks of which some inputs are missing", 1,
+         1_000_000),
+    Spec("max_held_tasks", 1000, "maximum number of tasks waiting or running; others are given "
+         "back", 1, 1_000_000),
+    Spec("max_held_bytes", 1 << 30, "maximum size of the inputs held, in bytes; others are given "
+         "back", 1 << 10, 1 << 40),
+)  # fmt: skip
 
 
 def declare(node: Node) -> Parameters:
-    """Declare all parameters, read-only: a change needs a restart of the node.
+    """Declare all parameters.
 
     Raises:
-        ValueError: a value is out of its range, or of the wrong type.
+        ParameterError: a value from the command line or a file is not permitted.
     """
-    values = {}
-    for name, default, range_, description in TABLE:
-        descriptor = ParameterDescriptor(description=description, read_only=True)
-        if range_ and isinstance(default, int):
-            low, high = map(int, range_)
-            descriptor.integer_range = [IntegerRange(from_value=low, to_value=high)]
-        elif range_:
-            bounds = FloatingPointRange(from_value=range_[0], to_value=range_[1])
-            descriptor.floating_point_range = [bounds]
-        try:
-            values[name] = node.declare_parameter(name, default, descriptor).value
-        except Exception as error:
-            allowed = f" (from {range_[0]:g} to {range_[1]:g})" if range_ else ""
-            raise ValueError(f"parameter {name}{allowed}: {error}") from error
-    if values["isolation"] not in (PROCESS, THREAD):
-        raise ValueError(
-            f"parameter isolation is '{values['isolation']}'; set {PROCESS} or {THREAD}"
-        )
-    return Parameters(**values)
+    read_only = (replace(spec, read_only=True) for spec in TABLE)
+    return Parameters(**parameters.declare(node, read_only))

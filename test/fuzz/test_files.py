@@ -227,7 +227,7 @@ def test_what_is_no_line_is_refused(tmp_path: Path, line: str) -> None:
         (["-p", "max_active_tasks:=many"], "max_active_tasks"),
         (["-p", "heartbeat_timeout:=.nan"], "heartbeat_timeout"),
         (["-p", "heartbeat_timeout:=.inf"], "heartbeat_timeout"),
-        (["-p", "journal_durability:=maybe"], "journal_durability is 'maybe'"),
+        (["-p", "journal_durability:=maybe"], "parameter journal_durability is 'maybe'"),
         (["-p", "journal_path:={folder}"], "is no file"),
         (["-p", "journal_path:={folder}/file/j.db"], "cannot be used"),
         (["-r", "__ns:=/no such space"], "no such space"),

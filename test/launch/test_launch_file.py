@@ -36,7 +36,7 @@ def test_every_argument_is_declared_described_and_used() -> None:
 
 def test_every_parameter_exists() -> None:
     known = {spec.name for spec in TABLE}
-    modules = {name for name, *_ in MODULE_TABLE}
+    modules = {spec.name for spec in MODULE_TABLE}
     for node in LAUNCH.iter("node"):
         names = {p.attrib["name"] for p in node.iter("param") if "name" in p.attrib}
         assert names <= (known if node.attrib["exec"] == "orchestrator" else modules)

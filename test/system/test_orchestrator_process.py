@@ -102,6 +102,7 @@ def test_every_parameter_is_declared_described_and_bounded(framework: Framework)
         assert descriptor.read_only == spec.read_only
         ranges = [*descriptor.integer_range, *descriptor.floating_point_range]
         assert len(ranges) == (spec.low is not None)
+        assert all(choice in descriptor.additional_constraints for choice in spec.choices)
 
 
 @pytest.mark.parametrize(("name", "value"), [("max_active_tasks", 101), ("max_active_tasks", 0)])
