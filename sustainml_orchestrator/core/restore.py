@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sustainml_orchestrator.core.events import Restored
@@ -29,11 +32,10 @@ def restore(orchestrator: Orchestrator, event: Restored) -> None:
     store, tasks = orchestrator.store, orchestrator.tasks
     for node in orchestrator.lifecycle.nodes:
         node.desired_active = event.desired_active.get(node.name, node.desired_active)
-    unfinished = []
-    for task in event.tasks:
-        store.insert(task)
-        if task.steps:
-            unfinished.append(task)
+    with no_collection():
+        for task in event.tasks:
+            store.insert(task)
+    unfinished = [task for task in event.tasks if task.steps]
     store.revision = max(store.revision, event.revision)
     store.next_problem_id = max(store.next_problem_id, event.next_problem_id)
     durable_serial = event.tasks[-1].serial + 1 if event.tasks else 0
@@ -48,6 +50,18 @@ def restore(orchestrator: Orchestrator, event: Restored) -> None:
             tasks.steps.resume(task)
     for task in unfinished:
         _settle(orchestrator, task, task.task_id in event.without_credentials)
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Keep the garbage collector from a million new objects, none of them garbage."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _settle(orchestrator: Orchestrator, task: Task, without_credentials: bool) -> None:

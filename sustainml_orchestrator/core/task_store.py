@@ -264,4 +264,7 @@ class TaskStore:
 
 
 def _payload_bytes(item: Task) -> int:
-    return len(item.user_input) + sum(map(len, filter(None, item.outputs)))
+    try:
+        return len(item.user_input) + sum(map(len, item.outputs))  # type: ignore[arg-type]
+    except TypeError:  # not all of them are there
+        return len(item.user_input) + sum(map(len, filter(None, item.outputs)))

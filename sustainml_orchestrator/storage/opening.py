@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from textwrap import shorten
 from typing import NamedTuple
 
 from sustainml_orchestrator.core.ids import TaskId
+from sustainml_orchestrator.core.restore import no_collection
 from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.storage import records, salvage, schema, wal
 from sustainml_orchestrator.storage.errors import Damaged
@@ -148,15 +148,3 @@ def _damage_told() -> Iterator[None]:
         if any(word in str(error) for word in _DAMAGE):
             raise Damaged(shorten(str(error), _LONGEST)) from error
         raise
-
-
-@contextmanager
-def no_collection() -> Iterator[None]:
-    """A million new objects, none of them garbage: looking for some would double the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
