@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sustainml_orchestrator.core.events import StatusReceived
 from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, NodeStatus, TaskCommand
 from sustainml_orchestrator.core.instance import Instance, Process
 from sustainml_orchestrator.core.outbox import Outbox
@@ -151,7 +152,7 @@ class Node:
                 instance.finished_tasks += 1
                 return
 
-    def abandon(self, command: TaskCommand, task: Task, try_number: int) -> None:
+    def abandon(self, command: TaskCommand, task: Task | StatusReceived, try_number: int) -> None:
         """Tell the module to let go of a task; repeated until each of its processes did."""
         self.outbox.abandon(command, task, try_number, self.instances.values())
 

@@ -72,7 +72,7 @@ class Order:
         self,
         command: NodeCommand | TaskCommand,
         now: float,
-        task: Task | None = None,
+        task: Task | StatusReceived | None = None,
         try_number: int = 0,
         holders: Iterable[Process] = (),
     ) -> None:
@@ -173,9 +173,17 @@ class Outbox:
         return len(order.ids) if order and order.command is TaskCommand.RESET else 0
 
     def abandon(
-        self, command: TaskCommand, task: Task, try_number: int, instances: Collection[Instance]
+        self,
+        command: TaskCommand,
+        task: Task | StatusReceived,
+        try_number: int,
+        instances: Collection[Instance],
     ) -> None:
-        """Tell the module to let go of a task until all processes did, also those lost now."""
+        """Tell the module to let go of a task until all processes did, also those lost now.
+
+        Args:
+            task: the task, or the report of one that the store does not hold.
+        """
         holders = [(i.name, i.incarnation) for i in instances]
         order = Order(command, self._context.now, task, try_number, holders)
         self._add(order)

@@ -48,6 +48,7 @@ def restore(orchestrator: Orchestrator, event: Restored) -> None:
         else:
             tasks.running[task.task_id] = task
             tasks.steps.resume(task)
+    tasks.recall_ended()
     for task in unfinished:
         _settle(orchestrator, task, task.task_id in event.without_credentials)
 

@@ -25,6 +25,7 @@ from sustainml_orchestrator.core.events import (
 )
 from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskCommand, TaskId, TaskStatus
 from sustainml_orchestrator.core.lifecycle import Change, Lifecycle, NodeChange
+from sustainml_orchestrator.core.node import Node
 from sustainml_orchestrator.core.optimiser import Optimiser
 from sustainml_orchestrator.core.pace import Pace
 from sustainml_orchestrator.core.pipeline import USER_INPUT, Pipeline
@@ -62,8 +63,8 @@ _ABANDON = {
     TaskMove.TERMINATE: TaskCommand.TERMINATE,
 }
 
-#: The command repeated to a module that works on a task which does not run.
-_REMIND = {
+#: The command to a module that works on a task which does not run; STOP_TASK for the others.
+_RECALL = {
     TaskStatus.WAITING: TaskCommand.PREEMPT,
     TaskStatus.TERMINATED: TaskCommand.TERMINATE,
 }
@@ -345,17 +346,33 @@ class TaskManager:
     def hear(self, event: StatusReceived) -> None:
         """A module reported on its work on a task."""
         task = self._current(event, "status")
-        if task is None:
-            return
         node = self._lifecycle.by_name[event.node_name]
+        works = event.task_status in (TaskStatus.WAITING, TaskStatus.RUNNING)
+        if task is None:
+            if works and event.session == self._session and self._store.find(event.task_id) is None:
+                node.abandon(TaskCommand.TERMINATE, event, event.try_number)  # deleted meanwhile
+            return
         done = task.outputs[node.spec.index] is not None
         if task.status is TaskStatus.RUNNING and not done:
             self.steps.hear(task, task.steps[node.spec.index], event)
-        elif event.task_status in (TaskStatus.WAITING, TaskStatus.RUNNING) and (
-            not done or len(node.instances) > 1
-        ):  # it works on what nobody waits for; or another one of it has delivered
-            command = _REMIND.get(task.status, TaskCommand.STOP)
-            node.abandon(command, task, event.try_number)
+        elif works and (not done or len(node.instances) > 1):
+            # It works on what nobody waits for; or another one of it has delivered.
+            self._recall(task, node, event.try_number)
+
+    def _recall(self, task: Task, node: Node, try_number: int) -> None:
+        node.abandon(_RECALL.get(task.status, TaskCommand.STOP), task, try_number)
+
+    def recall_ended(self) -> None:
+        """After a restart, have modules let go of what the last tasks to end left with them.
+
+        The commands may have been lost with the orchestrator that was to send them. They are sent
+        to processes that report RUNNING when they are first seen.
+        """
+        statuses = (TaskStatus.WAITING, TaskStatus.ERROR, TaskStatus.STOPPED, TaskStatus.TERMINATED)
+        for task in self._store.last_published(statuses, self._settings.max_active_tasks):
+            for node, record in zip(self._lifecycle.nodes, task.records(), strict=True):
+                if task.outputs[node.spec.index] is None:
+                    self._recall(task, node, record.tries)
 
     def take_output(self, event: OutputReceived) -> None:
         """A module delivered: the step is done, whatever its status said."""

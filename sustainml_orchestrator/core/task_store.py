@@ -149,6 +149,11 @@ class TaskStore:
         page = list(islice(heapq.merge(*parts, key=_serial), stop - start))
         return page[::-1] if newest_first else page, total
 
+    def last_published(self, statuses: Iterable[TaskStatus], count: int) -> list[Task]:
+        """Of the tasks of these statuses whose inputs were published, those changed last."""
+        tasks = (t for status in statuses for t in self._by_status[status].items if t.published)
+        return heapq.nlargest(count, tasks, key=attrgetter("revision"))
+
     def by_request(self, request_id: str) -> TaskId | None:
         """The task that an earlier request of this id started."""
         return self._requests.get(request_id) if request_id else None

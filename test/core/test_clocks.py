@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import pytest
 from support.driver import Driver
-from support.simulation.disk import Disk
+from support.restarting import Restarting
 
 from sustainml_orchestrator.core import step_clocks
 from sustainml_orchestrator.core.commands import (
     AnnounceTask,
-    Command,
     Log,
-    Save,
     SaveTask,
     SendControl,
 )
-from sustainml_orchestrator.core.context import Instant
 from sustainml_orchestrator.core.events import (
-    BatchEnded,
-    Event,
     NodeCommanded,
-    Persisted,
     TimePassed,
 )
 from sustainml_orchestrator.core.ids import (
@@ -37,33 +31,8 @@ from sustainml_orchestrator.core.task import Task
 TASK = TaskId(1, 1)
 
 
-class Kept(Driver):
+class Kept(Restarting):
     """A core whose state survives it, and that dies now and then."""
-
-    def __init__(self, **settings: object) -> None:
-        super().__init__(journalled=True, **settings)
-        self.settings = settings
-        self.disk = Disk()
-
-    def give(self, event: Event, after: float = 0.001) -> list[Command]:
-        commands = super().give(event, after)
-        self._save(self.released)
-        return commands
-
-    def _save(self, commands: list[Command]) -> None:
-        now = Instant(self.now, int(self.now * 1e9))
-        commands = commands + self.core.handle(BatchEnded(), now)
-        for command in commands:
-            if isinstance(command, Save):
-                self.disk.write(command)
-                commands += self.core.handle(Persisted(command.number), now)
-
-    def restart(self, downtime: float = 1000.0) -> None:
-        """Another life, on another steady clock."""
-        fresh = Driver(journalled=True, **self.settings)
-        self.core, self.now = fresh.core, self.now + downtime
-        event = self.disk.restored(self.core.pipeline)
-        self._save(self.core.handle(event, Instant(self.now, 1)))
 
     @property
     def task(self) -> Task:
