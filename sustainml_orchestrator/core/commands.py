@@ -1,4 +1,4 @@
-"""What the node must do: the only way out of the core. Imperative; carried out in order."""
+"""What the node must do: the only way out of the core. Imperative; executed in order."""
 
 from __future__ import annotations
 
@@ -13,9 +13,21 @@ from sustainml_orchestrator.core.ids import NO_TASK, NodeCommand, TaskCommand, T
 Record = tuple[Any, ...]
 
 
+class Command:
+    """Base of all commands."""
+
+    __slots__ = ()
+
+
+class Change(Command):
+    """Something to be saved. Never leaves the core: it becomes part of a `Save`."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
-class PublishUserInput:
-    """Hand a task to the modules that begin the pipeline. The node writes the ids into it."""
+class PublishUserInput(Command):
+    """Publish the user input of a task. The node writes the ids into it."""
 
     task_id: TaskId
     attempt: int
@@ -24,8 +36,8 @@ class PublishUserInput:
 
 
 @dataclass(frozen=True, slots=True)
-class PublishBaseline:
-    """Tell a later iteration what a module gave for its base (None: nothing)."""
+class PublishBaseline(Command):
+    """Publish the output of a module for the base of a task; a default message for None."""
 
     module: int
     task_id: TaskId
@@ -35,8 +47,8 @@ class PublishBaseline:
 
 
 @dataclass(frozen=True, slots=True)
-class SendControl:
-    """Command a module, on itself or on a task."""
+class SendControl(Command):
+    """Send a NodeControl message, about a node or about its work on a task."""
 
     target: str
     command_id: int
@@ -49,19 +61,19 @@ class SendControl:
 
 
 @dataclass(frozen=True, slots=True)
-class AnnounceTask:
+class AnnounceTask(Command):
     """Publish the summary of a task that changed; several in one wake-up may be merged."""
 
     task_id: TaskId
 
 
 @dataclass(frozen=True, slots=True)
-class AnnounceSystem:
+class AnnounceSystem(Command):
     """Publish the state of the nodes and the counts of tasks."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Command):
     """Answer a call: with a value, or with the error that says why not."""
 
     call: int
@@ -70,11 +82,11 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class SaveTask:
-    """The record of a task has changed. Never leaves the core: it becomes part of a `Save`.
+class SaveTask(Change):
+    """The record of a task has changed.
 
     Attributes:
-        new_attempt: modules must not hear of its present attempt before that is saved.
+        new_attempt: modules must not receive its present attempt before that is saved.
     """
 
     task_id: TaskId
@@ -82,24 +94,24 @@ class SaveTask:
 
 
 @dataclass(frozen=True, slots=True)
-class SaveOutput:
-    """A module has delivered. Never leaves the core: it becomes part of a `Save`."""
+class SaveOutput(Change):
+    """An output was stored."""
 
     task_id: TaskId
     module: int
 
 
 @dataclass(frozen=True, slots=True)
-class SaveNode:
-    """A front-end wants a node active, or not. Never leaves the core: part of a `Save`."""
+class SaveNode(Change):
+    """A front-end wants a node active, or not."""
 
     name: str
     desired_active: bool
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetProblem:
-    """A problem was deleted. Never leaves the core: it becomes part of a `Save`."""
+class ForgetProblem(Change):
+    """A problem was deleted."""
 
     problem_id: int
 
@@ -133,7 +145,7 @@ class SavedOutput(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Save:
+class Save(Command):
     """Save all of this or nothing, then answer with `Persisted` or `PersistFailed`.
 
     Attributes:
@@ -160,32 +172,15 @@ class Save:
 
 
 @dataclass(frozen=True, slots=True)
-class Leave:
+class Leave(Command):
     """End this process, with an exit code that nobody restarts: another orchestrator stays."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class Log(Command):
     """Write a line in the log: "info" state changes, "warning" recovered, "error" needs a human."""
 
     severity: str
     text: str
-
-
-Command = (
-    PublishUserInput
-    | PublishBaseline
-    | SendControl
-    | AnnounceTask
-    | AnnounceSystem
-    | Reply
-    | SaveTask
-    | SaveOutput
-    | SaveNode
-    | ForgetProblem
-    | Save
-    | Leave
-    | Log
-)

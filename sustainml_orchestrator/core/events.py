@@ -1,4 +1,4 @@
-"""What can happen: the only way into the core. Past tense; nothing here is a message."""
+"""What can happen: the only way into the core. Past tense; no ROS messages here."""
 
 from __future__ import annotations
 
@@ -20,14 +20,20 @@ if TYPE_CHECKING:
     from sustainml_orchestrator.core.task import Task
 
 
-@dataclass(frozen=True, slots=True)
-class TimePassed:
-    """Nothing else happened for a moment; deadlines are looked at."""
+class Event:
+    """Base of all events."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
-class StatusReceived:
-    """A module spoke of itself, or of its work on a task (``task_id`` set)."""
+class TimePassed(Event):
+    """Time to check the deadlines."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReceived(Event):
+    """A module reported its state, or its work on a task (``task_id`` set)."""
 
     node_name: str
     instance: str
@@ -45,16 +51,16 @@ class StatusReceived:
 
     @property
     def process(self) -> tuple[str, int]:
-        """Names the process that spoke: a name and an incarnation."""
+        """The process that reported: instance name and incarnation."""
         return self.instance, self.incarnation
 
 
 @dataclass(frozen=True, slots=True)
-class OutputReceived:
+class OutputReceived(Event):
     """A module delivered. The payload is opaque; the node has checked that it can be read.
 
     Attributes:
-        facts: what summaries show of it, by attribute of `Task` (model, latency …).
+        facts: values shown in summaries, by attribute of `Task` (model, latency …).
     """
 
     module: int
@@ -67,11 +73,11 @@ class OutputReceived:
 
 
 @dataclass(frozen=True, slots=True)
-class UnreadableOutputReceived:
-    """What came on a module's output topic makes no sense; its ids could be read.
+class UnreadableOutputReceived(Event):
+    """A message on the output topic of a module cannot be read, except for its ids.
 
     Attributes:
-        reason: a clause that says why, for people.
+        reason: why, as a clause for people.
     """
 
     module: int
@@ -83,20 +89,20 @@ class UnreadableOutputReceived:
 
 
 @dataclass(frozen=True, slots=True)
-class ConsumersMatched:
-    """So many subscriptions are now matched with the publisher of user_input."""
+class ConsumersMatched(Event):
+    """The number of subscriptions matched with the publisher of user_input has changed."""
 
     count: int
 
 
 @dataclass(frozen=True, slots=True)
 class OptimisationGoal:
-    """What a user input asks of the iterations that follow by themselves.
+    """What a user input asks of the iterations that the orchestrator starts by itself.
 
     Attributes:
         auto: go on until the target is met.
         desired_carbon_footprint: the target in kgCO2e; 0 = as low as it gets.
-        num_outputs: so many different proposals, this one included.
+        num_outputs: number of different proposals, this one included.
         model_restrains: models not to propose.
     """
 
@@ -107,10 +113,16 @@ class OptimisationGoal:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskSubmitted:
-    """A front-end asked for a task. ``base_task`` is resolved, or unset for a new problem."""
+class Request(Event):
+    """A front-end asked for something; it gets exactly one `Reply` to this call."""
 
     call: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSubmitted(Request):
+    """A front-end asked for a task. ``base_task`` is resolved, or unset for a new problem."""
+
     user_input: bytes
     description: str
     priority: int = 0
@@ -120,20 +132,20 @@ class TaskSubmitted:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchEnded:
-    """All events that came together were handled: what they changed can be saved as one."""
+class BatchEnded(Event):
+    """All events of one wake-up were handled: their changes can be saved in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
-class Persisted:
-    """The journal holds all that the `Save` of this number carried."""
+class Persisted(Event):
+    """The `Save` of this number was committed."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
-class PersistFailed:
-    """The journal holds nothing of what the `Save` of this number carried.
+class PersistFailed(Event):
+    """The `Save` of this number failed; nothing of it was committed.
 
     Attributes:
         reason: one sentence that says why, and what to do.
@@ -144,16 +156,16 @@ class PersistFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class Restored(Event):
     """A journal was read; the first event of an orchestrator that has one.
 
     Attributes:
         tasks: by serial.
-        revision: no greater one was announced.
-        next_problem_id: no greater one was used.
+        revision: no greater revision was announced.
+        next_problem_id: no greater id was used.
         reserved_problem_id: ids below it are reserved durably.
-        without_credentials: tasks whose user input was saved without its credentials.
-        desired_active: what front-ends want of nodes, by name.
+        without_credentials: tasks whose credentials were left out when they were saved.
+        desired_active: desired state of the nodes, by name.
     """
 
     tasks: Sequence[Task] = ()
@@ -165,7 +177,7 @@ class Restored:
 
 
 @dataclass(frozen=True, slots=True)
-class PeerHeard:
+class PeerHeard(Event):
     """An orchestrator published its system_state in this namespace, perhaps this very one."""
 
     incarnation: int
@@ -173,49 +185,28 @@ class PeerHeard:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskCommanded:
+class TaskCommanded(Request):
     """A front-end commanded a task."""
 
-    call: int
     task_id: TaskId
     command: TaskCommand
 
 
 @dataclass(frozen=True, slots=True)
-class NodeCommanded:
+class NodeCommanded(Request):
     """A front-end commanded a node ("" = all of them).
 
     Attributes:
         timeout: how long the caller waits for the confirmation, in s.
     """
 
-    call: int
     node_name: str
     command: NodeCommand
     timeout: float
 
 
 @dataclass(frozen=True, slots=True)
-class DeletionRequested:
+class DeletionRequested(Request):
     """A front-end wants a problem and all its iterations gone."""
 
-    call: int
     problem_id: int
-
-
-Event = (
-    TimePassed
-    | StatusReceived
-    | OutputReceived
-    | UnreadableOutputReceived
-    | ConsumersMatched
-    | TaskSubmitted
-    | BatchEnded
-    | Persisted
-    | PersistFailed
-    | Restored
-    | PeerHeard
-    | TaskCommanded
-    | NodeCommanded
-    | DeletionRequested
-)

@@ -31,6 +31,7 @@ from sustainml_orchestrator.core.events import (
     PeerHeard,
     Persisted,
     PersistFailed,
+    Request,
     Restored,
     StatusReceived,
     TaskCommanded,
@@ -53,7 +54,6 @@ from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.core.task_manager import TaskManager
 from sustainml_orchestrator.core.task_store import TaskStore
 from sustainml_orchestrator.core.text import printable
-from sustainml_orchestrator.core.validation import validate
 
 #: What makes modules work: sent by one orchestrator of a namespace alone.
 _FOR_MODULES = (SendControl, PublishUserInput, PublishBaseline)
@@ -156,7 +156,8 @@ class Orchestrator:
         try:
             self._handlers[type(event)](event)
         except OrchestratorError as refusal:
-            context.commands = [Reply(event.call, error=refusal)]  # type: ignore[union-attr]
+            assert isinstance(event, Request)
+            context.commands = [Reply(event.call, error=refusal)]
         else:
             self.tasks.admit()
             self.tasks.retention.enforce()
@@ -230,14 +231,6 @@ class Orchestrator:
         self.context.do(ForgetProblem(event.problem_id))
         self.context.do(AnnounceSystem())
         self.context.do(Reply(event.call, deleted))
-
-    def validate(self) -> None:
-        """Check every invariant of the state; slow, for tests.
-
-        Raises:
-            BrokenInvariant: a bug; the text tells the story.
-        """
-        validate(self)
 
     # Queries #
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from sustainml_orchestrator.core.commands import (
     AnnounceSystem,
     AnnounceTask,
+    Change,
     Command,
     ForgetProblem,
     Leave,
@@ -43,7 +44,6 @@ RETRY_PERIOD = 1.0
 #: less than the time in which a node must confirm a command.
 LONGEST_SAVE = 2.0
 
-_CHANGES = frozenset({SaveTask, SaveOutput, SaveNode, ForgetProblem})
 #: These name no task, and are not worth waiting for.
 _NEVER_HELD = frozenset({AnnounceSystem, Leave, Log})
 
@@ -174,7 +174,7 @@ class Persistence:
             return released
         others = []
         for command in commands:
-            if type(command) not in _CHANGES:
+            if not isinstance(command, Change):
                 others.append(command)
             elif self._enabled:
                 self._changes.note(command)

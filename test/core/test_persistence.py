@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from support.driver import Driver
+from support.validation import validate
 
 from sustainml_orchestrator.core.commands import (
     AnnounceTask,
@@ -42,7 +43,7 @@ class Journalled(Driver):
         for event in events:
             self.now += after
             commands += self.core.handle(event, Instant(self.now, int(self.now * 1e9)))
-            self.core.validate()
+            validate(self.core)
         return commands
 
     def saves(self, commands: list[Command]) -> Save:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import yaml
 
+from support.validation import validate
 from sustainml_orchestrator.core.commands import Command, Reply, SendControl
 from sustainml_orchestrator.core.context import Instant
 from sustainml_orchestrator.core.events import (
@@ -72,7 +73,7 @@ class Driver:
         self.released = self.core.handle(event, Instant(self.now, int(self.now * 1e9)))
         commands = self.core.context.commands  # with the changes that a journal would save
         self.commands += commands
-        self.core.validate()
+        validate(self.core)
         return commands
 
     def find(self, kind: type[C]) -> list[C]:

@@ -1,6 +1,6 @@
 """What must always hold: after every event, over restarts, and in the end.
 
-`Orchestrator.validate` finds contradictions within one state; here stands what the states and
+`support.validation` finds contradictions within one state; here stands what the states and
 commands of a whole schedule owe to each other and to the front-end.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from support.simulation.modules import Module, is_of
+from support.validation import validate
 from sustainml_orchestrator.core.commands import (
     AnnounceTask,
     Command,
@@ -87,7 +88,7 @@ class Invariants:
     def after_event(self, core: Orchestrator, event: Event, commands: Sequence[Command]) -> None:
         """One event was handled."""
         if commands or core.store.revision != self._revision:
-            core.validate()  # else nothing happened but a heartbeat, or a moment passed
+            validate(core)  # else nothing happened but a heartbeat, or a moment passed
         assert core.store.revision >= self._revision, "revisions go back"
         self._revision = core.store.revision
         assert len(core.tasks.running) <= core.settings.max_active_tasks, "too many tasks run"

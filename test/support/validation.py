@@ -1,18 +1,16 @@
-"""What must be true after every event, whatever happened: checked by every test of the core."""
+"""Invariants of the state of the core, checked after every event of a test or simulation."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from sustainml_orchestrator.core.ids import NO_TASK, TaskId, TaskStatus
 from sustainml_orchestrator.core.node import MAX_PROCESSES
+from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.outbox import MAX_ORDERS
 from sustainml_orchestrator.core.states import HELD_STEPS, PENDING_STEPS, StepState
 from sustainml_orchestrator.core.step import Step
 from sustainml_orchestrator.core.task import Task
-
-if TYPE_CHECKING:
-    from sustainml_orchestrator.core.orchestrator import Orchestrator
 
 _MAX_PROCESSES = 16
 _MAX_REASONS = 32
