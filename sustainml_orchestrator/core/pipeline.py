@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 USER_INPUT = "user_input"
 
-#: Output types of the contract; a type of one's own is written ``package/msg/Type``.
+#: Output types of sustainml_msgs; any other type is written ``package/msg/Type``.
 OUTPUT_TYPES = frozenset(
-    {
-        "AppRequirements",
-        "MLModelMetadata",
-        "HWConstraints",
-        "MLModel",
-        "HWResource",
-        "CO2Footprint",
-    }
+    ("AppRequirements", "MLModelMetadata", "HWConstraints", "MLModel", "HWResource", "CO2Footprint")
 )
 
 _NAME = re.compile(r"[a-z](?:_?[a-z0-9]+)*")
 _FOREIGN_TYPE = re.compile(r"[a-z][a-z0-9_]*/msg/[A-Z][A-Za-z0-9]*")
 _LIFECYCLES = ("node_control", "managed")
 _MAX_MODULES = 64
-_MAX_REPLICAS = 64
 
 
 class PipelineError(ValueError):
@@ -42,8 +35,8 @@ class ModuleSpec:
         inputs: names of modules, and ``user_input``.
         output_type: name of a message of sustainml_msgs, or ``package/msg/Type``.
         timeout: longest time of one try, in s.
-        max_tries: tries before its failure is the task's.
-        baseline: whether later iterations are told this module's output of their base.
+        max_tries: failed tries of a step before its task fails.
+        baseline: whether its output is published as a baseline of later iterations.
         required: whether the system is ready only while this module is active. The step of a
             module that is not required waits for it like any other, at most `node_lost_timeout`.
         replicas: how many instances share its work.
@@ -96,10 +89,35 @@ class Pipeline:
         """
         reader = _Reader(source)
         modules = reader.modules(data)
-        order = reader.order({name: values["inputs"] for name, values in modules.items()})
-        return cls(
-            tuple(ModuleSpec(name=name, index=i, **modules[name]) for i, name in enumerate(order))
-        )
+        order = enumerate(reader.order(modules))
+        return cls(tuple(ModuleSpec(name=name, index=i, **modules[name]) for i, name in order))
+
+
+def _is_whole(value: Any, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
+
+
+def _is_duration(value: Any) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and 0.01 <= value <= 30 * 86400
+
+
+def _is_type(value: Any) -> bool:
+    return isinstance(value, str) and (
+        value in OUTPUT_TYPES or _FOREIGN_TYPE.fullmatch(value) is not None
+    )
+
+
+#: For each optional key of a module: its default, its check, and what to do when that fails.
+_VALUES: dict[str, tuple[Any, Callable[[Any], bool], str]] = {
+    "output_type": (None, _is_type, f"use one of {sorted(OUTPUT_TYPES)} or package/msg/Type"),
+    "timeout": (300.0, _is_duration, "give seconds from 0.01 to 2592000"),
+    "max_tries": (2, lambda v: _is_whole(v, 100), "give a whole number, 1 to 100"),
+    "baseline": (False, lambda v: isinstance(v, bool), "use true or false"),
+    "required": (True, lambda v: isinstance(v, bool), "use true or false"),
+    "replicas": (1, lambda v: _is_whole(v, 64), "give a whole number, 1 to 64"),
+    "lifecycle": ("node_control", _LIFECYCLES.__contains__, f"use {' or '.join(_LIFECYCLES)}"),
+}
 
 
 class _Reader:
@@ -133,16 +151,11 @@ class _Reader:
         key, values = f"modules.{name}", modules[name]
         if not isinstance(values, Mapping):
             raise self.fail(key, "must be a mapping with inputs and output_type")
-        read = {
-            "inputs": self._inputs(key, values.get("inputs"), modules),
-            "output_type": self._output_type(key, values.get("output_type")),
-            "timeout": self._timeout(key, values.get("timeout", 300.0)),
-            "max_tries": self._count(key, "max_tries", values.get("max_tries", 2), 100),
-            "baseline": self._flag(key, "baseline", values.get("baseline", False)),
-            "required": self._flag(key, "required", values.get("required", True)),
-            "replicas": self._count(key, "replicas", values.get("replicas", 1), _MAX_REPLICAS),
-            "lifecycle": self._lifecycle(key, values.get("lifecycle", _LIFECYCLES[0])),
-        }
+        read: dict[str, Any] = {"inputs": self._inputs(key, values.get("inputs"), modules)}
+        for part, (default, is_valid, remedy) in _VALUES.items():
+            read[part] = values.get(part, default)
+            if not is_valid(read[part]):
+                raise self.fail(f"{key}.{part}", f"is '{read[part]}'; {remedy}")
         unknown = set(map(str, values)) - set(read)
         if unknown:
             raise self.fail(f"{key}.{min(unknown)}", f"is unknown; known are {sorted(read)}")
@@ -160,51 +173,18 @@ class _Reader:
             raise self.fail(key, "names an input twice; remove one")
         return tuple(inputs)
 
-    def _output_type(self, key: str, value: Any) -> str:
-        if isinstance(value, str) and (value in OUTPUT_TYPES or _FOREIGN_TYPE.fullmatch(value)):
-            return value
-        raise self.fail(
-            f"{key}.output_type",
-            f"is '{value}'; use one of {sorted(OUTPUT_TYPES)} or package/msg/Type",
-        )
-
-    def _timeout(self, key: str, value: Any) -> float:
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not 0.01 <= value <= 30 * 86400:
-            raise self.fail(f"{key}.timeout", f"is '{value}'; give seconds from 0.01 to 2592000")
-        return float(value)
-
-    def _count(self, key: str, name: str, value: Any, most: int) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-            raise self.fail(f"{key}.{name}", f"is '{value}'; give a whole number, 1 to {most}")
-        return value
-
-    def _flag(self, key: str, name: str, value: Any) -> bool:
-        if not isinstance(value, bool):
-            raise self.fail(f"{key}.{name}", f"is '{value}'; use true or false")
-        return value
-
-    def _lifecycle(self, key: str, value: Any) -> str:
-        if value not in _LIFECYCLES:
-            known = " or ".join(_LIFECYCLES)
-            raise self.fail(f"{key}.lifecycle", f"is '{value}'; use {known}")
-        return str(value)
-
-    def order(self, inputs: dict[str, tuple[str, ...]]) -> list[str]:
-        """Inputs before consumers, otherwise as written."""
-        placed: list[str] = []
-        rest = dict(inputs)
-        while rest:
-            free = [
-                name
-                for name, needs in rest.items()
-                if all(need == USER_INPUT or need in placed for need in needs)
-            ]
-            if not free:
-                raise self.fail(
-                    "modules", f"{', '.join(rest)} wait for each other; break the cycle of inputs"
-                )
-            placed += free
-            for name in free:
-                del rest[name]
-        return placed
+    def order(self, modules: Mapping[str, Mapping[str, Any]]) -> list[str]:
+        """Inputs before their consumers, otherwise as written."""
+        names, order = list(modules), []
+        sorter = TopologicalSorter({n: set(modules[n]["inputs"]) - {USER_INPUT} for n in names})
+        try:
+            sorter.prepare()
+        except CycleError as error:
+            members = ", ".join(sorted(set(error.args[1]), key=names.index))
+            text = f"{members} wait for each other; break the cycle of inputs"
+            raise self.fail("modules", text) from None
+        while sorter.is_active():
+            ready = sorted(sorter.get_ready(), key=names.index)
+            sorter.done(*ready)
+            order += ready
+        return order
