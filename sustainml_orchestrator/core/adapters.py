@@ -1,8 +1,8 @@
-"""How a kind of node is commanded, and what shows that it obeyed.
+"""How a kind of node is commanded, and which statuses confirm a command.
 
 A node of the contract takes NodeControl messages. Most confirm each by its id in `last_command`;
-others never do, and their reported state is the only answer. A node that is commanded in another
-way (services of lifecycle_msgs) needs one more adapter here and nothing else.
+others never do, and only their reported state shows what they did. A node that is commanded in
+another way (services of lifecycle_msgs) needs one more adapter here and nothing else.
 """
 
 from __future__ import annotations
@@ -16,31 +16,32 @@ from sustainml_orchestrator.core.instance import Instance
 if TYPE_CHECKING:
     from sustainml_orchestrator.core.outbox import Order
 
-_CIRCLE = 2**32
+#: Command ids count on a circle of this size (RFC 1982).
+CIRCLE = 2**32
 
 
 def reached(last: int, command_id: int) -> bool:
-    """Whether `last` is `command_id` or after it: ids count on a circle (RFC 1982)."""
-    return (last - command_id) % _CIRCLE < _CIRCLE // 2
+    """Whether `last` is `command_id` or after it."""
+    return (last - command_id) % CIRCLE < CIRCLE // 2
 
 
 class StateAdapter:
-    """A node that never confirms an id: its state answers, once it cannot be from before.
+    """A node that never echoes a command id: the state that it reports later confirms.
 
     Attributes:
-        confirms: whether a missing confirmation may be held against the node.
+        confirms: whether the recovery ladder is climbed when a confirmation is missing.
     """
 
     confirms = False
 
     def encode(self, target: str, order: Order, command_id: int) -> SendControl:
-        """The command that carries an order to the node."""
-        command = order.command
+        """The message that carries an order to the node."""
+        command, is_node_command = order.command, isinstance(order.command, NodeCommand)
         return SendControl(
             target,
             command_id,
-            cmd_node=command if isinstance(command, NodeCommand) else NodeCommand.NONE,
-            cmd_task=command if isinstance(command, TaskCommand) else TaskCommand.NONE,
+            cmd_node=NodeCommand(command) if is_node_command else NodeCommand.NONE,
+            cmd_task=TaskCommand.NONE if is_node_command else TaskCommand(command),
             task_id=order.task_id,
             attempt=order.attempt,
             token=order.token,
@@ -48,7 +49,7 @@ class StateAdapter:
         )
 
     def obeyed(self, order: Order, instance: Instance, age: float, period: float) -> bool:
-        """Whether what an instance says shows that it obeyed a node command.
+        """Whether the last status of an instance shows that it obeyed a node command.
 
         Args:
             age: s since the command was first sent.

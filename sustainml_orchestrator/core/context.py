@@ -62,7 +62,7 @@ class Context:
         """Add a command."""
         self.commands.append(command)
 
-    def tell(self, subject: str, what: str) -> None:
+    def note(self, subject: str, what: str) -> None:
         """Add a line to the story of a task or node."""
         self._story.append((self.now, subject, what))
 

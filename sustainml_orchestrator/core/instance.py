@@ -1,11 +1,11 @@
-"""One process of a module, as it reports itself."""
+"""One process of a module, as its statuses show it."""
 
 from __future__ import annotations
 
 from sustainml_orchestrator.core.events import StatusReceived
 from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus
 
-#: Names a process: instance name and incarnation.
+#: Identifies a process: instance name and incarnation.
 Process = tuple[str, int]
 
 
@@ -13,7 +13,7 @@ class Instance:
     """One process of a module.
 
     Attributes:
-        incarnation: random per process life; 0 where the node does not say.
+        incarnation: random per process; 0 where the node does not report one.
         first_seen_stamp: when it appeared (ns of ROS time).
         finished_tasks: outputs taken from it.
         last_seen: s, steady; `last_seen_stamp` the same in ns of ROS time.
@@ -40,7 +40,7 @@ class Instance:
         self.error_description = ""
 
     def become(self, event: StatusReceived, now: float) -> None:
-        """Take the status that it reports, and why it is in error."""
+        """Take over the reported status and error."""
         self.responsive = True
         if event.node_status is not self.status:
             self.since = now

@@ -86,8 +86,8 @@ class Lifecycle:
     def reason(self) -> str:
         """Why the system is not ready; empty when it is."""
         missing = [node for node in self.nodes if node.spec.required and not node.active]
-        unseen = [node.name for node in missing if node.speaker is None]
-        texts = [node.describe(self._context.now) for node in missing if node.speaker is not None]
+        unseen = [node.name for node in missing if node.primary is None]
+        texts = [node.describe(self._context.now) for node in missing if node.primary is not None]
         if unseen:
             texts.append(f"never seen: {', '.join(unseen)}; start their processes")
         return "; ".join(texts)
@@ -109,7 +109,7 @@ class Lifecycle:
         instance.last_command = event.last_command
         if event.node_status is not instance.status or not instance.responsive:
             self._change_status(node, instance, event)
-        if instance is node.speaker:
+        if instance is node.primary:
             self._explain(node, node.outbox.judge(instance))
         return self._changes or _NOTHING
 
@@ -118,7 +118,7 @@ class Lifecycle:
         instance = Instance(
             event.instance, event.incarnation, self._context.now, self._context.stamp
         )
-        new = node.speaker is None and event.node_status not in ACTIVE_NODES
+        new = node.primary is None and event.node_status not in ACTIVE_NODES
         if node.retired.pop(event.process, None) is None:  # else both live, with one name
             for other in node.instances.values():
                 if other.name == instance.name:  # it took the place of this one
@@ -131,7 +131,7 @@ class Lifecycle:
         node.retire(self._context.now)
         node.instances[event.process] = instance
         node.outbox.appeared(event.process)
-        node.choose_speaker()
+        node.choose_primary()
         self._context.do(Log("info", f"{instance.name} appeared as {node.name}"))
         self._context.do(AnnounceSystem())
         if replaced:
@@ -149,10 +149,10 @@ class Lifecycle:
         lost = not instance.responsive
         before = instance.status
         instance.become(event, now)
-        node.choose_speaker()
+        node.choose_primary()
         if before in ACTIVE_NODES and event.node_status in ACTIVE_NODES and not lost:
             return  # IDLE ↔ RUNNING is too frequent to announce; the periodic state shows it
-        self._context.tell(node.name, f"{before.name} → {instance.status.name} ({instance.name})")
+        self._context.note(node.name, f"{before.name} → {instance.status.name} ({instance.name})")
         self._context.do(AnnounceSystem())
         if node.active and not was_active and not (lost and before in ACTIVE_NODES):
             node.active_since = now
@@ -180,7 +180,7 @@ class Lifecycle:
         if pending is not None and pending.command is not NodeCommand.START:
             return
         level = node.recovery.climb()
-        node.outbox.pardon()
+        node.outbox.excuse_missing_echoes()
         command = NodeCommand.RESET if level is RecoveryLevel.RESET else NodeCommand.TERMINATE
         self._context.do(Log("warning", f"{node.name}: {why}; sending {command.name}_NODE"))
         node.outbox.command(command)
@@ -214,14 +214,14 @@ class Lifecycle:
                 node.last_loss_stamp = self._context.stamp
                 text = f"lost {instance.name}: no heartbeat for {silence:.1f} s"
                 self._context.do(Log("warning", text))
-                self._context.tell(node.name, text)
+                self._context.note(node.name, text)
         if lost:
-            node.choose_speaker()
+            node.choose_primary()
             if not node.responsive:
                 order = node.outbox.process_lost(respawned=False)
                 if order is not None and order.command is NodeCommand.TERMINATE:
-                    assert node.speaker is not None
-                    node.speaker.status = NodeStatus.TERMINATING  # its report was lost with it
+                    assert node.primary is not None
+                    node.primary.status = NodeStatus.TERMINATING  # its report was lost with it
                 self._explain(node, order)
             self._context.do(AnnounceSystem())
 
@@ -229,7 +229,7 @@ class Lifecycle:
         """A command expired: a stronger one follows."""
         confirms, command = node.outbox.adapter.confirms, order.command
         if command is TaskCommand.RESET:
-            order.heard = True
+            order.echoed = True
             self.climb(node, f"command {order.ids[-1]} is not confirmed")
         elif isinstance(command, TaskCommand):
             if confirms:
@@ -267,8 +267,8 @@ class Lifecycle:
 
     def _may_start(self, node: Node) -> bool:
         """In pipeline order where the others come up, without them after `bring_up_wait`."""
-        assert node.speaker is not None
-        if self._context.now - node.speaker.since >= self._settings.bring_up_wait:
+        assert node.primary is not None
+        if self._context.now - node.primary.since >= self._settings.bring_up_wait:
             return True
         return all(self.nodes[i].active for i in self._sources[node.spec.index])
 

@@ -1,4 +1,4 @@
-"""One module's node as the orchestrator sees it: desired and observed state, and its recovery."""
+"""The node of a module as the orchestrator sees it: desired and observed state, recovery."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ _RANK = {
     NodeStatus.TERMINATING: 0,
 }
 
-#: Processes remembered per module; a spoofer must not fill the memory.
+#: Processes remembered per module, so that forged statuses cannot fill the memory.
 MAX_PROCESSES = 16
 
 
 class Recovery:
-    """What was done, and is planned, to bring a node back to work.
+    """Resets of a node in error, and the recovery ladder.
 
     Attributes:
         state: of the resets of a node in error.
-        level: how far the recovery ladder is climbed.
-        resets: by the orchestrator since the node last did well.
+        level: strongest command sent to the node because it ignored weaker ones.
+        resets: sent since the node last completed a step.
         reset_at: while in BACKOFF, when the next reset is due (s, steady).
         ignored_starts: rounds of START_NODE without effect since the node was last active.
     """
@@ -59,32 +59,32 @@ class Recovery:
         return self.state is RecoveryState.GIVEN_UP
 
     def move(self, how: RecoveryMove) -> None:
-        """Move between states."""
+        """Change the state of the resets."""
         self.state = move(RECOVERY_MOVES, self.state, how)
 
     def climb(self) -> RecoveryLevel:
-        """Go one level up the ladder."""
+        """Go to the next level; returns it."""
         self.level = move(LADDER_MOVES, self.level, LadderMove.CLIMB)
         return self.level
 
     def did_well(self) -> None:
-        """The node completed a step: past trouble is forgotten."""
+        """The node completed a step, or a front-end has reset it."""
         self.level = move(LADDER_MOVES, self.level, LadderMove.CLEAR)
         self.resets = 0
 
 
 class Node:
-    """A module's node: desired and observed state.
+    """The node of a module, with all its processes.
 
     Attributes:
         desired_active: whether the orchestrator wants it to take work.
         instances: by process, in order of appearance.
         retired: processes that were forgotten, and when (s, steady).
-        speaker: the instance whose status counts; None while never seen.
+        primary: the instance whose status counts as that of the node; None while never seen.
         active_since: when it last became able to take work (s, steady).
         restarts: processes that came in place of earlier ones.
         last_loss_stamp: when one of its processes was last lost (ns of ROS time); 0 = never.
-        outbox: commands that it has not confirmed yet.
+        outbox: commands that it has not confirmed.
     """
 
     def __init__(self, spec: ModuleSpec, desired_active: bool, now: float, outbox: Outbox) -> None:
@@ -93,7 +93,7 @@ class Node:
         self.desired_active = desired_active
         self.instances: dict[Process, Instance] = {}
         self.retired: dict[Process, float] = {}
-        self.speaker: Instance | None = None
+        self.primary: Instance | None = None
         self.active_since = now
         self.restarts = 0
         self.last_loss_stamp = 0
@@ -107,13 +107,13 @@ class Node:
     @property
     def responsive(self) -> bool:
         """Whether a heartbeat came lately."""
-        return self.speaker is not None and self.speaker.responsive
+        return self.primary is not None and self.primary.responsive
 
     @property
     def status(self) -> NodeStatus:
         """Observed status; a lost node counts as INACTIVE."""
-        speaker = self.speaker
-        return speaker.status if speaker and speaker.responsive else NodeStatus.INACTIVE
+        primary = self.primary
+        return primary.status if primary and primary.responsive else NodeStatus.INACTIVE
 
     @property
     def active(self) -> bool:
@@ -122,10 +122,10 @@ class Node:
 
     @property
     def terminating(self) -> bool:
-        """Whether its process was told to end, or has ended so, and no other follows yet."""
+        """Whether its process was commanded to end and none has followed yet."""
         order = self.outbox.node_order
         told = order is not None and order.command is NodeCommand.TERMINATE
-        return told or (self.speaker is not None and self.speaker.status is NodeStatus.TERMINATING)
+        return told or (self.primary is not None and self.primary.status is NodeStatus.TERMINATING)
 
     @property
     def idle_since(self) -> float:
@@ -137,27 +137,27 @@ class Node:
         instance = self.instances.get(process)
         return instance is not None and instance.responsive
 
-    def choose_speaker(self) -> None:
-        """Let the most capable responsive instance speak; the latest among equals."""
-        self.speaker = max(
+    def choose_primary(self) -> None:
+        """Take the most capable responsive instance as primary; the latest among equals."""
+        self.primary = max(
             self.instances.values(),
             key=lambda i: (i.responsive, _RANK[i.status] if i.responsive else 0, i.last_seen),
             default=None,
         )
 
     def count_finished(self, name: str) -> None:
-        """Count an output of the latest process of this name."""
+        """Count an output of the latest process with this instance name."""
         for instance in reversed(self.instances.values()):
             if instance.name == name:
                 instance.finished_tasks += 1
                 return
 
     def abandon(self, command: TaskCommand, task: Task | StatusReceived, try_number: int) -> None:
-        """Tell the module to let go of a task; repeated until each of its processes did."""
+        """Command the module to abandon a task; repeated until each of its processes did."""
         self.outbox.abandon(command, task, try_number, self.instances.values())
 
     def retire(self, now: float) -> None:
-        """Forget processes that are gone, and the least alive of too many."""
+        """Forget processes that are gone; of too many, the one silent for longest."""
         gone = [key for key, instance in self.instances.items() if not instance.responsive]
         if not gone and len(self.instances) >= MAX_PROCESSES:
             gone = [min(self.instances, key=lambda key: self.instances[key].last_seen)]
@@ -168,7 +168,7 @@ class Node:
             del self.retired[next(iter(self.retired))]
 
     def shift(self, missed: float) -> None:
-        """The orchestrator stood still for so many s: nothing of that was the node's silence."""
+        """Move all times on by a pause of the orchestrator (s), see `Context.begin`."""
         self.active_since += missed
         self.recovery.reset_at += missed
         self.outbox.shift(missed)
@@ -179,20 +179,20 @@ class Node:
             self.retired[process] += missed
 
     def error(self, now: float) -> tuple[int, str]:
-        """Error code and sentence of its present state; (NO_ERROR, "") when all is well."""
-        speaker = self.speaker
-        if speaker is None:
+        """Error code and clause of its present state; (NO_ERROR, "") when all is well."""
+        primary = self.primary
+        if primary is None:
             return ErrorCode.NODE_UNAVAILABLE, "never seen"
-        if not speaker.responsive:
-            silence = now - speaker.last_seen
+        if not primary.responsive:
+            silence = now - primary.last_seen
             return ErrorCode.NODE_UNAVAILABLE, f"no heartbeat for {silence:.1f} s"
-        return speaker.error_code, speaker.error_description
+        return primary.error_code, primary.error_description
 
     def describe(self, now: float) -> str:
-        """Its name, its state, and what to do, in one clause."""
+        """Its name, its state and what to do, as one clause."""
         status = self.status.name
         code, text = self.error(now)
-        if self.speaker is None:
+        if self.primary is None:
             return f"node {self.name} has never been seen; start its process"
         if not self.responsive:
             return f"node {self.name} is {status} ({text}); start its process again"

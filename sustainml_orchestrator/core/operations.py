@@ -157,7 +157,7 @@ class Operations:
         status = NodeStatus.TERMINATING if node.terminating else node.status
         effect = NODE_COMMANDS[status, command]
         gone = not (node.responsive or node.terminating or command is NodeCommand.STOP)
-        if node.speaker is None or gone:
+        if node.primary is None or gone:
             raise OrchestratorError(ErrorCode.NODE_UNAVAILABLE, node.describe(self._context.now))
         stays_down = command is NodeCommand.RESET and not node.desired_active
         if effect is Effect.REJECT or (effect is Effect.WAIT and stays_down):

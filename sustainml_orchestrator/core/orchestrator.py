@@ -210,7 +210,7 @@ class Orchestrator:
             self.tasks.react(change)
         if event.task_id != NO_TASK:
             if self.lifecycle.by_name[event.node_name].hosts(event.process):
-                self.tasks.hear(event)
+                self.tasks.on_report(event)
             else:
                 self.tasks.dropped["status of a process that is gone"] += 1
         if not self.operations.idle:

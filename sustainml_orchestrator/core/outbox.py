@@ -1,4 +1,4 @@
-"""The outbox of a node: every command that it has not confirmed yet, on itself or on a task.
+"""The outbox of a node: every command that it has not confirmed, on itself or on a task.
 
 An order is sent again until it is confirmed, and expires when that takes too long; what follows
 (see `Lifecycle`) is a stronger command. RESET_TASK is the exception: the step that it delivers
@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from sustainml_orchestrator.core.adapters import ECHO_ADAPTER, STATE_ADAPTER, StateAdapter, reached
+from sustainml_orchestrator.core.adapters import (
+    CIRCLE,
+    ECHO_ADAPTER,
+    STATE_ADAPTER,
+    StateAdapter,
+    reached,
+)
 from sustainml_orchestrator.core.context import Context
 from sustainml_orchestrator.core.events import StatusReceived
 from sustainml_orchestrator.core.ids import (
@@ -29,42 +35,41 @@ from sustainml_orchestrator.core.task import Task
 
 #: Orders remembered per node.
 MAX_ORDERS = 1000
-_CIRCLE = 2**32
 
 
 class CommandIds:
-    """Command ids of all nodes: they grow by one with every sending, 0 left out."""
+    """Command ids of all nodes: they grow by one with every message, 0 left out."""
 
     def __init__(self) -> None:
         self.last = 0
 
     def next(self) -> int:
         """A new id."""
-        self.last = (self.last + 1) % _CIRCLE or 1
+        self.last = (self.last + 1) % CIRCLE or 1
         return self.last
 
     def seen(self, command_id: int) -> None:
-        """A node confirmed this id; one from an earlier orchestrator may be ahead of ours."""
+        """A node confirmed this id; one of an earlier orchestrator may be ahead of ours."""
         if not reached(self.last, command_id):
             self.last = command_id
 
 
 class Order:
-    """A command that is not yet confirmed.
+    """A command that is not confirmed.
 
     Attributes:
         command: to the node, or to the module about a task (`task_id` set).
-        ids: command id of every sending; none while the node is lost.
+        ids: command id of every message sent; none while the node is lost.
         began: when it was first sent, and `sent_at` when last (s, steady).
         deadline: of a node command, when it expires (s, steady).
-        heard: the node has confirmed this command or a later one.
+        echoed: the node has confirmed this command or a later one.
         acknowledged: the node began to obey a node command, so it is not sent again.
-        holders: processes that have not yet let go of the task.
+        holders: processes that have not yet abandoned the task.
         outcome: of a node command: None while pending, then NO_ERROR or why it failed (`text`).
     """
 
     __slots__ = (
-        "acknowledged", "attempt", "began", "command", "deadline", "heard", "holders", "ids",
+        "acknowledged", "attempt", "began", "command", "deadline", "echoed", "holders", "ids",
         "outcome", "sent_at", "task_id", "text", "token", "try_number",
     )  # fmt: skip
 
@@ -84,17 +89,17 @@ class Order:
         self.holders = set(holders)
         self.ids: list[int] = []
         self.began = self.sent_at = self.deadline = now
-        self.heard = self.acknowledged = False
+        self.echoed = self.acknowledged = False
         self.outcome: ErrorCode | None = None
         self.text = ""
 
     def settle(self, outcome: ErrorCode, text: str = "") -> None:
-        """Set how it ended."""
+        """Set the outcome."""
         self.outcome = outcome
         self.text = text
 
     def answered_by(self, event: StatusReceived) -> bool:
-        """Whether a status about its task shows that the process obeyed."""
+        """Whether a status about the task shows that the process obeyed."""
         works = event.task_status in (TaskStatus.WAITING, TaskStatus.RUNNING)
         same = event.token == self.token and event.try_number >= self.try_number
         if self.command is TaskCommand.RESET:
@@ -102,7 +107,7 @@ class Order:
         return (same and not works) or event.attempt > self.attempt
 
     def overdue(self, instances: Mapping[Process, Instance], period: float) -> bool:
-        """Whether a process works on although it reported since; drops those that do not."""
+        """Whether a holder has reported RUNNING since; drops holders that hold no task."""
         overdue = False
         for process in tuple(self.holders):
             instance = instances.get(process)
@@ -133,7 +138,7 @@ class Outbox:
 
     @property
     def node_order(self) -> Order | None:
-        """The unconfirmed command on the node itself."""
+        """The unconfirmed command to the node itself."""
         return self.orders.get(NO_TASK)
 
     # Commanding #
@@ -147,8 +152,8 @@ class Outbox:
         elif before is not None:
             text = f"{command.name}_NODE to {self._target} took its place"
             before.settle(ErrorCode.REJECTED, text)
-        if before is not None and self.adapter.confirms and not before.heard:
-            order.began = before.began  # else a node that ignores everything would never expire
+        if before is not None and self.adapter.confirms and not before.echoed:
+            order.began = before.began  # else commands to a node that ignores all never expire
         order.deadline = max(
             order.began + self._settings.command_timeout,
             self._context.now + self._settings.resend_period,
@@ -158,13 +163,13 @@ class Outbox:
         return order
 
     def deliver(self, task: Task, try_number: int) -> None:
-        """Tell the module to take a task (RESET_TASK), for the first time or again."""
+        """Send RESET_TASK, for the first time or again."""
         order = self.orders.get(task.task_id)
         if order is None or order.command is not TaskCommand.RESET:
             order = Order(TaskCommand.RESET, self._context.now, task, try_number)
             self._add(order)
-        elif order.heard:
-            order.heard, order.began = False, self._context.now
+        elif order.echoed:
+            order.echoed, order.began = False, self._context.now
         self._send(order)
 
     def deliveries(self, task_id: TaskId) -> int:
@@ -179,10 +184,10 @@ class Outbox:
         try_number: int,
         instances: Collection[Instance],
     ) -> None:
-        """Tell the module to let go of a task until all processes did, also those lost now.
+        """Command the module to abandon a task until all processes did, also those lost now.
 
         Args:
-            task: the task, or the report of one that the store does not hold.
+            task: the task, or a status about one that the store does not hold.
         """
         holders = [(i.name, i.incarnation) for i in instances]
         order = Order(command, self._context.now, task, try_number, holders)
@@ -191,11 +196,11 @@ class Outbox:
             self._send(order)
 
     def forget(self, task_id: TaskId) -> None:
-        """What the module was told about a task need not be confirmed any more."""
+        """Drop the order about a task."""
         self.orders.pop(task_id, None)
 
     def delivered(self, task_id: TaskId) -> None:
-        """The output of a task came."""
+        """The output for a task was received, so RESET_TASK is not repeated."""
         if self.deliveries(task_id):
             self.forget(task_id)
 
@@ -210,13 +215,13 @@ class Outbox:
         order.ids.append(command_id)
         order.sent_at = self._context.now
         if order.task_id == NO_TASK:
-            self._context.tell(self._target, f"told {order.command.name}")
+            self._context.note(self._target, f"{order.command.name} sent")
         self._context.do(self.adapter.encode(self._target, order, command_id))
 
     # Confirming #
 
     def confirm(self, instance: Instance, event: StatusReceived) -> None:
-        """Take note of what a status confirms; before `instance` takes it over."""
+        """Apply what a status confirms; to be called before `instance` takes it over."""
         last = event.last_command
         echoed = last != 0 and last != instance.last_command
         if echoed:
@@ -232,7 +237,7 @@ class Outbox:
                 if order.holders and last in order.ids:
                     self._release(order, event.process)
                 elif order.ids and reached(last, order.ids[0]):
-                    order.heard = True
+                    order.echoed = True
 
     def _release(self, order: Order, process: Process) -> None:
         order.holders.discard(process)
@@ -240,14 +245,14 @@ class Outbox:
             self.orders.pop(order.task_id, None)
 
     def judge(self, instance: Instance) -> Order | None:
-        """The node command, if what the instance says now decides its outcome."""
+        """The node command, if the status of the instance decides its outcome."""
         order, now = self.node_order, self._context.now
         if order is None or now <= order.sent_at:
             return None  # reported before it could have received the command
         shown = self.adapter.obeyed(
             order, instance, now - order.began, self._settings.resend_period
         )
-        # The state alone confirms all but RESET, which an active node shows from before.
+        # The state alone confirms all but RESET: the node was active before that, too.
         obeyed = shown or order.command is not NodeCommand.RESET
         starts = order.command in (NodeCommand.START, NodeCommand.RESET)
         if obeyed and instance.status in NODE_GOALS[NodeCommand(order.command)]:
@@ -255,7 +260,7 @@ class Outbox:
         if not (obeyed and starts):
             return None
         if instance.status is NodeStatus.INITIALIZING and not order.acknowledged:
-            order.heard = order.acknowledged = True
+            order.echoed = order.acknowledged = True
             order.deadline = now + self._settings.start_timeout
         elif instance.status is NodeStatus.ERROR and (
             order.acknowledged or (shown and self.adapter.confirms)
@@ -269,12 +274,13 @@ class Outbox:
         return order
 
     def process_lost(self, respawned: bool) -> Order | None:
-        """The process that received the commands is gone; returns the node command, settled.
+        """The process is gone: STOP and TERMINATE succeeded, START and RESET failed.
 
-        STOP and TERMINATE have succeeded by that, START and RESET have failed.
+        Returns:
+            The node command with its outcome; None without one.
         """
         for order in list(self.orders.values()):
-            order.heard = True
+            order.echoed = True
             if respawned and order.command is TaskCommand.RESET:
                 self.forget(order.task_id)
         node_order = self.node_order
@@ -288,7 +294,7 @@ class Outbox:
     def tick(
         self, instances: Mapping[Process, Instance], responsive: bool, pace: Pace
     ) -> Order | None:
-        """Send again what is not confirmed; returns an order that has expired, if one has."""
+        """Send again what is not confirmed; returns an order that has expired, or None."""
         if not self.orders:
             return None
         node_order = self.node_order
@@ -298,9 +304,9 @@ class Outbox:
             if order.command is TaskCommand.RESET:
                 age = self._context.now - order.began
                 expired = self.adapter.confirms and age > self._settings.command_timeout
-                if expired and not order.heard:
+                if expired and not order.echoed:
                     return order
-            elif self._remind(order, instances, pace):
+            elif self._repeat(order, instances, pace):
                 return order
         return None
 
@@ -313,8 +319,8 @@ class Outbox:
             self._send(order)
         return None
 
-    def _remind(self, order: Order, instances: Mapping[Process, Instance], pace: Pace) -> bool:
-        """Tell the module again to let go of a task; True when that was in vain too often."""
+    def _repeat(self, order: Order, instances: Mapping[Process, Instance], pace: Pace) -> bool:
+        """Repeat a command to abandon a task; True when it was ignored for too long."""
         period = self._settings.resend_period
         overdue = order.overdue(instances, period)
         if not order.holders:
@@ -333,7 +339,7 @@ class Outbox:
         return bool(instances) and age > self._settings.heartbeat_timeout
 
     def appeared(self, process: Process) -> None:
-        """A process was seen for the first time; unsent orders to let go of tasks are for it, too.
+        """Add a new process to the holders of unsent orders to abandon tasks.
 
         It may hold those tasks from before this orchestrator started.
         """
@@ -341,13 +347,13 @@ class Outbox:
             if not order.ids and order.command is not TaskCommand.RESET:
                 order.holders.add(process)
 
-    def pardon(self) -> None:
-        """A stronger command follows: what the node ignored so far is not held against it."""
+    def excuse_missing_echoes(self) -> None:
+        """A stronger command follows, so the ladder is not climbed for the weaker ones."""
         for order in self.orders.values():
-            order.heard = True
+            order.echoed = True
 
     def shift(self, missed: float) -> None:
-        """The orchestrator stood still for so many s."""
+        """Move all times on by a pause of the orchestrator (s), see `Context.begin`."""
         for order in self.orders.values():
             order.began += missed
             order.sent_at += missed

@@ -41,7 +41,7 @@ class Retention:
         while oldest := list(islice(self._finished(fresh), _BATCH)):
             for problem_id in oldest:
                 self._store.delete(problem_id)
-                self._context.tell(str(problem_id), "forgotten, to make room")
+                self._context.note(str(problem_id), "forgotten, to make room")
                 self._context.do(ForgetProblem(problem_id))
                 self._context.do(AnnounceSystem())
                 if not self._exceeded():

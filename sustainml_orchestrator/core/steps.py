@@ -146,19 +146,19 @@ class Steps:
 
     # Reports of modules #
 
-    def hear(self, task: Task, step: Step, event: StatusReceived) -> None:
+    def on_report(self, task: Task, step: Step, event: StatusReceived) -> None:
         """Take the status that a module reports of a step of a running task."""
         if event.try_number < step.try_number or step.state >= StepState.DONE:
             return
         step.instance = event.instance
         if event.task_status is TaskStatus.ERROR:
-            self._hear_error(task, step, event)
+            self._on_error(task, step, event)
         elif event.task_status in _REPORTS:
-            self._hear_progress(task, step, event)
+            self._on_progress(task, step, event)
         elif step.state in OPEN_STEPS:
-            self._hear_given_back(task, step, event)
+            self._on_returned(task, step, event)
 
-    def _hear_progress(self, task: Task, step: Step, event: StatusReceived) -> None:
+    def _on_progress(self, task: Task, step: Step, event: StatusReceived) -> None:
         how = _REPORTS[event.task_status]
         if how is not StepMove.REPORT and event.process not in step.processes:
             step.processes = (*step.processes, event.process)[-_MAX_PROCESSES:]
@@ -170,7 +170,7 @@ class Steps:
             step_clocks.begin_anew(step)
         self._move(task, step, how)
 
-    def _hear_given_back(self, task: Task, step: Step, event: StatusReceived) -> None:
+    def _on_returned(self, task: Task, step: Step, event: StatusReceived) -> None:
         """The module returned it, or dropped it unasked: it gets it again after `ack_timeout`.
 
         Not at once, since one that has no room now would only return it again; and not for ever.
@@ -190,7 +190,7 @@ class Steps:
         else:
             self._rewind(task, step, redeliver=True)
 
-    def _hear_error(self, task: Task, step: Step, event: StatusReceived) -> None:
+    def _on_error(self, task: Task, step: Step, event: StatusReceived) -> None:
         code = _error_code(event.error_code)
         text = event.error_description or "no reason given"
         if code is ErrorCode.INVALID_REQUEST:
@@ -209,7 +209,7 @@ class Steps:
         step.try_number += 1
         self._lifecycle.nodes[step.index].outbox.delivered(task.task_id)
         step_clocks.start(step)
-        self._context.tell(str(task.task_id), f"{spec.name} try {step.try_number}: {text}")
+        self._context.note(str(task.task_id), f"{spec.name} try {step.try_number}: {text}")
         self._context.do(
             Log("warning", f"task {task.task_id}: {spec.name} failed ({text}); trying again")
         )

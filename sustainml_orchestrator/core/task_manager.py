@@ -148,7 +148,7 @@ class TaskManager:
         task.token = self._draw_token()
         self.waiting.add(task)
         self._changed(task)
-        self._context.tell(str(task.task_id), "created")
+        self._context.note(str(task.task_id), "created")
         self.retention.note(task.task_id.problem_id)
         return task
 
@@ -167,7 +167,7 @@ class TaskManager:
         self.waiting.remove(task)
         self.running.pop(task.task_id, None)
         self._store.withdraw(task)
-        self._context.tell(str(task.task_id), f"withdrawn: {reason}")
+        self._context.note(str(task.task_id), f"withdrawn: {reason}")
 
     def command(self, event: TaskCommanded) -> None:
         """A front-end's command on a task.
@@ -197,7 +197,7 @@ class TaskManager:
 
     def _move(self, task: Task, how: TaskMove) -> None:
         status = move(TASK_MOVES, task.status, how)
-        self._context.tell(str(task.task_id), f"{task.status.name} → {status.name} ({how.value})")
+        self._context.note(str(task.task_id), f"{task.status.name} → {status.name} ({how.value})")
         if task.status is TaskStatus.RUNNING:
             del self.running[task.task_id]
         elif task.status is TaskStatus.WAITING:
@@ -343,7 +343,7 @@ class TaskManager:
             return None
         return task
 
-    def hear(self, event: StatusReceived) -> None:
+    def on_report(self, event: StatusReceived) -> None:
         """A module reported on its work on a task."""
         task = self._current(event, "status")
         node = self._lifecycle.by_name[event.node_name]
@@ -354,7 +354,7 @@ class TaskManager:
             return
         done = task.outputs[node.spec.index] is not None
         if task.status is TaskStatus.RUNNING and not done:
-            self.steps.hear(task, task.steps[node.spec.index], event)
+            self.steps.on_report(task, task.steps[node.spec.index], event)
         elif works and (not done or len(node.instances) > 1):
             # It works on what nobody waits for; or another one of it has delivered.
             self._recall(task, node, event.try_number)

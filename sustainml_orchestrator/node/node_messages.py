@@ -21,7 +21,7 @@ def node_to_msg(core: Orchestrator, node: Node) -> NodeState:
         node_status=int(node.status),
         desired_status=2 if node.desired_active else 0,  # IDLE or INACTIVE
         responsive=node.responsive,
-        last_seen=time_to_msg(node.speaker.last_seen_stamp if node.speaker else 0),
+        last_seen=time_to_msg(node.primary.last_seen_stamp if node.primary else 0),
         active_tasks=sum(
             task.steps[index].state in OPEN_STEPS for task in core.tasks.running.values()
         ),

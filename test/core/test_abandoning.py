@@ -36,7 +36,7 @@ def worked_on(core: Driver) -> Task:
     """A task that the module works on; no other may run."""
     core.core.settings.max_active_tasks = 1
     task = core.submit()
-    core.word(NAME, task, TaskStatus.RUNNING)
+    core.report(NAME, task, TaskStatus.RUNNING)
     core.forget()
     return task
 
@@ -59,7 +59,7 @@ def test_what_was_lost_is_repeated_although_a_later_id_is_confirmed(
     assert told(core) == [command]
     obey_later(core, NodeStatus.RUNNING, 1.75)
     assert told(core) == [command] * 2
-    core.word(NAME, task, ANSWERS[command])
+    core.report(NAME, task, ANSWERS[command])
     obey_later(core, NodeStatus.RUNNING, 10.0)
     assert not told(core)
 
@@ -68,7 +68,7 @@ def test_what_was_lost_is_repeated_although_a_later_id_is_confirmed(
 def test_a_module_that_lets_go_at_once_is_told_once(core: Driver, answer: TaskStatus) -> None:
     task = worked_on(core)
     core.command(task, TaskCommand.STOP)
-    core.word(NAME, task, answer)
+    core.report(NAME, task, answer)
     obey_later(core, NodeStatus.RUNNING, 10.0)
     assert told(core) == [TaskCommand.STOP] and not node_commands(core)
 
@@ -92,12 +92,12 @@ def test_idle_from_before_the_command_is_no_answer(core: Driver) -> None:
 
 def test_word_from_before_is_no_answer(core: Driver) -> None:
     task = worked_on(core)
-    core.word(NAME, task, TaskStatus.ERROR, error_code=1)
+    core.report(NAME, task, TaskStatus.ERROR, error_code=1)
     core.give(TimePassed())
-    core.word(NAME, task, TaskStatus.RUNNING, try_number=2)
+    core.report(NAME, task, TaskStatus.RUNNING, try_number=2)
     core.command(task, TaskCommand.STOP)
     core.forget()
-    core.word(NAME, task, TaskStatus.STOPPED, try_number=1)
+    core.report(NAME, task, TaskStatus.STOPPED, try_number=1)
     obey_later(core, NodeStatus.RUNNING, 1.25)
     assert told(core) == [TaskCommand.STOP]
 
@@ -106,7 +106,7 @@ def test_word_of_a_newer_attempt_is_an_answer(core: Driver) -> None:
     task = worked_on(core)
     core.command(task, TaskCommand.RESET)
     assert task.status is TaskStatus.RUNNING and told(core) == [TaskCommand.STOP]
-    core.word(NAME, task, TaskStatus.RUNNING)
+    core.report(NAME, task, TaskStatus.RUNNING)
     obey_later(core, NodeStatus.RUNNING, 3.0)
     assert TaskCommand.STOP not in told(core)
 
@@ -161,7 +161,7 @@ def test_many_are_reminded_at_a_measured_pace(core: Driver) -> None:
     core.core.settings.max_redeliveries_per_second = 2
     tasks = [core.submit() for _ in range(5)]
     for task in tasks:
-        core.word(NAME, task, TaskStatus.RUNNING)
+        core.report(NAME, task, TaskStatus.RUNNING)
         core.command(task, TaskCommand.STOP)
     core.forget()
     core.now += 1.0
@@ -215,7 +215,7 @@ def test_a_process_that_works_on_when_it_is_first_seen_is_told(command: TaskComm
     core.give(TimePassed(), 10.0)  # its first heartbeat is late
     obey_later(core, NodeStatus.RUNNING, 1.5)
     assert command in told(core)
-    core.word(NAME, task, ANSWERS[command])
+    core.report(NAME, task, ANSWERS[command])
     core.forget()
     obey_later(core, NodeStatus.RUNNING, 3.0)  # with another task
     assert told(core) == []

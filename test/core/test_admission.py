@@ -71,8 +71,8 @@ def test_a_module_that_is_not_required_delays_no_admission_but_its_own_step() ->
 def test_a_running_task_says_which_modules_it_waits_for_and_what_they_do(core: Driver) -> None:
     task = core.submit()
     core.output("app_requirements", task)
-    core.word("ml_model_metadata", task, TaskStatus.WAITING)
-    core.word("hw_constraints", task, TaskStatus.RUNNING)
+    core.report("ml_model_metadata", task, TaskStatus.WAITING)
+    core.report("hw_constraints", task, TaskStatus.RUNNING)
     assert reason(core, task) == (
         "waits for ml_model_metadata (task queued), hw_constraints (working)"
     )

@@ -47,7 +47,7 @@ class Kept(Restarting):
         self.submit()
         self.output("app_requirements", self.task)
         self.output("ml_model_metadata", self.task)
-        self.word("hw_constraints", self.task, status)
+        self.report("hw_constraints", self.task, status)
 
     def live(self, seconds: float, status: TaskStatus, silent: tuple[str, ...] = ()) -> float:
         """A life of so many s, in which the module repeats what it does; how long it took."""
@@ -56,7 +56,7 @@ class Kept(Restarting):
                 self.status(name, NodeStatus.RUNNING)
         if "hw_constraints" not in silent:
             try_number = self.step("hw_constraints").try_number
-            self.word("hw_constraints", self.task, status, try_number=try_number)
+            self.report("hw_constraints", self.task, status, try_number=try_number)
         begun = self.now
         while self.now < begun + seconds and self.step("hw_constraints").try_number == 1:
             self.beat(0.5, silent)
@@ -147,10 +147,10 @@ def test_time_in_a_module_stopped_on_purpose_is_not_counted_or_kept(core: Driver
     task = core.submit()
     for name in core.names[:2]:
         core.output(name, task)
-    core.word("hw_constraints", task, TaskStatus.RUNNING)
+    core.report("hw_constraints", task, TaskStatus.RUNNING)
     core.beat(100.0)
     core.core.lifecycle.by_name["hw_constraints"].desired_active = False
-    core.word("hw_constraints", task, TaskStatus.RETURNED)
+    core.report("hw_constraints", task, TaskStatus.RETURNED)
     core.status("hw_constraints", NodeStatus.INACTIVE)
     core.forget()
     core.beat(5000.0)
@@ -161,7 +161,7 @@ def test_time_in_a_module_stopped_on_purpose_is_not_counted_or_kept(core: Driver
 
 def test_what_is_quick_is_not_kept_more_often(core: Driver) -> None:
     task = core.submit()
-    core.word("hw_constraints", task, TaskStatus.RUNNING)
+    core.report("hw_constraints", task, TaskStatus.RUNNING)
     core.forget()
     core.beat(0.9)
     assert not core.find(SaveTask)
@@ -174,9 +174,9 @@ def test_an_orchestrator_that_stood_still_blames_nobody(core: Driver) -> None:
     task = core.submit()
     for name in core.names[:2]:
         core.output(name, task)
-    core.word("hw_constraints", task, TaskStatus.RUNNING)
+    core.report("hw_constraints", task, TaskStatus.RUNNING)
     core.command(task, TaskCommand.PREEMPT)
-    core.word("hw_constraints", task, TaskStatus.RUNNING)
+    core.report("hw_constraints", task, TaskStatus.RUNNING)
     core.give(TimePassed(), 0.1)
     core.forget()
     core.give(TimePassed(), 10_000.0)
@@ -190,10 +190,10 @@ def deadlines_of_all_kinds(core: Driver) -> None:
     """Something is due of everything that the core waits for."""
     stopped, task = core.submit(), core.submit()
     for name in core.names[:3]:
-        core.word(name, stopped, TaskStatus.RUNNING)
+        core.report(name, stopped, TaskStatus.RUNNING)
     core.command(stopped, TaskCommand.STOP)
-    core.word("hw_constraints", task, TaskStatus.RUNNING)
-    core.word("app_requirements", task, TaskStatus.SUCCEEDED)
+    core.report("hw_constraints", task, TaskStatus.RUNNING)
+    core.report("app_requirements", task, TaskStatus.SUCCEEDED)
     core.status("hw_resources", NodeStatus.ERROR, error_code=1)
     core.give(NodeCommanded(99, "carbon_tracker", NodeCommand.STOP, 7.0))
 
@@ -209,7 +209,7 @@ def lived_through(pause: float) -> list[tuple[float, str]]:
     commands: list[tuple[float, str]] = []
     while core.now < end + 20.0:
         for node in core.core.lifecycle.nodes[1:]:
-            core.status(node.name, node.speaker.status)
+            core.status(node.name, node.primary.status)
             told = (c for c in core.commands if not isinstance(c, (AnnounceTask, Log)))
             commands += [(round(core.now - end, 3), str(c)) for c in told]
             core.forget()

@@ -9,7 +9,7 @@ from sustainml_orchestrator.core.ids import ErrorCode, TaskCommand, TaskStatus
 
 def test_a_finished_task_keeps_what_its_steps_told(core: Driver) -> None:
     task = core.submit()
-    core.word("hw_constraints", task, TaskStatus.RUNNING)
+    core.report("hw_constraints", task, TaskStatus.RUNNING)
     for name in core.names[:-1]:
         core.output(name, task)
     before = task.records()[:-1]
@@ -21,7 +21,7 @@ def test_a_finished_task_keeps_what_its_steps_told(core: Driver) -> None:
 
 def test_a_failed_step_keeps_its_error(core: Driver) -> None:
     task = core.submit()
-    core.word("hw_constraints", task, TaskStatus.ERROR, error_code=2, error_description="no")
+    core.report("hw_constraints", task, TaskStatus.ERROR, error_code=2, error_description="no")
     record = task.records()[core.names.index("hw_constraints")]
     assert (record.task_status, record.error_code) == (TaskStatus.ERROR, ErrorCode.INVALID_REQUEST)
     assert "no" in record.error_description

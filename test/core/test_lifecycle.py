@@ -232,7 +232,7 @@ def test_two_processes_of_one_name_do_not_displace_each_other(core: Driver) -> N
     task = core.submit()
     for second in range(20):
         core.incarnations["hw_constraints"] = 1 + second % 2
-        core.word("hw_constraints", task, TaskStatus.RUNNING)
+        core.report("hw_constraints", task, TaskStatus.RUNNING)
         core.beat(0.6)
     node = core.core.lifecycle.by_name["hw_constraints"]
     assert len(node.instances) == 2 and all(i.responsive for i in node.instances.values())
@@ -243,7 +243,7 @@ def test_a_quick_respawn_does_not_fail_what_waited_long(core: Driver) -> None:
     task = core.submit()
     for name in core.names[:2]:
         core.output(name, task)
-    core.word("hw_constraints", task, TaskStatus.WAITING)
+    core.report("hw_constraints", task, TaskStatus.WAITING)
     core.beat(100.0)
     core.incarnations["hw_constraints"] = 2
     core.status("hw_constraints", NodeStatus.INACTIVE)

@@ -72,7 +72,7 @@ def test_a_failure_names_the_best_so_far(core: Driver) -> None:
     first = core.submit(goal=OptimisationGoal(auto=True))
     core.finish(first, carbon=2.0)
     second = core.core.store.get(first.next_task)
-    core.word("hw_constraints", second, TaskStatus.ERROR, error_code=2, error_description="no")
+    core.report("hw_constraints", second, TaskStatus.ERROR, error_code=2, error_description="no")
     assert second.outcome_reason.endswith("; the best so far is 1/1 with 2 kgCO2e")
 
 
@@ -169,7 +169,7 @@ def test_any_search_ends_well(
     last = tasks[-1]
     if ends == "failure" and last.open:
         fields = {"error_code": 2, "error_description": "no"}
-        driver.word("hw_constraints", last, TaskStatus.ERROR, **fields)
+        driver.report("hw_constraints", last, TaskStatus.ERROR, **fields)
     elif ends == "stop" and last.open:
         driver.command(last, TaskCommand.STOP)
     _judge(driver, tasks, goal, limit)

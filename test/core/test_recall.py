@@ -23,7 +23,7 @@ def core() -> Restarting:
     """A core with a journal; `hw_constraints` works on the only task that may run."""
     core = Restarting(max_active_tasks=1)
     core.bring_up()
-    core.word(NAME, core.submit(), TaskStatus.RUNNING)
+    core.report(NAME, core.submit(), TaskStatus.RUNNING)
     return core
 
 
@@ -55,7 +55,7 @@ def test_a_module_that_works_on_is_told_by_the_next_orchestrator(
     core.restart()
     about_it = [t for t in told(core, NodeStatus.RUNNING) if t[1] == task.task_id]
     assert set(about_it) == {(command, task.task_id, task.token)}
-    core.word(NAME, task, TaskStatus.STOPPED)
+    core.report(NAME, task, TaskStatus.STOPPED)
     others = {task_id for _, task_id, _ in told(core, NodeStatus.RUNNING)}
     assert task.task_id not in others
 

@@ -32,7 +32,7 @@ def step_of(core: Driver, task: Task, name: str) -> Step:
 def test_a_step_that_overtook_its_inputs_waits_for_them_when_its_module_dies(core: Driver) -> None:
     """It must not be told to fetch inputs that nobody can give it."""
     task = core.submit()
-    core.word("ml_model_provider", task, TaskStatus.WAITING)
+    core.report("ml_model_provider", task, TaskStatus.WAITING)
     core.incarnations["ml_model_provider"] = 2
     core.status("ml_model_provider", NodeStatus.INACTIVE)
     core.status("ml_model_provider", NodeStatus.IDLE)
@@ -49,7 +49,7 @@ def test_a_step_that_overtook_its_inputs_and_fails_tries_again_when_they_are_the
     core: Driver,
 ) -> None:
     task = core.submit()
-    core.word("ml_model_provider", task, TaskStatus.ERROR, error_description="no")
+    core.report("ml_model_provider", task, TaskStatus.ERROR, error_description="no")
     core.give(TimePassed())
     assert not resets(core)
     for name in core.names[:3]:
@@ -63,9 +63,9 @@ def test_work_given_back_comes_again_by_and_by(core: Driver) -> None:
     task = core.submit()
     core.output("app_requirements", task)
     core.output("ml_model_metadata", task)
-    core.word("hw_constraints", task, TaskStatus.WAITING)
+    core.report("hw_constraints", task, TaskStatus.WAITING)
     core.forget()
-    core.word("hw_constraints", task, TaskStatus.RETURNED)
+    core.report("hw_constraints", task, TaskStatus.RETURNED)
     core.status("hw_constraints", NodeStatus.IDLE)
     core.beat(4.0)
     assert not resets(core)
@@ -79,7 +79,7 @@ def test_a_module_without_room_is_neither_flooded_nor_reset(core: Driver) -> Non
     core.output("ml_model_metadata", task)
     for _ in range(30):
         full = {"error_code": ErrorCode.RESOURCE_EXHAUSTED}
-        core.word("hw_constraints", task, TaskStatus.RETURNED, **full)
+        core.report("hw_constraints", task, TaskStatus.RETURNED, **full)
         core.status("hw_constraints", NodeStatus.RUNNING)
         core.beat(2.0)
     assert len(resets(core)) <= 30
@@ -106,10 +106,10 @@ def test_what_is_given_back_for_ever_ends_with_the_reason(
         for name, try_number in resets(core):
             assert name == "hw_constraints"
             if before is not None:
-                core.word(name, task, before, try_number=try_number)
+                core.report(name, task, before, try_number=try_number)
                 core.beat(3.0)
             text = {"error_code": code, "error_description": "no room"}
-            core.word(name, task, TaskStatus.RETURNED, try_number=try_number, **text)
+            core.report(name, task, TaskStatus.RETURNED, try_number=try_number, **text)
         core.forget()
         core.beat(0.5)
     assert task.outcome_reason.startswith("hw_constraints after 2 tries: ")
@@ -126,13 +126,13 @@ def test_work_given_back_on_request_does_not_count(core: Driver) -> None:
     task = core.submit()
     core.output("app_requirements", task)
     core.output("ml_model_metadata", task)
-    core.word("hw_constraints", task, TaskStatus.RUNNING)
+    core.report("hw_constraints", task, TaskStatus.RUNNING)
     core.beat(200.0)
     core.core.lifecycle.by_name["hw_constraints"].desired_active = False
-    core.word("hw_constraints", task, TaskStatus.RETURNED)
+    core.report("hw_constraints", task, TaskStatus.RETURNED)
     core.core.lifecycle.by_name["hw_constraints"].desired_active = True
     core.beat(1.0)
-    core.word("hw_constraints", task, TaskStatus.WAITING)
+    core.report("hw_constraints", task, TaskStatus.WAITING)
     core.beat(90.0)
     assert step_of(core, task, "hw_constraints").try_number == 1
 
@@ -171,9 +171,9 @@ def test_time_in_a_stopped_module_does_not_count(core: Driver) -> None:
     task = core.submit()
     core.output("app_requirements", task)
     core.output("ml_model_metadata", task)
-    core.word("hw_constraints", task, TaskStatus.RUNNING)
+    core.report("hw_constraints", task, TaskStatus.RUNNING)
     core.core.lifecycle.by_name["hw_constraints"].desired_active = False
-    core.word("hw_constraints", task, TaskStatus.RETURNED)
+    core.report("hw_constraints", task, TaskStatus.RETURNED)
     core.status("hw_constraints", NodeStatus.INACTIVE)
     core.beat(1000.0)
     core.core.lifecycle.by_name["hw_constraints"].desired_active = True
@@ -181,14 +181,14 @@ def test_time_in_a_stopped_module_does_not_count(core: Driver) -> None:
     core.forget()
     core.give(TimePassed())
     assert resets(core) == [("hw_constraints", 1)]
-    core.word("hw_constraints", task, TaskStatus.RUNNING)
+    core.report("hw_constraints", task, TaskStatus.RUNNING)
     core.beat(100.0)
     assert step_of(core, task, "hw_constraints").try_number == 1
 
 
 def test_success_from_before_a_preemption_is_no_promise(core: Driver) -> None:
     task = core.submit()
-    core.word("hw_constraints", task, TaskStatus.SUCCEEDED)
+    core.report("hw_constraints", task, TaskStatus.SUCCEEDED)
     core.core.settings.max_active_tasks = 0
     core.command(task, TaskCommand.PREEMPT)
     core.beat(10.0)
@@ -252,7 +252,7 @@ def test_redelivery_is_paced_by_time_however_many_events_come() -> None:
 def test_an_error_code_that_is_none_counts_as_internal(core: Driver) -> None:
     task = core.submit()
     for try_number in (1, 2):
-        core.word(
+        core.report(
             "hw_constraints", task, TaskStatus.ERROR, error_code=200, try_number=try_number
         )  # fmt: skip
     assert task.error_code is ErrorCode.INTERNAL_ERROR
@@ -261,8 +261,8 @@ def test_an_error_code_that_is_none_counts_as_internal(core: Driver) -> None:
 
 def test_word_of_an_earlier_try_is_ignored(core: Driver) -> None:
     task = core.submit()
-    core.word("hw_constraints", task, TaskStatus.ERROR, error_code=1)
-    core.word("hw_constraints", task, TaskStatus.RUNNING, try_number=1)
+    core.report("hw_constraints", task, TaskStatus.ERROR, error_code=1)
+    core.report("hw_constraints", task, TaskStatus.RUNNING, try_number=1)
     assert step_of(core, task, "hw_constraints").state is StepState.UNDELIVERED
 
 
@@ -272,7 +272,7 @@ def test_a_step_has_so_much_time_in_the_queue(core: Driver) -> None:
     core.output("app_requirements", task)
     core.output("ml_model_metadata", task)
     for try_number in (1, 2):
-        core.word("hw_constraints", task, TaskStatus.WAITING, try_number=try_number)
+        core.report("hw_constraints", task, TaskStatus.WAITING, try_number=try_number)
         core.beat(51.0)
     assert (task.status, task.error_code) == (TaskStatus.ERROR, ErrorCode.TIMEOUT)
     assert "did not begin within 50 s" in task.error_description

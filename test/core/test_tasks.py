@@ -50,7 +50,7 @@ def test_a_task_goes_through_the_pipeline(core: Driver) -> None:
 
 def test_word_that_overtakes_the_last_input_counts(core: Driver) -> None:
     task = core.submit()
-    core.word("ml_model_provider", task, TaskStatus.RUNNING)
+    core.report("ml_model_provider", task, TaskStatus.RUNNING)
     core.output("ml_model_provider", task)
     core.finish(task)
     assert task.status is TaskStatus.SUCCEEDED
@@ -108,7 +108,7 @@ def test_commands_follow_the_table(core: Driver, status: TaskStatus, command: Ta
     elif status is TaskStatus.SUCCEEDED:
         core.finish(task)
     elif status is TaskStatus.ERROR:
-        core.word("hw_constraints", task, TaskStatus.ERROR, error_code=2, error_description="no")
+        core.report("hw_constraints", task, TaskStatus.ERROR, error_code=2, error_description="no")
     elif status in (TaskStatus.STOPPED, TaskStatus.TERMINATED):
         how = TaskCommand.STOP if status is TaskStatus.STOPPED else TaskCommand.TERMINATE
         core.command(task, how)
@@ -144,7 +144,7 @@ def test_work_on_a_task_that_does_not_run_is_stopped_again(core: Driver) -> None
     task = core.submit()
     core.command(task, TaskCommand.TERMINATE)
     core.forget()
-    core.word("hw_constraints", task, TaskStatus.RUNNING)
+    core.report("hw_constraints", task, TaskStatus.RUNNING)
     (command,) = core.find(SendControl)
     assert (command.target, command.cmd_task) == ("hw_constraints", TaskCommand.TERMINATE)
 
@@ -206,19 +206,19 @@ def test_the_first_output_wins(core: Driver) -> None:
 def test_a_module_error_gets_another_try_then_fails_the_task(core: Driver) -> None:
     task = core.submit()
     fields = {"error_code": ErrorCode.INTERNAL_ERROR, "error_description": "boom"}
-    core.word("hw_constraints", task, TaskStatus.ERROR, **fields)
+    core.report("hw_constraints", task, TaskStatus.ERROR, **fields)
     core.give(TimePassed())
     assert resets(core) == [("hw_constraints", 2)]
-    core.word("hw_constraints", task, TaskStatus.ERROR, **fields)  # of the first try: too late
+    core.report("hw_constraints", task, TaskStatus.ERROR, **fields)  # of the first try: too late
     assert task.status is TaskStatus.RUNNING
-    core.word("hw_constraints", task, TaskStatus.ERROR, try_number=2, **fields)
+    core.report("hw_constraints", task, TaskStatus.ERROR, try_number=2, **fields)
     assert task.status is TaskStatus.ERROR
     assert task.outcome_reason == "hw_constraints after 2 tries: boom"
 
 
 def test_invalid_input_is_not_tried_again(core: Driver) -> None:
     task = core.submit()
-    core.word(
+    core.report(
         "ml_model_metadata", task, TaskStatus.ERROR, error_code=2, error_description="say more"
     )
     assert (task.status, task.error_code) == (TaskStatus.ERROR, ErrorCode.INVALID_REQUEST)
@@ -227,7 +227,7 @@ def test_invalid_input_is_not_tried_again(core: Driver) -> None:
 def test_a_step_that_takes_too_long(core: Driver) -> None:
     task = core.submit()
     for try_number in (1, 2):
-        core.word("hw_constraints", task, TaskStatus.RUNNING, try_number=try_number)
+        core.report("hw_constraints", task, TaskStatus.RUNNING, try_number=try_number)
         core.output("app_requirements", task)
         core.output("ml_model_metadata", task)
         core.beat(301.0)
@@ -249,13 +249,13 @@ def test_success_without_an_output_asks_for_it_again_before_the_work_is_done_aga
     task = core.submit()
     core.output("app_requirements", task)
     core.output("ml_model_metadata", task)
-    core.word("hw_constraints", task, TaskStatus.SUCCEEDED)
+    core.report("hw_constraints", task, TaskStatus.SUCCEEDED)
     asked = []
     while ("hw_constraints", 2) not in asked:
         core.beat(0.5)
         for _, try_number in resets(core):
             asked.append(("hw_constraints", try_number))
-            core.word("hw_constraints", task, TaskStatus.SUCCEEDED, try_number=try_number)
+            core.report("hw_constraints", task, TaskStatus.SUCCEEDED, try_number=try_number)
         core.forget()
     assert asked == [("hw_constraints", 1)] * 3 + [("hw_constraints", 2)]
 
@@ -269,7 +269,7 @@ def test_an_unreadable_output_leads_to_another_try(core: Driver) -> None:
 
 def test_a_respawned_module_gets_what_it_owes(core: Driver) -> None:
     task = core.submit()
-    core.word("hw_constraints", task, TaskStatus.RUNNING)
+    core.report("hw_constraints", task, TaskStatus.RUNNING)
     core.incarnations["hw_constraints"] = 2
     core.status("hw_constraints", NodeStatus.INACTIVE)
     assert task.steps[core.names.index("hw_constraints")].try_number == 2

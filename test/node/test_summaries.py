@@ -42,7 +42,7 @@ def test_it_is_what_rclpy_would_write(
     task = driver.submit(priority=priority)
     task.description = description
     for name in driver.names[:done]:
-        driver.word(name, task, TaskStatus.RUNNING)
+        driver.report(name, task, TaskStatus.RUNNING)
         check(driver, task)
         driver.output(name, task)
     task.model, task.hw_description, task.quality, task.carbon = model, hardware, quality, carbon
@@ -50,7 +50,7 @@ def test_it_is_what_rclpy_would_write(
     if done < len(driver.names):
         failing = driver.names[done]
         code, text = ErrorCode.INVALID_REQUEST, error
-        driver.word(failing, task, TaskStatus.ERROR, error_code=code, error_description=text)
+        driver.report(failing, task, TaskStatus.ERROR, error_code=code, error_description=text)
     check(driver, task)
     assert math.isnan(task.latency)
 

@@ -96,7 +96,7 @@ class Driver:
         )
         return self.give(event)
 
-    def word(self, name: str, task: Task, status: TaskStatus, **fields: object) -> None:
+    def report(self, name: str, task: Task, status: TaskStatus, **fields: object) -> None:
         """A module gives word about a task."""
         known = {
             "task_id": task.task_id,
@@ -135,10 +135,10 @@ class Driver:
         end = self.now + seconds
         while self.now < end:
             for node in self.core.lifecycle.nodes:
-                if node.name not in silent and node.speaker is not None:
+                if node.name not in silent and node.primary is not None:
                     self.status(
                         node.name,
-                        node.speaker.status,
+                        node.primary.status,
                         last_command=self.core.lifecycle.command_ids.last,
                     )
             self.give(TimePassed(), min(0.5, end - self.now + 1e-6))

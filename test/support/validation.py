@@ -123,7 +123,7 @@ def _check_nodes(core: Orchestrator) -> None:
             _broken(core, f"{node.name} has few processes")
         if len(node.outbox.orders) > MAX_ORDERS:
             _broken(core, f"few commands to {node.name} are remembered")
-        if node.speaker is not None and node.speaker not in node.instances.values():
+        if node.primary is not None and node.primary not in node.instances.values():
             _broken(core, f"{node.name} speaks for itself")
         if any(o.outcome is not None for o in node.outbox.orders.values()):
             _broken(core, f"what {node.name} has confirmed is not in its outbox")

@@ -134,8 +134,8 @@ class Invariants:
                 and node.desired_active
                 and not node.recovery.given_up
             )
-            if broken and node.speaker is not None:
-                patience = core.context.now - node.speaker.since
+            if broken and node.primary is not None:
+                patience = core.context.now - node.primary.since
                 assert patience < _RECOVERY, f"{node.name} is left in error"
             for instance in node.instances.values():
                 silence = core.context.now - instance.last_seen
