@@ -68,6 +68,18 @@ def read_ids(data: bytes) -> Ids:
     return Ids(TaskId(problem, iteration), attempt, session, token)
 
 
+def read_author(data: bytes) -> str:
+    """header.frame_id of a serialized message: the fully qualified name of its node.
+
+    Raises:
+        BadPayload: it ends too early.
+    """
+    try:
+        return _string(data, _STAMP_AT + _STAMP.size)[0]
+    except struct.error as error:
+        raise BadPayload(f"no header: {error}") from error
+
+
 def with_ids(data: bytes, ids: Ids, stamp: int | None = None) -> bytes:
     """A copy with other ids, and another stamp (ns) where given."""
     copy = bytearray(data)

@@ -1,8 +1,13 @@
-"""Is there another orchestrator in this namespace? Two would command the same modules."""
+"""Finds other orchestrators in this namespace: two would command the same modules.
+
+What publishes system_state alone is none, whatever it says: an orchestrator publishes control and
+serves start_task as well. Which of two stays is decided in `core.duplicate_check`.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -10,85 +15,83 @@ from rclpy.subscription import Subscription
 from sustainml_msgs.msg import SystemState
 
 from sustainml_orchestrator.contract import names
-from sustainml_orchestrator.core.task_store import TaskStore
 
 #: Discovery on one machine takes some 0.1 s; a live peer then sends its latched state at once.
-_LOOK = 0.5
-#: A peer that is announced but silent is one that was killed: DDS keeps its name for a while.
-_LISTEN = 1.5
-#: Two that meet later: how long an orchestrator counts as newly started, and how soon it leaves
-#: when it must, in s.
-_YOUNG = 10.0
-_PATIENCE = 3.0
+_DISCOVERY = 0.5
+#: Maximum wait for the state of a peer that is announced. DDS announces one that was killed, too.
+_STATE = 1.5
+
+
+def orchestrators(node: Node) -> int:
+    """Orchestrators in the namespace of a node, by the endpoints in the graph."""
+    return min(
+        node.count_publishers(names.SYSTEM_STATE),
+        node.count_publishers(names.CONTROL),
+        node.count_services(names.service("start_task")),
+    )
 
 
 def find_peer(node: Node) -> str:
-    """Who else orchestrates here: a sentence, or "" when nobody does."""
-    heard: list[SystemState] = []
+    """A sentence about an orchestrator that is active here; "" when there is none.
+
+    To be called before the node makes endpoints of its own.
+    """
+    received: list[SystemState] = []
     subscription = node.create_subscription(
-        SystemState, names.SYSTEM_STATE, heard.append, names.SYSTEM_STATE_QOS
+        SystemState, names.SYSTEM_STATE, received.append, names.SYSTEM_STATE_QOS
     )
     executor = SingleThreadedExecutor(context=node.context)
     executor.add_node(node)
     began = time.monotonic()
     try:
-        while not heard:
+        while not (received and orchestrators(node)):
             waited = time.monotonic() - began
-            announced = bool(node.get_publishers_info_by_topic(subscription.topic_name))
-            if waited >= (_LISTEN if announced else _LOOK):
+            announced = node.count_publishers(names.SYSTEM_STATE) > 0
+            if waited >= (_STATE if announced else _DISCOVERY):
                 return ""
             executor.spin_once(timeout_sec=0.05)
     finally:
         executor.remove_node(node)
         executor.shutdown()
         node.destroy_subscription(subscription)
-    return _sentence(node, heard[0])
-
-
-def _sentence(node: Node, state: SystemState) -> str:
+    peer = received[-1]
     return (
-        f"another orchestrator (session {state.session}, version {state.version}) is at work in "
+        f"another orchestrator (session {peer.session}, version {peer.version}) is active in "
         f"namespace {node.get_namespace()}; stop it, or give this one another namespace "
         "(-r __ns:=/other) or ROS_DOMAIN_ID"
     )
 
 
 class DuplicateCheck:
-    """Finds another orchestrator that the first look missed: discovery may take seconds.
+    """Subscribes to system_state while there are several orchestrators in the graph.
 
-    One that has been at work for `_YOUNG` stays. Of two that are younger, the one whose store
-    has seen less leaves; the session settles a tie. A young one whose peer does not leave has met
-    an old one, and leaves.
+    Args:
+        received: called with each system_state, our own included.
     """
 
-    def __init__(self, node: Node, store: TaskStore, session: int) -> None:
+    def __init__(self, node: Node, received: Callable[[SystemState], None]) -> None:
         self._node = node
-        self._store = store
-        self._session = session
-        self._born = time.monotonic()
-        self._met = 0.0
+        self._received = received
         self._subscription: Subscription | None = None
-        self._superior: SystemState | None = None
+        self._false = 0
 
-    def look(self) -> str:
-        """Whether to give way to a peer: a sentence, or ""; to be called now and then."""
-        others = self._node.count_publishers(names.SYSTEM_STATE) > 1
-        if others and self._subscription is None:
+    def update(self) -> bool:
+        """Look at the graph; whether there are several. To be called once a second."""
+        count = orchestrators(self._node)
+        self._warn(self._node.count_publishers(names.SYSTEM_STATE) - max(count, 1))
+        if count > 1 and self._subscription is None:
             self._subscription = self._node.create_subscription(
-                SystemState, names.SYSTEM_STATE, self._compare, names.SYSTEM_STATE_QOS
+                SystemState, names.SYSTEM_STATE, self._received, names.SYSTEM_STATE_QOS
             )
-        elif not others and self._subscription is not None:
+        elif count <= 1 and self._subscription is not None:
             self._node.destroy_subscription(self._subscription)
-            self._subscription, self._met = None, 0.0
-        return _sentence(self._node, self._superior) if self._superior else ""
+            self._subscription = None
+        return count > 1
 
-    def _compare(self, state: SystemState) -> None:
-        if state.session == self._session:
-            return  # our own words
-        now = time.monotonic()
-        self._met = self._met or now
-        if self._met - self._born > _YOUNG:
-            return
-        knows_more = (state.revision, state.session) > (self._store.revision, self._session)
-        if knows_more or now - self._met > _PATIENCE:
-            self._superior = state
+    def _warn(self, false: int) -> None:
+        if false > self._false:
+            self._node.get_logger().warning(
+                f"{false} publishers of {names.SYSTEM_STATE} are not orchestrators; their "
+                "messages are ignored"
+            )
+        self._false = false

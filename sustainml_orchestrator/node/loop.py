@@ -42,7 +42,7 @@ class Loop(SingleThreadedExecutor):
     Attributes:
         taking: whether messages and requests are being taken, so that what they lead to can wait.
         after_taking: called when they are taken.
-        after_turn: called at the end of each turn of the loop.
+        after_spin: called at the end of each `spin_once`.
     """
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Loop(SingleThreadedExecutor):
         self._restless = 0
         self.taking = False
         self.after_taking: Callable[[], None] = lambda: None
-        self.after_turn: Callable[[], None] = lambda: None
+        self.after_spin: Callable[[], None] = lambda: None
 
     # What is served here #
 
@@ -101,11 +101,11 @@ class Loop(SingleThreadedExecutor):
             self._wait_set.wake()
 
     def look_around(self) -> None:
-        """Serve with the next turn what does not wake us: events of the middleware."""
+        """Serve with the next `spin_once` what does not wake us: events of the middleware."""
         self._due = True
 
     def create_task(self, callback: Any, *args: Any, **kwargs: Any) -> Task[Any]:
-        """Run a callback or coroutine with the next turn of the loop."""
+        """Run a callback or coroutine with the next `spin_once`."""
         task: Task[Any] = super().create_task(callback, *args, **kwargs)
         self._created.append(task)
         self._due = True
@@ -121,7 +121,7 @@ class Loop(SingleThreadedExecutor):
             self._restless = max(0, self._restless - 1)
             self._due = True
 
-    # Turns #
+    # Spinning #
 
     def spin_once(self, timeout_sec: float | None = None) -> None:
         """Wait until something is ready, for so long at most (None: no limit), and serve it."""
@@ -130,7 +130,7 @@ class Loop(SingleThreadedExecutor):
         else:
             self._serve_ready(timeout_sec)
         self._responses.retry()
-        self.after_turn()
+        self.after_spin()
 
     def _serve_ready(self, timeout_sec: float | None) -> None:
         timeout = -1 if timeout_sec is None else int(timeout_sec * 1e9)

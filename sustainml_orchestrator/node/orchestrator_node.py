@@ -29,6 +29,7 @@ from sustainml_orchestrator.core.commands import (
     AnnounceSystem,
     AnnounceTask,
     Command,
+    Leave,
     Log,
     PublishBaseline,
     PublishUserInput,
@@ -37,7 +38,14 @@ from sustainml_orchestrator.core.commands import (
     SendControl,
 )
 from sustainml_orchestrator.core.context import Instant
-from sustainml_orchestrator.core.events import BatchEnded, ConsumersMatched, Event, TimePassed
+from sustainml_orchestrator.core.duplicate_check import make_incarnation
+from sustainml_orchestrator.core.events import (
+    BatchEnded,
+    ConsumersMatched,
+    Event,
+    PeerHeard,
+    TimePassed,
+)
 from sustainml_orchestrator.core.ids import TaskId
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pipeline import Pipeline, PipelineError
@@ -80,26 +88,22 @@ class OrchestratorNode(Node):
     Serves: orchestrator/{start_task, start_iteration, get_task, list_tasks, control_task,
         delete_problem, compare_iterations, get_node_status, control_node, configure_node,
         get_inputs}; the action orchestrator/run_task.
-    PendingCalls: <module>/configure.
-    Parameters: see `parameters.TABLE`.
+    Calls: <module>/configure.
+    Parameters: see docs/parameters.md.
     """
 
     def __init__(self, loop: Loop, **kwargs: Any) -> None:
         super().__init__(names.ORCHESTRATOR, namespace=names.DEFAULT_NAMESPACE, **kwargs)
         guard_parameter_services(self)
+        self._loop = loop
         self._settings = settings = Settings()
         self._limits, self._dropped = Limits(), Counter[str]()
         parameters.declare(self, settings, self._read_limits)
         self._read_limits()
         pipeline = read_pipeline(str(self.get_parameter("pipeline_file").value))
-        self._claim = domain.Claim(self.get_namespace())
-        # Who has it and reaches this machine alone has no peer; else one may have to be found.
-        peer = "" if self._claim.is_ours and domain.is_local() else find_peer(self)
-        if peer:
-            self.destroy_node()
-            raise StartError(peer)
+        self._claim_name()
         path = str(self.get_parameter("journal_path").value)
-        self._keeper = Persistence(
+        self._persistence = Persistence(
             locate(path, self.get_namespace(), domain.current()),
             str(self.get_parameter("journal_durability").value),
             pipeline,
@@ -108,50 +112,70 @@ class OrchestratorNode(Node):
         self.core = Orchestrator(
             pipeline=pipeline,
             settings=settings,
-            session=self._keeper.session or _RANDOM.randrange(1, 2**32),
+            session=self._persistence.session or _RANDOM.randrange(1, 2**32),
+            incarnation=make_incarnation(time.time(), _RANDOM.randrange(2**32)),
             draw_token=lambda: _RANDOM.randrange(1, 2**32),
             derive=derive_user_input,
             exhausted=partial(outputs.is_exhausted, pipeline),
-            journalled=bool(self._keeper.place),
+            journalled=bool(self._persistence.place),
         )
-        self._incarnation = _RANDOM.randrange(1, 2**64)
-        self._loop = loop
         self._changed_tasks: dict[TaskId, None] = {}
         self._system_changed = True
-        self._shown_revision = -1
-        self._told = (False, "")
+        self._announced_revision = -1
+        self._notified = (False, "")
         self._state_due = self._diagnostics_due = 0.0
-        for warning in self._keeper.warnings:
-            self.get_logger().warning(warning)
-        restored = self.core.handle(self._keeper.restored(), self._instant())
-        if self._keeper.place:
-            count = sum(map(len, self.core.store.problems.values()))
-            self.get_logger().info(f"journal {self._keeper.place}: {count} iterations")
-        self._make_endpoints(pipeline, loop)
-        self._peers = DuplicateCheck(self, self.core.store, self.core.session)
+        self._leave_reason = ""
+        self._tick_at, self._period = 0.0, _BUSY_TICK
+        self._matched = -1
+        restored = self._restore()
+        self._make_endpoints(pipeline)
         self._carry_out(restored)
 
-    def _make_endpoints(self, pipeline: Pipeline, loop: Loop) -> None:
-        self._outbox = Publishers(self, self.core, self._incarnation)
+    def _claim_name(self) -> None:
+        """Make sure that no other orchestrator is active in this namespace.
+
+        Raises:
+            StartError: one is.
+        """
+        self._claim = domain.Claim(self.get_namespace())
+        # With the claim, and where only this machine can be reached, there is none.
+        peer = "" if self._claim.is_ours and domain.is_local() else find_peer(self)
+        if peer:
+            self.destroy_node()
+            raise StartError(peer)
+
+    def _restore(self) -> list[Command]:
+        """Read the journal into the core; returns what follows from it."""
+        for warning in self._persistence.warnings:
+            self.get_logger().warning(warning)
+        commands = self.core.handle(self._persistence.restored(), self._instant())
+        if self._persistence.place:
+            count = sum(map(len, self.core.store.problems.values()))
+            self.get_logger().info(f"journal {self._persistence.place}: {count} iterations")
+        return commands
+
+    def _make_endpoints(self, pipeline: Pipeline) -> None:
+        self._own_publishers = Publishers(self, self.core)
         self._calls = PendingCalls(
             self.dispatch,
             self.saved,
-            loop.wake,
+            self._loop.wake,
             lambda: int(self.get_parameter("max_pending_calls").value),
         )
         self._carry: dict[type, Callable[[Any], None]] = {
-            PublishUserInput: self._outbox.publish_user_input,
-            PublishBaseline: self._outbox.publish_baseline,
-            SendControl: self._outbox.send_control,
+            PublishUserInput: self._own_publishers.publish_user_input,
+            PublishBaseline: self._own_publishers.publish_baseline,
+            SendControl: self._own_publishers.send_control,
             AnnounceTask: self._note_task,
             AnnounceSystem: self._note_system,
             Reply: self._calls.reply,
-            Log: self._tell,
-            Save: self._keeper.save,
+            Log: self._write_log,
+            Save: self._persistence.save,
+            Leave: self._note_leave,
         }
         self._watched_clients = Clients(self)
         services = Services(
-            self, loop, self.core, self._calls, self._watched_clients, self._limits,
+            self, self._loop, self.core, self._calls, self._watched_clients, self._limits,
             Configuration(self), self.saved,
         )  # fmt: skip
         self._goals = Goals(
@@ -159,12 +183,15 @@ class OrchestratorNode(Node):
             lambda: self._settings.max_waiting_tasks,
         )  # fmt: skip
         self._diagnostics = Diagnostics(self, self.core, self._dropped)
-        self._inbox = Subscriptions(self, loop, pipeline, self.dispatch, self._dropped)
-        loop.after_taking = self._end_batch
-        loop.after_turn = self._announce
+        self._own_subscriptions = Subscriptions(
+            self, self._loop, self.core, self.dispatch, self._dropped
+        )
+        self._duplicate_check = DuplicateCheck(
+            self, lambda peer: self.dispatch([PeerHeard(peer.incarnation, peer.session)])
+        )
+        self._loop.after_taking = self._end_batch
+        self._loop.after_spin = self._announce
         self._memory = Memory()
-        self._tick_at, self._period = 0.0, _BUSY_TICK
-        self._matched = -1
 
     def _read_limits(self) -> None:
         for name in ("max_text_bytes", "max_request_bytes", "max_list_entries"):
@@ -195,25 +222,25 @@ class OrchestratorNode(Node):
 
     def _end_batch(self) -> None:
         """Take the outcomes of saves, and have saved what has changed."""
-        outcomes = self._keeper.outcomes()
+        outcomes = self._persistence.outcomes()
         if outcomes:
             self._handle(outcomes)
         if self.core.persistence.unsaved:
             self._handle([BatchEnded()])
-        self._keeper.let_go(self.core)
+        self._persistence.let_go(self.core)
         if self.core.persistence.failed:
             self.get_logger().error(self.core.persistence.failed, throttle_duration_sec=10.0)
 
     async def saved(self) -> bool:
         """Wait until all that the store shows now is persistent; False when it will not be."""
-        return await self._keeper.saved(self.core)
+        return await self._persistence.saved(self.core)
 
     def _instant(self) -> Instant:
         return Instant(time.monotonic(), self.get_clock().now().nanoseconds)
 
     def close(self) -> None:
-        """Let go of the journal."""
-        self._keeper.close(self._handle, self.core)
+        """Write what is left, and close the journal."""
+        self._persistence.close(self._handle, self.core)
 
     def _carry_out(self, commands: list[Command]) -> None:
         for command in commands:
@@ -223,7 +250,7 @@ class OrchestratorNode(Node):
                 self.get_logger().error(f"{type(command).__name__}:\n{traceback.format_exc()}")
 
     def _announce(self) -> None:
-        """Tell what has changed in this turn; of each task only how it stands now."""
+        """Publish what has changed since the last spin; of each task its present state alone."""
         if self._changed_tasks:
             self._announce_tasks()
         if self._system_changed:
@@ -235,7 +262,10 @@ class OrchestratorNode(Node):
     def _note_system(self, command: AnnounceSystem) -> None:
         self._system_changed = True
 
-    def _tell(self, command: Log) -> None:
+    def _note_leave(self, command: Leave) -> None:
+        self._leave_reason = command.reason
+
+    def _write_log(self, command: Log) -> None:
         # rclpy wants one severity per calling line, hence the three calls.
         logger = self.get_logger()
         if command.severity == "info":
@@ -247,34 +277,40 @@ class OrchestratorNode(Node):
 
     def _announce_tasks(self) -> None:
         changed, self._changed_tasks = self._changed_tasks, {}
-        heard, followed = self._outbox.has_listeners, self._goals.followed
-        for task_id in changed if heard or followed else ():
+        subscribed, followed = self._own_publishers.has_listeners, self._goals.followed
+        for task_id in changed if subscribed or followed else ():
             iteration = self.core.store.find(task_id)
             if self.core.persistence.shows_unsaved(task_id):
                 self._changed_tasks[task_id] = None
                 continue
-            if iteration is not None and heard:
-                self._outbox.announce_task(iteration)
+            if iteration is not None and subscribed:
+                self._own_publishers.announce_task(iteration)
             if iteration is not None and followed:
                 self._goals.update(iteration)
 
     def _announce_system(self) -> None:
         self._system_changed = False
-        self._shown_revision = self.core.store.revision
+        self._announced_revision = self.core.store.revision
         self._state_due = self.core.context.now + _STATE_PERIOD
-        self._outbox.announce_system()
-        ready, reason = self.core.lifecycle.ready, self.core.lifecycle.reason()
-        if (ready, reason) != self._told:
-            self._told = ready, reason
+        self._own_publishers.announce_system()
+        ready, reason = self._own_publishers.readiness()
+        if (ready, reason) != self._notified:
+            self._notified = ready, reason
             service_manager.tell(ready, reason or "ready")
 
     # Time #
 
-    def turn(self) -> None:
+    def spin_once(self) -> None:
         """Serve what is ready; look at the deadlines when that is due.
 
         No timer of rclpy does that: each of its wake-ups costs as much as ten of ours.
+
+        Raises:
+            StartError: another orchestrator stays in the place of this one.
         """
+        if self._leave_reason:
+            self._announce_system()
+            raise StartError(self._leave_reason)
         self._loop.spin_once(max(0.0, self._tick_at - time.monotonic()))
         now = time.monotonic()
         left = self._tick_at - now
@@ -302,8 +338,8 @@ class OrchestratorNode(Node):
 
     def _tick(self) -> None:
         events: list[Event] = [TimePassed()]
-        if self._outbox.consumers != self._matched:
-            self._matched = self._outbox.consumers
+        if self._own_publishers.consumers != self._matched:
+            self._matched = self._own_publishers.consumers
             events.insert(0, ConsumersMatched(self._matched))
         self.dispatch(events)
         now = self.core.context.now
@@ -312,10 +348,8 @@ class OrchestratorNode(Node):
             self._diagnostics.publish(self.core.persistence.failed)
             self._memory.look(self.core.store.payload_bytes)
             self._watched_clients.look()
-            peer = self._peers.look()
-            if peer:
-                raise StartError(peer)
-            if self.core.store.revision != self._shown_revision:
+            several = self._duplicate_check.update()
+            if several or self.core.store.revision != self._announced_revision:
                 self._announce_system()
         if now >= self._state_due:
             self._announce_system()
@@ -342,7 +376,7 @@ def main(args: list[str] | None = None) -> NoReturn:
         node = OrchestratorNode(loop)
         loop.add_node(node)
         while not ending:
-            node.turn()
+            node.spin_once()
     except (StartError, PipelineError, ParameterError, JournalError) as error:
         sys.stderr.write(f"orchestrator: {error}\n")
         code = exit_code(error)

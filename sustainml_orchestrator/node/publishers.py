@@ -20,10 +20,9 @@ from sustainml_orchestrator.node import conversions, node_messages, summaries
 class Publishers:
     """The publishers of the orchestrator."""
 
-    def __init__(self, node: Node, core: Orchestrator, incarnation: int) -> None:
+    def __init__(self, node: Node, core: Orchestrator) -> None:
         self._node = node
         self._core = core
-        self._incarnation = incarnation
         self._author = node.get_fully_qualified_name()
         self._control = node.create_publisher(NodeControl, names.CONTROL, names.CONTROL_QOS)
         self._user_input = node.create_publisher(UserInput, names.USER_INPUT, names.DATA_QOS)
@@ -77,19 +76,25 @@ class Publishers:
         """Publish nodes and counts."""
         self._system.publish(self.system_state())
 
+    def readiness(self) -> tuple[bool, str]:
+        """Whether tasks can start, and why not; "" when they can."""
+        lifecycle, superior = self._core.lifecycle, self._core.duplicate_check.reason
+        return lifecycle.ready and not superior, superior or lifecycle.reason()
+
     def system_state(self) -> SystemState:
         """Nodes, counts, and whether all is ready."""
         core = self._core
         store = core.store
+        ready, reason = self.readiness()
         return SystemState(
             stamp=conversions.time_to_msg(core.context.stamp),
             revision=store.revision,
             session=core.session,
-            incarnation=self._incarnation,
+            incarnation=core.duplicate_check.incarnation,
             version=sustainml_orchestrator.__version__,
             nodes=[node_messages.node_to_msg(core, node) for node in core.lifecycle.nodes],
-            ready=core.lifecycle.ready,
-            reason=core.lifecycle.reason(),
+            ready=ready,
+            reason=reason,
             waiting=store.count(TaskStatus.WAITING),
             running=store.count(TaskStatus.RUNNING),
             succeeded=store.count(TaskStatus.SUCCEEDED),

@@ -93,6 +93,8 @@ class Services:
 
         async def guard(request: Any, response: Any, client: ClientId | None) -> Any:
             try:
+                if superior := self._core.duplicate_check.reason:
+                    raise OrchestratorError(ErrorCode.REJECTED, superior)
                 await callback(request, response, *((client,) if name in _WAITING else ()))
                 if name in _READS and self._core.persistence.unsaved:
                     response = await self._durable(callback, request, response)

@@ -1,7 +1,9 @@
-"""What comes from the modules: status and outputs, taken raw and turned into events."""
+"""Subscriptions to the modules: statuses and outputs, taken serialized, become events."""
 
 from __future__ import annotations
 
+import math
+import time
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -18,31 +20,39 @@ from sustainml_orchestrator.core.events import (
     StatusReceived,
     UnreadableOutputReceived,
 )
-from sustainml_orchestrator.core.pipeline import ModuleSpec, Pipeline
+from sustainml_orchestrator.core.orchestrator import Orchestrator
+from sustainml_orchestrator.core.pipeline import ModuleSpec
+from sustainml_orchestrator.core.text import printable
 from sustainml_orchestrator.node import outputs
 from sustainml_orchestrator.node.loop import Loop
 
+#: Longest age of what is known of the graph, in s.
+_GRAPH_PERIOD = 1.0
+
 
 class Subscriptions:
-    """Subscribes to status and outputs; hands on all that is queued at each wake-up.
+    """Subscribes to status and outputs; dispatches all that is queued at each wake-up.
 
-    Statuses come first: what a module says of its work is heard before the work ends.
+    Statuses come first: a module reports that it works before it delivers.
 
     Args:
         dispatch: takes the events of one wake-up.
-        dropped: counts what could not be read, by reason.
+        dropped: counts dropped messages, by reason.
     """
 
     def __init__(
         self,
         node: Node,
         loop: Loop,
-        pipeline: Pipeline,
+        core: Orchestrator,
         dispatch: Callable[[list[Event]], None],
         dropped: Counter[str],
     ) -> None:
         self._node = node
         self._loop = loop
+        self._core = core
+        pipeline = core.pipeline
+        self._authors: dict[str, tuple[float, set[str]]] = {}
         self._dispatch = dispatch
         self._dropped = dropped
         self._subscribe(names.STATUS, NodeStatus, names.STATUS_QOS, self._status)
@@ -76,9 +86,18 @@ class Subscriptions:
 
     def _output(self, spec: ModuleSpec, message_type: type, data: bytes) -> Event | None:
         try:
-            ids = cdr.read_ids(data)
+            ids, author = cdr.read_ids(data), cdr.read_author(data)
         except cdr.BadPayload:
             self._dropped["output that cannot be read"] += 1
+            return None
+        if not self._is_author(spec, author):
+            self._dropped["output whose header.frame_id names no node of its module"] += 1
+            self._node.get_logger().warning(
+                f"an output of {spec.name} for task {ids.task_id} is dropped: its header.frame_id "
+                f"'{printable(author, 80)}' names no node of that module; set the fully qualified "
+                "name of the node that publishes it",
+                throttle_duration_sec=1.0,
+            )
             return None
         try:
             facts = outputs.facts(data, message_type)
@@ -92,6 +111,27 @@ class Subscriptions:
         if spec.index not in self._figure_sources:
             facts = {}
         return OutputReceived(spec.index, *ids, data, facts)
+
+    def _is_author(self, spec: ModuleSpec, author: str) -> bool:
+        """Whether a name is that of a module's instance, or of a node that publishes its output.
+
+        Before the first status of a module its instances are not known.
+        """
+        instances = self._core.lifecycle.nodes[spec.index].instances.values()
+        if not author or any(author == instance.name for instance in instances):
+            return bool(author)
+        return not instances or author in self._publishing(names.output_topic(spec.name))
+
+    def _publishing(self, topic: str) -> set[str]:
+        """Fully qualified names of the nodes that publish a topic, as of the last second."""
+        looked, found = self._authors.get(topic, (-math.inf, set()))
+        if time.monotonic() - looked > _GRAPH_PERIOD:
+            found = {
+                f"{info.node_namespace.rstrip('/')}/{info.node_name}"
+                for info in self._node.get_publishers_info_by_topic(topic)
+            }
+            self._authors[topic] = time.monotonic(), found
+        return found
 
 
 def _default(message_type: type) -> bytes:

@@ -127,11 +127,12 @@ class Puppet:
             setattr(message, name, value)
         self.status.publish(message)
 
-    def deliver(self, module: str, about: Any, **fields: Any) -> None:
-        """Publish an output."""
+    def deliver(self, module: str, about: Any, author: str | None = None, **fields: Any) -> None:
+        """Publish an output; its author is the module unless another one is given."""
         message = TYPES[module](**fields)
         copy_ids(about, message)
-        message.header.frame_id = f"{self.node.get_namespace()}/{module}"
+        ours = f"{self.node.get_namespace()}/{module}"
+        message.header.frame_id = ours if author is None else author
         self.outputs[module].publish(message)
 
     def finish(self, about: Any) -> None:
@@ -215,8 +216,10 @@ class Framework:
         self.process = self.launch(self._log)
         self.puppet: Puppet
 
-    def launch(self, log: int | IO[str] = subprocess.PIPE) -> subprocess.Popen[str]:
-        """Another orchestrator of this namespace."""
+    def launch(
+        self, log: int | IO[str] = subprocess.PIPE, **parameters: Any
+    ) -> subprocess.Popen[str]:
+        """Another orchestrator of this namespace; with other parameters where given."""
         command = [
             sys.executable,
             "-m",
@@ -224,7 +227,7 @@ class Framework:
             "--ros-args",
         ]
         command += ["-r", f"__ns:={self.namespace}"]
-        for name, value in self.parameters.items():
+        for name, value in {**self.parameters, **parameters}.items():
             command += ["-p", f"{name}:={yaml.safe_dump(value).split(chr(10))[0]}"]
         return subprocess.Popen(command, stderr=log, stdout=subprocess.DEVNULL, text=True)
 
