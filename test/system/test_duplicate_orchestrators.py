@@ -1,4 +1,4 @@
-"""Two orchestrators of one namespace that meet later: exactly one stays; forged states rule none."""
+"""Two orchestrators of one namespace that meet later; forged states and outputs."""
 
 from __future__ import annotations
 
