@@ -110,6 +110,11 @@ class SaveNode(Change):
 
 
 @dataclass(frozen=True, slots=True)
+class SaveSession(Change):
+    """The session is a new one."""
+
+
+@dataclass(frozen=True, slots=True)
 class ForgetProblem(Change):
     """A problem was deleted."""
 
@@ -150,6 +155,7 @@ class Save(Command):
 
     Attributes:
         number: of this command; one is under way at a time.
+        session: names this life of the database from now on.
         withdrawn: serials of tasks to delete, should an earlier save that failed have left them.
         forgotten: problems to delete.
         desired_active: what front-ends want of nodes, by name; those that changed.
@@ -160,6 +166,7 @@ class Save(Command):
     """
 
     number: int
+    session: int
     tasks: Sequence[SavedTask]
     outputs: Sequence[SavedOutput]
     withdrawn: Sequence[int]

@@ -60,9 +60,8 @@ class DuplicateCheck:
 
     def yielding(self, now: float) -> bool:
         """Whether another orchestrator commands the modules; to be asked at every event."""
-        if now - self._now > LONGEST_PAUSE:  # this process stood still and has heard nothing
-            self._first += now - self._now
-            self._last += now - self._now
+        if now - self._now > LONGEST_PAUSE:  # this process stood still; what it reads now is old
+            self._first = self._last = now
         self._now = now
         if not self.leaving and now - self._last >= SILENCE:
             self._superior = None

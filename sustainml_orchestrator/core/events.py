@@ -164,6 +164,8 @@ class Restored(Event):
         revision: no greater revision was announced.
         next_problem_id: no greater id was used.
         reserved_problem_id: ids below it are reserved durably.
+        incomplete: whether commits that were reported may be missing (a loss of power, a backup);
+            the session must be a new one then.
         without_credentials: tasks whose credentials were left out when they were saved.
         desired_active: desired state of the nodes, by name.
     """
@@ -172,6 +174,7 @@ class Restored(Event):
     revision: int = 0
     next_problem_id: int = 1
     reserved_problem_id: int = 1
+    incomplete: bool = False
     without_credentials: Collection[TaskId] = ()
     desired_active: Mapping[str, bool] = field(default_factory=dict)
 

@@ -87,11 +87,10 @@ class Orchestrator:
     ) -> None:
         self.pipeline = pipeline
         self.settings = settings
-        self.session = session
         self.context = Context()
         self.duplicate_check = DuplicateCheck(incarnation)
         self._standing_by = False
-        self.store = TaskStore(len(pipeline))
+        self.store = TaskStore(len(pipeline), session)
         pace = Pace(settings, self.context)
         self.lifecycle = Lifecycle(pipeline, settings, self.context, pace)
         self.optimiser = Optimiser(settings, self.store, derive, exhausted)
@@ -103,7 +102,6 @@ class Orchestrator:
             self.store,
             self.optimiser,
             pace,
-            session,
             draw_token,
         )
         self.operations = Operations(self.lifecycle, self.context)
@@ -128,6 +126,11 @@ class Orchestrator:
             Persisted: self.persistence.on_persisted,
             PersistFailed: self.persistence.on_persist_failed,
         }
+
+    @property
+    def session(self) -> int:
+        """Names this life of the database; not 0."""
+        return self.store.session
 
     def handle(self, event: Event, now: Instant) -> list[Command]:
         """Take what happened, return what is to be done now.

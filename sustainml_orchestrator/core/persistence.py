@@ -24,6 +24,7 @@ from sustainml_orchestrator.core.commands import (
     SavedTask,
     SaveNode,
     SaveOutput,
+    SaveSession,
     SaveTask,
 )
 from sustainml_orchestrator.core.context import Context
@@ -59,10 +60,11 @@ class _Changes:
         self.forgotten: dict[int, None] = {}
         self.desired: dict[str, bool] = {}
         self.withdrawn: list[int] = []
+        self.session = False
         self.held: list[Command] = []
 
     def __bool__(self) -> bool:
-        return bool(self.tasks or self.outputs or self.forgotten or self.desired)
+        return bool(self.tasks or self.outputs or self.forgotten or self.desired or self.session)
 
     def note(self, change: Command) -> None:
         if isinstance(change, SaveTask):
@@ -77,6 +79,8 @@ class _Changes:
             self.forgotten[change.problem_id] = None
         elif isinstance(change, SaveNode):
             self.desired[change.name] = change.desired_active
+        elif isinstance(change, SaveSession):
+            self.session = True
 
     def add(self, later: _Changes) -> None:
         self.tasks |= later.tasks
@@ -85,6 +89,7 @@ class _Changes:
         self.attempts |= later.attempts
         self.forgotten |= later.forgotten
         self.desired |= later.desired
+        self.session |= later.session
         self.withdrawn += later.withdrawn
         self.held += later.held
 
@@ -100,7 +105,10 @@ class Persistence:
         number: of the latest `Save`; they count from 1.
         settled: number of the latest one whose outcome is known.
         failed: why the journal cannot be written at present; "" while all is well.
+        id_block: problem ids reserved at a time.
     """
+
+    id_block = ID_BLOCK
 
     def __init__(
         self,
@@ -229,8 +237,8 @@ class Persistence:
         self.number += 1
         self._last_revision = store.revision + REVISION_BLOCK
         self._reserved_in_save = self._reserved
-        if store.next_problem_id + ID_BLOCK // 2 > self._reserved:
-            self._reserved_in_save = store.next_problem_id + ID_BLOCK
+        if store.next_problem_id + self.id_block // 2 > self._reserved:
+            self._reserved_in_save = store.next_problem_id + self.id_block
         for task_id, _ in changes.outputs:  # the record of a task that is over tells it all
             task = store.find(task_id)
             if task is not None and not task.open:
@@ -241,6 +249,7 @@ class Persistence:
         self._released.append(
             Save(
                 number=self.number,
+                session=store.session,
                 tasks=[self._saved_task(task) for task in tasks],
                 outputs=list(self._saved_outputs(changes)),
                 withdrawn=changes.withdrawn,

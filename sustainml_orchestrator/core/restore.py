@@ -37,7 +37,11 @@ def restore(orchestrator: Orchestrator, event: Restored) -> None:
             store.insert(task)
     unfinished = [task for task in event.tasks if task.steps]
     store.revision = max(store.revision, event.revision)
-    store.next_problem_id = max(store.next_problem_id, event.next_problem_id)
+    next_id = event.next_problem_id
+    if event.incomplete:  # one of those that were reserved may have been told
+        next_id = max(next_id, event.reserved_problem_id)
+    store.next_problem_id = max(store.next_problem_id, next_id)
+    tasks.rollback_check.armed = event.revision > 0 and not event.incomplete
     durable_serial = event.tasks[-1].serial + 1 if event.tasks else 0
     orchestrator.persistence.resume(durable_serial, event.reserved_problem_id)
     unfinished.sort(key=lambda task: task.revision)

@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Callable
 
 from sustainml_orchestrator.core.commands import (
+    AnnounceSystem,
     AnnounceTask,
     Log,
     PublishBaseline,
     PublishUserInput,
     Reply,
     SaveOutput,
+    SaveSession,
     SaveTask,
 )
 from sustainml_orchestrator.core.context import Context
@@ -30,6 +32,7 @@ from sustainml_orchestrator.core.optimiser import Optimiser
 from sustainml_orchestrator.core.pace import Pace
 from sustainml_orchestrator.core.pipeline import USER_INPUT, Pipeline
 from sustainml_orchestrator.core.retention import Retention
+from sustainml_orchestrator.core.rollback_check import RollbackCheck
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.states import (
     OPEN_STEPS,
@@ -82,7 +85,6 @@ class TaskManager:
         store: TaskStore,
         optimiser: Optimiser,
         pace: Pace,
-        session: int,
         draw_token: Callable[[], int],
     ) -> None:
         self._pipeline = pipeline
@@ -91,12 +93,12 @@ class TaskManager:
         self._lifecycle = lifecycle
         self._store = store
         self._optimiser = optimiser
-        self._session = session
         self._draw_token = draw_token
         self.running: dict[TaskId, Task] = {}
         self.waiting = WaitingQueue()
         #: subscriptions matched with the publisher of user_input; None while nobody said
         self.matched: int | None = None
+        self.rollback_check = RollbackCheck(store)
         self.retention = Retention(settings, store, context)
         #: what was dropped, by reason; shown in diagnostics
         self.dropped: Counter[str] = Counter()
@@ -330,10 +332,12 @@ class TaskManager:
         what: str,
     ) -> Task | None:
         """The task that a message is about, unless the message is stale."""
-        if event.session != self._session:
+        if event.session != self._store.session:
             self.dropped[f"{what} of another session"] += 1
             return None
         task = self._store.find(event.task_id)
+        if self.rollback_check.shown_by(event):
+            self._begin_session(event)
         if task is None:
             self.dropped[f"{what} of an unknown task"] += 1
             return None
@@ -343,13 +347,36 @@ class TaskManager:
             return None
         return task
 
+    def _begin_session(
+        self, event: StatusReceived | OutputReceived | UnreadableOutputReceived
+    ) -> None:
+        """The journal is older than what a module has seen: no id may name another task in this."""
+        before, self._store.session = self._store.session, self._draw_token()
+        self._context.do(
+            Log(
+                "error",
+                f"a module knows attempt {event.attempt} (token {event.token}) of task "
+                f"{event.task_id} in session {before}, which this journal does not hold: it was "
+                "rolled back or copied. What was submitted since may be missing; session "
+                f"{self._store.session} begins, and the tasks that run are delivered again",
+            )
+        )
+        self._context.do(SaveSession())
+        self._context.do(AnnounceSystem())
+        for task in self.running.values():
+            self.steps.resume(task)
+
     def on_report(self, event: StatusReceived) -> None:
         """A module reported on its work on a task."""
         task = self._current(event, "status")
         node = self._lifecycle.by_name[event.node_name]
         works = event.task_status in (TaskStatus.WAITING, TaskStatus.RUNNING)
         if task is None:
-            if works and event.session == self._session and self._store.find(event.task_id) is None:
+            if (
+                works
+                and event.session == self._store.session
+                and self._store.find(event.task_id) is None
+            ):
                 node.abandon(TaskCommand.TERMINATE, event, event.try_number)  # deleted meanwhile
             return
         done = task.outputs[node.spec.index] is not None

@@ -42,9 +42,14 @@ class _BySerial:
 
 
 class TaskStore:
-    """All problems. Reads are for everyone, writes for the core."""
+    """All problems. Reads are for everyone, writes for the core.
 
-    def __init__(self, modules: int) -> None:
+    Attributes:
+        session: names this life of the database; task ids of another session name other tasks.
+    """
+
+    def __init__(self, modules: int, session: int) -> None:
+        self.session = session
         self._modules = modules
         self.problems: dict[int, list[Task]] = {}
         self.revision = 0

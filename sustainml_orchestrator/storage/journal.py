@@ -158,9 +158,10 @@ class Journal:
             "UPDATE modules SET desired_active = ? WHERE name = ?",
             [(desired, name) for name, desired in save.desired_active.items()],
         )
-        life = schema.Life(self.session, save.last_revision, save.next_problem_id)
+        life = schema.Life(save.session, save.last_revision, save.next_problem_id)
         schema.write_life(connection, life)
         connection.execute("COMMIT")
+        self.session = save.session
 
     def _put_task(self, saved: SavedTask) -> None:
         record, delivered, user_input = saved

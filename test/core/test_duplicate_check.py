@@ -116,6 +116,18 @@ def test_a_freeze_is_not_the_silence_of_the_other(core: Driver) -> None:
     assert core.find(Leave)
 
 
+def test_what_was_sent_before_a_freeze_confirms_nothing(core: Driver) -> None:
+    """The other one may have ended meanwhile."""
+    core.give(PeerHeard(_EARLIER, SESSION))
+    for _ in range(10):
+        core.give(TimePassed(), 0.5)
+    core.give(TimePassed(), 30.0)
+    core.give(PeerHeard(_EARLIER, SESSION))
+    assert not core.find(Leave)
+    _confirm(core)
+    assert core.find(Leave)
+
+
 def test_requests_are_refused_with_the_reason(core: Driver) -> None:
     core.give(PeerHeard(_EARLIER, SESSION))
     for event in (

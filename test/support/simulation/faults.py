@@ -24,6 +24,13 @@ class Faults:
             its process is terminated.
         node_command, task_command, delete: of a nervous front-end.
         amnesia: the orchestrator has no journal.
+        durability: "full": every commit survives a loss of power; "normal": some commits may not.
+        power_loss: chance that a death of the orchestrator is one of its host.
+        rollback: chance that an older copy of its journal, or none, is found at the next start.
+        second: another orchestrator starts meanwhile: "new" with a journal of its own, "copy" with
+            a copy of that of the first.
+        partition: of ways between any two processes; each way of its own.
+        wall_clock: jumps of the wall clock of an orchestrator, and at each of its starts.
         disk_delay: mean time of a commit, s. disk_fails, disk_hangs: chances of one.
         foreign: one module never confirms commands, and says no incarnation.
         twin: one module has a second process, of another name. widow: what crashes is not
@@ -57,6 +64,12 @@ class Faults:
     task_command: float = 0.0
     delete: float = 0.0
     amnesia: bool = False
+    durability: str = "full"
+    power_loss: float = 0.0
+    rollback: float = 0.0
+    second: str = ""
+    partition: float = 0.0
+    wall_clock: float = 0.0
     disk_delay: float = 0.002
     disk_fails: float = 0.0
     disk_hangs: float = 0.0
@@ -74,7 +87,8 @@ class Faults:
     @property
     def accountable(self) -> bool:
         """Whether every further try can be traced back to what a module did."""
-        lossy = self.drop or self.spike or self.amnesia or self.foreign
+        lossy = self.drop or self.spike or self.amnesia or self.foreign or self.partition
+        lossy = lossy or self.rollback or self.second
         return not (lossy or self.deaf or self.twin or self.lasting or self.node_command)
 
 
@@ -175,6 +189,39 @@ def _bad_disk(random: Random, until: float, tasks: int) -> Faults:
     )  # fmt: skip
 
 
+def _power_losses(random: Random, until: float, tasks: int) -> Faults:
+    return Faults(
+        until=until, tasks=tasks, durability=random.choice(["normal", "full"]), restart=0.4,
+        power_loss=0.7, disk_delay=random.choice([0.002, 0.1]),
+        disk_fails=random.choice([0.0, 0.0, 0.2]), delete=random.choice([0.0, 0.2]),
+        task_command=random.choice([0.0, 0.5]), wall_clock=random.choice([0.0, 0.2]),
+    )  # fmt: skip
+
+
+def _rollbacks(random: Random, until: float, tasks: int) -> Faults:
+    return Faults(
+        until=until, tasks=tasks + 4, rollback=0.8, restart=0.4, crash=random.choice([0.0, 0.1]),
+        delete=random.choice([0.0, 0.2]), task_command=random.choice([0.0, 0.5]),
+        durability=random.choice(["normal", "full"]), power_loss=random.choice([0.0, 0.3]),
+    )  # fmt: skip
+
+
+def _two(random: Random, until: float, tasks: int) -> Faults:
+    return Faults(
+        until=until, tasks=tasks + 2, second=random.choice(["new", "copy"]),
+        partition=random.choice([0.0, 0.3]), restart=random.choice([0.0, 0.1]),
+        pause=random.choice([0.0, 0.1]), crash=random.choice([0.0, 0.1]),
+        wall_clock=random.choice([0.0, 0.2]), task_command=random.choice([0.0, 0.5]),
+    )  # fmt: skip
+
+
+def _partitions(random: Random, until: float, tasks: int) -> Faults:
+    return Faults(
+        until=until, tasks=tasks, partition=random.choice([0.2, 1.0]),
+        restart=random.choice([0.0, 0.2]), wall_clock=random.choice([0.0, 0.2]),
+    )  # fmt: skip
+
+
 def _storm(random: Random, until: float, tasks: int) -> Faults:
     def some(most: float) -> float:
         return random.choice([0.0, random.uniform(0, most)])
@@ -201,6 +248,10 @@ def _storm(random: Random, until: float, tasks: int) -> Faults:
         amnesia=random.random() < 0.2,
         disk_delay=random.choice([0.001, 0.1]),
         disk_fails=some(0.2),
+        durability=random.choice(["normal", "full"]),
+        power_loss=some(0.5),
+        partition=some(0.3),
+        wall_clock=some(0.2),
         foreign=random.random() < 0.2,
         twin=random.random() < 0.2,
     )
@@ -210,5 +261,5 @@ Kind = Callable[[Random, float, int], Faults]
 _KINDS: list[Kind] = [
     _one_lost, _one_lost, _one_lost_on_request, _restarts, _losses, _failures, _nervous, _commands,
     _amnesia, _deafness, _several, _poison, _for_good, _for_good, _retention, _deletions,
-    _storm, _storm, _bad_disk,
+    _storm, _storm, _bad_disk, _power_losses, _rollbacks, _rollbacks, _two, _two, _partitions,
 ]  # fmt: skip

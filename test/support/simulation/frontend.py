@@ -21,9 +21,10 @@ from sustainml_orchestrator.core.ids import (
     TaskCommand,
     TaskId,
 )
+from sustainml_orchestrator.core.orchestrator import Orchestrator
 
 if TYPE_CHECKING:
-    from support.simulation.world import World
+    from support.simulation.site import Site
 
 #: What a submission may be after; iteration n has 1/n of the first one's carbon.
 _GOALS = (
@@ -43,8 +44,8 @@ class FrontEnd:
         resets: how often it asked for a task to be reset.
     """
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, site: Site) -> None:
+        self._site = site
         self._calls = 0
         self._waiting: dict[int, object] = {}
         self.accepted: dict[str, TaskId] = {}
@@ -52,33 +53,39 @@ class FrontEnd:
         self.asked: set[str] = set()
         self.resets: dict[TaskId, int] = {}
 
-    def forget(self) -> None:
-        """The database is gone: ask again for what it held."""
-        self.deleted.clear()
-        self.resets.clear()
-        for name in self.accepted:
-            self._world.network.after(1.0, lambda name=name: self.submit(name))
-        self.accepted.clear()
+    def reconcile(self, core: Orchestrator) -> None:
+        """The orchestrator has lost something: ask again for what it does not hold."""
+        for name, task_id in list(self.accepted.items()):
+            task = core.store.find(task_id)
+            if task is None or task.request_id != name:
+                del self.accepted[name]
+                self._site.network.after(1.0, lambda name=name: self.submit(name))
+        self.deleted &= set(core.store.problems)
+
+    @property
+    def unanswered(self) -> set[str]:
+        """Requests that wait for their first answer."""
+        return self.asked - set(self.accepted)
 
     def submit(self, name: str, *, simple: bool = False) -> None:
         """Ask for a task until it is answered; its request id keeps it one task."""
-        if name in self.accepted:
+        if name in self.accepted or self._site.process.left:
             return
         self.asked.add(name)
-        random, base, goal = self._world.random, NO_TASK, OptimisationGoal()
+        random, base, goal = self._site.random, NO_TASK, OptimisationGoal()
         known = [t for t in self.accepted.values() if t.problem_id not in self.deleted]
         if known and random.random() < 0.4 and not simple:
             base = random.choice(known)
         if not simple:
             goal = random.choices(_GOALS, (8, 2, 1))[0]
         priority = random.randint(0, 2)
-        self._call(TaskSubmitted, name, b"input", name, priority, name, base, goal)
-        self._world.network.after(2.0, lambda: self.submit(name, simple=simple))
+        self._call(TaskSubmitted, name, name.encode(), name, priority, name, base, goal)
+        self._site.network.after(2.0, lambda: self.submit(name, simple=simple))
 
     def _call(self, make: type, about: object, *args: object) -> None:
         self._calls += 1
         self._waiting[self._calls] = about
-        process = self._world.process
+        process = self._site.process
         process.arrive(process.core, make(self._calls, *args))
 
     def take(self, reply: Reply) -> None:
@@ -90,13 +97,13 @@ class FrontEnd:
             before = self.accepted.setdefault(about, reply.value)
             assert before == reply.value, f"{about} is two tasks: {before} and {reply.value}"
         elif isinstance(about, tuple):
-            self._world.laws.node_commanded(*about)
+            self._site.laws.node_commanded(*about)
 
     def annoy(self) -> None:
         """Half a second of a nervous person."""
-        random, faults = self._world.random, self._world.faults
+        random, faults = self._site.random, self._site.faults
         if random.random() < faults.node_command / 2:
-            name = random.choice(["", *(spec.name for spec in self._world.pipeline.modules)])
+            name = random.choice(["", *(spec.name for spec in self._site.pipeline.modules)])
             self.command_node(name, NodeCommand(random.randint(1, 4)))
         if not self.accepted:
             return
@@ -115,12 +122,12 @@ class FrontEnd:
 
     def command_node(self, name: str, command: NodeCommand) -> None:
         """Command a node, or all."""
-        heard = {m: (m.incarnation, m.heard[command]) for m in self._world.modules}
+        heard = {m: (m.incarnation, m.heard[command]) for m in self._site.modules}
         self._call(NodeCommanded, (name, command, heard), name, command, 3.0)
 
     def help(self) -> None:
         """A person who looks at the system starts what was stopped and mends what is broken."""
-        for node in self._world.process.last.lifecycle.nodes:
+        for node in self._site.process.last.lifecycle.nodes:
             if node.status is NodeStatus.ERROR:
                 self.command_node(node.name, NodeCommand.RESET)
             elif not node.desired_active:

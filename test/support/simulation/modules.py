@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,8 @@ from sustainml_orchestrator.core.ids import (
     TaskId,
     TaskStatus,
 )
-from sustainml_orchestrator.core.pipeline import ModuleSpec
+from sustainml_orchestrator.core.pipeline import USER_INPUT, ModuleSpec
+from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.sdk.actions import (
     Action,
     Cancel,
@@ -49,20 +50,37 @@ _ON_ITS_WAY = 5.0
 _CALLS = 4
 
 
-def payload_of(name: str, ticket: Ticket, run: int = 0) -> bytes:
-    """What a message of this topic and task holds: enough to see where it came from.
+def payload_of(name: str, ticket: Ticket, user_input: bytes, run: int) -> bytes:
+    """What an output of a module holds: enough to see where it came from.
 
     Args:
+        user_input: of the task; no two requests have the same.
         run: which run of user code made it; two runs give two results.
     """
-    return (
-        f"{name}|{ticket.task_id}|{ticket.attempt}|{ticket.session}|{ticket.token}|{run}".encode()
-    )
+    ids = f"{ticket.task_id}|{ticket.attempt}|{ticket.token}|{ticket.session}"
+    return f"{name}|{ids}|{user_input.decode()}|{run}".encode()
 
 
-def is_of(payload: bytes, name: str, ticket: Ticket) -> bool:
-    """Whether a payload came from this module and attempt, whichever run it was."""
-    return payload.rpartition(b"|")[0] == payload_of(name, ticket).rpartition(b"|")[0]
+def is_of(payload: bytes, name: str, about: Ticket | Task, user_input: bytes) -> bool:
+    """Whether a payload came from this module, task and attempt, whichever run or session."""
+    author, task_id, attempt, token, _, made_from, _ = payload.decode().split("|")
+    ids = str(about.task_id), str(about.attempt), str(about.token)
+    return (author, task_id, attempt, token) == (name, *ids) and made_from == user_input.decode()
+
+
+def origin(inputs: Mapping[str, bytes]) -> bytes:
+    """The user input that the inputs of a job were made from.
+
+    Raises:
+        AssertionError: they are of several tasks.
+    """
+    origins = {
+        payload if name == USER_INPUT else payload.split(b"|")[5]
+        for name, payload in inputs.items()
+        if not name.startswith(BASELINE)
+    }
+    assert len(origins) == 1, f"inputs of several tasks: {inputs}"
+    return origins.pop()
 
 
 class Module:
@@ -125,7 +143,7 @@ class Module:
             elif now - ended < _ON_ITS_WAY:
                 self._world.permitted.note(ticket, self.spec.index, try_number)
         pause = self._random.uniform(0.2, 4.0)
-        if self._world.faults.widow and self._world.processes(self.spec.index) > 1:
+        if self._world.faults.widow and len(self._world.modules_of(self.spec.index)) > 1:
             pause = max(pause, self._world.faults.until - now)
         self._world.network.after(pause, self.start)
 
@@ -238,14 +256,14 @@ class Module:
             NodeStatus(report.node_status), *about, report.task_status, report.try_number,
             report.error_code, report.text,
         )  # fmt: skip
-        self._world.tell_core("status", self.instance, event)
+        self._world.tell_orchestrators("status", self.instance, event)
 
     def _publish(self, output: bytes) -> None:
-        _, task, attempt, session, token, _ = output.decode().split("|")
+        _, task, attempt, token, session, _, _ = output.decode().split("|")
         ticket = Ticket(TaskId.parse(task), int(attempt), int(session), int(token))
         facts = {"carbon": 1.0 / ticket.task_id.iteration_id}
         event = OutputReceived(self.spec.index, *ticket, output, facts)
-        self._world.tell_core("output", self.instance, event)
+        self._world.tell_orchestrators("output", self.instance, event)
         for index in self._world.pipeline.consumers[self.spec.index]:
             self._world.tell_module(self.instance, index, self.name, ticket, output)
 
@@ -257,21 +275,24 @@ class Module:
             self._later(delay, lambda: self._do(self.state.prepared(generation)))
 
     def _run(self, job: Job) -> None:
+        made_from = origin(job.inputs or {})
         for name, payload in (job.inputs or {}).items():
-            if not name.startswith(BASELINE) and not is_of(payload, name, job.ticket):
-                raise AssertionError(f"{self.name}: {payload!r} is no input of {job.ticket}")
-        self._world.laws.begun(self, job)
+            if name != USER_INPUT and not name.startswith(BASELINE):
+                right = is_of(payload, name, job.ticket, made_from)
+                assert right, f"{self.name}: {payload!r} is no input of {job.ticket}"
+        self._world.site_of(job.ticket.session).laws.begun(self, job)
         permitted = self._world.permitted
         if "hung" in self._ends or self._world.chance("hang"):
             permitted.note(job.ticket, self.spec.index, job.try_number)
             permitted.suspect(self.spec.index, 60.0)  # others wait in its queue
             return
         # Work of an earlier life of the database must be able to end in a later one.
-        duration = min(self._random.expovariate(0.5 if self._world.faults.amnesia else 4.0), 5.0)
+        slow = self._world.faults.amnesia or self._world.faults.rollback
+        duration = min(self._random.expovariate(0.5 if slow else 4.0), 5.0)
         if self._world.poisons(self, job) or self._world.chance("die"):
             self._later(duration, self.crash)
             return
-        outcome: Outcome = Succeeded(payload_of(self.name, job.ticket, next(self._runs)))
+        outcome: Outcome = Succeeded(payload_of(self.name, job.ticket, made_from, next(self._runs)))
         if self._world.chance("error"):
             codes = (ErrorCode.INTERNAL_ERROR, ErrorCode.INVALID_REQUEST)
             outcome = Failed(self._random.choice(codes), "boom")
@@ -302,13 +323,10 @@ class Module:
             )
             return
         answered: list[bool] = []
+        life = self.incarnation
 
         def answer(reply: tuple[int, dict[str, bytes]] | ErrorCode) -> None:
-            life = self.incarnation
-            self._world.network.send(
-                "answer", "orchestrator", self.instance,
-                lambda: self._happen(life, lambda: take(reply)),
-            )  # fmt: skip
+            self._happen(life, lambda: take(reply))
 
         def take(reply: tuple[int, dict[str, bytes]] | ErrorCode) -> None:
             if answered:

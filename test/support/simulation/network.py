@@ -23,6 +23,7 @@ class Network:
         self._numbers = count()
         self._channels: dict[tuple[str, str, str], float] = {}
         self._sent = 0
+        self._cut: dict[tuple[str, str], float] = {}
 
     @property
     def faulty(self) -> bool:
@@ -33,11 +34,21 @@ class Network:
         """Let something happen later."""
         heapq.heappush(self._agenda, (self.now + delay, next(self._numbers), action))
 
+    def cut(self, writer: str, reader: str, seconds: float) -> None:
+        """For so long nothing goes from the one to the other; the way back may be open."""
+        self._cut[writer, reader] = self.now + seconds
+
+    def is_cut(self, writer: str, reader: str) -> bool:
+        """Whether nothing goes from the one to the other at present."""
+        return self.now < self._cut.get((writer, reader), 0.0)
+
     def send(self, topic: str, writer: str, reader: str, deliver: Action) -> None:
         """Let a message arrive, or not."""
         random, faults = self._random, self._faults
         self._sent += 1
         delay = random.expovariate(1 / faults.delay) if self.faulty else 0.001
+        if self._cut and self.is_cut(writer, reader):
+            return
         if self.faulty:
             if random.random() < faults.drop or self._sent == faults.lose_nth:
                 return

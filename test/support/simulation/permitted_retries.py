@@ -7,7 +7,8 @@ from collections.abc import Callable
 from sustainml_orchestrator.core.ids import ErrorCode
 from sustainml_orchestrator.sdk.wire_ids import Ticket
 
-Try = tuple[Ticket, int, int]  # of a task, the index of a module, the number of the try
+#: Token of an attempt at a task, index of a module, number of the try.
+Try = tuple[int, int, int]
 
 
 class PermittedRetries:
@@ -31,16 +32,16 @@ class PermittedRetries:
         code: ErrorCode = ErrorCode.NODE_UNAVAILABLE,
     ) -> None:
         """A try has failed, and how."""
-        self._noted[ticket, module, try_number] = code
+        self._noted[ticket.token, module, try_number] = code
 
     def died(self, ticket: Ticket, module: int, try_number: int) -> None:
         """The process that worked on a try is gone."""
         self.note(ticket, module, try_number)
-        self._deaths[ticket, module, try_number] = self._clock()
+        self._deaths[ticket.token, module, try_number] = self._clock()
 
     def since_death(self, ticket: Ticket, module: int, try_number: int) -> float:
         """How long ago that was, in s; 0 when it was not."""
-        death = self._deaths.get((ticket, module, try_number))
+        death = self._deaths.get((ticket.token, module, try_number))
         return 0.0 if death is None else self._clock() - death
 
     def suspect(self, module: int, seconds: float) -> None:
@@ -52,9 +53,9 @@ class PermittedRetries:
         """Whether something happened to a try for which there may be another one."""
         if self._clock() < self._suspects.get(module, 0.0):
             return True
-        code = self._noted.get((ticket, module, try_number))
+        code = self._noted.get((ticket.token, module, try_number))
         return code is not None and code is not ErrorCode.INVALID_REQUEST
 
     def noted(self, ticket: Ticket, module: int, try_number: int) -> bool:
         """Whether this very try has failed."""
-        return (ticket, module, try_number) in self._noted
+        return (ticket.token, module, try_number) in self._noted

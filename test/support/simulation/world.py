@@ -1,33 +1,23 @@
-"""One schedule: the orchestrator, the modules, a front-end, and what comes over them."""
+"""One schedule: orchestrators, modules, front-ends, and what goes wrong with them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from random import Random
 
 import yaml
 
+from support.simulation.disk import Disk
 from support.simulation.faults import Faults, draw
-from support.simulation.frontend import FrontEnd
-from support.simulation.invariants import Invariants
-from support.simulation.modules import BASELINE, Module, payload_of
+from support.simulation.modules import Module
 from support.simulation.network import Network
 from support.simulation.permitted_retries import PermittedRetries
-from support.simulation.process import Process
-from sustainml_orchestrator.core.commands import (
-    Command,
-    PublishBaseline,
-    PublishUserInput,
-    Reply,
-    SendControl,
-)
-from sustainml_orchestrator.core.errors import OrchestratorError
+from support.simulation.site import Answer, Site
 from sustainml_orchestrator.core.events import Event
-from sustainml_orchestrator.core.ids import ErrorCode, TaskStatus
-from sustainml_orchestrator.core.orchestrator import Orchestrator
-from sustainml_orchestrator.core.pipeline import USER_INPUT, Pipeline
+from sustainml_orchestrator.core.ids import TaskStatus
+from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.sdk.actions import Job
 from sustainml_orchestrator.sdk.wire_ids import Ticket
 
@@ -42,11 +32,14 @@ for _module in _DATA["modules"].values():
     _module["timeout"] = 10.0
 PIPELINE = Pipeline.from_data(_DATA, "pipeline.yaml")
 
-Answer = Callable[[tuple[int, dict[str, bytes]] | ErrorCode], None]
-
 
 class World:
-    """Everything that happens in one schedule."""
+    """Everything that happens in one schedule.
+
+    Attributes:
+        sites: the orchestrators; the second one, if any, starts while it cannot see the first.
+        asked: names of all requests that front-ends were to make.
+    """
 
     def __init__(self, seed: int, faults: Faults | None = None) -> None:
         self.random = Random(seed)
@@ -56,19 +49,21 @@ class World:
         self.story: list[tuple[float, object]] = []
         self.steps = 0
         self.runs = count(1)
+        self.asked: set[str] = set()
+        self._sessions = count(7)
         self.permitted = PermittedRetries(lambda: self.network.now)
-        self.laws = Invariants(self)
-        self.front_end = FrontEnd(self)
-        self.process = Process(self)
         self._poisoned = self.random.choice(self.pipeline.modules).index
         self.modules: list[Module] = []
-        self.process.start()
+        self.sites = [Site(self, "orchestrator", self.new_disk())]
+        self.sites[0].process.start()
         self.modules = self._make_modules()
         for index in range(self.faults.tasks):
             when = self.random.uniform(0, self.faults.until)
-            self.network.after(when, lambda i=index: self.front_end.submit(f"task {i}"))
+            self.network.after(when, lambda i=index: self.submit(f"task {i}"))
         self.network.after(0.5, self._misfortune)
         self.network.after(self.faults.until, self._calm)
+        if self.faults.second:
+            self.network.after(self.random.uniform(0, self.faults.until / 2), self._start_second)
         if self.faults.lasting:
             self._doom()
 
@@ -85,6 +80,15 @@ class World:
             modules.append(Module(self, spec, self.random, "/sustainml/twin", foreign=False))
         return modules
 
+    def new_session(self) -> int:
+        """One that nobody had before."""
+        return next(self._sessions)
+
+    def new_disk(self) -> Disk:
+        """An empty one, with a new session."""
+        full = self.faults.durability == "full"
+        return Disk(self.random, full=full, session=self.new_session())
+
     # Running #
 
     def run(self) -> None:
@@ -96,14 +100,15 @@ class World:
         patience = LONG_PATIENCE if self.faults.lasting else PATIENCE
         self._go_on(patience, self._over)
         if not self.faults.lasting:
-            self.front_end.submit(_PROBE, simple=True)
+            self.submit(_PROBE, simple=True)
             self._go_on(patience, self._over)
         self._go_on(_SETTLING)
-        self.laws.in_the_end()
-        self.laws.let_go()
+        site = self.site
+        site.laws.in_the_end()
+        site.laws.let_go()
         # One that is deaf and never confirms anything is only found out by the probe itself.
         if not self.faults.lasting and not (self.faults.deaf and self.faults.foreign):
-            probe = self.process.last.store.get(self.front_end.accepted[_PROBE])
+            probe = site.process.last.store.get(site.front_end.accepted[_PROBE])
             assert probe.status is TaskStatus.SUCCEEDED, f"all is not well: {probe.outcome_reason}"
 
     def _go_on(self, patience: float, until: Callable[[], bool] | None = None) -> None:
@@ -123,45 +128,42 @@ class World:
 
     def chance(self, fault: str) -> bool:
         """Whether this goes wrong now."""
-        return self.network.faulty and self.random.random() < getattr(self.faults, fault)
+        rate = getattr(self.faults, fault)
+        return bool(rate and self.network.faulty and self.random.random() < rate)
 
     def modules_of(self, index: int) -> list[Module]:
         """The processes of a module."""
         return [module for module in self.modules if module.spec.index == index]
 
-    def processes(self, module: int) -> int:
-        """How many processes a module has."""
-        return len(self.modules_of(module))
-
     def poisons(self, module: Module, job: Job) -> bool:
         """Whether a task kills who works on it."""
         mortal = self.faults.poison and module.spec.index == self._poisoned
         if mortal := mortal and job.ticket.task_id.problem_id == 1:
-            self.laws.poisoned(job.ticket, module)
+            self.site.laws.poisoned(job.ticket, module)
         return mortal
 
-    def forget(self) -> None:
-        """The orchestrator has lost its memory, as it had no journal."""
-        self.laws.forget()
-        self.front_end.forget()
-
     def _over(self) -> bool:
-        core = self.process.core
-        if core is None or self.front_end.asked - set(self.front_end.accepted):
+        if len(self._staying) > 1:
             return False
-        if core.tasks.running or not core.operations.idle:
+        site = self.site
+        core = site.process.core
+        if core is None or site.front_end.unanswered or self.asked - site.front_end.asked:
             return False
-        asked = len(self.front_end.asked) >= self.faults.tasks
+        if core.tasks.running or not core.operations.idle or core.duplicate_check.reason:
+            return False
+        asked = len(self.asked) >= self.faults.tasks
         return asked and (not core.tasks.waiting or (bool(self.faults.lasting) and self._missing()))
 
     def _missing(self) -> bool:
         """Whether a module is gone for good, so that tasks wait for a person."""
         return bool({"gone", "broken"} & set(self.faults.lasting)) and not (
-            self.process.last.lifecycle.ready
+            self.site.process.last.lifecycle.ready
         )
 
     def _open(self) -> list[str]:
-        core = self.process.core
+        if len(self._staying) > 1:
+            return [f"{len(self._staying)} orchestrators"]
+        core = self.site.process.core
         if core is None:
             return ["no orchestrator"]
         return [
@@ -169,88 +171,82 @@ class World:
             for t in core.tasks.running.values()
         ] + [f"waiting {len(core.tasks.waiting)}: {core.waiting_reason()}"]
 
-    # What the orchestrator does #
+    # Orchestrators #
 
-    def carry_out(self, commands: Sequence[Command]) -> None:
-        """It commands, publishes, answers."""
-        self.laws.user_input_published(commands)
-        for command in commands:
-            if isinstance(command, (SendControl, PublishUserInput, PublishBaseline, Reply)):
-                self.tell(command)
-            if isinstance(command, SendControl):
-                self._send_control(command)
-            elif isinstance(command, (PublishUserInput, PublishBaseline)):
-                self._publish(command)
-            elif isinstance(command, Reply):
-                self.front_end.take(command)
+    @property
+    def _staying(self) -> list[Site]:
+        return [site for site in self.sites if not site.process.left]
 
-    def _send_control(self, command: SendControl) -> None:
-        self.laws.sent(command)
-        sent, session = self.network.now, self.process.session
-        for module in self.modules:
-            if module.name == command.target:
-                self.network.send(
-                    "control", "orchestrator", module.instance,
-                    lambda m=module: m.hear_control(command, session, sent),
-                )  # fmt: skip
+    @property
+    def site(self) -> Site:
+        """The orchestrator that stays: the first one that has not left.
 
-    def _publish(self, command: PublishUserInput | PublishBaseline) -> None:
-        self.laws.published(command)
-        ticket = Ticket(command.task_id, command.attempt, self.process.session, command.token)
-        name, payload = USER_INPUT, payload_of(USER_INPUT, ticket)
-        if isinstance(command, PublishBaseline):
-            name = BASELINE + self.pipeline.modules[command.module].name
-            payload = command.payload or b""
-        for spec in self.pipeline.modules:
-            if name in spec.inputs or name.startswith(BASELINE):
-                self.tell_module("orchestrator", spec.index, name, ticket, payload)
+        Raises:
+            AssertionError: none stays.
+        """
+        assert self._staying, "no orchestrator stays"
+        return self._staying[0]
+
+    def site_of(self, session: int) -> Site:
+        """The orchestrator that has this session; another one where none has."""
+        return next((s for s in self._staying if s.process.session == session), self.site)
+
+    def submit(self, name: str, *, simple: bool = False) -> None:
+        """A front-end of one of the orchestrators asks for a task until it is answered."""
+        self.asked.add(name)
+        self.random.choice(self._staying).front_end.submit(name, simple=simple)
+
+    def sees_another(self, site: Site) -> bool:
+        """Whether one that starts sees another one at work."""
+        return any(
+            other.process.works and not self.network.is_cut(other.name, site.name)
+            for other in self.sites
+            if other is not site
+        )
+
+    def leave(self, site: Site) -> None:
+        """An orchestrator ends for good; its users go to the other one."""
+        self.tell(f"{site.name} leaves")
+        site.process.end()
+        for name in site.front_end.asked:
+            self.site.front_end.submit(name)
+
+    def _start_second(self) -> None:
+        """Another orchestrator, perhaps with a copy of the journal; the network is cut between."""
+        disk = self.new_disk()
+        first = self.sites[0]
+        if self.faults.second == "copy":
+            disk.contents = first.process.disk.contents.copy()
+        site = Site(self, "second", disk)
+        left = self.faults.until - self.network.now
+        ways = [(site.name, first.name), (first.name, site.name)]
+        for way in ways if self.random.random() < 0.7 else ways[1:]:
+            self.network.cut(*way, self.random.uniform(0.5, left))
+        self.sites.append(site)
+        site.process.start()
 
     # Messages #
 
-    def tell_core(self, topic: str, writer: str, event: Event) -> None:
-        """A module publishes something that the orchestrator subscribes."""
-        life = self.process.core
-        self.network.send(topic, writer, "orchestrator", lambda: self.process.arrive(life, event))
+    def tell_orchestrators(self, topic: str, writer: str, event: Event) -> None:
+        """A module publishes something that every orchestrator subscribes."""
+        for site in self.sites:
+            site.hear(topic, writer, event)
 
     def tell_module(
         self, writer: str, index: int, name: str, ticket: Ticket, payload: bytes
     ) -> None:
         """Something is published that a module subscribes."""
         sent = self.network.now
-        for module in self.modules:
-            if module.spec.index == index:
-                self.network.send(
-                    name, writer, module.instance,
-                    lambda m=module: m.hear_input(name, ticket, payload, sent),
-                )  # fmt: skip
+        for module in self.modules_of(index):
+            self.network.send(
+                name, writer, module.instance,
+                lambda m=module: m.hear_input(name, ticket, payload, sent),
+            )  # fmt: skip
 
     def ask_inputs(self, module: Module, ticket: Ticket, answer: Answer) -> None:
-        """A module calls get_inputs."""
-        life = self.process.core
-        self.network.send(
-            "get_inputs", module.instance, "orchestrator",
-            lambda: self._serve_inputs(life, module, ticket, answer),
-        )  # fmt: skip
-
-    def _serve_inputs(
-        self, life: Orchestrator | None, module: Module, ticket: Ticket, answer: Answer
-    ) -> None:
-        if life is None or life is not self.process.core:
-            return
-        try:
-            task, step = life.inputs_owed(*ticket, module.name)
-        except OrchestratorError as refusal:
-            answer(refusal.code)
-            return
-        given = {USER_INPUT: payload_of(USER_INPUT, ticket)} if task.user_input else {}
-        for spec in self.pipeline.modules:
-            if (payload := task.outputs[spec.index]) is not None:
-                given[spec.name] = payload
-        wanted = {name: given[name] for name in module.spec.inputs if name in given}
-        if task.task_id.iteration_id > 1 and module.name == "ml_model_provider":
-            for spec in self.pipeline.baselines:
-                wanted[BASELINE + spec.name] = life.tasks.baseline(task, spec.index) or b""
-        answer((step.try_number, wanted))
+        """A module calls get_inputs; the first answer counts."""
+        for site in self.sites:
+            site.serve_inputs(module, ticket, answer)
 
     # Misfortune #
 
@@ -260,18 +256,34 @@ class World:
             return
         self.network.after(0.5, self._misfortune)
         random, faults = self.random, self.faults
-        module = random.choice(self.modules)
+        site = random.choice(self._staying)
         if random.random() < faults.crash / 2:
-            module.crash()
+            random.choice(self.modules).crash()
         if random.random() < faults.freeze / 2:
-            random.choice(self.modules).freeze(random.choice([0.5, 2.0, 4.0, 12.0]))
+            seconds = random.choice([0.5, 2.0, 4.0, 12.0])
+            random.choice(self.modules).freeze(seconds)
         if random.random() < faults.deaf / 2:
             random.choice(self.modules).deafen()
         if random.random() < faults.restart / 2:
-            self.process.crash(random.uniform(0.1, 5.0))
+            site.process.crash(random.uniform(0.1, 5.0))
         if random.random() < faults.pause / 2:
-            self.process.freeze(random.choice([0.5, 4.0, 20.0]))
-        self.front_end.annoy()
+            site.process.freeze(random.choice([0.5, 4.0, 20.0, 60.0]))
+        if random.random() < faults.partition / 2:
+            self._cut_one_way()
+        if random.random() < faults.wall_clock / 2:
+            site.process.jump_clock()
+        site.front_end.annoy()
+
+    def _cut_one_way(self) -> None:
+        """Between any two, orchestrators or modules; both ways when it happens twice."""
+        names = [site.name for site in self.sites] + [m.instance for m in self.modules]
+        writer, reader = self.random.sample(names, 2)
+        left = self.faults.until - self.network.now
+        seconds = min(self.random.choice([0.5, 4.0, 12.0]), left)
+        self.network.cut(writer, reader, seconds)
+        for module in self.modules:
+            if module.instance in (writer, reader):
+                self.permitted.suspect(module.spec.index, seconds + 20.0)
 
     def _doom(self) -> None:
         """Something goes wrong for good."""
@@ -283,7 +295,7 @@ class World:
 
     def _loop(self) -> None:
         """The orchestrator dies again and again."""
-        self.process.crash(self.random.uniform(0.1, 2.0))
+        self.site.process.crash(self.random.uniform(0.1, 2.0))
         self.network.after(self.random.uniform(4, 12), self._loop)
 
     def _calm(self) -> None:
@@ -296,6 +308,7 @@ class World:
             self.network.after(8.0, self._help)
 
     def _help(self) -> None:
-        self.front_end.help()
+        for site in self._staying:
+            site.front_end.help()
         if not self._over():
             self.network.after(8.0, self._help)
