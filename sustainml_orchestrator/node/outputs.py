@@ -11,7 +11,7 @@ from typing import Any
 from rclpy.serialization import deserialize_message, serialize_message
 from sustainml_msgs.msg import CO2Footprint, HWResource, MLModel, ModuleOutput
 
-from sustainml_orchestrator.contract import cdr
+from sustainml_orchestrator.contract import cdr, figures
 from sustainml_orchestrator.contract.cdr import Spans
 from sustainml_orchestrator.contract.module_graph import figure_sources, output_type, type_name
 from sustainml_orchestrator.core.pipeline import ModuleSpec, Pipeline
@@ -23,17 +23,6 @@ SMALL = 64 * 1024
 _MAX_EXTRA_DATA = 2**20
 #: Fields of outputs that may be of any size.
 BINARY = ("raw_model", "extra_data")
-
-
-#: Fields of which a number below zero makes no sense, and others that must be finite, by type.
-_NOT_NEGATIVE: dict[type, tuple[str, ...]] = {
-    MLModel: ("target_latency",),
-    HWResource: (
-        "power_consumption", "latency", "memory_footprint_of_ml_model", "max_hw_memory_footprint",
-    ),
-    CO2Footprint: ("energy_consumption", "carbon_intensity"),
-}  # fmt: skip
-_FINITE: dict[type, tuple[str, ...]] = {CO2Footprint: ("carbon_footprint",)}
 
 
 class BadFigure(ValueError):
@@ -71,12 +60,10 @@ def facts(data: bytes, message_type: type) -> dict[str, str | float]:
 def _figures(data: bytes, message_type: type, spans: Spans) -> dict[str, float]:
     """The figures of an output, each of which makes sense."""
     found: dict[str, float] = {}
-    for table, negative in ((_NOT_NEGATIVE, False), (_FINITE, True)):
-        for name in table.get(message_type, ()):
-            value = found[name] = cdr.number(data, spans[name])
-            if not math.isfinite(value) or (value < 0 and not negative):
-                least = "" if negative else " of at least 0"
-                raise BadFigure(f"its output has {name} = {value:g}; give a finite number{least}")
+    for name in figures.FIGURES.get(message_type, ()):
+        value = found[name] = cdr.number(data, spans[name])
+        if wrong := figures.complaint(message_type, name, value):
+            raise BadFigure(f"its output has {wrong}")
     return found
 
 

@@ -8,12 +8,15 @@ from typing import Any, NamedTuple
 
 from rclpy.logging import get_logger
 from rclpy.serialization import deserialize_message, serialize_message
+from std_msgs.msg import Header
+from sustainml_msgs.msg import TaskId
 
 from sustainml_orchestrator.core.ids import ErrorCode
 from sustainml_orchestrator.sdk.actions import Failed, Outcome, Succeeded
 from sustainml_orchestrator.sdk.input_joiner import Parts
 from sustainml_orchestrator.sdk.module_base import ModuleBase
 from sustainml_orchestrator.sdk.module_spec import spec_of
+from sustainml_orchestrator.sdk.output_message import FieldError, checked, field_of
 from sustainml_orchestrator.sdk.task import Cancelled, ModuleError, Task
 from sustainml_orchestrator.sdk.wire_ids import Ticket
 
@@ -99,32 +102,38 @@ class Host:
             return Failed(ErrorCode.INTERNAL_ERROR, describe(error))
 
     def _serialize(self, output: Any, ticket: Ticket) -> bytes:
-        wanted: Any = self._spec.output_type
-        if not isinstance(output, wanted):
+        due: Any = self._spec.output_type
+        returned = f"process() of {self._class.__name__} returned {_kind(output)}"
+        if not isinstance(output, due):
+            package = due.__module__.split(".")[0]
             raise ModuleError(
-                f"process() of {self._class.__name__} returned {_kind(output)}; "
-                f"it must return a {wanted.__module__.split('.')[0]}/msg/{wanted.__name__}",
+                f"{returned}; it must return a {package}/msg/{due.__name__}",
                 ErrorCode.INTERNAL_ERROR,
             )
-        output.task_id.problem_id, output.task_id.iteration_id = ticket.task_id
-        output.attempt = ticket.attempt
-        output.session = ticket.session
-        output.token = ticket.token
-        output.header.frame_id = self._name
+        problem_id, iteration_id = ticket.task_id
         try:
-            return serialize_message(output)
+            message = checked(
+                output,
+                due,
+                task_id=TaskId(problem_id=problem_id, iteration_id=iteration_id),
+                attempt=ticket.attempt,
+                session=ticket.session,
+                token=ticket.token,
+                header=Header(frame_id=self._name),
+            )
+            return serialize_message(message)
+        except FieldError as error:
+            text = f"{returned} whose {error}"
         except Exception as error:
-            raise ModuleError(
-                f"the {wanted.__name__} that process() of {self._class.__name__} returned "
-                f"cannot be serialized: {describe(error)}",
-                ErrorCode.INTERNAL_ERROR,
-            ) from error
+            text = f"{returned}, which cannot be serialized: {describe(error)}"
+        raise ModuleError(text, ErrorCode.INTERNAL_ERROR)
 
 
 def describe(error: BaseException) -> str:
     """Say what was raised, as ``Type: text``."""
-    text = clean(str(error))
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    text = ": ".join(filter(None, (type(error).__name__, clean(str(error)))))
+    field = field_of(error)
+    return f"{text}, in field {field}" if field else text
 
 
 def clean(text: str) -> str:

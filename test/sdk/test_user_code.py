@@ -51,7 +51,11 @@ def test_an_exception_is_a_task_error(
         ("nothing", r"process\(\) of Careless returned None; it must return a "
                     r"sustainml_msgs/msg/AppRequirements"),
         ("wrong", r"process\(\) of Careless returned a HWConstraints; .*"),
-        ("unserializable", r".* cannot be serialized: UnicodeEncodeError.*"),
+        ("dict", r"process\(\) of Careless returned a dict; it must return a .*AppRequirements"),
+        ("surrogate", r".* whose app_requirements\[1\] contains '\\ud800', which is no Unicode .*"),
+        ("number", r".* whose app_requirements\[0\] is of type int; it must be string"),
+        ("none", r".* whose app_requirements is None; it must be list"),
+        ("bytes", r"TypeError: .*, in field extra_data \(sequence<uint8>\) of AppRequirements"),
         ("curious", r"AttributeError: there is no input 'no_such_input'; there are user_input"),
     ],
 )  # fmt: skip

@@ -146,8 +146,16 @@ class Careless(Module):
                 return None
             case "wrong":
                 return HWConstraints()
-            case "unserializable":
-                return AppRequirements(app_requirements=["\ud800"])
+            case "dict":
+                return {"app_requirements": []}
+            case "surrogate":
+                return AppRequirements(app_requirements=["a", "\ud800"])
+            case "number":
+                return AppRequirements(app_requirements=[1])
+            case "none":
+                return AppRequirements(app_requirements=None)
+            case "bytes":
+                return AppRequirements(extra_data=["a"])
         return inputs.no_such_input
 
 
