@@ -7,6 +7,7 @@ import concurrent.futures
 import os
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -36,6 +37,14 @@ DEFAULT_TIMEOUT = 5.0
 _DISCOVERY_TIME = 2.0
 #: Period at which a wait checks that the server and this client still exist, in s.
 _CHECK_PERIOD = 0.25
+#: When a request that may be repeated is sent again, in s; then after twice as long, and so on.
+#: DDS may lose a response: a server does not know that a new client reads it already.
+_REPEAT_AFTER = 1.0
+#: Services whose requests change nothing, and those that `request_id` protects from doing it twice.
+_READING = frozenset(
+    {"get_task", "list_tasks", "compare_iterations", "get_node_status", "get_inputs"}
+)
+_PROTECTED = frozenset({"start_task", "start_iteration"})
 #: Period at which a server is looked for, in s.
 _DISCOVERY_PERIOD = 0.02
 
@@ -195,6 +204,8 @@ class Connection:
     def call(self, service: str, wait: float | None = None, /, **fields: Any) -> Any:
         """Call any service of the orchestrator by its short name; returns the response.
 
+        A request is sent again while no response comes, if it does no harm to carry it out twice.
+
         Args:
             service: one of `names.SERVICES`.
             wait: deadline, in s; None = the client's timeout.
@@ -208,23 +219,29 @@ class Connection:
         kind = getattr(sustainml_msgs.srv, names.SERVICES[service])
         deadline = time.monotonic() + (self.timeout if wait is None else wait)
         request = checked(kind.Request, **fields)
+        if service in _PROTECTED:
+            request.request_id = request.request_id or uuid.uuid4().hex
         client = self.run(partial(self._client, service, kind))
         answers: SimpleQueue[Any] = SimpleQueue()
+        sent: list[Any] = []
 
-        def send() -> Any:
+        def send() -> bool:
             if not client.service_is_ready():
-                return None
-            future = client.call_async(request)
-            future.add_done_callback(answers.put)
-            return future
+                return False
+            sent.append(client.call_async(request))
+            sent[-1].add_done_callback(answers.put)
+            return True
 
-        future = self.find(send, deadline)
+        self.find(send, deadline)
+        repeat = send if service in _READING | _PROTECTED else None
         try:
-            response = self.take(answers, deadline, client.service_is_ready, service).result()
+            answer = self.take(answers, deadline, client.service_is_ready, service, repeat)
+            response = answer.result()
         finally:
-            if not future.done():
-                with suppress(ClientError):
-                    self.run(partial(client.remove_pending_request, future))
+            with suppress(ClientError):
+                for future in sent:
+                    if not future.done():
+                        self.run(partial(client.remove_pending_request, future))
         if not response.success:
             raise refused(response)
         return response
@@ -271,14 +288,28 @@ class Connection:
         return alone_here and len(self.run(self.node.get_node_names)) <= 1
 
     def take(
-        self, queue: SimpleQueue[Any], deadline: float, is_ready: Callable[[], bool], what: str
+        self,
+        queue: SimpleQueue[Any],
+        deadline: float,
+        is_ready: Callable[[], bool],
+        what: str,
+        repeat: Callable[[], object] | None = None,
     ) -> Any:
         """The next item of a queue that a server feeds: a future alone may never end.
+
+        Args:
+            queue: filled by the spinning thread.
+            deadline: by the clock of `time.monotonic()`.
+            is_ready: whether the server is there.
+            what: for error messages.
+            repeat: sends the request again.
 
         Raises:
             RequestTimeout: nothing came before the deadline (`time.monotonic()`).
             OrchestratorUnavailable: the server went away meanwhile.
         """
+        pause = _REPEAT_AFTER
+        due = time.monotonic() + pause
         while True:
             left = deadline - time.monotonic()
             try:
@@ -289,6 +320,10 @@ class Connection:
                 if not self.run(is_ready):
                     text = f"the orchestrator went away before it answered {what}; try again"
                     raise OrchestratorUnavailable(ErrorCode.NODE_UNAVAILABLE, text) from None
+            if repeat is not None and time.monotonic() > due:
+                self.run(repeat)
+                pause *= 2
+                due += pause
 
 
 def checked(kind: Any, **fields: Any) -> Any:

@@ -24,7 +24,7 @@ from sustainml_orchestrator.client import (
     RequestTimeout,
 )
 from sustainml_orchestrator.contract import domain
-from sustainml_orchestrator.core.ids import ErrorCode, TaskId
+from sustainml_orchestrator.core.ids import ErrorCode, TaskCommand, TaskId
 
 PROBLEM = UserInput(problem_definition="tell cats from dogs in photos")
 
@@ -97,6 +97,16 @@ def test_an_unknown_code_is_still_a_refusal(
     with pytest.raises(RequestRefused, match="not today") as caught:
         client.delete_problem(1)
     assert caught.value.code is ErrorCode.INTERNAL_ERROR
+
+
+def test_a_lost_response_is_asked_for_again_where_that_does_no_harm(
+    server: subprocess.Popen[bytes], client: OrchestratorClient
+) -> None:
+    first, second = client.call("start_task", 20.0, user_input=PROBLEM).message.split()
+    assert first == second  # the same task, if the first request was carried out
+    with pytest.raises(RequestTimeout):
+        client.call("control_task", 2.5, cmd_task=TaskCommand.STOP)
+    assert client.call("control_task", 20.0, cmd_task=TaskCommand.STOP).message == "2"
 
 
 def test_a_server_that_goes_ends_the_calls_to_it(

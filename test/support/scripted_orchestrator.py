@@ -1,7 +1,8 @@
 """Servers that misbehave in the orchestrator's place, as a process that can be killed.
 
 python scripted_orchestrator.py NAMESPACE: `get_task` is never answered, `delete_problem` is refused
-with a code that no client knows, `list_tasks` is well; run_task's goals never end.
+with a code that no client knows, `list_tasks` is well; run_task's goals never end. `start_task` and
+`control_task` do not answer the first request; the responses to others name all that came.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from rclpy.node import Node
 from rclpy.task import Future
 from sustainml_msgs.action import RunTask
 from sustainml_msgs.msg import TaskSummary
-from sustainml_msgs.srv import DeleteProblem, GetTask, ListTasks
+from sustainml_msgs.srv import ControlTask, DeleteProblem, GetTask, ListTasks, StartTask
 
 from sustainml_orchestrator.contract import names
 
@@ -32,11 +33,15 @@ class ScriptedOrchestrator(Node):
             (GetTask, "get_task", self._never),
             (DeleteProblem, "delete_problem", self._refuse),
             (ListTasks, "list_tasks", self._list),
+            (StartTask, "start_task", self._start),
+            (ControlTask, "control_task", self._control),
         ):
             self.create_service(
                 kind, names.service(name), answer, qos_profile=names.SERVICE_QOS,
                 callback_group=group,
             )  # fmt: skip
+        self._starts: list[str] = []
+        self._controls = 0
         self._cancelled = 0
         self._goal = None
         ActionServer(
@@ -59,6 +64,20 @@ class ScriptedOrchestrator(Node):
     def _list(self, request, response):
         """`total` tells how many goals were cancelled."""
         response.success, response.total = True, self._cancelled
+        return response
+
+    async def _start(self, request, response):
+        self._starts.append(request.request_id)
+        if len(self._starts) == 1:
+            await Future(executor=self.executor)
+        response.success, response.message = True, " ".join(self._starts)
+        return response
+
+    async def _control(self, request, response):
+        self._controls += 1
+        if self._controls == 1:
+            await Future(executor=self.executor)
+        response.success, response.message = True, str(self._controls)
         return response
 
     async def _run(self, goal):
