@@ -146,7 +146,7 @@ class OrchestratorNode(Node):
 
     def _restore(self) -> list[Command]:
         """Read the journal into the core; returns what follows from it."""
-        for warning in self._persistence.warnings:
+        for warning in self._persistence.warnings():
             self.get_logger().warning(warning)
         commands = self.core.handle(self._persistence.restored(), self._instant())
         if self._persistence.place:
@@ -346,6 +346,8 @@ class OrchestratorNode(Node):
         if now >= self._diagnostics_due:
             self._diagnostics_due = now + _DIAGNOSTICS_PERIOD
             self._diagnostics.publish(self.core.persistence.failed)
+            for warning in self._persistence.warnings():
+                self.get_logger().warning(warning)
             self._memory.look(self.core.store.payload_bytes)
             self._watched_clients.look()
             several = self._duplicate_check.update()

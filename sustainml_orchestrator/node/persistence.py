@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
+from typing import TypeVar
 
 from sustainml_orchestrator.contract.module_graph import message_types
 from sustainml_orchestrator.contract.payload_upgrade import PayloadUpgrade
@@ -25,8 +26,11 @@ from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.node.pending_calls import Answer
 from sustainml_orchestrator.storage import Durability, Journal
 
+T = TypeVar("T")
 #: How long the end of the node waits for the disk, in s.
 _LAST_WRITES = 5.0
+#: Between two looks at the files of the journal, in s.
+_UPKEEP_PERIOD = 1.0
 
 
 class Persistence:
@@ -45,6 +49,7 @@ class Persistence:
         self, path: str, durability: str, pipeline: Pipeline, wake: Callable[[], None]
     ) -> None:
         self._journal: Journal | None = None
+        self._warnings: SimpleQueue[str] = SimpleQueue()
         if path:
             names = tuple(spec.name for spec in pipeline.modules)
             types = message_types(pipeline)
@@ -56,6 +61,7 @@ class Persistence:
                 redact=Redaction(types),
                 upgrade=PayloadUpgrade(types),
             )
+            self._warn(self._journal.warnings)
         self._wake = wake
         self._saves: SimpleQueue[Save | None] = SimpleQueue()
         self._outcomes: SimpleQueue[Event] = SimpleQueue()
@@ -74,10 +80,9 @@ class Persistence:
         """The file; "" without one."""
         return str(self._journal.path) if self._journal else ""
 
-    @property
     def warnings(self) -> list[str]:
-        """What was repaired or set aside."""
-        return self._journal.warnings if self._journal else []
+        """What was lost, repaired or noticed since the last call; one sentence each."""
+        return _drained(self._warnings)
 
     def restored(self) -> Restored:
         """What the journal holds."""
@@ -88,15 +93,29 @@ class Persistence:
     # On the thread #
 
     def _write(self) -> None:
-        while (save := self._saves.get()) is not None:
-            assert self._journal is not None
-            try:
-                self._journal.write(save)
-                outcome: Event = Persisted(save.number)
-            except Exception as error:  # whatever it is, the core must hear of it
-                outcome = PersistFailed(save.number, str(error))
-            self._outcomes.put(outcome)
-            self._wake()
+        assert self._journal is not None
+        upkeep_due = 0.0
+        while True:
+            with suppress(Empty):
+                save = self._saves.get(timeout=_UPKEEP_PERIOD)
+                if save is None:
+                    return
+                self._outcomes.put(self._outcome(self._journal, save))
+                self._wake()
+            if time.monotonic() >= upkeep_due:
+                upkeep_due = time.monotonic() + _UPKEEP_PERIOD
+                self._warn(self._journal.maintain())
+
+    def _outcome(self, journal: Journal, save: Save) -> Event:
+        try:
+            self._warn(journal.write(save))
+        except Exception as error:  # whatever it is, the core must be informed
+            return PersistFailed(save.number, str(error))
+        return Persisted(save.number)
+
+    def _warn(self, warnings: list[str]) -> None:
+        for warning in warnings:
+            self._warnings.put(warning)
 
     # In the loop #
 
@@ -106,11 +125,7 @@ class Persistence:
 
     def outcomes(self) -> list[Event]:
         """How the saves ended that were not reported yet."""
-        events = []
-        with suppress(Empty):
-            while True:
-                events.append(self._outcomes.get_nowait())
-        return events
+        return _drained(self._outcomes)
 
     async def saved(self, core: Orchestrator) -> bool:
         """Wait until all that the store shows now is persistent.
@@ -153,3 +168,11 @@ class Persistence:
         if not self._thread.is_alive():
             self._journal.close()
         self._journal = None
+
+
+def _drained(queue: SimpleQueue[T]) -> list[T]:
+    items = []
+    with suppress(Empty):
+        while True:
+            items.append(queue.get_nowait())
+    return items

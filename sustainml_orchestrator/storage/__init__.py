@@ -1,7 +1,8 @@
-"""The durable memory of an orchestrator: SQLite; knows the core's types, and nothing of ROS."""
+"""The database of an orchestrator on disk (SQLite); knows the core's types, and nothing of ROS."""
 
 from __future__ import annotations
 
+from sustainml_orchestrator.storage.backup import back_up, restore
 from sustainml_orchestrator.storage.errors import JournalError, JournalInUse
 from sustainml_orchestrator.storage.export import export, import_lines
 from sustainml_orchestrator.storage.journal import Durability, Journal
@@ -16,10 +17,12 @@ __all__ = [
     "JournalError",
     "JournalInUse",
     "Report",
+    "back_up",
     "check",
     "compact",
     "default_path",
     "export",
     "import_lines",
     "locate",
+    "restore",
 ]

@@ -1,6 +1,15 @@
-"""What a journal may complain of."""
+"""What can be wrong with a journal, and the sentences that say so."""
 
 from __future__ import annotations
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from textwrap import shorten
+
+#: What SQLite says of a file that it cannot make sense of, where the class does not say it.
+_DAMAGE = ("malformed", "no such", "already exists", "decode to UTF-8", "unsupported", "not a data")
 
 
 class JournalError(Exception):
@@ -13,3 +22,43 @@ class JournalInUse(JournalError):
 
 class Damaged(Exception):
     """The file is a journal, but not all of it can be believed. Never leaves this package."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(shorten(reason, 200))
+
+
+@contextmanager
+def damage_reported() -> Iterator[None]:
+    """Tell a damaged file from a disk that does not work.
+
+    Raises:
+        Damaged: the file is to blame.
+        sqlite3.Error: the disk, or another program.
+    """
+    try:
+        yield
+    except UnicodeDecodeError as error:  # a message of SQLite that quotes what is damaged
+        raise Damaged("a name in it cannot be read") from error
+    except sqlite3.Error as error:
+        text = str(error)
+        is_of_disk = isinstance(error, (sqlite3.OperationalError, sqlite3.InternalError))
+        if is_of_disk and not any(word in text for word in _DAMAGE):
+            raise
+        raise Damaged(text) from error
+
+
+def explain(error: Exception) -> str:
+    """An error of SQLite or the system as a clause that says what to do."""
+    text = str(getattr(error, "strerror", None) or error)
+    number = getattr(error, "errno", None)
+    if "disk is full" in text or number == errno.ENOSPC:
+        return "the disk is full; make room"
+    if "readonly" in text or number == errno.EROFS:
+        return "it is on a read-only disk, or may not be written; make it writable"
+    if number in (errno.EACCES, errno.EPERM):
+        return "its place may not be written; set another journal_path"
+    if "disk I/O error" in text or number in (errno.EIO, errno.EFBIG):
+        return "the disk does not take or give data (I/O error); look at the disk"
+    if "locked" in text:
+        return "another program has it open for writing; close that"
+    return f"{text}; set another journal_path if it stays so"

@@ -14,8 +14,13 @@ from typing import Any, TextIO
 from sustainml_orchestrator.core.record import FIELDS, from_record
 from sustainml_orchestrator.core.task import _PACKED
 from sustainml_orchestrator.storage import records, schema
-from sustainml_orchestrator.storage.errors import Damaged, JournalError
-from sustainml_orchestrator.storage.journal import Journal, explain
+from sustainml_orchestrator.storage.errors import (
+    Damaged,
+    JournalError,
+    damage_reported,
+    explain,
+)
+from sustainml_orchestrator.storage.journal import Journal
 from sustainml_orchestrator.storage.lock import kept_here
 from sustainml_orchestrator.storage.records import Stored
 
@@ -46,18 +51,17 @@ def export(path: Path, target: TextIO) -> int:
 def _lines(path: Path) -> Iterator[str]:
     try:
         schema.recognise(path, known_place=kept_here(path))
-        with closing(schema.connect(path, mode="ro")) as connection:
+        with damage_reported(), closing(schema.connect(path, mode="ro")) as connection:
             schema.require_version(connection, path)
             connection.execute("BEGIN")  # all tables as of one moment
             form = _OLD_FORMAT if schema.has_old_payloads(connection) else FORMAT
-            names = {n: name for name, n in schema.module_numbers(connection).items()}
+            names = {n: name for name, n in schema.read_modules(connection)[0].items()}
             for stored in records.read(connection):
                 data = {"format": form, **_to_data(stored, names)}
                 yield json.dumps(data, ensure_ascii=False) + "\n"
-    except (Damaged, LookupError, ValueError) as damage:
-        reason = damage if isinstance(damage, Damaged) else "a name in it cannot be read"
+    except (Damaged, *records.WRONG_TYPE) as damage:
         raise JournalError(
-            f"journal {path} is damaged ({reason}); start the orchestrator with it, "
+            f"journal {path} is damaged ({damage}); start the orchestrator with it, "
             "which recovers what can be read"
         ) from damage
     except (sqlite3.Error, OSError) as error:
@@ -99,7 +103,7 @@ def _from_lines(
     serial: int,
     upgrade: schema.Upgrade | None,
 ) -> Iterator[Stored]:
-    numbers = schema.module_numbers(connection)
+    numbers, desired = schema.read_modules(connection)
     sizes: dict[int, int] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -110,8 +114,9 @@ def _from_lines(
             if data["format"] != FORMAT and not old:
                 raise ValueError(f"its format is {data['format']}, not {FORMAT}")
             if not set(data["steps"]) <= set(numbers):
-                numbers = schema.add_modules(connection, data["steps"])
-            stored = records.renumbered(_from_data(data, numbers, upgrade if old else None), serial)
+                numbers = schema.with_numbers(numbers, data["steps"])
+                schema.write_modules(connection, numbers, desired)
+            stored = _from_data(data, numbers, upgrade if old else None, serial)
             problem_id, iteration_id = stored.task_id
             if problem_id in known:
                 raise ValueError(f"problem {problem_id} is in the journal already")
@@ -142,7 +147,7 @@ def _to_data(stored: Stored, names: dict[int, str]) -> dict[str, Any]:
 
 
 def _from_data(
-    data: dict[str, Any], numbers: dict[str, int], upgrade: schema.Upgrade | None
+    data: dict[str, Any], numbers: dict[str, int], upgrade: schema.Upgrade | None, serial: int
 ) -> Stored:
     steps = {numbers[name]: step for name, step in data["steps"].items()}
     blank = [0, 1, 0, 0, 0, 0, ""]
@@ -150,7 +155,7 @@ def _from_data(
     record: list[Any] = []
     for name, kind in FIELDS:
         if name == "serial":
-            value: Any = 0
+            value: Any = serial
         elif name == "instances":
             value = json.dumps([str(step[-1]) for step in in_order])
         elif name == "steps":

@@ -1,31 +1,32 @@
 """The journal of an orchestrator: a file of SQLite that takes one `Save` per transaction.
 
-With durability "normal" a commit survives the death of the process (WAL, synchronous NORMAL),
-with "full" also a loss of power (synchronous FULL).
+With durability "normal" a commit survives the death of the process at once, and a loss of power
+`LOSS_WINDOW` s later; with "full" both at once.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import sqlite3
 import struct
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Literal
 
 from sustainml_orchestrator.core.commands import Save, SavedOutput, SavedTask
 from sustainml_orchestrator.core.events import Restored
 from sustainml_orchestrator.core.pipeline import USER_INPUT
-from sustainml_orchestrator.storage import records, schema
-from sustainml_orchestrator.storage.errors import JournalError
+from sustainml_orchestrator.storage import epoch, files, records, schema
+from sustainml_orchestrator.storage.errors import JournalError, explain
 from sustainml_orchestrator.storage.lock import Lock
-from sustainml_orchestrator.storage.opening import Contents, open_contents
+from sustainml_orchestrator.storage.opening import Contents, Opening, open_journal
+from sustainml_orchestrator.storage.upkeep import Upkeep
 
 Durability = Literal["normal", "full"]
 #: Takes the name of a module, or "user_input", and a payload of it.
 Redact = Callable[[str, bytes], bytes]
+_FAILURES = (sqlite3.Error, OSError, ValueError, OverflowError, struct.error)
 
 
 class Journal:
@@ -33,31 +34,35 @@ class Journal:
 
     Attributes:
         path: the file.
-        session: names this life of the database (uint32, not 0); kept over restarts.
-        warnings: sentences about what was repaired or set aside when it was opened.
+        warnings: sentences about what was lost, repaired or set aside when it was opened.
     """
 
     def __init__(
         self,
         path: Path,
         lock: Lock,
-        contents: Contents,
+        opened: tuple[sqlite3.Connection, Contents, list[str]],
         names: tuple[str, ...],
         full: bool,
         redact: Redact | None,
     ) -> None:
         self.path = path
         self._lock = lock
+        self._connection, contents, self.warnings = opened
         self._contents: Contents | None = contents
-        self._connection = contents.connection
+        self._epoch, self._layout, self._numbers = contents.epoch, contents.layout, contents.numbers
+        self._desired = contents.desired_active
         self._names = names
         self._full = full
         self._redact = redact
-        self._layout = contents.layout
-        self._inode = path.stat().st_ino
+        self._files = files.OpenFiles(path)
+        self._upkeep = Upkeep(path, syncs=not full, is_empty=not contents.tasks)
         self._failed = False
-        self.session = contents.life.session
-        self.warnings = contents.warnings
+
+    @property
+    def session(self) -> int:
+        """Names this epoch of the database (uint32, not 0); kept over restarts."""
+        return self._epoch.session
 
     @classmethod
     def open(
@@ -82,17 +87,16 @@ class Journal:
             JournalError: one sentence that says why not, and what to do.
         """
         path = Path(path).expanduser()
-        full = durability == "full"
         lock = None
         try:
             if path.exists() and not path.is_file():
                 raise JournalError(f"journal {path} is no file; set another journal_path")
             path.parent.mkdir(parents=True, exist_ok=True)
             lock = Lock(path)
-            contents = open_contents(
-                path, pipeline_names, full=full, known_place=lock.existed, upgrade=upgrade
-            )
-            return cls(path, lock, contents, pipeline_names, full, redact)
+            how = Opening(pipeline_names, durability, lock.existed, lock.mark, upgrade)
+            opened = open_journal(path, how)
+            lock.write_mark(opened[1].epoch.mark)
+            return cls(path, lock, opened, pipeline_names, durability == "full", redact)
         except (sqlite3.Error, OSError, JournalError) as error:
             if lock is not None:
                 lock.withdraw()
@@ -109,43 +113,68 @@ class Journal:
         contents, self._contents = self._contents, None
         if contents is None:
             raise ValueError("a journal is restored once")
-        life = contents.life
         return Restored(
-            contents.iterations,
-            revision=life.revision,
-            next_problem_id=life.next_problem_id,
+            contents.tasks,
+            revision=contents.epoch.revision,
+            next_problem_id=contents.epoch.next_problem_id,
+            reserved_problem_id=contents.epoch.reserved_problem_id,
+            incomplete=contents.incomplete,
             without_credentials=contents.without_credentials,
-            desired_active=contents.desired_active,
+            desired_active=dict(contents.desired_active),
         )
 
-    def write(self, save: Save) -> None:
+    def write(self, save: Save) -> list[str]:
         """Commit what the core wants saved: all of it or nothing. May be called by any one thread.
+
+        Returns:
+            Warnings, one sentence each.
 
         Raises:
             JournalError: the disk does not take it; one sentence.
         """
         try:
+            warnings = self._replace_missing()
+            if self._failed:
+                self._reconnect()
             self._write(save)
-        except (sqlite3.Error, OSError, ValueError, OverflowError, struct.error) as error:
+            warnings += self._replace_missing()  # what was committed to a file that is gone
+        except _FAILURES as error:
             with suppress(sqlite3.Error):
                 self._connection.rollback()
             self._failed = True
             text = f"journal {self.path} cannot be written: {explain(error)}"
             raise JournalError(text) from error
         self._failed = False
+        self._upkeep.note_commit()
+        return warnings
+
+    def maintain(self) -> list[str]:
+        """Look after the files; to be called once a second by the thread that writes.
+
+        Returns:
+            Warnings, one sentence each.
+        """
+        try:
+            return self._replace_missing() + self._upkeep.look(self._connection)
+        except Exception as error:  # whatever it is, the thread must go on
+            return [f"journal {self.path} cannot be looked after: {explain(error)}"]
 
     def close(self) -> None:
-        """Let go of the file. What was committed stays."""
-        with suppress(sqlite3.Error):  # a full disk: the WAL is kept and read at the next start
+        """Release the file. What was committed stays."""
+        with suppress(*_FAILURES):  # a full disk: the next start finds no clean end
+            if not self._failed:
+                self._replace_missing()
+                schema.set_synchronous(self._connection, full=True)
+                epoch.write(self._connection, self._epoch._replace(in_use=""))
+                self._upkeep.finish()
+        with suppress(sqlite3.Error):  # a full disk: the log stays and is read at the next start
             self._connection.close()
         self._lock.close()
 
     def _write(self, save: Save) -> None:
-        if self.path.stat().st_ino != self._inode:
-            raise FileNotFoundError(errno.ENOENT, "the file was replaced by another one")
-        if self._failed:
-            self._reconnect()
         connection = self._connection
+        if save.synchronous and not self._full:
+            schema.set_synchronous(connection, full=True)
         connection.execute("BEGIN IMMEDIATE")
         for serial in save.withdrawn:
             records.forget_task(connection, serial)
@@ -154,14 +183,21 @@ class Journal:
         self._put_outputs(save.outputs)
         for problem_id in save.forgotten:
             records.forget(connection, problem_id)
-        connection.executemany(
-            "UPDATE modules SET desired_active = ? WHERE name = ?",
-            [(desired, name) for name, desired in save.desired_active.items()],
+        if save.desired_active:
+            self._desired = {**self._desired, **save.desired_active}
+            schema.write_modules(connection, self._numbers, self._desired)
+        changed = self._epoch._replace(
+            session=save.session,
+            revision=save.last_revision,
+            next_problem_id=save.next_problem_id,
+            reserved_problem_id=save.reserved_problem_id,
         )
-        life = schema.Life(save.session, save.last_revision, save.next_problem_id)
-        schema.write_life(connection, life)
+        epoch.write(connection, changed)
         connection.execute("COMMIT")
-        self.session = save.session
+        self._epoch = changed
+        if save.synchronous:
+            schema.set_synchronous(connection, full=self._full)
+        self._lock.write_mark(changed.mark)
 
     def _put_task(self, saved: SavedTask) -> None:
         record, delivered, user_input = saved
@@ -196,21 +232,46 @@ class Journal:
         """Begin afresh after a failure; never makes a new file."""
         with suppress(sqlite3.Error):
             self._connection.close()
+        self._connect()
+
+    def _connect(self) -> None:
         self._connection = schema.connect(self.path, full=self._full)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("BEGIN IMMEDIATE")  # makes the log
+        self._connection.execute("ROLLBACK")
+        self._files = files.OpenFiles(self.path)
+
+    def _replace_missing(self) -> list[str]:
+        """If files were deleted or replaced, write all anew: the connection still has them open."""
+        if self._files.in_place():
+            return []
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not self._lock.is_in_place():
+            self._lock = _relock(self._lock, self.path)
+        fresh = files.complete(self.path)
+        with suppress(sqlite3.Error):
+            self._connection.rollback()
+        files.make_private(fresh)
+        with closing(sqlite3.connect(fresh)) as target:
+            self._connection.backup(target)
+        foreign = self._files.foreign()
+        aside = files.set_aside(self.path, "replaced", foreign) if foreign else None
+        self._connection.close()
+        for suffix in files.SUFFIXES[1:]:
+            files.beside(self.path, suffix).unlink(missing_ok=True)
+        files.put_in_place(fresh, self.path)
+        self._connect()
+        kept = f"; what others put there is now {aside.name}*" if aside else ""
+        return [
+            f"a file of journal {self.path} was deleted or replaced while it was in use; all of it "
+            f"was written anew, nothing is lost{kept}"
+        ]
 
 
-def explain(error: Exception) -> str:
-    """An error of SQLite or the system as a clause that says what to do."""
-    text = str(error) if isinstance(error, sqlite3.Error) else getattr(error, "strerror", "")
-    number = getattr(error, "errno", None)
-    if "disk is full" in text or number == errno.ENOSPC:
-        return "the disk is full; make room"
-    if "readonly" in text or number == errno.EROFS:
-        return "it is on a read-only disk, or may not be written; make it writable"
-    if number in (errno.EACCES, errno.EPERM):
-        return "its place may not be written; set another journal_path"
-    if "disk I/O error" in text or number in (errno.EIO, errno.EFBIG):
-        return "the disk does not take or give data (I/O error); look at the disk"
-    if "locked" in text:
-        return "another program has it open for writing; close that"
-    return f"{text or error}; set another journal_path if it stays so"
+def _relock(old: Lock, path: Path) -> Lock:
+    mark = old.mark
+    lock = Lock(path)
+    old.close()
+    if mark is not None:
+        lock.write_mark(mark)
+    return lock

@@ -1,4 +1,4 @@
-"""One orchestrator per journal: a lock that the kernel lets go of when its holder dies."""
+"""One orchestrator per journal: a lock that the kernel releases when its holder dies."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import os
 import socket
 from pathlib import Path
 
+from sustainml_orchestrator.storage import files
+from sustainml_orchestrator.storage.epoch import Mark
 from sustainml_orchestrator.storage.errors import JournalInUse
 
 
 def kept_here(journal: Path) -> bool:
-    """Whether a journal was kept at this place before: a name stands in the lock's file."""
-    path = _beside(journal)
+    """Whether a journal was kept at this path before: the file of its lock is not empty."""
+    path = files.beside(journal, ".lock")
     return path.exists() and path.stat().st_size > 0
-
-
-def _beside(journal: Path) -> Path:
-    return journal.with_name(f"{journal.name}.lock")
 
 
 class Lock:
     """Held from construction to `close`, on a file beside the journal.
 
-    The file stays: to remove it would let two processes lock two files of the same name.
+    The file stays: to remove it would let two processes lock two files of the same name. It names
+    the holder, and marks how far the journal had come, so that an older copy is recognised.
 
     Attributes:
         existed: as of `kept_here`, when it was taken.
+        mark: of the journal that was used last; None = unknown.
 
     Raises:
         JournalInUse: another process holds it; the text says which.
@@ -34,13 +34,13 @@ class Lock:
     """
 
     def __init__(self, journal: Path) -> None:
-        path = _beside(journal)
-        self.existed = kept_here(journal)
-        self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+")
+        self._path = files.beside(journal, ".lock")
+        self._file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644), "r+")
         try:
+            text = os.pread(self._file.fileno(), 400, 0).decode("utf-8", "replace")
+            holder, _, mark = text.partition("\n")
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.pread(self._file.fileno(), 200, 0).decode("utf-8", "replace").strip()
             self._file.close()
             raise JournalInUse(
                 f"journal {journal} is in use by another orchestrator"
@@ -49,16 +49,42 @@ class Lock:
         except OSError:
             self._file.close()
             raise
-        os.ftruncate(self._file.fileno(), 0)
-        holder = f"process {os.getpid()} on {socket.gethostname()}\n"
-        os.pwrite(self._file.fileno(), holder.encode(), 0)
+        self.existed = bool(text)
+        self.mark = _parsed(mark)
+        self._write(mark)
+
+    def is_in_place(self) -> bool:
+        """Whether the file is still the one that other processes would lock."""
+        try:
+            return os.path.samestat(self._path.stat(), os.fstat(self._file.fileno()))
+        except OSError:
+            return False
+
+    def write_mark(self, mark: Mark) -> None:
+        """Note durably how far the journal has come."""
+        if mark != self.mark:
+            self._write(" ".join(map(str, mark)))
+            os.fsync(self._file.fileno())
+            self.mark = mark
+
+    def _write(self, mark: str) -> None:
+        text = f"process {os.getpid()} on {socket.gethostname()}\n{mark}".encode()
+        os.pwrite(self._file.fileno(), text, 0)
+        os.ftruncate(self._file.fileno(), len(text))
 
     def withdraw(self) -> None:
-        """Let go after all, as if it had never been held: no journal could be opened."""
+        """Release it as if it had never been held: no journal could be opened."""
         if not self.existed:
             os.ftruncate(self._file.fileno(), 0)
         self.close()
 
     def close(self) -> None:
-        """Let go."""
+        """Release it."""
         self._file.close()
+
+
+def _parsed(text: str) -> Mark | None:
+    try:
+        return Mark(*map(int, text.split()))
+    except (ValueError, TypeError):
+        return None

@@ -7,9 +7,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from sustainml_orchestrator.storage import records, schema, wal
-from sustainml_orchestrator.storage.errors import Damaged, JournalError
-from sustainml_orchestrator.storage.journal import explain
+from sustainml_orchestrator.storage import files, opening, schema
+from sustainml_orchestrator.storage.errors import Damaged, JournalError, damage_reported, explain
 from sustainml_orchestrator.storage.lock import Lock, kept_here
 
 
@@ -29,40 +28,27 @@ class Report(NamedTuple):
 
 
 def check(path: Path) -> Report:
-    """Read all of a journal, changing nothing; also while an orchestrator uses it.
+    """Read all of a journal as a start does, changing nothing; also while it is in use.
 
     Raises:
         JournalError: there is no journal that could be read.
     """
-    problems: set[int] = set()
-    iterations = outputs = 0
-    findings: list[str] = []
+    if not path.exists():
+        raise JournalError(f"there is no journal {path}")
+    size = sum(files.sizes(path))
     try:
-        if not path.exists():
-            raise JournalError(f"there is no journal {path}")
         schema.recognise(path, known_place=kept_here(path))
-        if wal.is_cut(path):
-            findings.append(wal.LOST)
-        with closing(schema.connect(path, mode="ro")) as connection:
+        with damage_reported(), closing(schema.connect(path, mode="ro")) as connection:
             schema.require_version(connection, path)
             connection.execute("BEGIN")
-            found = [text for (text,) in connection.execute("PRAGMA integrity_check(10)")]
-            findings += [text for text in found if text != "ok"]
-            schema.read_life(connection)
-            for stored in records.read(connection):
-                problems.add(stored.task_id.problem_id)
-                iterations += 1
-                outputs += len(stored.outputs)
+            tasks = opening.read(connection).tasks
     except Damaged as damage:
-        findings.append(str(damage))
-    except UnicodeDecodeError:  # a message of SQLite that quotes what is rotten
-        findings.append("a name in it cannot be read")
-    except sqlite3.DatabaseError as error:
-        findings.append(explain(error))
-    except OSError as error:
+        return Report(0, 0, 0, size, [str(damage)])
+    except (sqlite3.Error, OSError) as error:
         raise JournalError(f"journal {path} cannot be read: {explain(error)}") from error
-    findings = [" ".join(finding.split()) for finding in findings]
-    return Report(len(problems), iterations, outputs, _size(path), findings)
+    problems = {task.task_id.problem_id for task in tasks}
+    outputs = sum(output is not None for task in tasks for output in task.outputs)
+    return Report(len(problems), len(tasks), outputs, size, [])
 
 
 def compact(path: Path) -> tuple[int, int]:
@@ -88,9 +74,4 @@ def compact(path: Path) -> tuple[int, int]:
             lock.close()
     except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
         raise JournalError(f"journal {path} cannot be compacted: {explain(error)}") from error
-    return report.size, _size(path)
-
-
-def _size(path: Path) -> int:
-    files = (path, path.with_name(f"{path.name}-wal"))
-    return sum(file.stat().st_size for file in files if file.exists())
+    return report.size, sum(files.sizes(path))

@@ -2,149 +2,185 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from textwrap import shorten
 from typing import NamedTuple
 
 from sustainml_orchestrator.core.ids import TaskId
 from sustainml_orchestrator.core.restore import no_collection
 from sustainml_orchestrator.core.task import Task
-from sustainml_orchestrator.storage import records, salvage, schema, wal
-from sustainml_orchestrator.storage.errors import Damaged
+from sustainml_orchestrator.storage import epoch, files, records, recovery, schema
+from sustainml_orchestrator.storage.epoch import Epoch, Mark
+from sustainml_orchestrator.storage.errors import Damaged, damage_reported
 from sustainml_orchestrator.storage.records import Layout
-
-#: What SQLite says of a file that it cannot make sense of; anything else is the disk's fault.
-_DAMAGE = ("malformed", "not a database", "no such table", "no such column", "decode to UTF-8")
-#: Characters of a reason: some quote a whole table.
-_LONGEST = 200
 
 
 class Contents(NamedTuple):
-    """All that a journal holds, and the connection to it.
+    """All that a journal holds.
 
     Attributes:
-        without_credentials: tasks of which the user input was kept without its credentials.
+        numbers: of the modules that the journal knows.
+        layout: between these and the modules of the pipeline.
+        tasks: by serial.
+        without_credentials: tasks whose user input was saved without its credentials.
         desired_active: what front-ends want of nodes, by name.
-        warnings: what was repaired or set aside.
+        incomplete: whether commits that were reported may be missing; the session is a new one.
     """
 
-    connection: sqlite3.Connection
-    life: schema.Life
+    epoch: Epoch
+    numbers: dict[str, int]
     layout: Layout
-    iterations: list[Task]
+    tasks: list[Task]
     without_credentials: set[TaskId]
     desired_active: dict[str, bool]
-    warnings: list[str]
+    incomplete: bool = False
 
 
-def open_contents(
-    path: Path,
-    pipeline_names: Sequence[str],
-    *,
-    full: bool,
-    known_place: bool,
-    upgrade: schema.Upgrade | None = None,
-) -> Contents:
+class Opening(NamedTuple):
+    """How a journal is to be opened.
+
+    Attributes:
+        names: of the modules in pipeline order.
+        durability: "normal" or "full".
+        known_place: a journal was at this path before.
+        mark: what stands beside it; None = nothing.
+        upgrade: rewrites a payload from before version 4.
+    """
+
+    names: Sequence[str]
+    durability: str
+    known_place: bool
+    mark: Mark | None
+    upgrade: schema.Upgrade | None
+
+
+def open_journal(path: Path, how: Opening) -> tuple[sqlite3.Connection, Contents, list[str]]:
     """Open and read a journal; begin one where there is none, recover a damaged one.
+
+    Returns:
+        The connection, what the journal holds, and sentences about what was lost or repaired.
 
     Raises:
         JournalError: it is not a journal, or too new a one.
         sqlite3.Error, OSError: the disk is at fault.
     """
     warnings = []
-    if salvage.finish_interrupted(path):
-        warnings.append(f"journal {path} was damaged; a recovery begun earlier was finished")
+    if files.finish_interrupted(path):
+        warnings.append(f"journal {path} was being replaced; that was finished")
     if not path.exists():
-        fresh = path.with_name(f"{path.name}.new")
-        schema.create(fresh, schema.new_session())
-        schema.put_in_place(fresh, path)
+        if how.known_place and how.mark is not None:
+            warnings.append(_missing(path))
+        fresh = files.beside(path, ".new")
+        schema.create(fresh)
+        files.put_in_place(fresh, path)
     try:
-        contents = _load(path, pipeline_names, full, known_place, upgrade)
+        connection, contents, notices = _load(path, how)
     except Damaged as damage:
-        outcome = salvage.recover(path, pipeline_names, upgrade)
+        outcome = recovery.recover(path, how.names, how.mark, how.upgrade)
         warnings.append(f"journal {path} was damaged ({damage}); {outcome}")
-        contents = _load(path, pipeline_names, full, known_place, upgrade)
-    return contents._replace(warnings=warnings + contents.warnings)
+        connection, contents, notices = _load(path, how)
+        contents = contents._replace(incomplete=True)
+    return connection, contents, warnings + [f"journal {path}: {notice}" for notice in notices]
 
 
-def _load(
-    path: Path,
-    names: Sequence[str],
-    full: bool,
-    known_place: bool,
-    upgrade: schema.Upgrade | None,
-) -> Contents:
+def _missing(path: Path) -> str:
+    spare = files.backup_of(path)
+    advice = (
+        f"; `sustainml journal restore {spare}` brings back its backup" if spare.exists() else ""
+    )
+    return f"journal {path} is missing, a new one was begun{advice}"
+
+
+def _load(path: Path, how: Opening) -> tuple[sqlite3.Connection, Contents, list[str]]:
     """Read everything, then write: which shows that it can be written.
 
     Raises:
         Damaged: not all of it can be believed.
     """
-    schema.recognise(path, known_place=known_place)
-    committed_frames = wal.indexed(path)
-    with _damage_told():
-        connection = schema.connect(path, full=full)
+    schema.recognise(path, known_place=how.known_place)
+    with damage_reported():
+        connection = schema.connect(path, full=True)
     try:
-        with _damage_told():
-            connection.execute("PRAGMA journal_mode = WAL")
-            wal.check(connection, path, committed_frames)
-            schema.migrate(connection, path, upgrade)
-            life = schema.read_life(connection)
-            gone = set(schema.module_numbers(connection)) - set(names)
+        with damage_reported():
+            _make_writable(connection, path)
+            schema.migrate(connection, path, how.upgrade)
+            contents = read(connection, how.names)
+            begun, notices = epoch.begin(contents.epoch, how.mark, how.durability)
+            known, _ = schema.read_modules(connection)
             connection.execute("BEGIN IMMEDIATE")
-            layout = Layout(names, schema.add_modules(connection, names))
-            iterations, without = _read(connection, layout)
-            desired = schema.desired_active(connection)
-            last = max((it.revision for it in iterations), default=0)
-            problem_id = max((it.task_id.problem_id for it in iterations), default=0)
-            # Whatever was announced is not above the old one; this process goes on above it.
-            life = schema.Life(
-                life.session,
-                max(life.revision, last + 1),
-                max(life.next_problem_id, problem_id + 1),
-            )
-            schema.write_life(connection, life)
+            schema.write_modules(connection, contents.numbers, contents.desired_active)
+            epoch.write(connection, begun)
             connection.execute("COMMIT")
+            connection.execute("PRAGMA wal_checkpoint")  # a log that gets lost is noticed
+            schema.set_synchronous(connection, full=how.durability == "full")
     except BaseException:
         connection.close()
         raise
-    warnings = [f"journal {path}: {_gone(gone)}"] if gone and iterations else []
-    return Contents(connection, life, layout, iterations, without, desired, warnings)
+    gone = set(known) - set(how.names)
+    if gone and contents.tasks:
+        notices.append(
+            f"outputs of {', '.join(sorted(gone))} are kept but not shown: "
+            "the pipeline has no such module now"
+        )
+    incomplete = begun.session != contents.epoch.session
+    return connection, contents._replace(epoch=begun, incomplete=incomplete), notices
 
 
-def _gone(names: set[str]) -> str:
-    return (
-        f"outputs of {', '.join(sorted(names))} are kept but not shown: "
-        "the pipeline has no such module now"
+def _make_writable(connection: sqlite3.Connection, path: Path) -> None:
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+    except sqlite3.OperationalError as error:
+        if "readonly" in str(error) and os.access(path, os.W_OK):
+            raise Damaged("its header is damaged") from error  # says that it is of a later format
+        raise
+
+
+def read(connection: sqlite3.Connection, names: Sequence[str] | None = None) -> Contents:
+    """Read and check all of a journal.
+
+    Args:
+        names: of the modules in pipeline order; None = those that the journal knows.
+
+    Raises:
+        Damaged: something is not as it was written, or missing.
+        sqlite3.Error: the disk does not give it.
+    """
+    with damage_reported():
+        (finding,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        if finding != "ok":
+            raise Damaged(finding)
+        found = epoch.read(connection)
+        known, desired = schema.read_modules(connection)
+        numbers = schema.with_numbers(known, names or ())
+        layout = Layout(list(numbers) if names is None else names, numbers)
+        tasks, without = _read_tasks(connection, layout)
+    # Whatever was announced is not above the old one; this process goes on above it.
+    last = max((task.revision for task in tasks), default=0)
+    problem_id = max((task.task_id.problem_id for task in tasks), default=0)
+    found = found._replace(
+        revision=max(found.revision, last + 1),
+        next_problem_id=max(found.next_problem_id, problem_id + 1),
+        modules=json.dumps(numbers),
     )
+    return Contents(found, numbers, layout, tasks, without, desired)
 
 
-def _read(connection: sqlite3.Connection, layout: Layout) -> tuple[list[Task], set[TaskId]]:
-    iterations, without = [], set()
+def _read_tasks(connection: sqlite3.Connection, layout: Layout) -> tuple[list[Task], set[TaskId]]:
+    tasks, without = [], set()
     sizes: dict[int, int] = {}
     with no_collection():
         for stored in records.read(connection):
-            iteration = layout.to_iteration(stored)
-            problem_id, iteration_id = iteration.task_id
+            task = layout.to_task(stored)
+            problem_id, iteration_id = task.task_id
             if iteration_id != sizes.get(problem_id, 0) + 1:
                 raise Damaged(f"an iteration of problem {problem_id} is missing")
             sizes[problem_id] = iteration_id
-            iterations.append(iteration)
+            tasks.append(task)
             if stored.credentials_removed:
-                without.add(iteration.task_id)
-    return iterations, without
-
-
-@contextmanager
-def _damage_told() -> Iterator[None]:
-    """Tell a damaged file from a disk that does not work."""
-    try:
-        yield
-    except UnicodeDecodeError as error:  # a message of SQLite that quotes what is rotten
-        raise Damaged("a name in it cannot be read") from error
-    except sqlite3.Error as error:
-        if any(word in str(error) for word in _DAMAGE):
-            raise Damaged(shorten(str(error), _LONGEST)) from error
-        raise
+                without.add(task.task_id)
+    return tasks, without

@@ -1,4 +1,4 @@
-"""Iterations as rows of the tables: checked reading and writing."""
+"""Tasks as rows of the tables: checked reading and writing."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.storage.errors import Damaged
 from sustainml_orchestrator.storage.schema import MAX_MODULES, MIX, payload_crc
 
-#: What a value of a wrong kind leads to.
-_OF_WRONG_KIND = (TypeError, ValueError, OverflowError, struct.error)
+#: What a value of a wrong type leads to.
+WRONG_TYPE = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, struct.error)
 _NAN = float("nan")
 
 COLUMNS = (*(name for name, _ in FIELDS), "delivered", "crc")
@@ -61,10 +61,10 @@ Row = tuple[Any, ...]
 
 
 class Stored(NamedTuple):
-    """An iteration as the journal has it.
+    """A task as the journal has it.
 
     Attributes:
-        record: as of `restoring.FIELDS`; steps and instances by number of the module.
+        record: the values of `FIELDS`; steps and instances by number of the module.
         outputs: of the present attempt, by number of the module.
     """
 
@@ -80,7 +80,7 @@ class Stored(NamedTuple):
 
     @property
     def task_id(self) -> TaskId:
-        """Which iteration of which problem."""
+        """Its problem and iteration."""
         return TaskId(self.record[1], self.record[2])
 
 
@@ -97,23 +97,19 @@ def value(row: Row, name: str) -> Any:
 
 
 def iteration_row(record: Record, delivered: int) -> Row:
-    """The row of an iteration."""
+    """The row of a task."""
     return (*record, delivered, _record_crc(record, delivered))
 
 
 def _record_crc(record: Record, delivered: int) -> int:
-    """Of all that makes up the row of an iteration.
-
-    Raises:
-        struct.error, TypeError, ValueError: a value is of a wrong kind.
-    """
+    """The CRC of a row of `iterations`; raises one of `WRONG_TYPE`."""
     values = record[:_TOKEN] + record[_TOKEN + 1 : _TEXTS.start]
     try:
         numbers = _NUMBERS.pack(*values)
     except struct.error:  # figures that are not known
         numbers = _NUMBERS.pack(*[_NAN if v is None else v for v in values])
     texts = "\0".join([text or "" for text in record[_TEXTS]])
-    # Rows from before version 4 have no token, which reads as 0 and leaves their CRC as it was.
+    # Rows of version 3 have no token, which reads as 0 and leaves their CRC as it was.
     seed = (delivered + record[_TOKEN] * MIX) & 0xFFFFFFFF
     return zlib.crc32(record[_STEPS], zlib.crc32(texts.encode(), zlib.crc32(numbers, seed)))
 
@@ -125,13 +121,13 @@ def input_row(serial: int, credentials_removed: bool, payload: bytes) -> Row:
 
 
 def output_row(serial: int, number: int, attempt: int, payload: bytes) -> Row:
-    """The row of an output of the module of that number, or of what it changed."""
+    """The row of an output of the module of that number, or of a delivery."""
     key = serial * MAX_MODULES + number
     return key, attempt, payload, payload_crc(payload, key, attempt)
 
 
 def put(connection: sqlite3.Connection, stored: Stored) -> None:
-    """Write all rows of an iteration."""
+    """Write all rows of a task."""
     record, payload, removed, outputs = stored
     connection.execute(PUT_ITERATION, iteration_row(record, len(outputs)))
     connection.execute(PUT_INPUT, input_row(stored.serial, removed, payload))
@@ -166,7 +162,7 @@ def forget_outputs(connection: sqlite3.Connection, serial: int, *, before_attemp
 
 
 def forget_deliveries(connection: sqlite3.Connection, serial: int) -> None:
-    """Delete what the row of the iteration tells now."""
+    """Delete deliveries that the row of the task contains now."""
     first = serial * MAX_MODULES
     connection.execute(
         "DELETE FROM deliveries WHERE id >= ? AND id < ?", (first, first + MAX_MODULES)
@@ -174,54 +170,39 @@ def forget_deliveries(connection: sqlite3.Connection, serial: int) -> None:
 
 
 def deliveries(rows: Iterable[Row]) -> dict[int, list[Row]]:
-    """Whole rows of deliveries by serial of the iteration, each in the order of their revisions."""
+    """Whole rows of deliveries by serial of the task, each in the order of their revisions."""
     result: dict[int, list[Row]] = {}
     for row in sorted(rows, key=lambda row: revision_of(row[2])):
         result.setdefault(row[0] // MAX_MODULES, []).append(row)
     return result
 
 
-def with_deliveries(record: Record, told: Iterable[Row]) -> Record:
-    """A record, and what outputs of its attempt changed since."""
-    for key, _, delivery, _ in told:
+def with_deliveries(record: Record, later: Iterable[Row]) -> Record:
+    """A record with what outputs of its attempt changed since it was written."""
+    for key, _, delivery, _ in later:
         record = with_delivery(record, key % MAX_MODULES, delivery)
     return record
 
 
-def _read_deliveries(connection: sqlite3.Connection) -> dict[int, list[Row]]:
-    there = "SELECT 1 FROM sqlite_schema WHERE name = 'deliveries'"
-    if connection.execute(there).fetchone() is None:  # before version 3
-        return {}
-    found = connection.execute(GET_DELIVERIES).fetchall()
-    if not all(map(payload_is_whole, found)):
-        raise Damaged("what an output told is not as it was written")
-    return deliveries(found)
-
-
 def iteration_is_whole(row: Row) -> bool:
-    """Whether the row is as it was written."""
+    """Whether a row of `iterations` is as it was written."""
     try:
-        return _is_whole(row)
-    except _OF_WRONG_KIND:
+        return bool(_record_crc(row[:-2], row[-2]) == row[-1])
+    except WRONG_TYPE:
         return False
 
 
-def _is_whole(row: Row) -> bool:
-    *record, delivered, crc = row
-    if _record_crc(tuple(record), delivered) == crc:
-        return True
-    earlier = (*row[:_TOKEN], *row[_TOKEN + 1 : -1])
-    return zlib.crc32(ascii(earlier).encode()) == crc  # as written before version 3
-
-
 def payload_is_whole(row: Row) -> bool:
-    """Whether the row of a user input or an output is as it was written."""
+    """Whether the row of a user input, an output or a delivery is as it was written."""
     key, number, payload, crc = row
-    return bool(payload_crc(payload, key, number) == crc)
+    try:
+        return bool(payload_crc(payload, key, number) == crc)
+    except WRONG_TYPE:
+        return False
 
 
 def read(connection: sqlite3.Connection) -> Iterator[Stored]:
-    """Every iteration by serial, each value of it checked.
+    """Every task by serial, each value of it checked.
 
     Raises:
         Damaged: something is not as it was written, or missing.
@@ -229,8 +210,8 @@ def read(connection: sqlite3.Connection) -> Iterator[Stored]:
     """
     try:
         yield from _read(connection)
-    except _OF_WRONG_KIND as error:
-        raise Damaged(f"a value of a wrong kind ({error})") from error
+    except WRONG_TYPE as error:
+        raise Damaged(f"a value of a wrong type ({error})") from error
 
 
 def _read(connection: sqlite3.Connection) -> Iterator[Stored]:
@@ -239,13 +220,14 @@ def _read(connection: sqlite3.Connection) -> Iterator[Stored]:
     outputs = connection.execute(f"{GET_OUTPUTS} ORDER BY id")
     end_of_table = (2**63, 0, b"", 0)
     key, of, payload, crc = next(outputs, end_of_table)
-    told = _read_deliveries(connection)
-    last, count = -1, 0
+    delivered = connection.execute(GET_DELIVERIES).fetchall()
+    if not all(map(payload_is_whole, delivered)):
+        raise Damaged("a delivery is not as it was written")
+    later = deliveries(delivered)
     for row in connection.execute(f"{get_iterations(connection)} ORDER BY serial"):
         serial = row[0]
-        if serial <= last or not _is_whole(row):
-            raise Damaged(f"iteration {row[1]}/{row[2]} is not as it was written")
-        last, count = serial, count + 1
+        if not iteration_is_whole(row):
+            raise Damaged(f"task {row[1]}/{row[2]} is not as it was written")
         owner, removed, user_input, check = next(inputs, end_of_table)
         if owner != serial or crc32(user_input, (owner + removed * mix) & 0xFFFFFFFF) != check:
             raise Damaged(f"the user input of {row[1]}/{row[2]} is not as it was written")
@@ -258,16 +240,13 @@ def _read(connection: sqlite3.Connection) -> Iterator[Stored]:
             if of == attempt:
                 found[key - first] = payload
             key, of, payload, crc = next(outputs, end_of_table)
-        since = told.pop(serial, ()) if told else ()
+        since = later.pop(serial, ()) if later else ()
         if len(found) < row[_DELIVERED] + len(since):
             raise Damaged(f"an output of {row[1]}/{row[2]} is missing")
         record = with_deliveries(row[:-2], since) if since else row[:-2]
         yield Stored(record, user_input, removed == 1, found)
-    if next(inputs, None) is not None or key != end_of_table[0] or told:
-        raise Damaged("an iteration is missing")
-    indexed = "SELECT count(*) FROM iterations INDEXED BY iterations_by_problem"
-    if connection.execute(indexed).fetchone()[0] != count:
-        raise Damaged("an iteration is missing")
+    if next(inputs, None) is not None or key != end_of_table[0] or later:
+        raise Damaged("a task is missing")
 
 
 class Layout:
@@ -287,8 +266,8 @@ class Layout:
         """A record with its modules by number in place of pipeline order."""
         return record if self._same else self._arrange(record, self._width, self.numbers)
 
-    def to_iteration(self, stored: Stored) -> Task:
-        """The iteration, its modules in pipeline order.
+    def to_task(self, stored: Stored) -> Task:
+        """The task, its modules in pipeline order.
 
         Raises:
             Damaged: the record makes no sense.
@@ -303,8 +282,8 @@ class Layout:
         outputs[:] = map(found.get, self.numbers)
         try:
             return from_record(record, user_input, outputs)
-        except (ValueError, IndexError, TypeError, struct.error) as error:
-            raise Damaged(f"iteration {stored.task_id} makes no sense ({error})") from error
+        except WRONG_TYPE as error:
+            raise Damaged(f"task {stored.task_id} makes no sense ({error})") from error
 
     @staticmethod
     def _arrange(record: Record, width: int, order: Sequence[int]) -> Record:
@@ -319,27 +298,22 @@ class Layout:
         return (*record[:_INSTANCES], json.dumps(names), b"".join(steps))
 
 
-def renumbered(stored: Stored, serial: int) -> Stored:
-    """The same with another serial."""
-    return stored._replace(record=(serial, *stored.record[1:]))
-
-
 def with_values(record: Record, **values: Any) -> Record:
     """The same record with other values of these fields."""
     return tuple(values.get(name, value) for (name, _), value in zip(FIELDS, record, strict=True))
 
 
 def placeholder(task_id: TaskId, serial: int, width: int, reason: str) -> Stored:
-    """Stands where an iteration was, so that those after it keep their ids."""
-    it = Task(task_id, serial, width)
-    it.status = TaskStatus.TERMINATED
-    it.outcome_reason = it.error_description = reason
-    it.close(TaskStatus.TERMINATED)
-    return Stored(to_record(it), b"", False, {})
+    """A task in place of one that is lost, so that those after it keep their ids."""
+    task = Task(task_id, serial, width)
+    task.status = TaskStatus.TERMINATED
+    task.outcome_reason = task.error_description = reason
+    task.close(TaskStatus.TERMINATED)
+    return Stored(to_record(task), b"", False, {})
 
 
 def copy(source: Iterable[Stored], target: sqlite3.Connection) -> int:
-    """Write iterations in one transaction; returns how many.
+    """Write tasks in one transaction; returns how many.
 
     Raises:
         sqlite3.Error: nothing was written.

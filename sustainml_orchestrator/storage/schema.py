@@ -1,17 +1,15 @@
-"""The tables, how a file is recognised as a journal, and how old ones are brought up to date."""
+"""The tables, how a file is recognised as a journal, and how older ones are brought up to date."""
 
 from __future__ import annotations
 
-import os
-import secrets
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from sustainml_orchestrator.core.record import FIELDS
+from sustainml_orchestrator.storage import epoch, files
 from sustainml_orchestrator.storage.errors import Damaged, JournalError
 
 MAGIC = b"SQLite format 3\0"
@@ -19,8 +17,8 @@ APPLICATION_ID = 0x5355534A  # "SUSJ"; at byte 68 of the file
 PAGE_SIZE = 8192
 #: Modules that one journal can know: ids of outputs are serial * MAX_MODULES + number.
 MAX_MODULES = 1024
-#: The version since which payloads carry a token.
-_FIRST_WITH_TOKENS = 4
+#: The oldest version that was released, the first with tokens in its payloads, and the present one.
+OLDEST, _FIRST_WITH_TOKENS, NEWEST = 3, 4, 5
 #: Spreads a small number over the seed of a CRC.
 MIX = 0x9E3779B1
 
@@ -32,8 +30,8 @@ _COLUMNS = ",\n  ".join(
 ).replace("serial INTEGER NOT NULL", "serial INTEGER PRIMARY KEY")
 
 #: Every row carries a CRC-32 of its values: SQLite itself does not notice a flipped bit.
-_VERSION_1 = f"""
-CREATE TABLE life (  -- one row; `revision` and `next_problem_id` are never below what was used
+_VERSION_3 = f"""
+CREATE TABLE life (  -- the one row of the epoch
   id INTEGER PRIMARY KEY CHECK (id = 1),
   session INTEGER NOT NULL,
   revision INTEGER NOT NULL,
@@ -42,79 +40,57 @@ CREATE TABLE life (  -- one row; `revision` and `next_problem_id` are never belo
 ) STRICT;
 CREATE TABLE modules (  -- the number of a module never changes, whatever becomes of the pipeline
   number INTEGER PRIMARY KEY,
-  name TEXT NOT NULL UNIQUE
+  name TEXT NOT NULL UNIQUE,
+  desired_active INTEGER  -- whether front-ends want it active; NULL = as `autostart` says
 ) STRICT;
 CREATE TABLE iterations (
   {_COLUMNS},
-  delivered INTEGER NOT NULL,  -- how many outputs there are
+  delivered INTEGER NOT NULL,  -- number of its outputs
   crc INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX iterations_by_problem ON iterations (problem_id);
 CREATE TABLE user_inputs (
-  serial INTEGER PRIMARY KEY,  -- of the iteration
+  serial INTEGER PRIMARY KEY,  -- of the task
   credentials_removed INTEGER NOT NULL,
   payload BLOB NOT NULL,
   crc INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE outputs (
-  id INTEGER PRIMARY KEY,  -- serial of the iteration * 1024 + number of the module
+  id INTEGER PRIMARY KEY,  -- serial of the task * 1024 + number of the module
   attempt INTEGER NOT NULL,
   payload BLOB NOT NULL,
   crc INTEGER NOT NULL
-) STRICT
-"""
-
-#: Whether front-ends want a node active; NULL = as `autostart` says.
-_VERSION_2 = "ALTER TABLE modules ADD COLUMN desired_active INTEGER"
-
-#: Since then an open step tells, as a negative time of its end, how long it has taken; rows of
-#: iterations carry a CRC that costs less to make, and are not written for each output.
-_VERSION_3 = """
-CREATE TABLE deliveries (  -- what outputs changed of iterations since their rows were written
+) STRICT;
+CREATE TABLE deliveries (  -- what outputs changed of tasks since their rows were written
   id INTEGER PRIMARY KEY,  -- of the output
   attempt INTEGER NOT NULL,
   record BLOB NOT NULL,
   crc INTEGER NOT NULL
 ) STRICT
 """
-
-#: Since then each attempt at a task has a token; 0 = it is from before.
-_VERSION_4 = "ALTER TABLE iterations ADD COLUMN token INTEGER NOT NULL DEFAULT 0"
+#: What leads from each version to the next.
+MIGRATIONS = {
+    0: _VERSION_3,
+    3: "ALTER TABLE iterations ADD COLUMN token INTEGER NOT NULL DEFAULT 0",  # 0 = has none
+    4: f"{epoch.COLUMNS_SINCE_5};\nALTER TABLE modules ADD COLUMN crc INTEGER NOT NULL DEFAULT 0",
+}
 
 #: Rewrites the payload of a module (or of "user_input") in the layout with a token.
 Upgrade = Callable[[str, bytes], bytes]
 
-#: What leads from each version to the next, beginning with an empty file.
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
-
-
-class Life(NamedTuple):
-    """What there is once per journal.
-
-    Attributes:
-        session: names this life of the database; not 0.
-        revision: no greater one was announced.
-    """
-
-    session: int
-    revision: int
-    next_problem_id: int
-
 
 def payload_crc(payload: bytes, key: int, number: int) -> int:
-    """Of a payload; covers the key as well, in case that a row turns up in a wrong place."""
+    """The CRC of a payload; covers the key as well, in case that a row turns up elsewhere."""
     return zlib.crc32(payload, (key + number * MIX) & 0xFFFFFFFF)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def has_old_payloads(connection: sqlite3.Connection) -> bool:
     """Whether its payloads are in the layout without a token."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    return bool(0 < version < _FIRST_WITH_TOKENS)
-
-
-def new_session() -> int:
-    """An uint32 that is not 0."""
-    return secrets.randbelow(2**32 - 1) + 1
+    return 0 < _version(connection) < _FIRST_WITH_TOKENS
 
 
 def connect(path: Path, *, mode: str = "rw", full: bool = False) -> sqlite3.Connection:
@@ -128,9 +104,8 @@ def connect(path: Path, *, mode: str = "rw", full: bool = False) -> sqlite3.Conn
         uri, uri=True, isolation_level=None, timeout=1.0, check_same_thread=False
     )
     if mode == "rw":
-        connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
-        connection.execute("PRAGMA journal_size_limit = 0")  # `wal.check` relies on it,
-        connection.execute("PRAGMA cache_spill = OFF")  # and on frames written once
+        set_synchronous(connection, full=full)
+        connection.execute("PRAGMA journal_size_limit = 0")  # a log that is begun anew is cut
     return connection
 
 
@@ -138,7 +113,7 @@ def recognise(path: Path, *, known_place: bool) -> None:
     """Make sure that a file is a journal before it is touched.
 
     Args:
-        known_place: a journal was kept under this name before.
+        known_place: a journal was at this path before.
 
     Raises:
         JournalError: it is someone else's.
@@ -155,32 +130,22 @@ def recognise(path: Path, *, known_place: bool) -> None:
     raise JournalError(f"{path} is {what}; move it away, or set another journal_path")
 
 
-def create(path: Path, session: int) -> None:
-    """Make an empty journal. Whoever sees the file sees a whole one.
+def create(path: Path) -> None:
+    """Make an empty journal with a new session.
 
     Raises:
         sqlite3.Error, OSError: it cannot be written.
     """
-    path.unlink(missing_ok=True)
-    path.touch(mode=0o600)
-    connection = connect(path)
-    try:
+    files.make_private(path)
+    with closing(connect(path)) as connection:
         connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         migrate(connection, path)
-        write_life(connection, Life(session, 0, 1))
-    finally:
-        connection.close()
 
 
-def put_in_place(fresh: Path, path: Path) -> None:
-    """Give a complete new file its name, so that it keeps it when the power fails."""
-    fresh.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+def set_synchronous(connection: sqlite3.Connection, *, full: bool) -> None:
+    """Whether commits survive a loss of power from now on; not within a transaction."""
+    connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
 
 
 def migrate(connection: sqlite3.Connection, path: Path, upgrade: Upgrade | None = None) -> None:
@@ -188,23 +153,30 @@ def migrate(connection: sqlite3.Connection, path: Path, upgrade: Upgrade | None 
 
     Raises:
         JournalError: they are from a newer version, or from one whose payloads must be upgraded.
-        sqlite3.Error: the file cannot be written, or is damaged.
+        Damaged, sqlite3.Error: the file cannot be written, or is damaged.
     """
-    version, newest = require_version(connection, path), len(MIGRATIONS)
-    if version == newest:
+    version = require_version(connection, path)
+    if version == NEWEST:
         return
-    old_payloads = 0 < version < _FIRST_WITH_TOKENS
+    old_payloads = has_old_payloads(connection)
     if old_payloads and upgrade is None:
         raise JournalError(
             f"journal {path} was written by an earlier version (schema {version}); "
             "start the orchestrator with it once, which brings it up to date"
         )
     try:
-        steps = ";\n".join(MIGRATIONS[version:])
-        connection.executescript(f"BEGIN IMMEDIATE;\n{steps}")
+        connection.execute("BEGIN IMMEDIATE")
+        here = epoch.read(connection) if version else epoch.Epoch(epoch.new_session())
+        known, desired = read_modules(connection) if version else ({}, {})
+        for first in sorted(MIGRATIONS):
+            if first >= version:
+                for statement in MIGRATIONS[first].split(";\n"):
+                    connection.execute(statement)
         if old_payloads and upgrade is not None:
-            _upgrade_payloads(connection, upgrade)
-        connection.execute(f"PRAGMA user_version = {newest}")
+            _upgrade_payloads(connection, upgrade, known)
+        write_modules(connection, known, desired)
+        epoch.write(connection, here)
+        connection.execute(f"PRAGMA user_version = {NEWEST}")
         connection.execute("COMMIT")
     except BaseException:
         with suppress(sqlite3.Error):
@@ -212,84 +184,91 @@ def migrate(connection: sqlite3.Connection, path: Path, upgrade: Upgrade | None 
         raise
 
 
-def _upgrade_payloads(connection: sqlite3.Connection, upgrade: Upgrade) -> None:
+def _upgrade_payloads(
+    connection: sqlite3.Connection, upgrade: Upgrade, known: Mapping[str, int]
+) -> None:
     """Rewrite every payload; one that is not as it was written stays so, to be found later."""
-    names = {number: name for name, number in module_numbers(connection).items()}
+    names = {number: name for name, number in known.items()}
 
-    def name_of(key: int) -> str:
-        return names.get(key % MAX_MODULES, "")
+    def rewrite(module: str | None, payload: bytes, key: int, number: int, crc: int) -> bytes:
+        name = names.get(key % MAX_MODULES, "") if module is None else module
+        return upgrade(name, payload) if payload_crc(payload, key, number) == crc else payload
 
-    def rewrite(module: str, payload: bytes, key: int, number: int, crc: int) -> bytes:
-        return upgrade(module, payload) if payload_crc(payload, key, number) == crc else payload
+    def recompute(before: bytes, after: bytes, key: int, number: int, crc: int) -> int:
+        is_whole = payload_crc(before, key, number) == crc
+        return payload_crc(after, key, number) if is_whole else crc
 
-    def recompute(module: str, payload: bytes, key: int, number: int, crc: int) -> int:
-        known = payload_crc(payload, key, number)
-        return payload_crc(upgrade(module, payload), key, number) if known == crc else crc
-
-    connection.create_function("name_of", 1, name_of)
-    connection.create_function("rewrite", 5, rewrite)
+    connection.create_function("rewrite", 5, rewrite, deterministic=True)
     connection.create_function("recompute", 5, recompute)
     for table, module, key, number in (
         ("user_inputs", "'user_input'", "serial", "credentials_removed"),
-        ("outputs", "name_of(id)", "id", "attempt"),
+        ("outputs", "NULL", "id", "attempt"),
     ):
-        arguments = f"{module}, payload, {key}, {number}, crc"
+        rewritten = f"rewrite({module}, payload, {key}, {number}, crc)"
         connection.execute(
-            f"UPDATE {table} SET payload = rewrite({arguments}), crc = recompute({arguments})"
+            f"UPDATE {table} SET payload = {rewritten}, "
+            f"crc = recompute(payload, {rewritten}, {key}, {number}, crc)"
         )
 
 
 def require_version(connection: sqlite3.Connection, path: Path) -> int:
-    """The version of the tables.
+    """The version of the tables; 0 = there are none yet.
 
     Raises:
-        JournalError: it is a newer one than this program knows.
+        JournalError: this program does not know it.
     """
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    newest = len(MIGRATIONS)
-    if not 0 <= version <= newest:
+    version = _version(connection)
+    if version > NEWEST:
         raise JournalError(
             f"journal {path} was written by a newer version (schema {version}, this one knows "
-            f"{newest}); update sustainml_orchestrator, or set another journal_path"
+            f"{NEWEST}); update sustainml_orchestrator, or set another journal_path"
         )
-    return int(version)
+    if version and version < OLDEST:
+        raise JournalError(
+            f"journal {path} has schema {version}, which was never released; move it away, or set "
+            "another journal_path"
+        )
+    return version
 
 
-def read_life(connection: sqlite3.Connection) -> Life:
-    """The one row of `life`.
+def read_modules(connection: sqlite3.Connection) -> tuple[dict[str, int], dict[str, bool]]:
+    """The number of each module that the journal knows, and which front-ends want active or not.
 
     Raises:
-        Damaged: it is not there or not as it was written.
+        Damaged: a row is not as it was written.
     """
-    row = connection.execute("SELECT session, revision, next_problem_id, crc FROM life").fetchone()
-    if row is None or row[3] != zlib.crc32(ascii(row[:3]).encode()):
-        raise Damaged("its page of meta data is unreadable")
-    return Life(*row[:3])
+    numbers: dict[str, int] = {}
+    desired: dict[str, bool] = {}
+    for number, name, active, *crc in connection.execute("SELECT * FROM modules ORDER BY number"):
+        is_valid = isinstance(name, str) and active in (None, 0, 1) and 0 <= number < MAX_MODULES
+        if not is_valid or (crc and crc[0] != _module_crc(number, name, active)):
+            raise Damaged("the row of a module is not as it was written")
+        numbers[name] = number
+        if active is not None:
+            desired[name] = bool(active)
+    return numbers, desired
 
 
-def write_life(connection: sqlite3.Connection, life: Life) -> None:
-    """Replace the one row of `life`."""
-    crc = zlib.crc32(ascii(tuple(life)).encode())
-    connection.execute("REPLACE INTO life VALUES (1, ?, ?, ?, ?)", (*life, crc))
-
-
-def module_numbers(connection: sqlite3.Connection) -> dict[str, int]:
-    """The number of each module that the journal knows, by name."""
-    return dict(connection.execute("SELECT name, number FROM modules ORDER BY number"))
-
-
-def desired_active(connection: sqlite3.Connection) -> dict[str, bool]:
-    """What front-ends want of nodes, by name; those of which nobody said anything are not in it."""
-    query = "SELECT name, desired_active FROM modules WHERE desired_active IS NOT NULL"
-    return {name: bool(desired) for name, desired in connection.execute(query)}
-
-
-def add_modules(connection: sqlite3.Connection, names: Iterable[str]) -> dict[str, int]:
-    """Number the modules that have none; returns the numbers of all."""
-    known = module_numbers(connection)
-    for name in names:
-        known.setdefault(name, max(known.values(), default=-1) + 1)
+def write_modules(
+    connection: sqlite3.Connection, numbers: Mapping[str, int], desired: Mapping[str, bool]
+) -> None:
+    """Write these rows of `modules`; those of other modules stay."""
+    rows = []
+    for name, number in numbers.items():
+        active = int(desired[name]) if name in desired else None
+        rows.append((number, name, active, _module_crc(number, name, active)))
     connection.executemany(
-        "INSERT OR IGNORE INTO modules (name, number) VALUES (?, ?)", known.items()
+        "REPLACE INTO modules (number, name, desired_active, crc) VALUES (?, ?, ?, ?)", rows
     )
-    return known
+
+
+def _module_crc(number: int, name: str, active: int | None) -> int:
+    return zlib.crc32(repr((number, name, active)).encode())
+
+
+def with_numbers(known: Mapping[str, int], names: Iterable[str]) -> dict[str, int]:
+    """The numbers of all modules, with new ones for those that have none."""
+    numbers = dict(known)
+    for name in names:
+        numbers.setdefault(name, max(numbers.values(), default=-1) + 1)
+    return numbers

@@ -41,7 +41,6 @@ LONG_FUNCTIONS = {
     "reference_modules/estimate/proposal.py:propose",
     "reference_modules/hw_resources.py:process",
     "sdk/module_node.py:__init__",
-    "storage/opening.py:_load",
 }
 #: Words that only this project used in place of the field's, and code that was moved.
 PRIVATE = re.compile(r"\b(crews?|nursery|zygotes?|excuses?|the skin|ModuleSkin)\b", re.IGNORECASE)

@@ -20,7 +20,7 @@ from support.histories import NAMES, Driver
 from sustainml_orchestrator.core.events import TimePassed
 from sustainml_orchestrator.core.ids import TaskId, TaskStatus
 from sustainml_orchestrator.core.persistence import RETRY_PERIOD
-from sustainml_orchestrator.storage import Journal, JournalError, check, schema
+from sustainml_orchestrator.storage import Journal, JournalError, check, files, schema
 
 Opened = Callable[..., Journal]
 TASKS = 300
@@ -28,7 +28,7 @@ TASKS = 300
 
 @pytest.fixture
 def filled(path: Path) -> dict[TaskId, list[bytes | None]]:
-    """A journal with solved tasks, closed; gives their outputs."""
+    """A journal with solved tasks, closed, without a backup; gives their outputs."""
     journal = Journal.open(path, pipeline_names=NAMES)
     driver = Driver(journal.session, journal)
     driver.bring_up()
@@ -40,6 +40,7 @@ def filled(path: Path) -> dict[TaskId, list[bytes | None]]:
         driver.solve(task_id)
         outputs[task_id] = driver.core.store.get(task_id).outputs
     journal.close()
+    files.backup_of(path).rename(path.with_name("spare"))
     return outputs
 
 
@@ -77,6 +78,7 @@ def test_a_truncated_file_is_set_aside_and_the_rest_recovered(
         assert "set aside as journal.db.damaged-" in warning
         assert least <= solved < TASKS
         path.write_bytes(whole)
+        files.backup_of(path).unlink()
     assert path.with_name("journal.db.damaged-4").exists()
     assert not path.with_name("journal.db.recovered").exists()
 
@@ -90,6 +92,7 @@ def test_flipped_bits_are_noticed(path: Path, filled: dict[TaskId, list[bytes | 
         for at in rng.sample(range(100, len(data)), 3):
             data[at] ^= 1 << rng.randrange(8)
         path.write_bytes(data)
+        files.backup_of(path).unlink(missing_ok=True)
         for side in path.parent.glob("journal.db-*"):
             side.unlink()
         journal, solved = restore(path, filled)
@@ -99,7 +102,12 @@ def test_flipped_bits_are_noticed(path: Path, filled: dict[TaskId, list[bytes | 
     assert noticed > 10
 
 
-def test_a_rotten_log_is_noticed(path: Path, opened: Opened) -> None:
+UNCLEAN = "the orchestrator did not end cleanly: up to 5 s of changes before that may be missing"
+
+
+@pytest.fixture
+def killed(path: Path, opened: Opened) -> tuple[Path, dict[TaskId, list[bytes | None]], int]:
+    """A copy of a journal as a crash leaves it; the outputs of its tasks; its session."""
     journal = opened()
     driver = Driver(journal.session, journal)
     driver.bring_up()
@@ -108,40 +116,53 @@ def test_a_rotten_log_is_noticed(path: Path, opened: Opened) -> None:
         task_id = driver.submit(f"problem {number}")
         driver.solve(task_id)
         outputs[task_id] = driver.core.store.get(task_id).outputs
-    copy = path.with_name("copy.db")  # as a crash leaves it
-    shutil.copyfile(path, copy)
-    log = path.with_name("journal.db-wal").read_bytes()
-    copy_log = copy.with_name("copy.db-wal")
+    copy = path.with_name("copy.db")
+    for suffix in ("", "-wal", ".lock"):
+        shutil.copyfile(files.beside(path, suffix), files.beside(copy, suffix))
+    return copy, outputs, journal.session
+
+
+def test_a_transaction_that_was_not_finished_is_no_loss(
+    killed: tuple[Path, dict[TaskId, list[bytes | None]], int],
+) -> None:
+    copy, outputs, session = killed
+    log = files.beside(copy, "-wal").read_bytes()
     frame = log[32 : 32 + 24 + schema.PAGE_SIZE]
-    copy_log.write_bytes(log + frame[:4] + bytes(4) + frame[8:])  # a transaction not finished
+    files.beside(copy, "-wal").write_bytes(log + frame[:4] + bytes(4) + frame[8:])
     again, solved = restore(copy, outputs)
-    assert (again.warnings, solved) == ([], 10)
-    for at, least in ((5, 0), (20, 0), (40, 0), (len(log) // 2, 2)):
-        shutil.copyfile(path, copy)
-        rotten = bytearray(log)
-        rotten[at] ^= 4
-        copy_log.write_bytes(rotten)
-        again, solved = restore(copy, outputs)
-        assert "the last changes before a crash are unreadable" in again.warnings[0]
-        assert again.session != journal.session
-        assert least <= solved < 10
+    assert (solved, again.session) == (10, session)
+    assert len(again.warnings) == 1 and UNCLEAN in again.warnings[0]
+
+
+@pytest.mark.parametrize("where", [5, 20, 40, 50_000, 0.5])
+def test_after_a_rotten_log_a_loss_is_reported(
+    killed: tuple[Path, dict[TaskId, list[bytes | None]], int], where: float
+) -> None:
+    copy, outputs, session = killed
+    log = files.beside(copy, "-wal")
+    rotten = bytearray(log.read_bytes())
+    rotten[int(len(rotten) * where) if where < 1 else int(where)] ^= 4
+    log.write_bytes(rotten)
+    again = Journal.open(copy, pipeline_names=NAMES)
+    assert UNCLEAN in again.warnings[0]
+    driver = Driver.restored(again)
+    assert driver.core.store.count(TaskStatus.SUCCEEDED) < 10
+    new = driver.submit()
+    again.close()
+    assert again.session != session or new.problem_id > max(outputs).problem_id
 
 
 @pytest.mark.parametrize("left", [0, 10, 32, 32 + 24 + schema.PAGE_SIZE])
-def test_a_log_that_was_cut_or_emptied_is_noticed(path: Path, opened: Opened, left: int) -> None:
-    journal = opened()
-    driver = Driver(journal.session, journal)
-    driver.bring_up()
-    for number in range(3):
-        driver.solve(driver.submit(f"problem {number}"))
-    copy = path.with_name("copy.db")  # as a crash leaves it
-    for suffix in ("", "-wal", "-shm"):
-        shutil.copyfile(path.with_name(path.name + suffix), copy.with_name(copy.name + suffix))
-    log = copy.with_name("copy.db-wal")
+def test_after_a_log_that_was_cut_a_loss_is_reported(
+    killed: tuple[Path, dict[TaskId, list[bytes | None]], int], left: int
+) -> None:
+    copy, _, session = killed
+    log = files.beside(copy, "-wal")
     log.write_bytes(bytes(left) if left == 32 else log.read_bytes()[:left])
-    again, _ = restore(copy, {})
-    assert "the last changes before a crash are unreadable" in again.warnings[0]
-    assert again.session != driver.core.session
+    again = Journal.open(copy, pipeline_names=NAMES)
+    assert UNCLEAN in again.warnings[0]
+    assert again.session != session
+    again.close()
 
 
 @pytest.mark.parametrize("name", [b"TABLE", b"KEY", b"NULL", b"UNIQUE"])
@@ -177,7 +198,7 @@ def test_a_commit_torn_in_a_log_used_again_is_no_damage(path: Path, opened: Open
     copy.with_name("copy.db-wal").write_bytes(newer[:page] + older[page:])
     again = Journal.open(copy, pipeline_names=NAMES)
     try:
-        assert again.warnings == []
+        assert len(again.warnings) == 1 and UNCLEAN in again.warnings[0]
         assert Driver.restored(again).core.store.get(TaskId(0, 0)).task_id == before
     finally:
         again.close()
@@ -186,18 +207,54 @@ def test_a_commit_torn_in_a_log_used_again_is_no_damage(path: Path, opened: Open
 def test_a_destroyed_first_page_costs_nothing_else(
     path: Path, filled: dict[TaskId, list[bytes | None]]
 ) -> None:
+    path.with_name("spare").rename(files.backup_of(path))
     with path.open("r+b") as file:
         file.write(bytes(schema.PAGE_SIZE))
     journal, solved = restore(path, filled)
     assert "its header is destroyed" in journal.warnings[0]
+    assert (
+        f"{TASKS} tasks were recovered, {TASKS} of them from journal.db.bak" in journal.warnings[0]
+    )
     assert solved == TASKS
+
+
+def test_what_is_damaged_comes_from_the_backup(
+    path: Path, filled: dict[TaskId, list[bytes | None]]
+) -> None:
+    path.with_name("spare").rename(files.backup_of(path))
+    journal = Journal.open(path, pipeline_names=NAMES)
+    driver = Driver.restored(journal)
+    driver.bring_up()
+    driver.solve(later := driver.submit("after the backup"))
+    filled[later] = driver.core.store.get(later).outputs
+    journal._upkeep._changed = False  # as if it had ended before the next backup was due
+    journal.close()
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 3)
+        file.write(bytes(path.stat().st_size // 3))
+    journal, solved = restore(path, filled)
+    assert "of them from journal.db.bak" in journal.warnings[0]
+    assert solved >= TASKS
+
+
+def test_a_backup_of_another_journal_is_not_believed(
+    path: Path, filled: dict[TaskId, list[bytes | None]]
+) -> None:
+    other = path.with_name("other.db")
+    Journal.open(other, pipeline_names=NAMES).close()
+    shutil.copyfile(path.with_name("spare"), files.backup_of(other))
+    with other.open("r+b") as file:
+        file.write(bytes(schema.PAGE_SIZE))
+    journal, solved = restore(other, filled)
+    assert "0 tasks were recovered" in journal.warnings[0]
+    assert solved == 0
 
 
 def test_an_emptied_file_is_told(path: Path, filled: dict[TaskId, list[bytes | None]]) -> None:
     os.truncate(path, 0)
     journal, solved = restore(path, filled)
     assert "it is empty" in journal.warnings[0]
-    assert "0 iterations were recovered" in journal.warnings[0]
+    assert "0 tasks were recovered" in journal.warnings[0]
     assert solved == 0
 
 
@@ -217,7 +274,7 @@ def test_an_interrupted_recovery_is_finished(
     path.rename(path.with_name("journal.db.recovered"))
     path.with_name("journal.db-wal").write_bytes(b"of the damaged one")
     journal, solved = restore(path, filled)
-    assert "a recovery begun earlier was finished" in journal.warnings[0]
+    assert "was being replaced; that was finished" in journal.warnings[0]
     assert solved == TASKS
     assert path.with_name("journal.db.damaged-1-wal").read_bytes() == b"of the damaged one"
 
@@ -320,16 +377,39 @@ def test_a_disk_that_fails_and_recovers(path: Path, opened: Opened) -> None:
     assert [len(problem) for problem in after.core.store.problems.values()] == [1, 1]
 
 
-def test_a_journal_that_was_moved_away_is_not_made_anew(path: Path, opened: Opened) -> None:
-    journal = opened()
+@pytest.mark.parametrize("harm", ["-wal", "-shm", "", "all", "replaced", "folder"])
+def test_files_that_vanish_while_in_use_are_written_anew(
+    path: Path, opened: Opened, harm: str
+) -> None:
+    path = path.parent / "folder" / path.name
+    journal = Journal.open(path, pipeline_names=NAMES)
     driver = Driver(journal.session, journal)
-    path.rename(path.with_name("moved.db"))
-    with pytest.raises(JournalError, match="cannot be written"):
-        driver.submit()
-    assert not path.exists()
-    path.with_name("moved.db").rename(path)
-    driver.do(TimePassed(), after=RETRY_PERIOD)
-    assert driver.core.persistence.failed == ""
+    driver.bring_up()
+    driver.solve(first := driver.submit("first"))
+    if harm == "folder":
+        shutil.rmtree(path.parent)
+    elif harm == "replaced":
+        files.beside(path, ".other").write_bytes(b"of others" * 1000)
+        files.beside(path, ".other").rename(path)
+    else:
+        for suffix in ("", "-wal", "-shm", ".lock") if harm == "all" else (harm,):
+            files.beside(path, suffix).unlink()
+    driver.solve(second := driver.submit("second"))
+    (warning,) = journal.maintain() or driver.warnings
+    assert f"a file of journal {path} was deleted or replaced" in warning
+    with pytest.raises(JournalError, match="in use"):
+        Journal.open(path, pipeline_names=NAMES)
+    copy = path.parent.with_name("copy") / path.name  # as a crash leaves it
+    shutil.copytree(path.parent, copy.parent)
+    after = Journal.open(copy, pipeline_names=NAMES)
+    restored = Driver.restored(after)
+    for task_id in (first, second):
+        assert restored.core.store.get(task_id).outputs == driver.core.store.get(task_id).outputs
+    assert after.session == journal.session
+    after.close()
+    journal.close()
+    if harm == "replaced":
+        assert files.beside(path, ".replaced-1").read_bytes() == b"of others" * 1000
 
 
 def test_a_full_disk_at_the_start(path: Path) -> None:

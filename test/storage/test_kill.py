@@ -48,7 +48,7 @@ def test_nothing_acknowledged_is_lost(path: Path) -> None:
         assert report.findings == []
         journal = Journal.open(path, pipeline_names=NAMES)
         sessions.add(journal.session)
-        assert journal.warnings == []
+        assert all("did not end cleanly" in warning for warning in journal.warnings)
         driver = Driver.restored(journal)
         journal.close()
         told: dict[str, tuple[str, int, int]] = {}

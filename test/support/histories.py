@@ -63,6 +63,7 @@ class Driver:
         self.journal = journal
         self.now = started_at
         self.commands: list[Command] = []
+        self.warnings: list[str] = []  # of the journal
 
     @classmethod
     def restored(cls, journal: Journal, **options: Any) -> Driver:
@@ -86,7 +87,7 @@ class Driver:
                 self.commands.append(command)
                 if isinstance(command, Save) and self.journal is not None:
                     try:
-                        self.journal.write(command)
+                        self.warnings += self.journal.write(command)
                         todo.append(Persisted(command.number))
                     except JournalError as error:
                         failure = error

@@ -1,0 +1,141 @@
+"""The epoch: the session of a journal and what is reserved, and how the next start goes on.
+
+A journal that may be older than what was announced must not give out the same ids in the same
+session again. After an unclean end ids go on above those that were reserved durably; a journal that
+is older than the mark beside it, or that may have lost commits with the power, draws a new session.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import zlib
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from sustainml_orchestrator.storage.errors import Damaged
+
+#: Longest time from a commit with durability "normal" until it survives a loss of power, in s.
+LOSS_WINDOW = 5.0
+COLUMNS_SINCE_5 = """
+ALTER TABLE life ADD COLUMN reserved_problem_id INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE life ADD COLUMN starts INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE life ADD COLUMN in_use TEXT NOT NULL DEFAULT '';
+ALTER TABLE life ADD COLUMN boot TEXT NOT NULL DEFAULT '';
+ALTER TABLE life ADD COLUMN modules TEXT NOT NULL DEFAULT '{}'"""
+
+
+class Mark(NamedTuple):
+    """What the file beside a journal says of it: grows within a session."""
+
+    session: int
+    starts: int
+    reserved_problem_id: int
+
+
+class Epoch(NamedTuple):
+    """What there is once per journal; the fields are columns.
+
+    Attributes:
+        session: names this epoch of the database; not 0.
+        revision: no greater one was announced.
+        next_problem_id: no greater one was used by what was committed.
+        reserved_problem_id: ids below it may have been announced.
+        starts: how often an orchestrator began to use it.
+        in_use: durability of the orchestrator that uses it; "" = it has ended cleanly.
+        boot: names the start of the machine on which that orchestrator runs.
+        modules: numbers of the modules by name, as JSON: a copy of what the table has.
+    """
+
+    session: int
+    revision: int = 0
+    next_problem_id: int = 1
+    reserved_problem_id: int = 1
+    starts: int = 0
+    in_use: str = ""
+    boot: str = ""
+    modules: str = "{}"
+
+    @property
+    def mark(self) -> Mark:
+        """To be written beside the journal once the epoch is durable."""
+        return Mark(self.session, self.starts, self.reserved_problem_id)
+
+
+def new_session() -> int:
+    """An uint32 that is not 0."""
+    return secrets.randbelow(2**32 - 1) + 1
+
+
+def read(connection: sqlite3.Connection) -> Epoch:
+    """The epoch of a journal of any version.
+
+    Raises:
+        Damaged: it is not there or not as it was written.
+    """
+    cursor = connection.execute("SELECT * FROM life")
+    row = dict(
+        zip((column[0] for column in cursor.description), cursor.fetchone() or (), strict=False)
+    )
+    crc = row.pop("crc", None)
+    row.pop("id", None)
+    if crc is None or crc != zlib.crc32(ascii(tuple(row.values())).encode()):
+        raise Damaged("its page of meta data is unreadable")
+    return Epoch(**row)
+
+
+def write(connection: sqlite3.Connection, epoch: Epoch) -> None:
+    """Replace the epoch of a journal of the present version."""
+    names, places = ", ".join(Epoch._fields), ", ".join("?" * len(epoch))
+    connection.execute(
+        f"REPLACE INTO life (id, {names}, crc) VALUES (1, {places}, ?)",
+        (*epoch, zlib.crc32(ascii(tuple(epoch)).encode())),
+    )
+
+
+def begin(epoch: Epoch, mark: Mark | None, durability: str) -> tuple[Epoch, list[str]]:
+    """The epoch of an orchestrator that begins to use a journal, and warnings about the last one.
+
+    Args:
+        mark: what stands beside the journal; None = nothing.
+        durability: of the orchestrator that begins.
+    """
+    warnings = []
+    session, next_problem_id, boot = epoch.session, epoch.next_problem_id, _boot()
+    if epoch.in_use:
+        next_problem_id = max(next_problem_id, epoch.reserved_problem_id)
+    if epoch.in_use == "normal":
+        restarted = epoch.boot != boot
+        session = new_session() if restarted else session
+        warnings.append(
+            "the orchestrator did not end cleanly: up to "
+            f"{LOSS_WINDOW:g} s of changes before that may be missing"
+            + (
+                ", as the machine was restarted; a new session begins"
+                if restarted
+                else ", if the machine or its disk failed, too"
+            )
+            + " (journal_durability 'full' prevents this)"
+        )
+    if mark is not None and mark.session == epoch.session and epoch.mark < mark:
+        session = new_session()
+        warnings.append(
+            "it is older than the one that was here before (a copy or snapshot was put back): "
+            "later changes are missing, and a new session begins"
+        )
+    begun = epoch._replace(
+        session=session,
+        next_problem_id=next_problem_id,
+        reserved_problem_id=max(next_problem_id, epoch.reserved_problem_id),
+        starts=epoch.starts + 1,
+        in_use=durability,
+        boot=boot,
+    )
+    return begun, warnings
+
+
+def _boot() -> str:
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+    return ""

@@ -1,0 +1,101 @@
+"""The files of a journal: made for their user alone, put in place whole, never destroyed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+#: The database, SQLite's write-ahead log, and the index of that.
+SUFFIXES = ("", "-wal", "-shm")
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """The file of that name with a suffix."""
+    return path.with_name(f"{path.name}{suffix}")
+
+
+def backup_of(path: Path) -> Path:
+    """The backup that an orchestrator makes of its journal from time to time."""
+    return beside(path, ".bak")
+
+
+def make_private(path: Path) -> None:
+    """Make an empty file that its user alone can read, in place of whatever was there."""
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+
+
+def put_in_place(fresh: Path, path: Path) -> None:
+    """Give a complete new file its name, so that it keeps it when the power fails."""
+    fresh.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def set_aside(path: Path, why: str, suffixes: tuple[str, ...] = SUFFIXES) -> Path:
+    """Rename the files of a journal to the first free name; returns that of the database."""
+    number = 1
+    while any(beside(path, f".{why}-{number}{suffix}").exists() for suffix in SUFFIXES):
+        number += 1
+    for suffix in suffixes:
+        old = beside(path, suffix)
+        if old.exists():
+            old.rename(beside(path, f".{why}-{number}{suffix}"))
+    return beside(path, f".{why}-{number}")
+
+
+def complete(path: Path) -> Path:
+    """Where a new file is made that is to replace a journal; whole once the journal is gone."""
+    return beside(path, ".recovered")
+
+
+def finish_interrupted(path: Path) -> bool:
+    """Put a complete new file in place if its maker was killed before; True if there was one."""
+    fresh = complete(path)
+    if path.exists():
+        fresh.unlink(missing_ok=True)
+        return False
+    if beside(path, "-wal").exists():
+        set_aside(path, "damaged")  # SQLite would play it into the file that comes in its place
+    if not fresh.exists():
+        return False
+    put_in_place(fresh, path)
+    return True
+
+
+def sizes(path: Path) -> tuple[int, int]:
+    """Of the database and of its log, in bytes."""
+    found = (beside(path, suffix) for suffix in SUFFIXES[:2])
+    size, log = (file.stat().st_size if file.exists() else 0 for file in found)
+    return size, log
+
+
+class OpenFiles:
+    """The files that a connection has open: whether they are still those in the folder."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._identities = self._look()
+
+    def in_place(self) -> bool:
+        """Whether all are still there."""
+        return self._look() == self._identities
+
+    def foreign(self) -> tuple[str, ...]:
+        """Suffixes of files in the folder that others put there."""
+        now = zip(SUFFIXES, self._look(), self._identities, strict=True)
+        return tuple(suffix for suffix, found, own in now if found is not None and found != own)
+
+    def _look(self) -> list[tuple[int, int] | None]:
+        return [_identity(beside(self._path, suffix)) for suffix in SUFFIXES]
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
