@@ -29,8 +29,8 @@ def test_a_new_journal_is_empty_and_keeps_its_session(opened: Opened) -> None:
 
 
 def test_everything_comes_back(opened: Opened) -> None:
-    before = Driver(1, opened())
-    before.core.session = before.core.tasks._session = before.journal.session
+    journal = opened()
+    before = Driver(journal.session, journal)
     before.bring_up()
     solved = before.submit(request_id="r1")
     before.solve(solved)
