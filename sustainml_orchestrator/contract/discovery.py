@@ -1,4 +1,4 @@
-"""How soon the processes of the framework find each other."""
+"""The profile of Fast DDS that the processes of the framework use."""
 
 from __future__ import annotations
 
@@ -10,27 +10,32 @@ from ament_index_python.packages import PackageNotFoundError, get_package_share_
 
 from sustainml_orchestrator.contract import share_directory
 
-#: Where Fast DDS looks for profiles: version 2 (Jazzy), and version 3 (Kilted and newer).
-_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+#: Of Fast DDS 2 (Jazzy) and 3: where it looks for profiles, and our file for it.
+_PROFILES = (
+    ("FASTRTPS_DEFAULT_PROFILES_FILE", "fastdds.xml"),
+    ("FASTDDS_DEFAULT_PROFILES_FILE", "fastdds3.xml"),
+)
 #: The first version of rmw_fastrtps_cpp that is built on Fast DDS 3.
 _RMW_OF_FAST_DDS_3 = 9
 
 
 def prefer_profile() -> None:
-    """Announce this process more often than by default, unless the user has profiles; see there.
+    """Use our profile unless the user has one; config/fastdds.xml says what it does.
 
-    Before `rclpy.init`. Other middlewares pass it over.
+    To be called before `rclpy.init`. Other middlewares ignore it.
     """
-    file = share_directory.directory() / "config" / "fastdds.xml"
-    if file.is_file() and not any(os.environ.get(name) for name in _VARIABLES):
-        os.environ[_variable()] = str(file)
+    if not any(os.environ.get(variable) for variable, _ in _PROFILES):
+        # One variable alone: Fast DDS 3 reads the file twice, and complains, where both are set.
+        variable, name = _PROFILES[_uses_fast_dds_3()]
+        file = share_directory.directory() / "config" / name
+        if file.is_file():
+            os.environ[variable] = str(file)
 
 
-def _variable() -> str:
-    """The one that is read; Fast DDS 3 reads the file twice, and complains, where both are set."""
+def _uses_fast_dds_3() -> bool:
     try:
         about = Path(get_package_share_directory("rmw_fastrtps_cpp")) / "package.xml"
         version = re.search(r"<version>(\d+)", about.read_text(encoding="utf-8"))
     except (PackageNotFoundError, OSError):
         version = None
-    return _VARIABLES[version is not None and int(version[1]) >= _RMW_OF_FAST_DDS_3]
+    return version is not None and int(version[1]) >= _RMW_OF_FAST_DDS_3

@@ -13,6 +13,7 @@ import pytest
 from sustainml_orchestrator.contract import discovery
 
 NAMES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+CONFIG = Path(__file__).parents[2] / "config"
 NODE = "import rclpy; rclpy.init(); rclpy.create_node('n').destroy_node(); rclpy.shutdown()"
 
 
@@ -32,6 +33,15 @@ def test_the_profile_is_set_and_the_middleware_reads_it() -> None:
         [sys.executable, "-c", NODE], capture_output=True, text=True, timeout=60, check=True
     )
     assert not run.stderr + run.stdout  # no complaint, of an old name or anything else
+
+
+def test_the_profiles_of_both_versions_say_the_same() -> None:
+    old, new = (
+        (CONFIG / name).read_text(encoding="utf-8") for name in ("fastdds.xml", "fastdds3.xml")
+    )
+    old, new = (text.partition("-->")[2] for text in (old, new))
+    assert "heartbeatPeriod" in old
+    assert new == old.replace("heartbeatPeriod", "heartbeat_period")
 
 
 def test_the_middleware_looks_where_the_profile_is_set(tmp_path: Path) -> None:
