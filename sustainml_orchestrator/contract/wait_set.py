@@ -97,15 +97,27 @@ class WaitSet:
 
     def subscribe(self, node: Node, kind: type, topic: str, qos: QoSProfile, take: Take) -> None:
         """Have `take` called with the serialized messages that have come, one or more."""
-        if self._plain:
-            node.create_subscription(
-                kind, topic, lambda data: self._guarded(topic, take, [data]), qos, raw=True
-            )
-            return
+
+        def callback(data: bytes) -> None:  # not called by our wait set
+            self._guarded(topic, take, [data])
+
         subscription = node.create_subscription(
-            kind, topic, take, qos, raw=True, callback_group=self._group
-        )
+            kind, topic, callback, qos, raw=True,
+            callback_group=None if self._plain else self._group,
+        )  # fmt: skip
         self._messages.append((subscription, take))
+
+    def renew(self, node: Node, topic: str) -> None:
+        """Replace the subscription to a topic; what it has received is taken before."""
+        name = node.resolve_topic_name(topic)
+        for old, take in [entry for entry in self._messages if entry[0].topic_name == name]:
+            if messages := _messages_of(old):
+                self._guarded(name, take, messages)
+            self._messages.remove((old, take))
+            kind, qos = old.msg_type, old.qos_profile
+            node.destroy_subscription(old)
+            self.subscribe(node, kind, topic, qos, take)
+        self.forget_entities()
 
     def serve(self, node: Node, kind: type, name: str, qos: QoSProfile, serve: Serve) -> None:
         """Offer a service; `serve` has to see that a response is sent. Not without `available`."""

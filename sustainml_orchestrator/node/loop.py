@@ -63,6 +63,10 @@ class Loop(SingleThreadedExecutor):
         """Have `take` called with all serialized messages that have come, one or more."""
         self._wait_set.subscribe(node, kind, topic, qos, take)
 
+    def renew(self, node: Node, topic: str) -> None:
+        """Replace the subscription to a topic."""
+        self._wait_set.renew(node, topic)
+
     def serve(self, node: Node, kind: type, name: str, qos: QoSProfile, serve: Serve) -> None:
         """Offer a service; `serve` makes the response, and raises nothing.
 

@@ -61,6 +61,7 @@ from sustainml_orchestrator.node.malloc_trim import Memory
 from sustainml_orchestrator.node.pending_calls import PendingCalls
 from sustainml_orchestrator.node.persistence import Persistence
 from sustainml_orchestrator.node.publishers import Publishers
+from sustainml_orchestrator.node.reception_watch import ReceptionWatch
 from sustainml_orchestrator.node.requests import Limits, derive_user_input
 from sustainml_orchestrator.node.services import Services
 from sustainml_orchestrator.node.starting import StartError, exit_code, start_ros
@@ -166,7 +167,7 @@ class OrchestratorNode(Node):
             PublishUserInput: self._own_publishers.publish_user_input,
             PublishBaseline: self._own_publishers.publish_baseline,
             SendControl: self._own_publishers.send_control,
-            AnnounceTask: self._note_task,
+            AnnounceTask: lambda command: self._changed_tasks.setdefault(command.task_id),
             AnnounceSystem: self._note_system,
             Reply: self._calls.reply,
             Log: self._write_log,
@@ -188,6 +189,9 @@ class OrchestratorNode(Node):
         )
         self._duplicate_check = DuplicateCheck(
             self, lambda peer: self.dispatch([PeerHeard(peer.incarnation, peer.session)])
+        )
+        self._reception_watch = ReceptionWatch(
+            self, self.core.lifecycle, self._own_subscriptions, self._own_publishers
         )
         self._loop.after_taking = self._end_batch
         self._loop.after_spin = self._announce
@@ -251,13 +255,9 @@ class OrchestratorNode(Node):
 
     def _announce(self) -> None:
         """Publish what has changed since the last spin; of each task its present state alone."""
-        if self._changed_tasks:
-            self._announce_tasks()
+        self._announce_tasks()
         if self._system_changed:
             self._announce_system()
-
-    def _note_task(self, command: AnnounceTask) -> None:
-        self._changed_tasks[command.task_id] = None
 
     def _note_system(self, command: AnnounceSystem) -> None:
         self._system_changed = True
@@ -350,6 +350,7 @@ class OrchestratorNode(Node):
                 self.get_logger().warning(warning)
             self._memory.look(self.core.store.payload_bytes)
             self._watched_clients.look()
+            self._reception_watch.update()
             several = self._duplicate_check.update()
             if several or self.core.store.revision != self._announced_revision:
                 self._announce_system()

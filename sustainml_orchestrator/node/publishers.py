@@ -41,6 +41,11 @@ class Publishers:
             )
             self._no_baseline[spec.index] = serialize_message(message_type())
 
+    def renew_control(self) -> None:
+        """Replace the publisher of control by a new one; unconfirmed commands are sent again."""
+        self._node.destroy_publisher(self._control)
+        self._control = self._node.create_publisher(NodeControl, names.CONTROL, names.CONTROL_QOS)
+
     @property
     def consumers(self) -> int:
         """Subscriptions matched with the publisher of user_input."""

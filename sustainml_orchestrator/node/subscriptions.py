@@ -77,6 +77,10 @@ class Subscriptions:
 
         self._loop.subscribe(self._node, message_type, topic, qos, take)
 
+    def renew_status(self) -> None:
+        """Replace the subscription to status by a new one."""
+        self._loop.renew(self._node, names.STATUS)
+
     def _status(self, data: bytes) -> StatusReceived | None:
         try:
             return cdr.read_status(data)

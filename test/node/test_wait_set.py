@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 import rclpy
+from rclpy.duration import Duration
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 from support.system import wait_for
@@ -33,6 +35,47 @@ def nodes() -> Iterator[tuple[Node, Node]]:
     for node, context in zip(made, contexts, strict=True):
         node.destroy_node()
         rclpy.shutdown(context=context)
+
+
+@pytest.mark.parametrize("executor", ["", "plain"])
+def test_a_renewed_subscription_goes_on_receiving(
+    nodes: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch, executor: str
+) -> None:
+    monkeypatch.setenv("SUSTAINML_EXECUTOR", executor)
+    server, client = nodes
+    wait_set = WaitSet(server.context, pytest.fail)
+    received: list[int] = []
+
+    def take(messages: list[bytes]) -> None:
+        received.extend(deserialize_message(data, TaskId).problem_id for data in messages)
+
+    def serve() -> None:
+        if executor:
+            rclpy.spin_once(server, executor=plain, timeout_sec=0.01)
+        else:
+            wait_set.hand_on(wait_set.wait(10**7))
+
+    plain = SingleThreadedExecutor(context=server.context)
+    wait_set.subscribe(server, TaskId, "topic", names.DATA_QOS, take)
+    publisher = client.create_publisher(TaskId, "topic", names.DATA_QOS)
+    wait_for(publisher.get_subscription_count, PATIENCE)
+    publisher.publish(TaskId(problem_id=1))
+    (before,) = server.subscriptions
+    wait_for(lambda: serve() or 1 in received, PATIENCE)
+    publisher.publish(TaskId(problem_id=2))
+    assert publisher.wait_for_all_acked(Duration(seconds=PATIENCE))
+    wait_set.renew(server, "topic")
+    assert received == [1, 2]  # what had come was not lost
+    (after,) = server.subscriptions
+    assert after is not before
+
+    def publish() -> bool:
+        publisher.publish(TaskId(problem_id=3))
+        serve()
+        return 3 in received
+
+    wait_for(publish, PATIENCE)
+    plain.shutdown()
 
 
 def test_all_messages_that_have_come_are_handed_on(nodes: tuple[Node, Node]) -> None:
