@@ -39,7 +39,8 @@ def check(path: Path) -> Report:
     try:
         schema.recognise(path, known_place=kept_here(path))
         with damage_reported(), closing(schema.connect(path, mode="ro")) as connection:
-            schema.require_version(connection, path)
+            if not schema.require_version(connection, path):
+                raise Damaged("the version of its tables is missing")
             connection.execute("BEGIN")
             tasks = opening.read(connection).tasks
     except Damaged as damage:

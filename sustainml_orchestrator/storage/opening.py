@@ -156,6 +156,8 @@ def read(connection: sqlite3.Connection, names: Sequence[str] | None = None) -> 
             raise Damaged(finding)
         found = epoch.read(connection)
         known, desired = schema.read_modules(connection)
+        if not json.loads(found.modules).items() <= known.items():
+            raise Damaged("the row of a module is missing")
         numbers = schema.with_numbers(known, names or ())
         layout = Layout(list(numbers) if names is None else names, numbers)
         tasks, without = _read_tasks(connection, layout)

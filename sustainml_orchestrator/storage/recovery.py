@@ -184,7 +184,8 @@ class _Reader:
             self.epoch = epoch.read(self._connection)
             self.numbers = json.loads(self.epoch.modules)
         with suppress(*_UNREADABLE):
-            self.numbers, self.desired = schema.read_modules(self._connection)
+            numbers, self.desired = schema.read_modules(self._connection)
+            self.numbers = {**self.numbers, **numbers}
         with suppress(*_UNREADABLE):
             query = records.get_iterations(self._connection)
             found = self._table(query, "serial", records.iteration_is_whole)
