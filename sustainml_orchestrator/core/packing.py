@@ -1,4 +1,4 @@
-"""Numbers of an object, packed into one string of bytes: a fifth of what they take apart."""
+"""Numbers of an object packed into one bytes object: a fifth of the memory of their own objects."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class _Packing(Protocol):
 
 
 class Packed(Generic[Number]):
-    """An attribute that lives in the `_numbers` of its object.
+    """A number stored in the `_numbers` of its object.
 
     Args:
-        code: of the number, as in `struct`.
-        offset: where it stands, in bytes.
+        code: format of the number, as in `struct`.
+        offset: its place in bytes.
     """
 
     def __init__(self, code: str, offset: int) -> None:

@@ -1,6 +1,6 @@
-"""The codec of a task: a task as a plain record and back, and what one output changes of it.
+"""The codec of a task: the record of a task and back, and the delta that one output makes.
 
-Deadlines are recorded as the time that a step has taken.
+Deadlines are stored as the time that a step has taken so far.
 """
 
 from __future__ import annotations
@@ -8,20 +8,21 @@ from __future__ import annotations
 import json
 import math
 import struct
-import sys
 from collections.abc import Iterable
+from dataclasses import astuple
 from functools import lru_cache
+from sys import intern
 
 from sustainml_orchestrator.core import step_clocks
 from sustainml_orchestrator.core.commands import Record
 from sustainml_orchestrator.core.events import OptimisationGoal
 from sustainml_orchestrator.core.ids import NO_TASK, TaskId, TaskStatus
-from sustainml_orchestrator.core.states import FINAL_TASKS, StepState
+from sustainml_orchestrator.core.states import StepState
 from sustainml_orchestrator.core.step import SHOWN_AS, Step
 from sustainml_orchestrator.core.task import _PACKED, NUMBERS, Task
 
 #: Name and kind (int, text, real, blob; "?" = may be None) of each value of a record. Payloads
-#: are kept apart.
+#: are stored apart.
 FIELDS = (
     ("serial", "int"),
     ("problem_id", "int"),
@@ -56,89 +57,68 @@ FIELDS = (
     ("steps", "blob"),
 )
 
-#: Size of one module's part of "steps".
+#: Size of the part of one module in "steps".
 STEP_SIZE = _PACKED.size
-#: The part of a module that an iteration knew nothing of.
+#: The part of a module that was not in the pipeline when the task was stored.
 NO_STEP = _PACKED.pack(TaskStatus.WAITING, 1, 0, 0, 0, 0)
 
-
-#: Where the fields stand that an output changes.
+#: Indices of the fields that an output changes.
 _PLACES = {name: place for place, (name, _) in enumerate(FIELDS)}
 _REVISION, _MODEL, _HARDWARE = (_PLACES[n] for n in ("revision", "model", "hw_description"))
 _FIGURES = slice(_PLACES["quality"], _PLACES["carbon"] + 1)
-#: Revision, characters of instance and model, and the figures, as the first part of a delivery.
-_TOLD = struct.Struct("<qIIddddd")
+#: Head of a delivery: revision, characters of instance and model, the figures.
+_HEAD = struct.Struct("<qIIddddd")
 _BEGINNING = struct.Struct("<qII")
-_FIGURES_SIZE = _TOLD.size - _BEGINNING.size
+_FIGURES_SIZE = _HEAD.size - _BEGINNING.size
 _PART = struct.Struct(f"{STEP_SIZE}s")
 
 _STATUSES = tuple(TaskStatus)
 _NAN = math.nan
 
 
-def to_record(it: Task) -> Record:
-    """What is kept of an iteration, as plain values in the order of `FIELDS`."""
-    if it.steps:
-        steps = b"".join([_pack_open(step) for step in it.steps])
-        instances = tuple([step.instance for step in it.steps])
-    else:
-        steps, instances = it._packed, it._instances
-    created, started, finished, *figures = NUMBERS.unpack(it._numbers)
+def to_record(task: Task) -> Record:
+    """The values of a task in the order of `FIELDS`, without its payloads."""
+    steps, instances = task._packed, task._instances
+    if task.steps:
+        steps = b"".join([_pack_open(step) for step in task.steps])
+        instances = tuple([step.instance for step in task.steps])
+    created, started, finished, *figures = NUMBERS.unpack(task._numbers)
     return (
-        it.serial,
-        *it.task_id,
-        *it.base_task,
-        *it.next_task,
-        it.attempt,
-        it.revision,
-        int(it.status),
-        it.priority,
-        created,
-        started,
-        finished,
-        int(it.published),
-        int(it.error_code),
-        it.token,
-        *_known(figures),
-        it.request_id,
-        it.description,
-        _goal_to_text(it.goal),
-        it.model,
-        it.hw_description,
-        it.outcome_reason,
-        it.error_description,
-        _instances_to_text(instances),
-        steps,
-    )
+        task.serial, *task.task_id, *task.base_task, *task.next_task, task.attempt, task.revision,
+        int(task.status), task.priority, created, started, finished, int(task.published),
+        int(task.error_code), task.token, *_known(figures), task.request_id, task.description,
+        _goal_to_text(task.goal), task.model, task.hw_description, task.outcome_reason,
+        task.error_description, _instances_to_text(instances), steps,
+    )  # fmt: skip
 
 
 def _known(figures: Iterable[float]) -> list[float | None]:
-    """None for NaN, which alone differs from itself; no negative zero, which SQLite changes."""
+    """None for NaN, which alone differs from itself; 0.0 for -0.0, as SQLite stores it."""
     return [figure + 0.0 if figure == figure else None for figure in figures]
 
 
-def to_delivery(it: Task, module: int) -> bytes:
-    """What an output has changed of an open iteration: its step, the figures, the revision."""
-    step = it.steps[module]
-    beginning = _BEGINNING.pack(it.revision, len(step.instance), len(it.model))
-    figures = it._numbers[-_FIGURES_SIZE:]
-    texts = f"{step.instance}{it.model}{it.hw_description}".encode()
+def to_delivery(task: Task, module: int) -> bytes:
+    """What an output has changed of an open task: its step, the figures, the revision."""
+    step = task.steps[module]
+    beginning = _BEGINNING.pack(task.revision, len(step.instance), len(task.model))
+    figures = task._numbers[-_FIGURES_SIZE:]
+    texts = f"{step.instance}{task.model}{task.hw_description}".encode()
     return b"".join((beginning, figures, _pack_open(step), texts))
 
 
 def revision_of(delivery: bytes) -> int:
-    """The revision that an output gave to its iteration."""
-    return int(_TOLD.unpack_from(delivery)[0])
+    """The revision that an output gave to its task."""
+    return int(_HEAD.unpack_from(delivery)[0])
 
 
 def with_delivery(record: Record, module: int, delivery: bytes) -> Record:
-    """The record as it would be if it had been made after an output of a module.
+    """A record with the changes of an output applied.
 
     Raises:
         ValueError, struct.error: the delivery makes no sense.
     """
-    revision, size, model_size, *figures = _TOLD.unpack_from(delivery)
-    texts = delivery[_TOLD.size + STEP_SIZE :].decode()
+    revision, size, model_size, *figures = _HEAD.unpack_from(delivery)
+    texts = delivery[_HEAD.size + STEP_SIZE :].decode()
     *values, instances, steps = record
     values[_REVISION] = revision
     values[_MODEL], values[_HARDWARE] = texts[size : size + model_size], texts[size + model_size :]
@@ -147,7 +127,7 @@ def with_delivery(record: Record, module: int, delivery: bytes) -> Record:
     missing = module + 1 - len(parts)  # modules that have come into the pipeline since
     names += [""] * missing
     parts += [NO_STEP] * missing
-    names[module], parts[module] = texts[:size], delivery[_TOLD.size : _TOLD.size + STEP_SIZE]
+    names[module], parts[module] = texts[:size], delivery[_HEAD.size : _HEAD.size + STEP_SIZE]
     return (*values, json.dumps(names), b"".join(parts))
 
 
@@ -155,10 +135,7 @@ def with_delivery(record: Record, module: int, delivery: bytes) -> Record:
 def _goal_to_text(goal: object) -> str | None:
     if not isinstance(goal, OptimisationGoal):
         return None
-    values = (
-        goal.auto, goal.desired_carbon_footprint, goal.num_outputs, goal.model_restrains,
-    )  # fmt: skip
-    return json.dumps(values)
+    return json.dumps(astuple(goal))
 
 
 @lru_cache(maxsize=1024)
@@ -176,12 +153,11 @@ def _instances_to_text(instances: tuple[str, ...]) -> str:
 
 @lru_cache(maxsize=1024)
 def _instances_from_text(text: str) -> tuple[str, ...]:
-    """Shared between iterations: a million of them ran on the same few instances."""
     return tuple(json.loads(text))
 
 
 def _pack_open(step: Step) -> bytes:
-    """Where a step that has ended tells when, an open one tells what time it has taken."""
+    """An ended step stores when it ended, an open one the time that it has taken."""
     return _PACKED.pack(
         SHOWN_AS[step.state],
         min(step.try_number, 255),
@@ -193,7 +169,7 @@ def _pack_open(step: Step) -> bytes:
 
 
 def from_record(record: Record, user_input: bytes, outputs: list[bytes | None]) -> Task:
-    """The iteration that a record tells of.
+    """The task of a record.
 
     Args:
         outputs: one per module of the pipeline, as "steps" and "instances" are.
@@ -201,43 +177,33 @@ def from_record(record: Record, user_input: bytes, outputs: list[bytes | None]) 
     Raises:
         ValueError, IndexError, TypeError, struct.error: the record makes no sense.
     """
-    it = Task.__new__(Task)
+    task = Task.__new__(Task)
     (
-        it.serial, problem_id, iteration_id, base_problem, base_iteration, next_problem,
-        next_iteration, it.attempt, it.revision, status, it.priority, created, started,
-        finished, published, it.error_code, it.token, quality, latency, power, energy, carbon,
-        it.request_id, it.description, goal, model, hw_description, outcome_reason,
-        it.error_description, instances, steps,
+        task.serial, problem_id, iteration_id, base_problem, base_iteration, next_problem,
+        next_iteration, task.attempt, task.revision, status, task.priority, created, started,
+        finished, published, task.error_code, task.token, quality, latency, power, energy, carbon,
+        task.request_id, task.description, goal, model, hw_description, outcome_reason,
+        task.error_description, instances, steps,
     ) = record  # fmt: skip
-    it.task_id = TaskId(problem_id, iteration_id)
-    it.base_task = TaskId(base_problem, base_iteration) if base_problem else NO_TASK
-    it.next_task = TaskId(next_problem, next_iteration) if next_problem else NO_TASK
-    it.status = _STATUSES[status]
-    it.published = published == 1
-    it._numbers = NUMBERS.pack(
-        created,
-        started,
-        finished,
-        _NAN if quality is None else quality,
-        _NAN if latency is None else latency,
-        _NAN if power is None else power,
-        _NAN if energy is None else energy,
-        _NAN if carbon is None else carbon,
-    )
-    intern = sys.intern
-    it.model, it.hw_description = intern(model), intern(hw_description)
-    it.outcome_reason = intern(outcome_reason)
-    it.goal = _goal_from_text(goal)
-    it.user_input = user_input
-    it.outputs = outputs
+    task.task_id = TaskId(problem_id, iteration_id)
+    task.base_task = TaskId(base_problem, base_iteration) if base_problem else NO_TASK
+    task.next_task = TaskId(next_problem, next_iteration) if next_problem else NO_TASK
+    task.status = _STATUSES[status]
+    task.published = published == 1
+    figures = [_NAN if v is None else v for v in (quality, latency, power, energy, carbon)]
+    task._numbers = NUMBERS.pack(created, started, finished, *figures)
+    task.model, task.hw_description = intern(model), intern(hw_description)
+    task.outcome_reason = intern(outcome_reason)
+    task.goal = _goal_from_text(goal)
+    task.user_input, task.outputs = user_input, outputs
     names = _instances_from_text(instances)
     if len(steps) != STEP_SIZE * len(outputs) or len(names) != len(outputs):
-        raise ValueError(f"iteration {it.task_id} tells of another number of modules")
-    if it.status in FINAL_TASKS:
-        it.steps, it._packed, it._instances = (), steps, names
-    else:
-        it.steps, it._packed, it._instances = _open_steps(steps, names, outputs), b"", ()
-    return it
+        raise ValueError(f"task {task.task_id} has the steps of another number of modules")
+    task.steps, task._packed, task._instances = (), steps, names
+    if task.open:
+        task.steps = _open_steps(steps, names, outputs)
+        task._packed, task._instances = b"", ()
+    return task
 
 
 def _open_steps(packed: bytes, names: tuple[str, ...], outputs: list[bytes | None]) -> list[Step]:

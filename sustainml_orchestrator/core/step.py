@@ -1,4 +1,4 @@
-"""One module's work on an open task, and what summaries show of it."""
+"""A step: the work of one module on an open task, and what summaries show of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sustainml_orchestrator.core.states import StepState
 
 
 class StepRecord(NamedTuple):
-    """What a summary tells of one module's work. Times in ns of ROS time, 0 = not yet."""
+    """What a summary shows of the work of one module. Times in ns of ROS time, 0 = not yet."""
 
     task_status: TaskStatus
     tries: int
@@ -21,17 +21,17 @@ class StepRecord(NamedTuple):
 
 
 class Step:
-    """One module's work on a task that is not over.
+    """The work of one module on an open task.
 
     Attributes:
         index: of the module in the pipeline.
         try_number: 1-based; grows with every try on the same inputs.
         since: when it came into its state, or was last delivered (s, steady).
-        fed_at: when the oldest of its inputs went out (s, steady).
+        fed_at: when the oldest of its inputs was published (s, steady).
         waited, worked: s of this try before work on it began, and since then.
-        absent: s for which its module has been gone, although wanted.
-        counted: s of these counted by this process of the orchestrator; saved next at `keep_at`.
-        processes: that reported having it since it was last delivered.
+        absent: s for which its module has been lost, although wanted active.
+        counted: s counted by this process of the orchestrator; saved next at `keep_at`.
+        processes: those that reported holding it since it was last delivered.
         started, finished: ns of ROS time, 0 = not yet.
     """
 
@@ -45,25 +45,18 @@ class Step:
         self.index = index
         self.state = StepState.PENDING
         self.try_number = 1
-        self.since = 0.0
-        self.fed_at = 0.0
+        self.since = self.fed_at = 0.0
         self.waited = self.worked = self.absent = 0.0
         self.counted, self.keep_at = 0.0, 1.0
         self.processes: tuple[tuple[str, int], ...] = ()
-        self.started = 0
-        self.finished = 0
+        self.started = self.finished = 0
         self.instance = ""
         self.error_code: int = ErrorCode.NO_ERROR
         self.error_description = ""
 
 
-#: How an open task's step reads in a summary.
-SHOWN_AS = {
-    StepState.PENDING: TaskStatus.WAITING,
-    StepState.PENDING_FETCH: TaskStatus.WAITING,
-    StepState.READY: TaskStatus.WAITING,
-    StepState.UNDELIVERED: TaskStatus.WAITING,
-    StepState.ACCEPTED: TaskStatus.WAITING,
+#: How a step of an open task is shown in a summary.
+SHOWN_AS = dict.fromkeys(StepState, TaskStatus.WAITING) | {
     StepState.RUNNING: TaskStatus.RUNNING,
     StepState.REPORTED: TaskStatus.RUNNING,
     StepState.DONE: TaskStatus.SUCCEEDED,

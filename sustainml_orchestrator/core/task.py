@@ -1,4 +1,4 @@
-"""One iteration of a problem, that is one task: all that is known of it."""
+"""A task: one iteration of a problem, with its outputs and steps."""
 
 from __future__ import annotations
 
@@ -23,20 +23,21 @@ _NOTHING_KNOWN = NUMBERS.pack(0, 0, 0, *[math.nan] * 5)
 
 @lru_cache(maxsize=1024)
 def _shared(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The same tuple for equal ones: a million tasks run on the same few instances."""
+    """One tuple for all equal ones: a million tasks ran on the same few instances."""
     return names
 
 
 class Task:
-    """A task as the database holds it. Only the core writes to it.
+    """A task in the store. Only the core writes to it.
 
-    There may be a million of them: what is over is packed, and texts that repeat are shared.
+    There may be a million of them: ended ones are packed, and texts that repeat are shared.
 
     Attributes:
         serial: order of creation over the whole store.
-        token: names the present attempt beyond doubt; 0 = none was drawn yet.
+        token: random number of the present attempt; 0 = none drawn yet.
         outputs: serialized output per module of the pipeline, None = not delivered.
-        steps: one per module while the task is open, empty when it is over (then `_packed`).
+        published: whether the user input of this attempt was published.
+        steps: one per module while the task is open, empty afterwards (then `_packed`).
         created, started, finished: ns of ROS time, 0 = not yet.
         quality, latency, power, energy, carbon: figures of the outputs, NaN = unknown;
             latency in s, power in W, energy in Wh, carbon in kgCO2e.
@@ -73,7 +74,6 @@ class Task:
         self.description = ""
         self.user_input = b""
         self.goal: object = None
-        #: whether the user input of this attempt has gone out
         self.published = False
         self.outputs: list[bytes | None] = [None] * modules
         self.steps: Sequence[Step] = [Step(i) for i in range(modules)]
@@ -85,7 +85,7 @@ class Task:
         self.error_description = ""
 
     def clear_figures(self) -> None:
-        """Forget what the outputs told."""
+        """Forget what the outputs reported."""
         self.model = self.hw_description = ""
         self._numbers = self._numbers[:_TIMES] + _NOTHING_KNOWN[_TIMES:]
 
@@ -100,7 +100,7 @@ class Task:
         return self.status not in FINAL_TASKS
 
     def records(self) -> list[StepRecord]:
-        """What summaries tell of each module, in pipeline order."""
+        """What summaries show of each module, in pipeline order."""
         if self.steps:
             return [
                 StepRecord(
@@ -115,14 +115,14 @@ class Task:
         status, tries, code, instance, started, finished = _PACKED.unpack_from(
             self._packed, index * _PACKED.size
         )
-        if self.outputs[index] is not None:  # it may have come after the task was over
+        if self.outputs[index] is not None:  # perhaps received after the task ended
             status = TaskStatus.SUCCEEDED
         text = self.error_description if code else ""
         name = self._instances[index] if instance else ""
         return StepRecord(TaskStatus(status), tries, code, text, name, started, finished)
 
     def close(self, shown_as: TaskStatus) -> None:
-        """Pack the steps of a task that is over: a million of them are kept.
+        """Pack the steps of a task that has ended.
 
         Args:
             shown_as: status of the steps that were not finished.
@@ -144,7 +144,7 @@ class Task:
         self.outcome_reason = sys.intern(self.outcome_reason)
 
     def reopen(self) -> None:
-        """Give an attempt fresh steps and forget the outputs of the one before."""
+        """Begin another attempt: fresh steps, no outputs."""
         self.outputs = [None] * len(self.outputs)
         self.steps = [Step(i) for i in range(len(self.outputs))]
         self._packed, self._instances = b"", ()
