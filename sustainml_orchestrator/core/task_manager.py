@@ -1,4 +1,4 @@
-"""Responsibility 2: the tasks. Admission, the pipeline's flow, commands, and how a task ends."""
+"""The tasks that have not ended: submission, admission, commands, outputs, and how they end."""
 
 from __future__ import annotations
 
@@ -50,14 +50,13 @@ from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.core.task_store import TaskStore
 from sustainml_orchestrator.core.waiting_queue import WaitingQueue
 
-#: Iterations of one problem; its number is a bound of memory, not of the contract.
+#: Most iterations of one problem: a bound of memory, not of the contract.
 _MAX_ITERATIONS = 100_000
 
-#: A node that came up may not be matched with the publisher of user_input yet; one that never
-#: subscribes must not hold up the others for longer, in s.
+#: Longest wait (s) until a node that became active is matched with the publisher of user_input.
 _MATCHING = 1.0
 
-#: What modules are told when a task that they hold ends or leaves RUNNING.
+#: The command to modules that hold a task which leaves RUNNING.
 _ABANDON = {
     TaskMove.STOP: TaskCommand.STOP,
     TaskMove.RESET: TaskCommand.STOP,
@@ -74,7 +73,12 @@ _RECALL = {
 
 
 class TaskManager:
-    """Every task that is not over, and the way of each through the pipeline."""
+    """The open tasks.
+
+    Attributes:
+        matched: subscriptions matched with the publisher of user_input; None = unknown.
+        dropped: number of messages dropped, by reason; shown in diagnostics.
+    """
 
     def __init__(
         self,
@@ -96,18 +100,16 @@ class TaskManager:
         self._draw_token = draw_token
         self.running: dict[TaskId, Task] = {}
         self.waiting = WaitingQueue()
-        #: subscriptions matched with the publisher of user_input; None while nobody said
         self.matched: int | None = None
         self.rollback_check = RollbackCheck(store)
         self.retention = Retention(settings, store, context)
-        #: what was dropped, by reason; shown in diagnostics
         self.dropped: Counter[str] = Counter()
         self.steps = Steps(pipeline, settings, context, lifecycle, store, pace, self._fail)
 
     # Requests #
 
     def submit(self, event: TaskSubmitted) -> None:
-        """Create a task and queue it.
+        """Create a task and queue it; a known `request_id` returns its task.
 
         Raises:
             OrchestratorError: RESOURCE_EXHAUSTED, NOT_FOUND (the base).
@@ -123,17 +125,12 @@ class TaskManager:
         self._context.do(Reply(event.call, task.task_id))
 
     def create(self, event: TaskSubmitted, base_task: TaskId) -> Task:
-        """A new task in the queue, of the problem of `base_task` where that is set.
+        """Create a task in the queue, of the problem of `base_task` where that is set.
 
         Raises:
             OrchestratorError: RESOURCE_EXHAUSTED.
         """
-        if len(self.waiting) >= self._settings.max_waiting_tasks:
-            raise OrchestratorError(
-                ErrorCode.RESOURCE_EXHAUSTED,
-                f"{len(self.waiting)} tasks wait already; try again later, "
-                "or raise max_waiting_tasks",
-            )
+        self._check_queue("try again later, or raise max_waiting_tasks")
         problem = self._store.problems.get(base_task.problem_id, ())
         if len(problem) >= _MAX_ITERATIONS:
             raise OrchestratorError(
@@ -141,8 +138,7 @@ class TaskManager:
                 f"problem {base_task.problem_id} has {len(problem)} iterations, the most "
                 "there can be; start a new problem",
             )
-        task = self._store.add(base_task, event.request_id)
-        self._store.set_user_input(task, event.user_input)
+        task = self._store.add(base_task, event.request_id, event.user_input)
         task.description = event.description
         task.priority = event.priority
         task.goal = event.goal
@@ -155,14 +151,14 @@ class TaskManager:
         return task
 
     def ensure_token(self, task: Task) -> None:
-        """Draw a token for an open task of a journal from before there were tokens."""
+        """Draw a token for an open task of an old journal, which has no tokens."""
         if not task.token:
             task.token = self._draw_token()
             self._context.do(SaveTask(task.task_id))
 
     def withdraw(self, task: Task, reason: str) -> None:
-        """Undo a submission that could not be saved, and of which nobody has heard."""
-        if self._store.problem(task.task_id.problem_id)[-1] is not task:  # another follows it
+        """Undo a submission that could not be saved and was not announced."""
+        if self._store.problem(task.task_id.problem_id)[-1] is not task:  # it must keep its place
             if (task.status, TaskMove.TERMINATE) in TASK_MOVES:
                 self._end(task, TaskMove.TERMINATE, reason)
             return
@@ -172,10 +168,10 @@ class TaskManager:
         self._context.note(str(task.task_id), f"withdrawn: {reason}")
 
     def command(self, event: TaskCommanded) -> None:
-        """A front-end's command on a task.
+        """Execute a command of a front-end on a task.
 
         Raises:
-            OrchestratorError: NOT_FOUND, REJECTED (the table does not permit it).
+            OrchestratorError: NOT_FOUND, REJECTED (see `TASK_MOVES`), RESOURCE_EXHAUSTED.
         """
         task = self._store.get(event.task_id)
         how = TASK_COMMANDS[event.command]
@@ -185,17 +181,20 @@ class TaskManager:
                 f"task {task.task_id} is {task.status.name}, which does not permit "
                 f"{event.command.name}_TASK; {_permitted(task.status)}",
             )
-        if how is TaskMove.RESET and len(self.waiting) >= self._settings.max_waiting_tasks:
-            raise OrchestratorError(
-                ErrorCode.RESOURCE_EXHAUSTED,
-                f"{len(self.waiting)} tasks wait already; reset task {task.task_id} later",
-            )
+        if how is TaskMove.RESET:
+            self._check_queue(f"reset task {task.task_id} later")
         self._end(task, how, f"{event.command.name}_TASK on request")
         if how in (TaskMove.STOP, TaskMove.TERMINATE):
             self._optimiser.ended(task)
         self._context.do(Reply(event.call, task.status))
 
-    # Moves of a whole task #
+    def _check_queue(self, remedy: str) -> None:
+        if len(self.waiting) >= self._settings.max_waiting_tasks:
+            raise OrchestratorError(
+                ErrorCode.RESOURCE_EXHAUSTED, f"{len(self.waiting)} tasks wait already; {remedy}"
+            )
+
+    # Moves of a task #
 
     def _move(self, task: Task, how: TaskMove) -> None:
         status = move(TASK_MOVES, task.status, how)
@@ -219,7 +218,6 @@ class TaskManager:
         self._context.do(AnnounceTask(task.task_id))
 
     def _end(self, task: Task, how: TaskMove, reason: str) -> None:
-        """Take a task out of RUNNING (or any state that permits it); modules let go of it."""
         if (task.status, how) not in TASK_MOVES:
             raise IllegalTransition(f"{task.task_id}: {self._context.story(str(task.task_id))}")
         if task.status is TaskStatus.RUNNING:
@@ -238,12 +236,12 @@ class TaskManager:
             task.close(task.status if how is not TaskMove.FAIL else TaskStatus.STOPPED)
 
     def _abandon(self, task: Task, command: TaskCommand | None) -> None:
-        """Tell the modules that hold, or may be collecting inputs of, a task to drop it."""
+        """Command the modules that hold a task, or inputs of it, to abandon it."""
         if command is None:
             return
         for step in task.steps:
             node = self._lifecycle.nodes[step.index]
-            # One that is lost may come back with it.
+            # A lost node may still hold the task when it is back.
             if step.state is not StepState.DONE and (node.active or not node.responsive):
                 node.abandon(command, task, step.try_number)
             else:
@@ -273,7 +271,7 @@ class TaskManager:
     # Admission #
 
     def admit(self) -> None:
-        """Start waiting tasks, at most `max_active_tasks`, as the setting `admission` permits."""
+        """Start waiting tasks within `max_active_tasks`, as the parameter `admission` permits."""
         while (
             self.waiting
             and len(self.running) < self._settings.max_active_tasks
@@ -283,7 +281,7 @@ class TaskManager:
             self._admit(self.waiting.pop())
 
     def _consumers_matched(self) -> bool:
-        """Whether user_input reaches every live consumer; waits for it for a moment only."""
+        """Whether user_input reaches every live consumer; True after `_MATCHING` in any case."""
         consumers = [n for n in self._lifecycle.nodes if USER_INPUT in n.spec.inputs]
         fresh = any(self._context.now - node.active_since < _MATCHING for node in consumers)
         if self.matched is None or not fresh:
@@ -301,37 +299,26 @@ class TaskManager:
                 node.outbox.forget(task.task_id)
         else:
             task.published = True
-            self._context.do(
-                PublishUserInput(task.task_id, task.attempt, task.token, task.user_input)
-            )
-            if task.task_id.iteration_id > 1:
-                for spec in self._pipeline.baselines:
-                    self._context.do(
-                        PublishBaseline(
-                            spec.index,
-                            task.task_id,
-                            task.attempt,
-                            task.token,
-                            self.baseline(task, spec.index),
-                        )
-                    )
+            ids = task.task_id, task.attempt, task.token
+            self._context.do(PublishUserInput(*ids, task.user_input))
+            for spec in self._pipeline.baselines if task.task_id.iteration_id > 1 else ():
+                payload = self.baseline(task, spec.index)
+                self._context.do(PublishBaseline(spec.index, *ids, payload))
         self.steps.begin(task, redeliver)
-        if None not in task.outputs:  # the last one came while it waited
+        if None not in task.outputs:  # the last output was received while the task waited
             self._succeed(task)
 
     def baseline(self, task: Task, module: int) -> bytes | None:
-        """What a module gave for the base of a task."""
+        """The output of a module for the base of a task; None where there is none."""
         base = self._store.find(task.base_task)
         return base.outputs[module] if base is not None else None
 
     # Reports of modules #
 
     def _current(
-        self,
-        event: StatusReceived | OutputReceived | UnreadableOutputReceived,
-        what: str,
+        self, event: StatusReceived | OutputReceived | UnreadableOutputReceived, what: str
     ) -> Task | None:
-        """The task that a message is about, unless the message is stale."""
+        """The task that a message is about; None when the message is stale."""
         if event.session != self._store.session:
             self.dropped[f"{what} of another session"] += 1
             return None
@@ -367,33 +354,29 @@ class TaskManager:
             self.steps.resume(task)
 
     def on_report(self, event: StatusReceived) -> None:
-        """A module reported on its work on a task."""
+        """A module reported its work on a task."""
         task = self._current(event, "status")
         node = self._lifecycle.by_name[event.node_name]
         works = event.task_status in (TaskStatus.WAITING, TaskStatus.RUNNING)
         if task is None:
-            if (
-                works
-                and event.session == self._store.session
-                and self._store.find(event.task_id) is None
-            ):
-                node.abandon(TaskCommand.TERMINATE, event, event.try_number)  # deleted meanwhile
+            deleted = self._store.find(event.task_id) is None
+            if works and deleted and event.session == self._store.session:
+                node.abandon(TaskCommand.TERMINATE, event, event.try_number)
             return
         done = task.outputs[node.spec.index] is not None
         if task.status is TaskStatus.RUNNING and not done:
             self.steps.on_report(task, task.steps[node.spec.index], event)
         elif works and (not done or len(node.instances) > 1):
-            # It works on what nobody waits for; or another one of it has delivered.
+            # The task does not run, or another instance of the module has delivered.
             self._recall(task, node, event.try_number)
 
     def _recall(self, task: Task, node: Node, try_number: int) -> None:
         node.abandon(_RECALL.get(task.status, TaskCommand.STOP), task, try_number)
 
     def recall_ended(self) -> None:
-        """After a restart, have modules let go of what the last tasks to end left with them.
+        """After a restart, repeat the commands to abandon the tasks that ended last.
 
-        The commands may have been lost with the orchestrator that was to send them. They are sent
-        to processes that report RUNNING when they are first seen.
+        They may have been lost in a crash. Only processes that report RUNNING receive them.
         """
         statuses = (TaskStatus.WAITING, TaskStatus.ERROR, TaskStatus.STOPPED, TaskStatus.TERMINATED)
         for task in self._store.last_published(statuses, self._settings.max_active_tasks):
@@ -402,7 +385,7 @@ class TaskManager:
                     self._recall(task, node, record.tries)
 
     def take_output(self, event: OutputReceived) -> None:
-        """A module delivered: the step is done, whatever its status said."""
+        """Store an output: it ends the step, whatever the last status was."""
         task = self._current(event, "output")
         if task is None:
             return
@@ -413,31 +396,30 @@ class TaskManager:
         for name, value in event.facts.items():
             setattr(task, name, value)
         self._context.do(SaveOutput(task.task_id, event.module))
-        if task.steps:
-            step = task.steps[event.module]
-            self._finish_step(task, step)
-            self._lifecycle.nodes[event.module].count_finished(step.instance)
         self._store.touch(task)
         self._context.do(AnnounceTask(task.task_id))
         node = self._lifecycle.nodes[event.module]
         node.recovery.did_well()
         node.outbox.delivered(task.task_id)
-        if task.steps and len(node.instances) > 1:  # the others need not do it, too
-            try_number = task.steps[event.module].try_number
-            node.abandon(TaskCommand.STOP, task, try_number)
+        if task.steps:
+            step = task.steps[event.module]
+            self._finish_step(step)
+            node.count_finished(step.instance)
+            if len(node.instances) > 1:  # no other instance need do it
+                node.abandon(TaskCommand.STOP, task, step.try_number)
         if task.status is TaskStatus.RUNNING:
             self.steps.feed_consumers(task, event.module)
             if all(output is not None for output in task.outputs):
                 self._succeed(task)
 
-    def _finish_step(self, task: Task, step: Step) -> None:
+    def _finish_step(self, step: Step) -> None:
         step.state = move(STEP_MOVES, step.state, StepMove.FINISH)
         step.since = self._context.now
         step.started = step.started or self._context.stamp
         step.finished = self._context.stamp
 
     def refuse_output(self, event: UnreadableOutputReceived) -> None:
-        """What came as output cannot be read; the module may do better in another try."""
+        """An output cannot be read: the step gets another try."""
         self.dropped["output that cannot be read"] += 1
         task = self._current(event, "output")
         if task is not None and task.status is TaskStatus.RUNNING:
@@ -448,7 +430,7 @@ class TaskManager:
     # Nodes and time #
 
     def react(self, change: Change) -> None:
-        """A node came, went, or was given up."""
+        """Apply the change of a node to the steps of its module."""
         act = {
             NodeChange.ACTIVATED: self.steps.node_activated,
             NodeChange.RESPAWNED: self.steps.node_respawned,
@@ -459,7 +441,7 @@ class TaskManager:
             act(task, step, change.node)
 
     def tick(self, is_saved: Callable[[Task], bool]) -> None:
-        """Look at every open step of the tasks that modules may know of."""
+        """Check the deadlines of the open steps of the tasks that modules may know."""
         self.steps.tick([task for task in self.running.values() if is_saved(task)])
 
 

@@ -1,7 +1,7 @@
-"""Responsibility 3: problem → sorted vector of iterations, and the ways to look at it.
+"""The tasks in memory: problem → sorted list of tasks, and indexes over all of them.
 
-The position of an iteration in its problem is its id − 1. Iterations by id are O(1); pages over
-all of them, or of one status, are O(page). Payloads are opaque bytes.
+The position of a task in its problem is its iteration id − 1. Finding a task by id is O(1); a page
+of all tasks, or of those of some statuses, is O(page). Payloads are opaque bytes.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ _serial = attrgetter("serial")
 
 
 class _BySerial:
-    """Iterations in order of creation. Cheap where changes are near the end, as they are."""
+    """Tasks in order of creation. Fast, since nearly all changes are near the end."""
 
     def __init__(self) -> None:
         self.items: list[Task] = []
 
-    def add(self, iteration: Task) -> None:
-        if not self.items or self.items[-1].serial < iteration.serial:
-            self.items.append(iteration)
+    def add(self, task: Task) -> None:
+        if not self.items or self.items[-1].serial < task.serial:
+            self.items.append(task)
         else:
-            self.items.insert(self._position(iteration), iteration)
+            self.items.insert(self._position(task), task)
 
-    def remove(self, iteration: Task) -> None:
-        del self.items[self._position(iteration)]
+    def remove(self, task: Task) -> None:
+        del self.items[self._position(task)]
 
-    def _position(self, iteration: Task) -> int:
-        return bisect_left(self.items, iteration.serial, key=_serial)
+    def _position(self, task: Task) -> int:
+        return bisect_left(self.items, task.serial, key=_serial)
 
 
 class TaskStore:
-    """All problems. Reads are for everyone, writes for the core.
+    """All problems and their tasks. Anyone may read; only the core writes.
 
     Attributes:
-        session: names this life of the database; task ids of another session name other tasks.
+        session: number of the database; the task ids of another session name other tasks.
     """
 
     def __init__(self, modules: int, session: int) -> None:
@@ -59,20 +59,20 @@ class TaskStore:
         self._all = _BySerial()
         self._by_status = {status: _BySerial() for status in TaskStatus}
         self._requests: dict[str, TaskId] = {}
-        #: of each task that was started automatically, the one that it follows
+        #: for each task that was started automatically, the task that it follows
         self._previous: dict[TaskId, TaskId] = {}
 
     # Reading #
 
     def find(self, task_id: TaskId) -> Task | None:
-        """The iteration of exactly this id, or None."""
+        """The task of exactly this id, or None."""
         problem = self.problems.get(task_id[0])
         if problem is None or not 1 <= task_id[1] <= len(problem):
             return None
         return problem[task_id[1] - 1]
 
     def get(self, task_id: TaskId) -> Task:
-        """The iteration of this id; (p, 0) is the latest of p, (0, 0) the newest of all.
+        """The task of this id; (p, 0) is the latest of problem p, (0, 0) the newest of all.
 
         Raises:
             OrchestratorError: NOT_FOUND.
@@ -80,17 +80,17 @@ class TaskStore:
         if task_id == NO_TASK and self._all.items:
             return self._all.items[-1]
         problem = self.problem(task_id.problem_id)
-        iteration = self.find(task_id) if task_id.iteration_id else problem[-1]
-        if iteration is None:
+        task = self.find(task_id) if task_id.iteration_id else problem[-1]
+        if task is None:
             raise OrchestratorError(
                 ErrorCode.NOT_FOUND,
                 f"problem {task_id.problem_id} has no iteration {task_id.iteration_id}; "
                 f"it has 1 to {len(problem)}",
             )
-        return iteration
+        return task
 
     def problem(self, problem_id: int) -> list[Task]:
-        """The iterations of a problem, sorted by id.
+        """The tasks of a problem, sorted by id.
 
         Raises:
             OrchestratorError: NOT_FOUND.
@@ -116,7 +116,7 @@ class TaskStore:
         offset: int,
         limit: int,
     ) -> tuple[list[Task], int]:
-        """A page of the matching iterations by creation, and how many match in all.
+        """A page of the matching tasks in order of creation, and how many match in all.
 
         Raises:
             OrchestratorError: NOT_FOUND, for an unknown problem.
@@ -125,7 +125,7 @@ class TaskStore:
         if problem_id:
             matches: Sequence[Task] = self.problem(problem_id)
             if wanted:
-                matches = [item for item in matches if item.status in wanted]
+                matches = [task for task in matches if task.status in wanted]
         elif len(wanted) > 1:
             return self._merged_page(wanted, newest_first, offset, limit)
         else:
@@ -147,7 +147,7 @@ class TaskStore:
         def before(serial: int) -> int:
             return sum(bisect_left(items, serial, key=_serial) for items in lists)
 
-        # Not by merging up to there: that takes the longer the more is stored.
+        # Search for the first task of the page: merging up to it would take O(offset).
         first = bisect_left(range(self._next_serial), start, key=before)
         begins = (bisect_left(items, first, key=_serial) for items in lists)
         parts = (items[i : i + stop - start] for items, i in zip(lists, begins, strict=True))
@@ -163,15 +163,15 @@ class TaskStore:
         """The task that an earlier request of this id started."""
         return self._requests.get(request_id) if request_id else None
 
-    def previous(self, iteration: Task) -> Task | None:
-        """The iteration that this one followed by itself; None when someone asked for it."""
-        task_id = self._previous.get(iteration.task_id)
+    def previous(self, task: Task) -> Task | None:
+        """The task after which this one was started automatically; None for a requested one."""
+        task_id = self._previous.get(task.task_id)
         return self.find(task_id) if task_id is not None else None
 
-    # Writing, by the core alone #
+    # Writing, by the core only #
 
-    def add(self, base_task: TaskId, request_id: str) -> Task:
-        """A new iteration: of a new problem, or of that of `base_task`.
+    def add(self, base_task: TaskId, request_id: str, user_input: bytes) -> Task:
+        """Create a task, of a new problem or of that of `base_task`.
 
         Raises:
             OrchestratorError: RESOURCE_EXHAUSTED, when the ids are used up.
@@ -182,99 +182,98 @@ class TaskStore:
                 ErrorCode.RESOURCE_EXHAUSTED, "problem ids are used up; begin a new journal"
             )
         number = len(self.problems.get(problem_id, ())) + 1
-        iteration = Task(TaskId(problem_id, number), self._next_serial, self._modules)
-        iteration.base_task = base_task
-        iteration.request_id = request_id
-        self.insert(iteration)
-        return iteration
+        task = Task(TaskId(problem_id, number), self._next_serial, self._modules)
+        task.base_task = base_task
+        task.request_id, task.user_input = request_id, user_input
+        self.insert(task)
+        return task
 
-    def insert(self, iteration: Task) -> None:
-        """Put in an iteration, new or read from a journal; ids of a problem come in order."""
-        problem_id, number = iteration.task_id
+    def insert(self, task: Task) -> None:
+        """Add a task, new or restored; the tasks of a problem come in order of their ids.
+
+        Raises:
+            ValueError: its predecessor is missing.
+        """
+        problem_id, number = task.task_id
         problem = self.problems.get(problem_id)
         size = len(problem) if problem else 0
         if number != size + 1:
-            raise ValueError(f"iteration {iteration.task_id} does not follow {size}")
+            raise ValueError(f"task {task.task_id} does not follow iteration {size}")
         if problem is None:
-            self.problems[problem_id] = [iteration]
+            self.problems[problem_id] = [task]
         else:
-            problem.append(iteration)
-        self._all.add(iteration)
-        self._by_status[iteration.status].add(iteration)
-        if iteration.serial >= self._next_serial:
-            self._next_serial = iteration.serial + 1
+            problem.append(task)
+        self._all.add(task)
+        self._by_status[task.status].add(task)
+        if task.serial >= self._next_serial:
+            self._next_serial = task.serial + 1
         if problem_id >= self.next_problem_id:
             self.next_problem_id = problem_id + 1
-        self.payload_bytes += _payload_bytes(iteration)
-        if iteration.next_task is not NO_TASK:
-            self._previous[iteration.next_task] = iteration.task_id
-        if iteration.request_id:
-            self._requests[iteration.request_id] = iteration.task_id
+        self.payload_bytes += _payload_bytes(task)
+        if task.next_task is not NO_TASK:
+            self._previous[task.next_task] = task.task_id
+        if task.request_id:
+            self._requests[task.request_id] = task.task_id
             if len(self._requests) > _MAX_REQUEST_IDS:
                 del self._requests[next(iter(self._requests))]
 
-    def set_status(self, iteration: Task, status: TaskStatus) -> None:
-        """Move an iteration to another status."""
-        self._by_status[iteration.status].remove(iteration)
-        iteration.status = status
-        self._by_status[status].add(iteration)
-        self.touch(iteration)
+    def set_status(self, task: Task, status: TaskStatus) -> None:
+        """Change the status of a task."""
+        self._by_status[task.status].remove(task)
+        task.status = status
+        self._by_status[status].add(task)
+        self.touch(task)
 
-    def link(self, iteration: Task, following: Task) -> None:
-        """Note that one iteration followed another by itself."""
-        iteration.next_task = following.task_id
-        self._previous[following.task_id] = iteration.task_id
+    def link(self, task: Task, following: Task) -> None:
+        """Note that one task was started automatically after another."""
+        task.next_task = following.task_id
+        self._previous[following.task_id] = task.task_id
 
-    def set_user_input(self, iteration: Task, payload: bytes) -> None:
-        """Store the user input of an iteration."""
-        self.payload_bytes += len(payload) - len(iteration.user_input)
-        iteration.user_input = payload
-
-    def set_output(self, iteration: Task, module: int, payload: bytes) -> None:
+    def set_output(self, task: Task, module: int, payload: bytes) -> None:
         """Store the output of a module."""
-        self.payload_bytes += len(payload) - len(iteration.outputs[module] or b"")
-        iteration.outputs[module] = payload
+        self.payload_bytes += len(payload) - len(task.outputs[module] or b"")
+        task.outputs[module] = payload
 
-    def clear_outputs(self, iteration: Task) -> None:
-        """Forget what an attempt brought; the next one begins anew."""
-        self.payload_bytes -= sum(len(p) for p in iteration.outputs if p)
-        iteration.reopen()
+    def clear_outputs(self, task: Task) -> None:
+        """Begin another attempt at a task, without outputs."""
+        self.payload_bytes -= sum(len(p) for p in task.outputs if p)
+        task.reopen()
 
-    def touch(self, iteration: Task) -> None:
-        """Give a changed iteration the next revision."""
+    def touch(self, task: Task) -> None:
+        """Give a changed task the next revision."""
         self.revision += 1
-        iteration.revision = self.revision
+        task.revision = self.revision
 
     def delete(self, problem_id: int) -> int:
-        """Drop a problem; returns how many iterations it had. Its id is never used again."""
+        """Delete a problem; returns the number of its tasks. Its id is never used again."""
         problem = self.problems.pop(problem_id)
-        for item in problem:
-            self._drop(item)
+        for task in problem:
+            self._drop(task)
         self.revision += 1
         return len(problem)
 
-    def withdraw(self, iteration: Task) -> None:
-        """Drop the last iteration of a problem, which nobody has heard of yet."""
-        problem = self.problems[iteration.task_id.problem_id]
-        if problem[-1] is not iteration:
-            raise ValueError(f"{iteration.task_id} is not the last of its problem")
+    def withdraw(self, task: Task) -> None:
+        """Delete the last task of a problem, which was announced to nobody."""
+        problem = self.problems[task.task_id.problem_id]
+        if problem[-1] is not task:
+            raise ValueError(f"{task.task_id} is not the last of its problem")
         problem.pop()
         if not problem:
-            del self.problems[iteration.task_id.problem_id]
-        self._drop(iteration)
+            del self.problems[task.task_id.problem_id]
+        self._drop(task)
         self.revision += 1
 
-    def _drop(self, item: Task) -> None:
-        self._all.remove(item)
-        self._by_status[item.status].remove(item)
-        self._previous.pop(item.task_id, None)
-        if self._requests.get(item.request_id) == item.task_id:
-            del self._requests[item.request_id]
-        self.payload_bytes -= _payload_bytes(item)
+    def _drop(self, task: Task) -> None:
+        self._all.remove(task)
+        self._by_status[task.status].remove(task)
+        self._previous.pop(task.task_id, None)
+        if self._requests.get(task.request_id) == task.task_id:
+            del self._requests[task.request_id]
+        self.payload_bytes -= _payload_bytes(task)
 
 
-def _payload_bytes(item: Task) -> int:
+def _payload_bytes(task: Task) -> int:
     try:
-        return len(item.user_input) + sum(map(len, item.outputs))  # type: ignore[arg-type]
+        return len(task.user_input) + sum(map(len, task.outputs))  # type: ignore[arg-type]
     except TypeError:  # not all of them are there
-        return len(item.user_input) + sum(map(len, filter(None, item.outputs)))
+        return len(task.user_input) + sum(map(len, filter(None, task.outputs)))
