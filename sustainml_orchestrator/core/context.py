@@ -1,4 +1,4 @@
-"""The context of one event: the present time, and the commands that the event leads to."""
+"""What the parts of the core share: settings, the present time, the commands of an event."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections import deque
 from typing import NamedTuple
 
 from sustainml_orchestrator.core.commands import Command
+from sustainml_orchestrator.core.pace import Pace
+from sustainml_orchestrator.core.pipeline import Pipeline
+from sustainml_orchestrator.core.settings import Settings
 
-#: Transitions remembered for the story that an error tells.
+#: Transitions remembered for the texts of errors.
 STORY_LENGTH = 4096
 
-#: An event comes several times a second, if only that time passes. After a longer pause (s) the
-#: orchestrator itself stood still (frozen, or without processor time) and has read nothing that
-#: was sent to it: of that pause, only `_MOMENT` (s) counts towards the deadlines of others.
+#: There are several events per second. After a longer pause (s) this process was frozen or had no
+#: processor time, and received nothing: only `_MOMENT` (s) of it counts towards deadlines.
 LONGEST_PAUSE = 2.0
 _MOMENT = 0.25
 
@@ -30,14 +32,19 @@ class Instant(NamedTuple):
 
 
 class Context:
-    """Shared by nodes, tasks and store while one event is handled.
+    """Shared by nodes, tasks and store.
 
     Attributes:
-        now: s on the steady clock.
-        stamp: ns of ROS time.
+        pace: of redeliveries.
+        now: s on the steady clock, when the present event is handled.
+        stamp: the same in ns of ROS time.
+        commands: that the present event has led to.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pipeline: Pipeline, settings: Settings) -> None:
+        self.pipeline = pipeline
+        self.settings = settings
+        self.pace = Pace(self)
         self.now = 0.0
         self.stamp = 0
         self.commands: list[Command] = []
@@ -45,11 +52,11 @@ class Context:
         self._story: deque[tuple[float, str, str]] = deque(maxlen=STORY_LENGTH)
 
     def begin(self, now: Instant) -> float:
-        """Start handling an event. Time never runs backwards, whatever the caller says.
+        """Start handling an event. Time never runs backwards, whatever the argument.
 
         Returns:
-            The time (s) that the orchestrator missed because it stood still; 0 as a rule. Whoever
-            stores a deadline or the beginning of one must shift it by so much.
+            The length (s) of a pause of this process, by which all stored times must be shifted;
+            0 as a rule.
         """
         pause = max(now.steady - self.now, 0.0) if self._begun else 0.0
         self.now = max(self.now, now.steady) if self._begun else now.steady
@@ -63,11 +70,11 @@ class Context:
         self.commands.append(command)
 
     def note(self, subject: str, what: str) -> None:
-        """Add a line to the story of a task or node."""
+        """Remember a transition of a task or node."""
         self._story.append((self.now, subject, what))
 
     def story(self, subject: str = "") -> list[str]:
-        """The last transitions, oldest first; of one subject where given."""
+        """The last transitions, oldest first; of one task or node where given."""
         return [
             f"{when:.3f} {name}: {what}"
             for when, name, what in self._story

@@ -18,9 +18,6 @@ from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, NodeStatus, 
 from sustainml_orchestrator.core.instance import Instance
 from sustainml_orchestrator.core.node import Node
 from sustainml_orchestrator.core.outbox import CommandIds, Order, Outbox
-from sustainml_orchestrator.core.pace import Pace
-from sustainml_orchestrator.core.pipeline import Pipeline
-from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.states import (
     ACTIVE_NODES,
     RecoveryLevel,
@@ -56,22 +53,14 @@ _NOTHING: tuple[Change, ...] = ()
 class Lifecycle:
     """All nodes of the pipeline."""
 
-    def __init__(
-        self, pipeline: Pipeline, settings: Settings, context: Context, pace: Pace
-    ) -> None:
-        self._settings = settings
+    def __init__(self, context: Context) -> None:
+        self._settings = settings = context.settings
         self._context = context
-        self._pace = pace
-        self._sources = pipeline.sources
-        self.command_ids = CommandIds()
+        self._sources = context.pipeline.sources
+        self.command_ids = ids = CommandIds()
         self.nodes = [
-            Node(
-                spec,
-                settings.autostart,
-                context.now,
-                Outbox(spec.name, settings, context, self.command_ids),
-            )
-            for spec in pipeline.modules
+            Node(spec, settings.autostart, context.now, Outbox(spec.name, context, ids))
+            for spec in context.pipeline.modules
         ]
         self.by_name = {node.name: node for node in self.nodes}
         self._changes: list[Change] = []
@@ -199,7 +188,7 @@ class Lifecycle:
             self._notice_loss(node)
             if node.outbox.node_order is None and node.responsive:
                 self._work_off(node)
-            expired = node.outbox.tick(node.instances, node.responsive, self._pace)
+            expired = node.outbox.tick(node.instances, node.responsive)
             if expired is not None:
                 self._escalate(node, expired)
         return self._changes

@@ -43,7 +43,6 @@ from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskId, TaskStat
 from sustainml_orchestrator.core.lifecycle import Lifecycle
 from sustainml_orchestrator.core.operations import Operations
 from sustainml_orchestrator.core.optimiser import Derive, Exhausted, Optimiser
-from sustainml_orchestrator.core.pace import Pace
 from sustainml_orchestrator.core.persistence import Persistence
 from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.core.restore import restore
@@ -55,7 +54,8 @@ from sustainml_orchestrator.core.task_manager import TaskManager
 from sustainml_orchestrator.core.task_store import TaskStore
 from sustainml_orchestrator.core.text import printable
 
-#: What makes modules work: sent by one orchestrator of a namespace alone.
+_OF_PERSISTENCE = (BatchEnded, Persisted, PersistFailed)
+#: Commands that only one orchestrator of a namespace may execute.
 _FOR_MODULES = (SendControl, PublishUserInput, PublishBaseline)
 
 
@@ -87,28 +87,21 @@ class Orchestrator:
     ) -> None:
         self.pipeline = pipeline
         self.settings = settings
-        self.context = Context()
+        self.context = context = Context(pipeline, settings)
         self.duplicate_check = DuplicateCheck(incarnation)
         self._standing_by = False
         self.store = TaskStore(len(pipeline), session)
-        pace = Pace(settings, self.context)
-        self.lifecycle = Lifecycle(pipeline, settings, self.context, pace)
+        self.lifecycle = Lifecycle(context)
         self.optimiser = Optimiser(settings, self.store, derive, exhausted)
-        self.tasks = TaskManager(
-            pipeline,
-            settings,
-            self.context,
-            self.lifecycle,
-            self.store,
-            self.optimiser,
-            pace,
-            draw_token,
-        )
+        self.tasks = TaskManager(context, self.lifecycle, self.store, self.optimiser, draw_token)
         self.operations = Operations(self.lifecycle, self.context)
         self.persistence = Persistence(
             self.store, self.context, enabled=journalled, withdraw=self.tasks.withdraw
         )
-        self._handlers: dict[type, Callable[..., None]] = {
+        self._handlers = self._event_handlers()
+
+    def _event_handlers(self) -> dict[type, Callable[..., None]]:
+        return {
             TimePassed: self._on_time,
             StatusReceived: self._on_status,
             OutputReceived: self.tasks.take_output,
@@ -120,8 +113,6 @@ class Orchestrator:
             DeletionRequested: self._on_deletion,
             PeerHeard: lambda event: None,
             Restored: lambda event: restore(self, event),
-        }
-        self._on_persistence: dict[type, Callable[..., None]] = {
             BatchEnded: self.persistence.on_batch_ended,
             Persisted: self.persistence.on_persisted,
             PersistFailed: self.persistence.on_persist_failed,
@@ -153,8 +144,8 @@ class Orchestrator:
             context.do(AnnounceSystem())
         if missed:
             self._shift(missed)
-        if type(event) in self._on_persistence:  # what it releases must not change meanwhile
-            self._on_persistence[type(event)](event)
+        if type(event) in _OF_PERSISTENCE:  # the commands that it releases must not change
+            self._handlers[type(event)](event)
             return self.persistence.sort(context.commands)
         try:
             self._handlers[type(event)](event)
@@ -170,8 +161,8 @@ class Orchestrator:
         """Another orchestrator commands: time stands still, what modules report is not for us."""
         context, check = self.context, self.duplicate_check
         context.begin(Instant(context.now, now.stamp))
-        if type(event) in self._on_persistence:
-            self._on_persistence[type(event)](event)
+        if type(event) in _OF_PERSISTENCE:
+            self._handlers[type(event)](event)
         elif type(event) is PeerHeard:
             if not self._standing_by:
                 context.do(Log("error", check.reason))
@@ -195,7 +186,8 @@ class Orchestrator:
     def _on_time(self, event: TimePassed) -> None:
         for change in self.lifecycle.tick():
             self.tasks.react(change)
-        self.tasks.tick(self.persistence.holds)
+        # Modules cannot know a task that is not saved yet.
+        self.tasks.steps.tick([t for t in self.tasks.running.values() if self.persistence.holds(t)])
         self.operations.advance()
         self.persistence.on_time(event)
 

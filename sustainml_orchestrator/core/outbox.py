@@ -28,8 +28,6 @@ from sustainml_orchestrator.core.ids import (
     TaskStatus,
 )
 from sustainml_orchestrator.core.instance import Instance, Process
-from sustainml_orchestrator.core.pace import Pace
-from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.states import NODE_GOALS
 from sustainml_orchestrator.core.task import Task
 
@@ -128,9 +126,9 @@ class Outbox:
         orders: by task; NO_TASK: the command on the node itself.
     """
 
-    def __init__(self, target: str, settings: Settings, context: Context, ids: CommandIds) -> None:
+    def __init__(self, target: str, context: Context, ids: CommandIds) -> None:
         self._target = target
-        self._settings = settings
+        self._settings = context.settings
         self._context = context
         self._ids = ids
         self.adapter: StateAdapter = STATE_ADAPTER
@@ -291,9 +289,7 @@ class Outbox:
 
     # Time #
 
-    def tick(
-        self, instances: Mapping[Process, Instance], responsive: bool, pace: Pace
-    ) -> Order | None:
+    def tick(self, instances: Mapping[Process, Instance], responsive: bool) -> Order | None:
         """Send again what is not confirmed; returns an order that has expired, or None."""
         if not self.orders:
             return None
@@ -306,7 +302,7 @@ class Outbox:
                 expired = self.adapter.confirms and age > self._settings.command_timeout
                 if expired and not order.echoed:
                     return order
-            elif self._repeat(order, instances, pace):
+            elif self._repeat(order, instances):
                 return order
         return None
 
@@ -319,7 +315,7 @@ class Outbox:
             self._send(order)
         return None
 
-    def _repeat(self, order: Order, instances: Mapping[Process, Instance], pace: Pace) -> bool:
+    def _repeat(self, order: Order, instances: Mapping[Process, Instance]) -> bool:
         """Repeat a command to abandon a task; True when it was ignored for too long."""
         period = self._settings.resend_period
         overdue = order.overdue(instances, period)
@@ -329,7 +325,7 @@ class Outbox:
         elif overdue and (len(order.ids) - 1) * period >= self._settings.command_timeout:
             self.forget(order.task_id)
             return True
-        elif overdue and pace.take():
+        elif overdue and self._context.pace.take():
             self._send(order)
         return False
 

@@ -1,4 +1,4 @@
-"""How a fresh orchestrator goes on from the tasks that were recorded."""
+"""How a fresh orchestrator continues with the tasks of a journal."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _NO_CREDENTIALS = (
 
 
 def restore(orchestrator: Orchestrator, event: Restored) -> None:
-    """Fill the store of a fresh orchestrator and take up what was open.
+    """Fill the store of a fresh orchestrator and continue with the open tasks.
 
-    WAITING tasks queue by priority, then by when they began to wait. RUNNING ones go on: what
-    their modules owe is delivered again with the same try.
+    WAITING tasks queue by priority, then by when they began to wait. The steps of RUNNING ones are
+    delivered again with the same try.
 
     Raises:
         ValueError: iterations of a problem do not follow each other.
@@ -52,9 +52,22 @@ def restore(orchestrator: Orchestrator, event: Restored) -> None:
         else:
             tasks.running[task.task_id] = task
             tasks.steps.resume(task)
-    tasks.recall_ended()
+    _recall_ended(orchestrator)
     for task in unfinished:
         _settle(orchestrator, task, task.task_id in event.without_credentials)
+
+
+def _recall_ended(orchestrator: Orchestrator) -> None:
+    """Repeat the commands to abandon the tasks that ended last.
+
+    They may have been lost in a crash. Only processes that report RUNNING receive them.
+    """
+    statuses = (TaskStatus.WAITING, TaskStatus.ERROR, TaskStatus.STOPPED, TaskStatus.TERMINATED)
+    count = orchestrator.settings.max_active_tasks
+    for task in orchestrator.store.last_published(statuses, count):
+        for node, record in zip(orchestrator.lifecycle.nodes, task.records(), strict=True):
+            if task.outputs[node.spec.index] is None:
+                orchestrator.tasks.recall(task, node, record.tries)
 
 
 @contextmanager
@@ -70,7 +83,7 @@ def no_collection() -> Iterator[None]:
 
 
 def _settle(orchestrator: Orchestrator, task: Task, without_credentials: bool) -> None:
-    """End a task that cannot go on, or has nothing left to do."""
+    """End a task that cannot continue, or has nothing left to do."""
     needs_input = any(
         USER_INPUT in spec.inputs and task.outputs[spec.index] is None
         for spec in orchestrator.pipeline.modules
@@ -79,4 +92,4 @@ def _settle(orchestrator: Orchestrator, task: Task, without_credentials: bool) -
     if needs_input and without_credentials:
         tasks._fail(task, ErrorCode.INVALID_REQUEST, _NO_CREDENTIALS)
     elif task.status is TaskStatus.RUNNING and None not in task.outputs:
-        tasks._succeed(task)  # the pipeline has lost the module that it waited for
+        tasks._succeed(task)  # the pipeline no longer has the module that it waited for

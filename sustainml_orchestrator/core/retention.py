@@ -7,7 +7,6 @@ from itertools import islice
 
 from sustainml_orchestrator.core.commands import AnnounceSystem, ForgetProblem
 from sustainml_orchestrator.core.context import Context
-from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.task_store import TaskStore
 
 #: Problems looked up at a time: usually one has to go, but there may be a million.
@@ -20,8 +19,8 @@ class Retention:
     A problem that grew or ended in the present turn stays, so that its end can be announced.
     """
 
-    def __init__(self, settings: Settings, store: TaskStore, context: Context) -> None:
-        self._settings = settings
+    def __init__(self, context: Context, store: TaskStore) -> None:
+        self._settings = context.settings
         self._store = store
         self._context = context
         self._fresh: set[int] = set()

@@ -240,3 +240,9 @@ def move(table: dict[tuple[State, Move], State], state: State, how: Move) -> Sta
         return table[state, how]
     except KeyError:
         raise IllegalTransition(f"{state.name} does not permit '{how.value}'") from None
+
+
+def permitted_commands(status: TaskStatus) -> str:
+    """A clause that names the commands which a task in this state permits."""
+    commands = [c.name for c, how in TASK_COMMANDS.items() if (status, how) in TASK_MOVES]
+    return f"it permits {', '.join(commands)}" if commands else "it permits no command"

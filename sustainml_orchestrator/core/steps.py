@@ -17,9 +17,7 @@ from sustainml_orchestrator.core.events import StatusReceived
 from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus, TaskStatus
 from sustainml_orchestrator.core.lifecycle import Lifecycle
 from sustainml_orchestrator.core.node import Node
-from sustainml_orchestrator.core.pace import Pace
-from sustainml_orchestrator.core.pipeline import USER_INPUT, Pipeline
-from sustainml_orchestrator.core.settings import Settings
+from sustainml_orchestrator.core.pipeline import USER_INPUT
 from sustainml_orchestrator.core.states import (
     HELD_STEPS,
     OPEN_STEPS,
@@ -74,20 +72,16 @@ class Steps:
 
     def __init__(
         self,
-        pipeline: Pipeline,
-        settings: Settings,
         context: Context,
         lifecycle: Lifecycle,
         store: TaskStore,
-        pace: Pace,
         fail_task: Callable[[Task, ErrorCode, str], None],
     ) -> None:
-        self._pipeline = pipeline
-        self._settings = settings
+        self._pipeline = context.pipeline
+        self._settings = context.settings
         self._context = context
         self._lifecycle = lifecycle
         self._store = store
-        self._pace = pace
         self._fail_task = fail_task
         self._begun = self._ticked = math.nan
 
@@ -240,7 +234,7 @@ class Steps:
 
     def _deliver(self, task: Task, step: Step, node: Node) -> None:
         """Tell a module to take a step, paced and counted."""
-        if not self._pace.take():
+        if not self._context.pace.take():
             return
         if node.outbox.deliveries(task.task_id) >= _MAX_DELIVERIES:
             why = f"reports nothing about task {task.task_id}, or no output came"

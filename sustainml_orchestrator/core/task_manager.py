@@ -29,11 +29,9 @@ from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskCommand, Tas
 from sustainml_orchestrator.core.lifecycle import Change, Lifecycle, NodeChange
 from sustainml_orchestrator.core.node import Node
 from sustainml_orchestrator.core.optimiser import Optimiser
-from sustainml_orchestrator.core.pace import Pace
-from sustainml_orchestrator.core.pipeline import USER_INPUT, Pipeline
+from sustainml_orchestrator.core.pipeline import USER_INPUT
 from sustainml_orchestrator.core.retention import Retention
 from sustainml_orchestrator.core.rollback_check import RollbackCheck
-from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.states import (
     OPEN_STEPS,
     STEP_MOVES,
@@ -43,6 +41,7 @@ from sustainml_orchestrator.core.states import (
     StepState,
     TaskMove,
     move,
+    permitted_commands,
 )
 from sustainml_orchestrator.core.step import Step
 from sustainml_orchestrator.core.steps import Steps
@@ -82,17 +81,13 @@ class TaskManager:
 
     def __init__(
         self,
-        pipeline: Pipeline,
-        settings: Settings,
         context: Context,
         lifecycle: Lifecycle,
         store: TaskStore,
         optimiser: Optimiser,
-        pace: Pace,
         draw_token: Callable[[], int],
     ) -> None:
-        self._pipeline = pipeline
-        self._settings = settings
+        self._settings = context.settings
         self._context = context
         self._lifecycle = lifecycle
         self._store = store
@@ -102,9 +97,9 @@ class TaskManager:
         self.waiting = WaitingQueue()
         self.matched: int | None = None
         self.rollback_check = RollbackCheck(store)
-        self.retention = Retention(settings, store, context)
+        self.retention = Retention(context, store)
         self.dropped: Counter[str] = Counter()
-        self.steps = Steps(pipeline, settings, context, lifecycle, store, pace, self._fail)
+        self.steps = Steps(context, lifecycle, store, self._fail)
 
     # Requests #
 
@@ -179,7 +174,7 @@ class TaskManager:
             raise OrchestratorError(
                 ErrorCode.REJECTED,
                 f"task {task.task_id} is {task.status.name}, which does not permit "
-                f"{event.command.name}_TASK; {_permitted(task.status)}",
+                f"{event.command.name}_TASK; {permitted_commands(task.status)}",
             )
         if how is TaskMove.RESET:
             self._check_queue(f"reset task {task.task_id} later")
@@ -301,7 +296,7 @@ class TaskManager:
             task.published = True
             ids = task.task_id, task.attempt, task.token
             self._context.do(PublishUserInput(*ids, task.user_input))
-            for spec in self._pipeline.baselines if task.task_id.iteration_id > 1 else ():
+            for spec in self._context.pipeline.baselines if task.task_id.iteration_id > 1 else ():
                 payload = self.baseline(task, spec.index)
                 self._context.do(PublishBaseline(spec.index, *ids, payload))
         self.steps.begin(task, redeliver)
@@ -368,21 +363,11 @@ class TaskManager:
             self.steps.on_report(task, task.steps[node.spec.index], event)
         elif works and (not done or len(node.instances) > 1):
             # The task does not run, or another instance of the module has delivered.
-            self._recall(task, node, event.try_number)
+            self.recall(task, node, event.try_number)
 
-    def _recall(self, task: Task, node: Node, try_number: int) -> None:
+    def recall(self, task: Task, node: Node, try_number: int) -> None:
+        """Command a module to abandon a task that does not run."""
         node.abandon(_RECALL.get(task.status, TaskCommand.STOP), task, try_number)
-
-    def recall_ended(self) -> None:
-        """After a restart, repeat the commands to abandon the tasks that ended last.
-
-        They may have been lost in a crash. Only processes that report RUNNING receive them.
-        """
-        statuses = (TaskStatus.WAITING, TaskStatus.ERROR, TaskStatus.STOPPED, TaskStatus.TERMINATED)
-        for task in self._store.last_published(statuses, self._settings.max_active_tasks):
-            for node, record in zip(self._lifecycle.nodes, task.records(), strict=True):
-                if task.outputs[node.spec.index] is None:
-                    self._recall(task, node, record.tries)
 
     def take_output(self, event: OutputReceived) -> None:
         """Store an output: it ends the step, whatever the last status was."""
@@ -427,7 +412,7 @@ class TaskManager:
             if step.state in OPEN_STEPS:
                 self.steps.retry(task, step, ErrorCode.INTERNAL_ERROR, event.reason)
 
-    # Nodes and time #
+    # Nodes #
 
     def react(self, change: Change) -> None:
         """Apply the change of a node to the steps of its module."""
@@ -439,12 +424,3 @@ class TaskManager:
         for task in list(self.running.values()):
             step = task.steps[change.node.spec.index]
             act(task, step, change.node)
-
-    def tick(self, is_saved: Callable[[Task], bool]) -> None:
-        """Check the deadlines of the open steps of the tasks that modules may know."""
-        self.steps.tick([task for task in self.running.values() if is_saved(task)])
-
-
-def _permitted(status: TaskStatus) -> str:
-    commands = [c.name for c, how in TASK_COMMANDS.items() if (status, how) in TASK_MOVES]
-    return f"it permits {', '.join(commands)}" if commands else "it permits no command"

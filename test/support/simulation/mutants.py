@@ -67,7 +67,8 @@ MUTANTS = (
            "A >= _IDLE_GRACE + ...", "False"),
     Mutant("a missing output is not asked for again", f"{_STEPS}._on_progress",
            "self._move(A, B, C)", "C is StepMove.REPORT or self._move(A, B, C)"),
-    Mutant("redelivery without pace", f"{_STEPS}._deliver", "not self._pace.take()", "False"),
+    Mutant("redelivery without pace", f"{_STEPS}._deliver",
+           "not self._context.pace.take()", "False"),
     Mutant("redelivery counts as a try", f"{_STEPS}._deliver",
            "A.outbox.deliver(B, C.try_number)",
            "(setattr(C, 'try_number', min(C.try_number + 1, 2)),"
