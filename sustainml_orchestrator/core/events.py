@@ -88,6 +88,9 @@ class UnreadableOutputReceived(Event):
     reason: str = "its output cannot be read as a message of its type"
 
 
+TaskReport = StatusReceived | OutputReceived | UnreadableOutputReceived
+
+
 @dataclass(frozen=True, slots=True)
 class ConsumersMatched(Event):
     """The number of subscriptions matched with the publisher of user_input has changed."""

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from sustainml_orchestrator.core.events import (
-    OutputReceived,
-    StatusReceived,
-    UnreadableOutputReceived,
-)
+from sustainml_orchestrator.core.events import TaskReport
 from sustainml_orchestrator.core.task_store import TaskStore
 
 
@@ -26,8 +22,8 @@ class RollbackCheck:
         self._store = store
         self.armed = False
 
-    def shown_by(self, event: StatusReceived | OutputReceived | UnreadableOutputReceived) -> bool:
-        """Whether a message of the present session shows it; once."""
+    def shown_by(self, event: TaskReport) -> bool:
+        """Whether a message of the present session shows a rollback; True once."""
         if not self.armed or not event.token:
             return False
         store, (problem_id, iteration_id) = self._store, event.task_id
@@ -40,3 +36,12 @@ class RollbackCheck:
             shown = problem_id >= store.next_problem_id or 0 < known < iteration_id
         self.armed = not shown
         return shown
+
+    def describe(self, event: TaskReport) -> str:
+        """What a message has shown; to be called after a new session was drawn."""
+        return (
+            f"a module knows attempt {event.attempt} (token {event.token}) of task "
+            f"{event.task_id} in session {event.session}, which this journal does not hold: it was "
+            "rolled back or copied. What was submitted since may be missing; session "
+            f"{self._store.session} begins, and the tasks that run are delivered again"
+        )

@@ -110,6 +110,13 @@ class Steps:
                 step.fed_at = self._context.now
                 self._rewind(task, step, redeliver)
 
+    def finish(self, step: Step) -> None:
+        """The output of a step was stored."""
+        step.state = move(STEP_MOVES, step.state, StepMove.FINISH)
+        step.since = self._context.now
+        step.started = step.started or self._context.stamp
+        step.finished = self._context.stamp
+
     def feed_consumers(self, task: Task, module: int) -> None:
         """The output of a module is stored: the inputs of others may be complete now."""
         for index in self._pipeline.consumers[module]:

@@ -22,6 +22,7 @@ from sustainml_orchestrator.core.events import (
     OutputReceived,
     StatusReceived,
     TaskCommanded,
+    TaskReport,
     TaskSubmitted,
     UnreadableOutputReceived,
 )
@@ -34,23 +35,17 @@ from sustainml_orchestrator.core.retention import Retention
 from sustainml_orchestrator.core.rollback_check import RollbackCheck
 from sustainml_orchestrator.core.states import (
     OPEN_STEPS,
-    STEP_MOVES,
     TASK_COMMANDS,
     TASK_MOVES,
-    StepMove,
     StepState,
     TaskMove,
     move,
     permitted_commands,
 )
-from sustainml_orchestrator.core.step import Step
 from sustainml_orchestrator.core.steps import Steps
 from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.core.task_store import TaskStore
 from sustainml_orchestrator.core.waiting_queue import WaitingQueue
-
-#: Most iterations of one problem: a bound of memory, not of the contract.
-_MAX_ITERATIONS = 100_000
 
 #: Longest wait (s) until a node that became active is matched with the publisher of user_input.
 _MATCHING = 1.0
@@ -126,13 +121,6 @@ class TaskManager:
             OrchestratorError: RESOURCE_EXHAUSTED.
         """
         self._check_queue("try again later, or raise max_waiting_tasks")
-        problem = self._store.problems.get(base_task.problem_id, ())
-        if len(problem) >= _MAX_ITERATIONS:
-            raise OrchestratorError(
-                ErrorCode.RESOURCE_EXHAUSTED,
-                f"problem {base_task.problem_id} has {len(problem)} iterations, the most "
-                "there can be; start a new problem",
-            )
         task = self._store.add(base_task, event.request_id, event.user_input)
         task.description = event.description
         task.priority = event.priority
@@ -310,9 +298,7 @@ class TaskManager:
 
     # Reports of modules #
 
-    def _current(
-        self, event: StatusReceived | OutputReceived | UnreadableOutputReceived, what: str
-    ) -> Task | None:
+    def _current(self, event: TaskReport, what: str) -> Task | None:
         """The task that a message is about; None when the message is stale."""
         if event.session != self._store.session:
             self.dropped[f"{what} of another session"] += 1
@@ -329,20 +315,10 @@ class TaskManager:
             return None
         return task
 
-    def _begin_session(
-        self, event: StatusReceived | OutputReceived | UnreadableOutputReceived
-    ) -> None:
-        """The journal is older than what a module has seen: no id may name another task in this."""
-        before, self._store.session = self._store.session, self._draw_token()
-        self._context.do(
-            Log(
-                "error",
-                f"a module knows attempt {event.attempt} (token {event.token}) of task "
-                f"{event.task_id} in session {before}, which this journal does not hold: it was "
-                "rolled back or copied. What was submitted since may be missing; session "
-                f"{self._store.session} begins, and the tasks that run are delivered again",
-            )
-        )
+    def _begin_session(self, event: TaskReport) -> None:
+        """Draw a session after a rollback, so that no task id in it was used before."""
+        self._store.session = self._draw_token()
+        self._context.do(Log("error", self.rollback_check.describe(event)))
         self._context.do(SaveSession())
         self._context.do(AnnounceSystem())
         for task in self.running.values():
@@ -388,7 +364,7 @@ class TaskManager:
         node.outbox.delivered(task.task_id)
         if task.steps:
             step = task.steps[event.module]
-            self._finish_step(step)
+            self.steps.finish(step)
             node.count_finished(step.instance)
             if len(node.instances) > 1:  # no other instance need do it
                 node.abandon(TaskCommand.STOP, task, step.try_number)
@@ -396,12 +372,6 @@ class TaskManager:
             self.steps.feed_consumers(task, event.module)
             if all(output is not None for output in task.outputs):
                 self._succeed(task)
-
-    def _finish_step(self, step: Step) -> None:
-        step.state = move(STEP_MOVES, step.state, StepMove.FINISH)
-        step.since = self._context.now
-        step.started = step.started or self._context.stamp
-        step.finished = self._context.stamp
 
     def refuse_output(self, event: UnreadableOutputReceived) -> None:
         """An output cannot be read: the step gets another try."""

@@ -19,6 +19,8 @@ from sustainml_orchestrator.core.task import Task
 #: Newest request ids remembered, so that a repeated request returns the same task.
 _MAX_REQUEST_IDS = 100_000
 _MAX_ID = 2**32 - 1
+#: Most tasks of one problem: a bound of memory, not of the contract.
+_MAX_ITERATIONS = 100_000
 _serial = attrgetter("serial")
 
 
@@ -174,7 +176,7 @@ class TaskStore:
         """Create a task, of a new problem or of that of `base_task`.
 
         Raises:
-            OrchestratorError: RESOURCE_EXHAUSTED, when the ids are used up.
+            OrchestratorError: RESOURCE_EXHAUSTED, when there are no ids left.
         """
         problem_id = base_task.problem_id or self.next_problem_id
         if problem_id > _MAX_ID:
@@ -182,6 +184,12 @@ class TaskStore:
                 ErrorCode.RESOURCE_EXHAUSTED, "problem ids are used up; begin a new journal"
             )
         number = len(self.problems.get(problem_id, ())) + 1
+        if number > _MAX_ITERATIONS:
+            raise OrchestratorError(
+                ErrorCode.RESOURCE_EXHAUSTED,
+                f"problem {problem_id} has {number - 1} iterations, the most there can be; "
+                "start a new problem",
+            )
         task = Task(TaskId(problem_id, number), self._next_serial, self._modules)
         task.base_task = base_task
         task.request_id, task.user_input = request_id, user_input
