@@ -30,11 +30,10 @@ class ConfigureService:
         self,
         node: Node,
         module: str,
-        *,
         timeout: float,
         workers: Callable[[], Workers | None],
     ) -> None:
-        """``workers`` gives those to be configured, or None while there are none."""
+        """`workers` returns the workers to be configured, or None while there are none."""
         self._node = node
         self._module = module
         self._timeout = timeout

@@ -41,12 +41,12 @@ class InputFetcher:
         self,
         node: Node,
         spec: ModuleSpec,
-        *,
         timeout: float,
+        *,
         fetched: Callable[[Job, int, Parts], None],
         failed: Callable[[Job, TaskStatus, ErrorCode, str], None],
     ) -> None:
-        """A call is repeated after ``timeout`` s; ``fetched`` or ``failed`` is told the end."""
+        """A call is repeated after `timeout` s; `fetched` or `failed` is called at the end."""
         self._timeout = timeout
         self._spec = spec
         self._instance = node.get_fully_qualified_name()

@@ -1,8 +1,9 @@
-"""The ROS node around a module: carries messages to the state machine, and out what it asks for."""
+"""The ROS node of a module: passes messages to the state machine and carries out its actions."""
 
 from __future__ import annotations
 
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -15,22 +16,15 @@ from sustainml_msgs.msg import NodeControl
 
 from sustainml_orchestrator.contract import names
 from sustainml_orchestrator.contract.parameter_service_guard import guard_parameter_services
-from sustainml_orchestrator.core.ids import (
-    ErrorCode,
-    NodeCommand,
-    TaskCommand,
-    TaskId,
-    TaskStatus,
-)
+from sustainml_orchestrator.contract.wait_set import WaitSet
+from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, TaskCommand, TaskId
 from sustainml_orchestrator.processes.fork_server import ForkServer
 from sustainml_orchestrator.sdk import actions as act
 from sustainml_orchestrator.sdk import parameters
 from sustainml_orchestrator.sdk.configure_service import ConfigureService
 from sustainml_orchestrator.sdk.input_fetcher import InputFetcher
-from sustainml_orchestrator.sdk.input_subscriber import InputSubscriber
-from sustainml_orchestrator.sdk.job_table import Limits
 from sustainml_orchestrator.sdk.module_base import ModuleBase
-from sustainml_orchestrator.sdk.module_spec import TYPES, USER_INPUT, spec_of
+from sustainml_orchestrator.sdk.module_spec import TYPES, USER_INPUT, ModuleSpec, spec_of
 from sustainml_orchestrator.sdk.state_machine import StateMachine
 from sustainml_orchestrator.sdk.status_publisher import StatusPublisher
 from sustainml_orchestrator.sdk.task import BASELINE
@@ -41,59 +35,56 @@ from sustainml_orchestrator.sdk.worker_processes import ProcessWorkers
 from sustainml_orchestrator.sdk.worker_threads import WorkerThreads
 from sustainml_orchestrator.sdk.workers import BrokenWorkersError, ThreadWorkers, Workers
 
-#: For so long, and so often, heartbeats are sent to whoever has just begun to listen, in s.
-_EAGER, _EAGER_PERIOD = 0.5, 0.1
+#: Heartbeats follow each other faster, by this period, for so long after a reader matched, in s.
+_FREQUENT_PERIOD, _FREQUENT = 0.1, 0.5
 
 
 class ModuleNode(Node):
-    """Node of one module.
+    """The node of one module.
 
-    Subscribes to ``control`` and to the inputs of the module; publishes ``status`` and
-    ``<module>/output``; serves ``<module>/configure``; calls ``orchestrator/get_inputs``.
-    Parameters: see ``parameters.py``.
+    Subscribes to `control` and to the inputs of the module; publishes `status` and
+    `<module>/output`; serves `<module>/configure`; calls `orchestrator/get_inputs`.
+    Parameters: see `parameters.py`.
 
-    All that touches the state machine holds one lock, and carries out its actions under it, so
-    what is published keeps the order of what happened. User code is called without it.
+    One lock protects the state machine; its actions are carried out under the same lock, so that
+    messages are published in the order of the events. User code is called without it.
     """
 
     def __init__(
         self, cls: type[ModuleBase], fork_server: ForkServer, *, on_exit: Callable[[], None]
     ) -> None:
-        """Come up INACTIVE. ``on_exit`` is called when the node is told to terminate.
+        """Come up INACTIVE; `on_exit` is called at TERMINATE_NODE.
 
         Raises:
-            ValueError: a parameter has no sensible value.
+            ValueError: a parameter has a value that is not permitted.
         """
         spec = spec_of(cls)
         super().__init__(spec.module, namespace=names.DEFAULT_NAMESPACE)
         guard_parameter_services(self)
-        self._class = cls
-        self._fork_server = fork_server
-        self._on_exit = on_exit
+        self._class, self._fork_server, self._on_exit = cls, fork_server, on_exit
         self.values = values = parameters.declare(self)
-        instance = self.get_fully_qualified_name()
         incarnation = random.SystemRandom().randrange(1, 1 << 64)
         self._lock = threading.RLock()
         self._state = StateMachine(
             module=spec.module,
-            instance=instance,
+            instance=self.get_fully_qualified_name(),
             incarnation=incarnation,
             needed=spec.needed,
-            limits=Limits(
-                workers=values.workers,
-                output_cache=values.output_cache,
-                max_pending_joins=values.max_pending_joins,
-                max_held_tasks=values.max_held_tasks,
-                max_held_bytes=values.max_held_bytes,
-            ),
+            limits=values,
         )
         self._workers: Workers | None = None
+        self._threads = WorkerThreads(values.workers)
         self._evicted = 0
         self._configuration: dict[str, Any] = {}
-        self._greeted = threading.Event()
-        self._eager_until = 0.0
+        self._new_reader = threading.Event()
+        self._frequent_until = 0.0
+        self._create_endpoints(spec, incarnation)
+        self._executor_ = SingleThreadedExecutor()
+        self._executor_.add_node(self)
+
+    def _create_endpoints(self, spec: ModuleSpec, incarnation: int) -> None:
         self._statuses = StatusPublisher(
-            self, module=spec.module, incarnation=incarnation, matched=self._greet
+            self, module=spec.module, incarnation=incarnation, matched=self._status_matched
         )
         self._output = self.create_publisher(
             spec.output_type, names.output_topic(spec.module), names.DATA_QOS
@@ -101,26 +92,21 @@ class ModuleNode(Node):
         self._fetcher = InputFetcher(
             self,
             spec,
-            timeout=values.fetch_timeout,
-            fetched=self._inputs_fetched,
-            failed=self._fetch_failed,
+            self.values.fetch_timeout,
+            fetched=partial(self._dispatch, self._state.inputs_fetched),
+            failed=partial(self._dispatch, self._state.fetch_failed),
         )
-        self._receiver = InputSubscriber(self)
-        self._listen(spec.inputs, spec.baselines)
-        self._configure = ConfigureService(
-            self, spec.module, timeout=values.configure_timeout, workers=self._ready_workers
-        )
-        self._executor_ = SingleThreadedExecutor()
-        self._executor_.add_node(self)
-        self._crew = WorkerThreads(values.workers + 1, turn=self._turn, nudge=self._receiver.nudge)
+        self._inputs = WaitSet(self.context, self._input_failed)
+        self._subscribe(spec.inputs, spec.baselines)
+        ConfigureService(self, spec.module, self.values.configure_timeout, self._ready_workers)
 
     def start(self) -> None:
         """Begin to work, with a first status."""
         self._dispatch(self._state.heartbeat)
         if self.values.autostart:
             self._dispatch(self._state.triggered, Trigger.START)
-        self._crew.start()
-        for serve in (self._spin, self._beat):
+        self._threads.start()
+        for serve in (self._receive_inputs, self._spin, self._send_heartbeats):
             threading.Thread(target=serve, name=serve.__name__, daemon=True).start()
 
     def stop(self, grace: float) -> bool:
@@ -131,29 +117,31 @@ class ModuleNode(Node):
         self._dispatch(self._state.triggered, Trigger.TERMINATE)
         ended = self._workers is None or self._workers.end(grace)
         self._statuses.flush(0.2)
-        return self._crew.close(0.3) and ended
+        return self._threads.close(0.3) and ended
 
     # What comes in #
 
-    def _listen(self, inputs: Mapping[str, type], baselines: tuple[str, ...]) -> None:
-        self.create_subscription(
-            NodeControl,
-            names.CONTROL,
-            partial(self._guarded, self._control),
-            names.CONTROL_QOS,
-        )
+    def _subscribe(self, inputs: Mapping[str, type], baselines: tuple[str, ...]) -> None:
+        control = partial(self._guarded, self._control)
+        self.create_subscription(NodeControl, names.CONTROL, control, names.CONTROL_QOS)
         for name, type_ in inputs.items():
             topic = names.USER_INPUT if name == USER_INPUT else names.output_topic(name)
-            self._receive(type_, topic, name)
+            self._subscribe_input(type_, topic, name)
         for name in baselines:
-            self._receive(TYPES[name], names.baseline_topic(name), BASELINE + name)
+            self._subscribe_input(TYPES[name], names.baseline_topic(name), BASELINE + name)
 
-    def _receive(self, type_: type, topic: str, name: str) -> None:
-        take = partial(self._guarded, self._input, name)
-        self._receiver.subscribe(type_, topic, names.DATA_QOS, take)
+    def _subscribe_input(self, type_: type, topic: str, name: str) -> None:
+        def take(messages: list[bytes]) -> None:
+            for data in messages:
+                self._guarded(self._input, name, data)
+
+        self._inputs.subscribe(self, type_, topic, names.DATA_QOS, take)
 
     def _input(self, name: str, data: bytes) -> None:
         self._dispatch(self._state.input_received, name, read_ticket(data), data)
+
+    def _input_failed(self, what: str) -> None:
+        self.get_logger().error(f"{what}: {sys.exc_info()[1]!r}", throttle_duration_sec=1.0)
 
     def _control(self, message: NodeControl) -> None:
         node, task = NodeCommand(message.cmd_node), TaskCommand(message.cmd_task)
@@ -180,14 +168,6 @@ class ModuleNode(Node):
                 "raise max_pending_joins or max_held_bytes"
             )
 
-    def _inputs_fetched(self, job: act.Job, try_number: int, parts: dict[str, bytes]) -> None:
-        self._dispatch(self._state.inputs_fetched, job, try_number, parts)
-
-    def _fetch_failed(
-        self, job: act.Job, status: TaskStatus, error_code: ErrorCode, text: str
-    ) -> None:
-        self._dispatch(self._state.fetch_failed, job, status, error_code, text)
-
     def _ready_workers(self) -> Workers | None:
         """The workers, when they can be configured."""
         return self._workers if self._state.accepts_work else None
@@ -212,7 +192,7 @@ class ModuleNode(Node):
                 self._output.publish(output)
             case act.Run(job):
                 assert self._workers is not None
-                self._crew.assign(partial(self._work, job, self._workers))
+                self._threads.submit(partial(self._work, job, self._workers))
             case act.Cancel(job):
                 if self._workers is not None:
                     self._workers.cancel(job)
@@ -283,12 +263,12 @@ class ModuleNode(Node):
 
     # The threads #
 
-    def _turn(self) -> None:
-        """Receive inputs."""
-        try:
-            self._receiver.turn()
-        except Exception as error:
-            self._survive(error)
+    def _receive_inputs(self) -> None:
+        while True:
+            try:
+                self._inputs.hand_on(self._inputs.wait(-1))
+            except Exception as error:
+                self._survive(error)
 
     def _spin(self) -> None:
         """Serve all else: commands, services, parameters."""
@@ -298,25 +278,25 @@ class ModuleNode(Node):
             except Exception as error:
                 self._survive(error)
 
-    def _beat(self) -> None:
-        """Send heartbeats, on a thread: a timer costs the executor 20 times as much.
+    def _send_heartbeats(self) -> None:
+        """Send heartbeats from a thread: a timer costs the executor 20 times as much.
 
-        They are sent at multiples of their period, by the clock that all processes of a machine
-        share: those of several modules then wake the orchestrator, and the machine, once.
+        They are sent at multiples of the period on the monotonic clock, which all processes of a
+        machine share, so that those of several modules wake the orchestrator once.
         """
         while True:
             now = time.monotonic()
             period = self.values.heartbeat_period
-            if now < self._eager_until:
-                period = min(period, _EAGER_PERIOD)
-            if self._greeted.wait(period - now % period):
-                self._greeted.clear()
+            if now < self._frequent_until:
+                period = min(period, _FREQUENT_PERIOD)
+            if self._new_reader.wait(period - now % period):
+                self._new_reader.clear()
             self._guarded(self._heartbeat)
 
-    def _greet(self) -> None:
-        """Let a new listener know of us; it may take a moment until it hears us."""
-        self._eager_until = time.monotonic() + _EAGER
-        self._greeted.set()
+    def _status_matched(self) -> None:
+        """Send heartbeats to a reader that has just matched; it may not receive the first ones."""
+        self._frequent_until = time.monotonic() + _FREQUENT
+        self._new_reader.set()
 
     def _survive(self, error: Exception) -> None:
         if isinstance(error, (ExternalShutdownException, ShutdownException)):

@@ -8,16 +8,16 @@ from rclpy.node import Node
 
 from sustainml_orchestrator.contract import parameters
 from sustainml_orchestrator.contract.parameters import Spec
+from sustainml_orchestrator.sdk.job_table import Limits
 
 PROCESS = "process"
 THREAD = "thread"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parameters:
+class Parameters(Limits):
     """Values of the parameters; times in s, sizes in bytes."""
 
-    workers: int
     isolation: str
     autostart: bool
     heartbeat_period: float
@@ -25,10 +25,6 @@ class Parameters:
     termination_grace: float
     configure_timeout: float
     fetch_timeout: float
-    output_cache: int
-    max_pending_joins: int
-    max_held_tasks: int
-    max_held_bytes: int
 
 
 #: All are read-only: a change needs a restart of the node.

@@ -37,7 +37,6 @@ LONG_FUNCTIONS = {
     "node/orchestrator_node.py:__init__",
     "reference_modules/estimate/proposal.py:propose",
     "reference_modules/hw_resources.py:process",
-    "sdk/module_node.py:__init__",
 }
 #: Words that only this project used in place of the field's, and code that was moved.
 PRIVATE = re.compile(r"\b(crews?|nursery|zygotes?|excuses?|the skin|ModuleSkin)\b", re.IGNORECASE)
