@@ -156,17 +156,15 @@ class OrchestratorNode(Node):
         return commands
 
     def _make_endpoints(self, pipeline: Pipeline) -> None:
-        self._own_publishers = Publishers(self, self.core)
+        self._own_publishers = publishers = Publishers(self, self.core)
         self._calls = PendingCalls(
-            self.dispatch,
-            self.saved,
-            self._loop.wake,
+            self.dispatch, self.saved, self._loop.wake,
             lambda: int(self.get_parameter("max_pending_calls").value),
-        )
+        )  # fmt: skip
         self._carry: dict[type, Callable[[Any], None]] = {
-            PublishUserInput: self._own_publishers.publish_user_input,
-            PublishBaseline: self._own_publishers.publish_baseline,
-            SendControl: self._own_publishers.send_control,
+            PublishUserInput: publishers.publish_user_input,
+            PublishBaseline: publishers.publish_baseline,
+            SendControl: publishers.send_control,
             AnnounceTask: lambda command: self._changed_tasks.setdefault(command.task_id),
             AnnounceSystem: self._note_system,
             Reply: self._calls.reply,
@@ -184,15 +182,12 @@ class OrchestratorNode(Node):
             lambda: self._settings.max_waiting_tasks,
         )  # fmt: skip
         self._diagnostics = Diagnostics(self, self.core, self._dropped)
-        self._own_subscriptions = Subscriptions(
-            self, self._loop, self.core, self.dispatch, self._dropped
-        )
+        subscriptions = Subscriptions(self, self._loop, self.core, self.dispatch, self._dropped)
         self._duplicate_check = DuplicateCheck(
             self, lambda peer: self.dispatch([PeerHeard(peer.incarnation, peer.session)])
         )
-        self._reception_watch = ReceptionWatch(
-            self, self.core.lifecycle, self._own_subscriptions, self._own_publishers
-        )
+        lifecycle = self.core.lifecycle
+        self._reception_watch = ReceptionWatch(self, lifecycle, subscriptions, publishers)
         self._loop.after_taking = self._end_batch
         self._loop.after_spin = self._announce
         self._memory = Memory()
