@@ -7,35 +7,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from sustainml_msgs import msg
 from sustainml_msgs.action import RunTask
-from sustainml_msgs.msg import (
-    IterationComparison,
-    NodeState,
-    SystemState,
-    Task,
-    TaskSummary,
-    UserInput,
-)
-from sustainml_msgs.msg import TaskId as TaskIdMsg
+from sustainml_msgs.msg import NodeState, SystemState, Task, TaskSummary, UserInput
 
 from sustainml_orchestrator.client.connection import Connection, checked
-from sustainml_orchestrator.client.errors import (
-    RequestRefused,
-    RequestTimeout,
-    unavailable,
-)
+from sustainml_orchestrator.client.errors import RequestRefused, RequestTimeout, unavailable
 from sustainml_orchestrator.client.feed import Feed
 from sustainml_orchestrator.client.running import run_task
 from sustainml_orchestrator.client.watching import LOOK_WAIT, Watch
 from sustainml_orchestrator.contract import names
-from sustainml_orchestrator.core.ids import (
-    NO_TASK,
-    ErrorCode,
-    NodeCommand,
-    TaskCommand,
-    TaskId,
-    TaskStatus,
-)
+from sustainml_orchestrator.core import ids
+from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskId, TaskStatus
 
 _PAGE = 500
 
@@ -54,13 +37,9 @@ class OrchestratorClient(Connection):
         request_id: str = "",
     ) -> TaskId:
         """Start a task on a new problem."""
-        response = self.call(
-            "start_task",
-            user_input=user_input,
-            extra_data_json=_json(extra_data),
-            priority=priority,
-            request_id=request_id,
-        )
+        extra = _json(extra_data)
+        response = self.call("start_task", user_input=user_input, extra_data_json=extra,
+                             priority=priority, request_id=request_id)  # fmt: skip
         return _id(response.task_id)
 
     def start_iteration(
@@ -84,18 +63,15 @@ class OrchestratorClient(Connection):
             request_id: when not empty, a repeated request is the same task.
         """
         if user_input is None:
-            # An override that changes nothing: thus the rest is copied over there, secrets too.
+            # An override that changes nothing: the orchestrator then copies all else, with
+            # the credentials, which `get_task` leaves out.
             user_input = self.get_task(base_task).user_input
             overrides = ["modality" if extra_data is None else "extra_data"]
         response = self.call(
-            "start_iteration",
-            base_task=_msg(base_task),
-            user_input=user_input,
-            overrides=list(overrides),
-            extra_data_json=_json(extra_data),
-            priority=priority,
+            "start_iteration", base_task=_msg(base_task), user_input=user_input,
+            overrides=list(overrides), extra_data_json=_json(extra_data), priority=priority,
             request_id=request_id,
-        )
+        )  # fmt: skip
         return _id(response.task_id)
 
     def get_task(
@@ -106,9 +82,8 @@ class OrchestratorClient(Connection):
         include_binary: bool = False,
     ) -> Task:
         """All data of a task; (0, 0) is the newest, (p, 0) the latest of problem p."""
-        return self.call(
-            "get_task", task_id=_msg(task_id), modules=list(modules), include_binary=include_binary
-        ).task
+        fields = {"modules": list(modules), "include_binary": include_binary}
+        return self.call("get_task", task_id=_msg(task_id), **fields).task
 
     def list_tasks(
         self,
@@ -120,27 +95,20 @@ class OrchestratorClient(Connection):
         limit: int = 100,
     ) -> tuple[list[TaskSummary], int]:
         """A page of summaries, and how many match in all."""
-        response = self.call(
-            "list_tasks",
-            problem_id=problem_id,
-            task_statuses=[int(status) for status in statuses],
-            newest_first=newest_first,
-            offset=offset,
-            limit=limit,
-        )
+        numbers = [int(status) for status in statuses]
+        response = self.call("list_tasks", problem_id=problem_id, task_statuses=numbers,
+                             newest_first=newest_first, offset=offset, limit=limit)  # fmt: skip
         return list(response.tasks), response.total
 
     def all_tasks(self, problem_id: int = 0) -> Iterator[TaskSummary]:
         """Every summary, page by page."""
-        offset = 0
-        while True:
+        offset, total = 0, 1
+        while offset < total:
             page, total = self.list_tasks(problem_id, offset=offset, limit=_PAGE)
             yield from page
-            offset += len(page)
-            if not page or offset >= total:
-                return
+            offset += len(page) or total
 
-    def control_task(self, task_id: TaskId, command: TaskCommand) -> TaskStatus:
+    def control_task(self, task_id: TaskId, command: ids.TaskCommand) -> TaskStatus:
         """Stop, reset, preempt or terminate a task."""
         response = self.call("control_task", task_id=_msg(task_id), cmd_task=int(command))
         return TaskStatus(response.task_status)
@@ -151,14 +119,11 @@ class OrchestratorClient(Connection):
 
     def compare_iterations(
         self, problem_id: int, iteration_ids: Sequence[int] = ()
-    ) -> list[IterationComparison]:
+    ) -> list[msg.IterationComparison]:
         """Iterations of a problem (0 = the latest) side by side; all of them unless named."""
         response = self.call("compare_iterations", problem_id=problem_id)
-        return [
-            row
-            for row in response.iterations
-            if not iteration_ids or row.task_id.iteration_id in iteration_ids
-        ]
+        rows = response.iterations
+        return [r for r in rows if not iteration_ids or r.task_id.iteration_id in iteration_ids]
 
     # Live updates #
 
@@ -175,8 +140,8 @@ class OrchestratorClient(Connection):
     ) -> Iterator[TaskSummary]:
         """The state of each of these tasks, then every change, until all are over.
 
-        Nothing is lost: it subscribes, then looks, and looks again every now and then. It outlives
-        an orchestrator that is restarted with its journal.
+        No final state is missed: it subscribes first and also asks for the state every second.
+        It goes on when an orchestrator is restarted with its journal.
 
         Args:
             task_ids: iteration 0 is the latest of a problem.
@@ -186,27 +151,22 @@ class OrchestratorClient(Connection):
         Raises:
             RequestTimeout: they are not over in time.
         """
-        exact = [self._exact(task_id) for task_id in task_ids]
+        exact = [t if all(t) else _id(self.get_task(t).summary.task_id) for t in task_ids]
 
         def look(task_id: TaskId) -> TaskSummary:
             wait = min(self.timeout, LOOK_WAIT)
             return self.call("get_task", wait, task_id=_msg(task_id)).task.summary
 
         with self.updates() as updates:
-            watch = Watch(exact, look, follow)
-            yield from watch.until_over(updates, timeout)
-
-    def _exact(self, task_id: TaskId) -> TaskId:
-        return task_id if all(task_id) else _id(self.get_task(task_id).summary.task_id)
+            yield from Watch(exact, look, follow).until_over(updates, timeout)
 
     def wait_for_task(self, task_id: TaskId, timeout: float, *, follow: bool = False) -> Task:
-        """All data of a task once it is over.
+        """All data of a task once it is over; with `follow`, of the last that starts from it.
 
         Args:
-            task_id: of the task.
+            task_id: iteration 0 is the latest of a problem.
             timeout: longest wait, in s.
-            follow: whether to wait for tasks that start by themselves from it, too; the answer
-                is the last of them.
+            follow: whether to wait for the tasks that start by themselves from it, too.
         """
         for summary in self.watch([task_id], timeout=timeout, follow=follow):
             task_id = _id(summary.task_id)
@@ -247,29 +207,19 @@ class OrchestratorClient(Connection):
         return list(self.call("get_node_status", node_name=node_name).nodes)
 
     def control_node(
-        self, node_name: str, command: NodeCommand, timeout: float = 30.0
+        self, node_name: str, command: ids.NodeCommand, timeout: float = 30.0
     ) -> list[NodeState]:
         """Command a node ("" = all), return when it is confirmed."""
-        response = self.call(
-            "control_node",
-            timeout + self.timeout,
-            node_name=node_name,
-            cmd_node=int(command),
-            timeout=timeout,
-        )
-        return list(response.nodes)
+        fields = {"node_name": node_name, "cmd_node": int(command), "timeout": timeout}
+        return list(self.call("control_node", timeout + self.timeout, **fields).nodes)
 
     def configure_node(
         self, node_name: str, configuration: dict[str, Any] | None = None, timeout: float = 10.0
     ) -> dict[str, Any]:
         """Change a module's configuration where given; returns the one in force."""
-        response = self.call(
-            "configure_node",
-            timeout + self.timeout,
-            node_name=node_name,
-            configuration=_json(configuration),
-            timeout=timeout,
-        )
+        fields = {"configuration": _json(configuration), "timeout": timeout}
+        wait = timeout + self.timeout
+        response = self.call("configure_node", wait, node_name=node_name, **fields)
         value: dict[str, Any] = json.loads(response.configuration or "{}")
         return value
 
@@ -299,27 +249,22 @@ class OrchestratorClient(Connection):
         Raises:
             RequestRefused: the task failed; the message says why.
         """
-        goal = checked(
-            RunTask.Goal,
-            user_input=user_input,
-            extra_data_json=_json(extra_data),
-            priority=priority,
-            request_id=request_id,
-        )
+        extra = _json(extra_data)
+        goal = checked(RunTask.Goal, user_input=user_input, extra_data_json=extra,
+                       priority=priority, request_id=request_id)  # fmt: skip
         return run_task(self, goal, feedback, timeout)
 
 
 def _json(value: Any) -> str:
-    """What goes into a JSON field; "" when nothing is given."""
     try:
         return "" if value is None else json.dumps(value, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise RequestRefused(ErrorCode.INVALID_REQUEST, f"this is no JSON: {error}") from error
 
 
-def _id(message: TaskIdMsg) -> TaskId:
+def _id(message: msg.TaskId) -> TaskId:
     return TaskId(message.problem_id, message.iteration_id)
 
 
-def _msg(task_id: TaskId) -> TaskIdMsg:
-    return checked(TaskIdMsg, problem_id=task_id[0], iteration_id=task_id[1])
+def _msg(task_id: TaskId) -> msg.TaskId:
+    return checked(msg.TaskId, problem_id=task_id[0], iteration_id=task_id[1])

@@ -19,22 +19,16 @@ import sustainml_msgs.srv
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 
-from sustainml_orchestrator.client.errors import (
-    ClientError,
-    OrchestratorUnavailable,
-    RequestRefused,
-    RequestTimeout,
-    refused,
-    unanswered,
-    unavailable,
-)
+from sustainml_orchestrator.client import errors
+from sustainml_orchestrator.client.errors import ClientError, RequestRefused, RequestTimeout
 from sustainml_orchestrator.contract import domain, names
 from sustainml_orchestrator.core.ids import ErrorCode
 
 DEFAULT_TIMEOUT = 5.0
-#: How long an orchestrator may stay undiscovered, in s; one that is just starting appears by then.
-#: Longer while participants of this machine are not in the graph yet, which may take 4 s.
+#: How long discovery may take, in s; longer while processes of this machine are not in the graph
+#: yet, which may take 4 s.
 _DISCOVERY_TIME = 2.0
+_DISCOVERY_PERIOD = 0.02  # s
 #: Period at which a wait checks that the server and this client still exist, in s.
 _CHECK_PERIOD = 0.25
 #: When a request that may be repeated is sent again, in s; then after twice as long, and so on.
@@ -45,18 +39,17 @@ _READING = frozenset(
     {"get_task", "list_tasks", "compare_iterations", "get_node_status", "get_inputs"}
 )
 _PROTECTED = frozenset({"start_task", "start_iteration"})
-#: Period at which a server is looked for, in s.
-_DISCOVERY_PERIOD = 0.02
+_GONE = ErrorCode.NODE_UNAVAILABLE
 
 _Self = TypeVar("_Self", bound="Connection")
 _Result = TypeVar("_Result")
 
 
 class Connection:
-    """A ROS 2 context with a thread of its own, so that it works inside any program.
+    """A ROS 2 context and node, spun by a thread of its own; works inside any program.
 
     Safe to use from several threads: every entity of rclpy is created, used and destroyed by the
-    spinning thread. Once that thread has ended, each call raises at once and says why.
+    spinning thread. When that thread has ended, each call raises at once and says why.
 
     Args:
         namespace: of the framework.
@@ -83,18 +76,15 @@ class Connection:
             rclpy.init(context=self._context, args=["--ros-args", "--disable-external-lib-logs"])
             self.node = rclpy.create_node(
                 f"{node_name}_{os.getpid()}_{time.monotonic_ns() % 10**6}",
-                namespace=self.namespace,
-                context=self._context,
-                use_global_arguments=False,
-                start_parameter_services=False,
-                enable_rosout=False,
-            )
+                namespace=self.namespace, context=self._context, use_global_arguments=False,
+                start_parameter_services=False, enable_rosout=False,
+            )  # fmt: skip
         except Exception as error:
             self._context.try_shutdown()
             self._context.destroy()
             reason = " ".join(str(error).split()) or type(error).__name__
             text = f"ROS cannot start in namespace {self.namespace}: {reason}"
-            raise OrchestratorUnavailable(ErrorCode.INVALID_REQUEST, text) from error
+            raise errors.OrchestratorUnavailable(ErrorCode.INVALID_REQUEST, text) from error
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._clients: dict[str, Any] = {}
@@ -113,11 +103,8 @@ class Connection:
         self.close()
 
     def close(self) -> None:
-        """Destroy the node and leave the graph; calls in progress end with an error.
-
-        May be called more than once, and from any thread. It does nothing in a forked process.
-        """
-        if os.getpid() != self._pid:
+        """Destroy the node; calls in progress raise. May be called repeatedly, by any thread."""
+        if os.getpid() != self._pid:  # a fork has no spinning thread, and must not use the node
             return
         with self._lock:
             if self._closing:
@@ -132,7 +119,7 @@ class Connection:
         self.node.destroy_node()
         self._executor.shutdown()
         self._context.try_shutdown()
-        self._context.destroy()  # the participant's shared memory is given back by this alone
+        self._context.destroy()  # nothing else frees the shared memory of the participant
 
     def _spin(self) -> None:
         try:
@@ -144,7 +131,7 @@ class Connection:
             self._end = self._end or ClientError(ErrorCode.INTERNAL_ERROR, text)
 
     def check(self) -> None:
-        """See that calls are possible.
+        """Raise if calls are not possible.
 
         Raises:
             ClientError: the client is closed, its thread has ended, or this process was forked.
@@ -156,7 +143,7 @@ class Connection:
             raise ClientError(self._end.code, self._end.message)
 
     def run(self, call: Callable[[], _Result]) -> _Result:
-        """Have the spinning thread call something, and return or raise what it does.
+        """Call something in the spinning thread, and return its result or raise its exception.
 
         Raises:
             ClientError: no call is possible any more, or the thread is busy for too long.
@@ -167,6 +154,9 @@ class Connection:
             if result.set_running_or_notify_cancel():
                 try:
                     result.set_result(call())
+                except UnicodeEncodeError as error:  # rclpy checks texts only now
+                    text = f"a text is not valid UTF-8: {str(error)[:200]}"
+                    result.set_exception(RequestRefused(ErrorCode.INVALID_REQUEST, text))
                 except Exception as error:  # raised here it would end the thread
                     result.set_exception(error)
 
@@ -208,13 +198,13 @@ class Connection:
 
         Args:
             service: one of `names.SERVICES`.
-            wait: deadline, in s; None = the client's timeout.
+            wait: longest wait, in s; None = the client's timeout.
             fields: of the request.
 
         Raises:
-            OrchestratorUnavailable: the orchestrator is not there, or went away.
+            OrchestratorUnavailable: the orchestrator cannot be reached.
             RequestTimeout: it did not answer in time.
-            RequestRefused: it refused, or the fields make no request.
+            RequestRefused: it refused, or a field is not of its type.
         """
         kind = getattr(sustainml_msgs.srv, names.SERVICES[service])
         deadline = time.monotonic() + (self.timeout if wait is None else wait)
@@ -243,40 +233,38 @@ class Connection:
                     if not future.done():
                         self.run(partial(client.remove_pending_request, future))
         if not response.success:
-            raise refused(response)
+            raise errors.refused(response)
         return response
 
     def _client(self, service: str, kind: type) -> Any:
         if service not in self._clients:
-            self._clients[service] = self.node.create_client(
-                kind, names.service(service), qos_profile=names.SERVICE_QOS
-            )
+            name, qos = names.service(service), names.SERVICE_QOS
+            self._clients[service] = self.node.create_client(kind, name, qos_profile=qos)
         return self._clients[service]
 
     def find(self, attempt: Callable[[], _Result], deadline: float) -> _Result:
-        """Repeat an attempt in the spinning thread until it gives something that is true.
+        """Repeat an attempt in the spinning thread until its result is true.
 
         Args:
-            attempt: gives None or False while the server is not there.
+            attempt: returns None or False while the server is not discovered.
             deadline: by the clock of `time.monotonic()`.
 
         Raises:
-            OrchestratorUnavailable: there is no server; sooner than the deadline where the graph
-                shows that.
+            OrchestratorUnavailable: there is none, by the deadline or as the graph shows earlier.
         """
         begun = time.monotonic()
         while not (found := self.run(attempt)):
             now = time.monotonic()
             if now > deadline or self._is_absent(now - begun):
-                raise unavailable(self.namespace, self._domain)
+                raise errors.unavailable(self.namespace, self._domain)
             time.sleep(_DISCOVERY_PERIOD)
         return found
 
     def _is_absent(self, waited: float) -> bool:
-        """Whether there is no orchestrator, as far as the graph shows after so many s."""
+        """Whether the graph shows, after so many s, that there is no orchestrator."""
         if waited <= _DISCOVERY_TIME:
             return False
-        if self.timeout > DEFAULT_TIMEOUT:  # the caller is patient: the graph may be incomplete
+        if self.timeout > DEFAULT_TIMEOUT:  # there is time for a graph that is incomplete
             return self.is_alone()
         found = self.run(self.node.get_node_names_and_namespaces)
         all_seen = len(found) >= domain.participants(self._domain)
@@ -295,17 +283,17 @@ class Connection:
         what: str,
         repeat: Callable[[], object] | None = None,
     ) -> Any:
-        """The next item of a queue that a server feeds: a future alone may never end.
+        """The next item of a queue that a server fills; a future of rclpy may never be done.
 
         Args:
             queue: filled by the spinning thread.
             deadline: by the clock of `time.monotonic()`.
             is_ready: whether the server is there.
-            what: for error messages.
+            what: the request, for error messages.
             repeat: sends the request again.
 
         Raises:
-            RequestTimeout: nothing came before the deadline (`time.monotonic()`).
+            RequestTimeout: nothing came before the deadline.
             OrchestratorUnavailable: the server went away meanwhile.
         """
         pause = _REPEAT_AFTER
@@ -316,10 +304,10 @@ class Connection:
                 return self.wait(queue, min(left, _CHECK_PERIOD))
             except Empty:
                 if left <= _CHECK_PERIOD:
-                    raise unanswered(what, self._domain) from None
+                    raise errors.unanswered(what, self._domain) from None
                 if not self.run(is_ready):
                     text = f"the orchestrator went away before it answered {what}; try again"
-                    raise OrchestratorUnavailable(ErrorCode.NODE_UNAVAILABLE, text) from None
+                    raise errors.OrchestratorUnavailable(_GONE, text) from None
             if repeat is not None and time.monotonic() > due:
                 self.run(repeat)
                 pause *= 2
@@ -327,7 +315,7 @@ class Connection:
 
 
 def checked(kind: Any, **fields: Any) -> Any:
-    """A message whose fields were checked: unchecked ones end the process inside rclpy.
+    """A message with checked fields: a value of a wrong type would end the process in rclpy.
 
     Raises:
         RequestRefused: a value does not fit its field.

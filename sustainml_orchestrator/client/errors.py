@@ -32,7 +32,7 @@ class RequestRefused(ClientError):
 
 
 def unavailable(namespace: str, domain_id: int) -> OrchestratorUnavailable:
-    """The error of a framework that is not there."""
+    """The error of a call where no orchestrator was discovered."""
     text = f"no orchestrator answers in namespace {namespace}"
     advice = _of_another_user(domain_id) or (
         "start one with `sustainml up`, or set ROS_DOMAIN_ID, ROS_AUTOMATIC_DISCOVERY_RANGE and "
@@ -48,7 +48,7 @@ def unanswered(what: str, domain_id: int) -> RequestTimeout:
 
 
 def _of_another_user(domain_id: int) -> str:
-    """What to do where the orchestrator may run as another user; "" where nobody else runs."""
+    """What to do if the orchestrator may run as another user; "" if no other user runs ROS."""
     others = sorted(domain.users(domain_id) - {os.geteuid()})
     if not others:
         return ""

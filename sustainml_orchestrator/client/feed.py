@@ -65,12 +65,11 @@ class Feed(Generic[Message]):
         deadline = time.monotonic() + timeout
         while True:
             left = deadline - time.monotonic()
-            try:
+            with suppress(Empty):
                 message: Message = self._connection.wait(self._queue, min(left, _CHECK_PERIOD))
                 return message
-            except Empty:
-                if left <= _CHECK_PERIOD:
-                    return None
+            if left <= _CHECK_PERIOD:
+                return None
 
     def _put(self, message: Message) -> None:
         if self._queue.full():

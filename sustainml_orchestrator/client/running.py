@@ -21,6 +21,10 @@ from sustainml_orchestrator.contract import names
 from sustainml_orchestrator.core.ids import ErrorCode
 
 _CANCEL_WAIT = 1.0  # s
+_QOS = (
+    "goal_service_qos_profile", "result_service_qos_profile", "cancel_service_qos_profile",
+    "feedback_sub_qos_profile",
+)  # fmt: skip
 
 
 def run_task(
@@ -35,21 +39,12 @@ def run_task(
         ClientError: the task failed, or is not over in time.
     """
     deadline = time.monotonic() + timeout
-    action = connection.run(
-        lambda: ActionClient(
-            connection.node,
-            RunTask,
-            names.RUN_TASK,
-            goal_service_qos_profile=names.SERVICE_QOS,
-            result_service_qos_profile=names.SERVICE_QOS,
-            cancel_service_qos_profile=names.SERVICE_QOS,
-            feedback_sub_qos_profile=names.SERVICE_QOS,
-        )
-    )
+    qos = dict.fromkeys(_QOS, names.SERVICE_QOS)
+    node = connection.node
+    action = connection.run(lambda: ActionClient(node, RunTask, names.RUN_TASK, **qos))
     try:
-        connection.find(
-            action.server_is_ready, min(deadline, time.monotonic() + connection.timeout)
-        )
+        find_until = min(deadline, time.monotonic() + connection.timeout)
+        connection.find(action.server_is_ready, find_until)
         return _follow(connection, action, goal, feedback, deadline)
     finally:
         with suppress(ClientError):
@@ -63,7 +58,7 @@ def _follow(
     feedback: Callable[[TaskSummary], None] | None,
     deadline: float,
 ) -> Task:
-    # One queue for all: feedback thus runs in the caller's thread, where it may call the client.
+    # One queue for all, so that `feedback` runs in the caller's thread and may use the client.
     news: SimpleQueue[Any] = SimpleQueue()
     sent = connection.run(partial(action.send_goal_async, goal, feedback_callback=news.put))
     sent.add_done_callback(news.put)
@@ -96,7 +91,7 @@ def _accepted(sent: Future) -> ClientGoalHandle:
 
 
 def _cancel(connection: Connection, sent: Future) -> None:
-    """Cancel a goal and wait until the server knows; feedback may overtake its acceptance."""
+    """Cancel a goal once it is accepted, and wait for the confirmation for a moment."""
     done = threading.Event()
 
     def answered(_: Future) -> None:

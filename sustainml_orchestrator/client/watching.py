@@ -1,4 +1,4 @@
-"""Tasks that are watched to their end."""
+"""Following tasks until they are over."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from sustainml_orchestrator.client.feed import Feed
 from sustainml_orchestrator.core.ids import ErrorCode, TaskId, TaskStatus
 from sustainml_orchestrator.core.states import FINAL_TASKS
 
-#: Between two looks at the tasks, in s: soon at first, until the subscription is sure to be there.
-_FIRST_LOOK, _LOOK = 0.1, 1.0
-#: How many tasks may be looked at in a second.
+#: Periods of the queries for the state, in s: short at first, until the subscription is matched.
+_FIRST_PERIOD, _PERIOD = 0.1, 1.0
+#: Longest rate of queries, in tasks per s.
 _RATE = 50.0
-#: How long a look waits: one that died meanwhile never answers, its successor does, in s.
+#: Timeout of a query, in s: an orchestrator that was restarted meanwhile never answers it.
 LOOK_WAIT = 2.0
-#: How long a watch outlives an orchestrator that is being restarted, in s.
+#: How long the orchestrator may be away, for a restart, in s.
 _PATIENCE = 30.0
 
 
 class Watch:
-    """Follows tasks by their updates, and by a look now and then, for what was missed.
+    """Follows tasks by their updates, and by queries, for updates that were missed.
 
     Args:
-        get: the present summary of a task.
+        get: returns the current summary of a task.
         follow: whether to go on with tasks that start by themselves from these.
     """
 
     def __init__(
         self, tasks: Iterable[TaskId], get: Callable[[TaskId], TaskSummary], follow: bool
     ) -> None:
-        self._seen = dict.fromkeys(tasks, 0)  # the newest revision shown
+        self._seen = dict.fromkeys(tasks, 0)  # the newest revision of each
         self._get = get
         self._follow = follow
-        self._period = _FIRST_LOOK
-        self._look_at = time.monotonic()
-        self._give_up_at = self._look_at + _PATIENCE
+        self._period = _FIRST_PERIOD
+        self._query_at = time.monotonic()
+        self._give_up_at = self._query_at + _PATIENCE
         self._answered = False
 
     def until_over(self, updates: Feed[TaskSummary], timeout: float) -> Iterator[TaskSummary]:
@@ -54,13 +54,13 @@ class Watch:
                 unfinished = ", ".join(map(str, self._seen))
                 text = f"not over after {timeout:g} s: {unfinished}"
                 raise RequestTimeout(ErrorCode.TIMEOUT, text)
-            if now >= self._look_at:
-                yield from self._sift(self._look())
+            if now >= self._query_at:
+                yield from self._new(self._query())
             else:
-                update = updates.get(min(self._look_at, deadline) - now)
-                yield from self._sift([update] if update else [])
+                update = updates.get(min(self._query_at, deadline) - now)
+                yield from self._new([update] if update else [])
 
-    def _look(self) -> list[TaskSummary]:
+    def _query(self) -> list[TaskSummary]:
         try:
             summaries = [self._get(task_id) for task_id in self._seen]
             self._give_up_at = time.monotonic() + _PATIENCE
@@ -70,12 +70,12 @@ class Watch:
             if absent or time.monotonic() > self._give_up_at:
                 raise
             summaries = []
-        self._period = min(2 * self._period, _LOOK)
-        self._look_at = time.monotonic() + max(self._period, len(self._seen) / _RATE)
+        self._period = min(2 * self._period, _PERIOD)
+        self._query_at = time.monotonic() + max(self._period, len(self._seen) / _RATE)
         return summaries
 
-    def _sift(self, news: Iterable[TaskSummary]) -> Iterator[TaskSummary]:
-        """What is new about our tasks; those that are over leave us."""
+    def _new(self, news: Iterable[TaskSummary]) -> Iterator[TaskSummary]:
+        """The summaries that are new; a task that is over is no longer followed."""
         for summary in news:
             task_id = TaskId(summary.task_id.problem_id, summary.task_id.iteration_id)
             if task_id not in self._seen or summary.revision <= self._seen[task_id]:

@@ -186,6 +186,21 @@ def test_wrong_values_do_not_reach_the_wire(client: OrchestratorClient) -> None:
         assert caught.value.code is ErrorCode.INVALID_REQUEST
 
 
+def test_text_that_is_not_utf8_is_refused(
+    server: subprocess.Popen[bytes], client: OrchestratorClient
+) -> None:
+    for wrong in (
+        lambda: client.get_task(modules=["\udcff"]),
+        lambda: client.run_task(PROBLEM, extra_data={"a": "\ud800"}),
+        lambda: client.run_task(UserInput(problem_definition="\ud800")),
+        lambda: client.run_task(PROBLEM, request_id="\udcff"),
+    ):
+        with pytest.raises(RequestRefused, match="not valid UTF-8") as caught:
+            wrong()
+        assert caught.value.code is ErrorCode.INVALID_REQUEST
+    assert client.list_tasks() == ([], 0)
+
+
 @pytest.mark.parametrize("number", ["abc", "400", "-1", "1.5"])
 def test_a_wrong_domain_is_named(monkeypatch: pytest.MonkeyPatch, number: str) -> None:
     monkeypatch.setenv("ROS_DOMAIN_ID", number)
