@@ -9,6 +9,9 @@ import time
 from contextlib import suppress
 
 import psutil
+from typer.testing import CliRunner, Result
+
+from sustainml_orchestrator.cli.main import app
 
 SUSTAINML = (sys.executable, "-m", "sustainml_orchestrator.cli")
 #: Finds every process that a test has started, whatever became of its parents.
@@ -77,6 +80,14 @@ class Up:
                 process.kill()
         self.process.wait()
         self._output.close()
+
+
+def sustainml(up: Up, *words: str, stdin: str = "", code: int = 0) -> Result:
+    """Run a command against that system."""
+    options = ("--namespace", up.namespace, "--timeout", "20")
+    result = CliRunner().invoke(app, [*options, *words], input=stdin)
+    assert result.exit_code == code, f"{words}: {result.output} {result.exception!r}"
+    return result
 
 
 def is_marked(process: psutil.Process, mark: str) -> bool:

@@ -1,0 +1,94 @@
+"""The commands on nodes, and who may use a framework."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from support.system import wait_for
+from support.up_process import Up, sustainml
+
+from sustainml_orchestrator.contract import domain
+from sustainml_orchestrator.processes.programs import MODULES
+
+
+def test_a_stopped_node_and_its_task(running: Up) -> None:
+    assert "INACTIVE" in sustainml(running, "node", "stop", "hw_resources").stdout
+    findings = json.loads(sustainml(running, "doctor", "--json", code=1).stdout)
+    assert any(f["remedy"] == "sustainml node start hw_resources" for f in findings)
+    submitted = sustainml(
+        running, "submit", "--define", "tell cats from dogs [in photos]", "--json"
+    )
+    name = json.loads(submitted.stdout)["task"]
+    assert "WAITING" in sustainml(running, "list", "--status", "waiting").stdout
+    refused = sustainml(running, "task", "preempt", name, code=1)
+    assert "REJECTED" in refused.stderr
+    assert "STOPPED" in sustainml(running, "task", "stop", name).stdout
+    assert "hw_resources" in sustainml(running, "node", "start", "all").stdout
+    assert "WAITING" in sustainml(running, "task", "reset", name).stdout
+    assert "succeeded" in sustainml(running, "watch", name).stdout
+    assert "version" in sustainml(running, "doctor").stdout
+
+
+def test_nodes_and_their_configuration(running: Up) -> None:
+    states = json.loads(sustainml(running, "nodes", "--json").stdout)
+    assert [state["node_name"] for state in states] == list(MODULES)
+    assert "regions" in json.loads(sustainml(running, "configure", "carbon_tracker").stdout)
+    assert "use one of" in sustainml(running, "configure", "carbon", code=1).stderr
+
+
+def test_nodes_show_losses(running: Up) -> None:
+    process = running.leader("carbon_tracker")
+    assert process is not None
+    process.kill()
+
+    def restarted() -> bool:
+        nodes = json.loads(sustainml(running, "nodes", "--json").stdout)
+        (node,) = (n for n in nodes if n["node_name"] == "carbon_tracker")
+        return node["restarts"] == 1 and node["status_text"] == "IDLE"
+
+    wait_for(restarted, 20.0)
+    (row,) = re.findall(r"carbon_tracker +IDLE.*", sustainml(running, "nodes").stdout)
+    assert re.search(r" 1 +\d\d:\d\d:\d\d +carbon_tracker", row), row
+
+
+AS_ANOTHER_USER = """
+import os, sys
+from sustainml_orchestrator.cli.main import app
+domain, namespace = os.environ["ROS_DOMAIN_ID"], sys.argv[1]
+os.environ["ROS_DOMAIN_ID"] = sys.argv[2]
+app(["--timeout", "0.2", "list"], standalone_mode=False)  # loads what the user cannot read
+os.environ["ROS_DOMAIN_ID"] = domain
+os.setgroups([])
+os.setresgid(65534, 65534, 65534)
+os.setresuid(65534, 65534, 65534)
+code = app(["--namespace", namespace, "--timeout", "3", "list"], standalone_mode=False)
+print("code", code, file=sys.stderr)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_another_user_is_told_why_nothing_is_answered(running: Up) -> None:
+    other = str(domain.free(range(1, domain.LAST_SAFE)))
+    command = [sys.executable, "-c", AS_ANOTHER_USER, running.namespace, other]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert "shared memory of another user cannot be read" in result.stderr, result.stderr
+    assert "(root)" in result.stderr and result.stderr.splitlines()[-1] in ("code 1", "code 3")
+    works = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET", "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}
+    assert all(f"{name}={value}" in result.stderr for name, value in works.items())
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False,
+                            env={**os.environ, **works})  # fmt: skip
+    assert result.stderr.splitlines()[-1] == "code 0", result.stderr
+
+
+def test_a_second_system_in_the_same_place_is_refused(running: Up) -> None:
+    second = Up(namespace=running.namespace)
+    try:
+        second.wait_for_line("runs already")
+        assert second.process.wait(10.0) == 1
+    finally:
+        second.end()
