@@ -1,15 +1,16 @@
 """A problem as a user writes it: YAML, JSON or FIELD=VALUE with the fields of UserInput.
 
 The type of a value is that of its field in the message: text stays text, whatever it looks like.
+In extra_data a value is JSON where it is valid JSON, else text.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import re
+import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from sustainml_msgs.msg import UserInput
 
 _LISTS = ("inputs", "outputs")
+_YAML_TAGS = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map"))
 
 
 def read(path: str) -> dict[str, Any]:
@@ -28,78 +30,69 @@ def read(path: str) -> dict[str, Any]:
     Raises:
         typer.BadParameter: it cannot be read, or holds no fields.
     """
+    source = "standard input" if path == "-" else path
     try:
         octets = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
         text = octets.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise typer.BadParameter(f"{path} cannot be read: {error}") from error
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{source} cannot be read: {error}") from error
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):
-        data = _read_yaml(text, path)
+        data = _read_yaml(text, source)
     if not isinstance(data, dict):
-        raise typer.BadParameter(f"{path} must hold fields like 'problem_definition: …'")
+        raise typer.BadParameter(f"{source} must hold fields like 'problem_definition: …'")
     return data
 
 
-def _read_yaml(text: str, path: str) -> Any:
+def _read_yaml(text: str, source: str) -> Any:
     import yaml
 
     try:
-        loader = _loader()(text)
-        node = loader.get_single_node()
+        node = yaml.compose(text, yaml.BaseLoader)
         if not isinstance(node, yaml.MappingNode):
             return None
-        fields: dict[str, Any] = {}
-        for key, value in node.value:
-            name = str(key.value)
-            if name in fields:
-                line = key.start_mark.line + 1
-                raise typer.BadParameter(f"{path}, line {line}: {name} is given twice")
-            is_extra = name == "extra_data"
-            fields[name] = loader.construct_object(value, deep=True) if is_extra else _raw(value)
-        return fields
+        return {name: _value(each, name == "extra_data") for name, each in _entries(node)}
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise typer.BadParameter(f"{path} cannot be read: {explain_yaml(error)}") from error
+        raise typer.BadParameter(f"{source} cannot be read: {explain_yaml(error)}") from error
+
+
+def _entries(node: Any) -> Iterator[tuple[str, Any]]:
+    """The entries of a YAML mapping."""
+    import yaml
+
+    seen = set()
+    for key, value in node.value:
+        if key.id != "scalar" or key.value in seen:
+            text = f"{key.value} is given twice" if key.id == "scalar" else "a key must be text"
+            raise yaml.MarkedYAMLError(problem=text, problem_mark=key.start_mark)
+        seen.add(key.value)
+        yield key.value, value
+
+
+def _value(node: Any, is_extra: bool) -> Any:
+    """A YAML value as it is written; in extra_data, what is JSON without quotes is read as such."""
+    import yaml
+
+    if node.tag not in _YAML_TAGS:
+        text = f"the tag {node.tag} is not supported; put the text in quotes"
+        raise yaml.MarkedYAMLError(problem=text, problem_mark=node.start_mark)
+    if node.id == "mapping":
+        return {name: _value(each, is_extra) for name, each in _entries(node)}
+    if node.id == "sequence":
+        return [_value(each, is_extra) for each in node.value]
+    if node.style is None and node.value in ("", "~", "null"):
+        return None
+    return _json_or_text(node.value) if is_extra and node.style is None else node.value
 
 
 def explain_yaml(error: Exception) -> str:
     """Where a YAML file is wrong, and why: ``line 3: …``."""
     mark = getattr(error, "problem_mark", None)
     reason = getattr(error, "problem", None) or str(error) or "it is nested too deep"
-    hint = "; put the text in quotes" if "mapping values" in reason else ""
+    is_text = any(each in reason for each in ("mapping values", "alias", "token", "anchor"))
+    hint = "; put the text in quotes" if is_text else ""
     return f"{f'line {mark.line + 1}: ' if mark else ''}{' '.join(reason.split())}{hint}"
-
-
-def _loader() -> type[Any]:
-    """A loader for which a value is text unless JSON or YAML 1.2 says otherwise: NO is no False."""
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012
-
-    number = r"-?(0|[1-9][0-9]*)"
-    for kind, pattern, first in (
-        ("bool", r"true|false", "tf"),
-        ("null", r"null|~|", "n~\0"),
-        ("int", number, "-0123456789"),
-        ("float", rf"{number}(\.[0-9]+)?([eE][+-]?[0-9]+)?", "-0123456789"),
-    ):
-        places = ["" if sign == "\0" else sign for sign in first]
-        Loader.add_implicit_resolver(
-            f"tag:yaml.org,2002:{kind}", re.compile(f"(?:{pattern})$"), places
-        )
-    Loader.add_constructor("tag:yaml.org,2002:float", lambda _, node: float(node.value))
-    return Loader
-
-
-def _raw(node: Any) -> Any:
-    """A node as it is written: text, a list of texts, or None."""
-    if node.id == "scalar":
-        return None if node.tag.endswith(":null") else node.value
-    if node.id == "sequence":
-        return [_raw(item) for item in node.value]
-    return {}
 
 
 def to_message(fields: Mapping[str, Any]) -> tuple[UserInput, dict[str, Any]]:
@@ -136,10 +129,10 @@ def _typed(name: str, kind: str, value: Any) -> Any:
         return [_typed(f"an entry of {name}", "string", item) for item in items]
     text = value if isinstance(value, str) else json.dumps(value, default=str)
     try:
-        if isinstance(value, (list, dict)):
+        if value is None or isinstance(value, (list, dict)):
             raise ValueError("it is not one value")
         return _READERS[kind](text)
-    except UnicodeEncodeError as error:
+    except UnicodeError as error:
         raise typer.BadParameter(f"{name} is not valid UTF-8; correct it") from error
     except (ValueError, KeyError) as error:
         shown = json.dumps(value, ensure_ascii=False, default=str)[:80]
@@ -147,8 +140,16 @@ def _typed(name: str, kind: str, value: Any) -> Any:
 
 
 def _text(text: str) -> str:
-    text.encode("utf-8")
-    return text
+    """A text as it was typed: what the locale cannot decode is taken as UTF-8.
+
+    Raises:
+        UnicodeError: it is not UTF-8.
+    """
+    try:
+        text.encode()
+        return text
+    except UnicodeEncodeError:
+        return os.fsencode(text).decode()
 
 
 def _number(text: str) -> float:
@@ -192,7 +193,7 @@ def parse_settings(pairs: list[str]) -> dict[str, Any]:
     """
     fields: dict[str, Any] = {}
     for pair in pairs:
-        name, equals, text = pair.partition("=")
+        name, equals, text = _decoded(pair).partition("=")
         if not equals:
             raise typer.BadParameter(f"'{pair}' is not FIELD=VALUE")
         where, _, key = name.partition(".")
@@ -206,6 +207,13 @@ def parse_settings(pairs: list[str]) -> dict[str, Any]:
         else:
             fields[name] = text
     return fields
+
+
+def _decoded(text: str) -> str:
+    try:
+        return _text(text)
+    except UnicodeError as error:
+        raise typer.BadParameter(f"'{text}' is not valid UTF-8; correct it") from error
 
 
 def _json_or_text(text: str) -> Any:
@@ -222,7 +230,7 @@ def parse_json(text: str, what: str) -> dict[str, Any]:
         typer.BadParameter: it is none.
     """
     try:
-        value = json.loads(text)
+        value = json.loads(_decoded(text))
     except (ValueError, RecursionError) as error:
         raise typer.BadParameter(f"{what} is not JSON: {error}") from error
     if not isinstance(value, dict):

@@ -23,7 +23,7 @@ from sustainml_orchestrator.core.text import printable
 USER_FIELDS = tuple(
     name
     for name in UserInput.get_fields_and_field_types()
-    if name not in ("task_id", "attempt", "session", "header", "previous_iteration")
+    if name not in ("task_id", "attempt", "session", "token", "header", "previous_iteration")
 )
 _TEXTS = tuple(
     name for name, kind in UserInput.get_fields_and_field_types().items() if kind == "string"

@@ -81,6 +81,19 @@ def test_any_text_arrives(text: str) -> None:
     assert message.problem_definition == text and list(message.inputs) == [f"_{text}"]
 
 
+def test_text_that_the_locale_cannot_decode_is_utf8() -> None:
+    """As Python gives it in a locale without UTF-8."""
+    typed = "Käse 😀".encode().decode("ascii", "surrogateescape")
+    fields = problems.parse_settings([f"inputs={typed}", f"extra_data.a={typed}"])
+    message, extra = problems.to_message({**fields, "problem_definition": typed})
+    assert (message.problem_definition, list(message.inputs)) == ("Käse 😀", ["Käse 😀"])
+    assert extra == {"a": "Käse 😀"}
+    assert problems.parse_json(f'{{"a": "{typed}"}}', "x") == {"a": "Käse 😀"}
+    for wrong in ("a=\udcff", "a=\ud800"):
+        with pytest.raises(typer.BadParameter, match="not valid UTF-8"):
+            problems.parse_settings([wrong])
+
+
 def test_numbers_are_read_by_their_field() -> None:
     pairs = ["maximum_samples=1e3", "minimum_samples=+7", "desired_carbon_footprint=1e-3",
              "optimize_carbon_footprint_auto=True"]  # fmt: skip
@@ -138,6 +151,13 @@ def test_json_files(tmp_path: Path) -> None:
         ("- 1\n", "must hold fields"),
         ("", "must hold fields"),
         ("a: 1\n---\nb: 2", "cannot be read: line 2"),
+        ("a: !tag b", "line 1: the tag !tag is not supported; put the text in quotes"),
+        ("a: *b", "undefined alias 'b'; put the text in quotes"),
+        ("a: %b", "put the text in quotes"),
+        ("? [a]\n: b", "line 1: a key must be text"),
+        ("extra_data:\n  a: 1\n  a: 2", "line 3: a is given twice"),
+        ("inputs: [~]", "an entry of inputs is null"),
+        ("token: 5", "'token' is no field of a problem"),
     ],
 )
 def test_wrong_files_are_explained(tmp_path: Path, text: str, reason: str) -> None:
