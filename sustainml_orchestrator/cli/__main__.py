@@ -12,7 +12,7 @@ def main() -> None:
     if words & {"up", "demo"} and not words & {"-h", "--help"}:
         from sustainml_orchestrator.processes import node_forker
 
-        node_forker.foresee()  # it loads ROS while the command line is loaded and understood here
+        node_forker.foresee()  # it imports ROS while this process imports the command line
     from sustainml_orchestrator.cli.main import main as run
 
     run()

@@ -18,9 +18,9 @@ from sustainml_orchestrator.cli.tables import name_of, positive
 
 
 def compare(
-    problem: Annotated[int, typer.Argument(min=1)],
+    problem: Annotated[int, typer.Argument(min=1, help="Number of the problem.")],
     iterations: Annotated[
-        list[int] | None, typer.Argument(help="Which iterations; none = all.")
+        list[int] | None, typer.Argument(help="Iterations to compare; by default all.")
     ] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Draw quality against carbon into this file (png, svg).")
@@ -28,7 +28,9 @@ def compare(
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV on standard output.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare iterations: which are worth choosing from (Pareto-optimal), which is best.
+    """Compare the iterations of a problem.
+
+    Marks those that are Pareto-optimal in quality, latency and carbon, and the best of them.
 
     sustainml compare 1
 
@@ -55,7 +57,7 @@ def _write_csv(rows: Sequence[Any]) -> None:
 
 
 def _cell(value: Any) -> Any:
-    """A value for a spreadsheet, which must not take a text for a formula."""
+    """A value for a spreadsheet; a text that looks like a formula is quoted."""
     if not isinstance(value, str):
         return plain(value)
     return harmless(f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value)
@@ -78,7 +80,7 @@ def _table(rows: Sequence[Any]) -> Table:
 
 
 def _draw(rows: Sequence[Any], path: Path, problem: int) -> None:
-    """Quality against carbon; the Pareto-optimal ones joined, the best marked."""
+    """Plot quality against carbon, with the Pareto front and the best iteration."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -99,7 +101,7 @@ def _draw(rows: Sequence[Any], path: Path, problem: int) -> None:
         axes.set_xscale("log")
         axes.xaxis.set_minor_formatter("")
     axes.margins(x=0.1, y=0.2)
-    axes.autoscale_view()  # now: the labels ask where their points are
+    axes.autoscale_view()  # now, because the labels need the positions of their points
     for row in known:
         _label(axes, row)
     if known:
@@ -108,7 +110,7 @@ def _draw(rows: Sequence[Any], path: Path, problem: int) -> None:
     picture = io.BytesIO()
     try:
         figure_.savefig(picture, format=path.suffix[1:] or "png")
-        path.write_bytes(picture.getvalue())  # through a link, a pipe or a device
+        path.write_bytes(picture.getvalue())  # also to a link, a pipe or a device
     except BrokenPipeError:
         raise SystemExit(EXIT_BROKEN_PIPE) from None
     except (OSError, ValueError) as error:
@@ -123,12 +125,12 @@ def _places(rows: Sequence[Any]) -> tuple[list[float], list[float]]:
 
 
 def _label(axes: Any, row: Any) -> None:
-    """Name an iteration beside its point, towards the middle."""
+    """Put the name of an iteration beside its point, on the side of the middle."""
     place = row.carbon_footprint, row.quality
     x, _ = axes.transAxes.inverted().transform(axes.transData.transform(place))
     axes.annotate(
         harmless(f"{name_of(row)} {row.model.rpartition('/')[2]}"), place, fontsize=8, va="top",
-        parse_math=False,  # a name with two dollar signs is no formula
+        parse_math=False,  # dollar signs in a name are no formula
         textcoords="offset points", xytext=(6 if x < 0.5 else -6, -6),
         ha="left" if x < 0.5 else "right",
     )  # fmt: skip

@@ -1,8 +1,8 @@
-"""The terminal: every text goes through here, so that what others wrote can do no harm in it.
+"""Output to the terminal. All commands print through this module.
 
-Texts of users, modules and files are shown as they are: nothing in them is markup, and control
-characters, also those that are invisible or change the direction of text, appear as escapes. What
-the encoding of the output lacks is replaced; an output that is closed or not read is no error.
+Texts of users, modules and files are not read as markup, and their control characters, including
+invisible and bidirectional ones, are printed as escapes. Characters that the output encoding lacks
+are replaced. An output that is closed, or whose reader has gone, is no error.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from rich.segment import Segment
 from rich.style import StyleType
 from rich.text import Text
 
-#: Exit code of a program whose output is not read to its end, as if SIGPIPE had ended it.
+#: Exit code when the reader of the output has gone, as if SIGPIPE had ended the program.
 EXIT_BROKEN_PIPE = 141
 
 #: Unicode's control, format, surrogate and line separator characters.
@@ -34,14 +34,14 @@ _UNSAFE = re.compile(
     "\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000110bd\U000110cd"
     "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f]"
 )
-#: What stands for our own signs where the encoding lacks them.
+#: Replacements of the signs that the commands print, for encodings that lack them.
 _PLAIN = {"–": "-", "…": "...", "→": "->", "▲": "^", "█": "#", "▏": "", "▎": "", "▍": "",
           "▌": "", "▋": "#", "▊": "#", "▉": "#", "━": "-", "╸": "-", "─": "-", "│": "|",
           "╭": "+", "╮": "+", "╰": "+", "╯": "+"}  # fmt: skip
 
 
 def harmless(text: str, keep: str = "") -> str:
-    """A text with its control characters as escapes, but for those to keep."""
+    """A text with its control characters as escapes, except those in `keep`."""
 
     def escape(match: re.Match[str]) -> str:
         found = match[0]
@@ -51,12 +51,12 @@ def harmless(text: str, keep: str = "") -> str:
 
 
 class Console(RichConsole):
-    """Prints texts and tables; reads no markup and lets no control character pass."""
+    """A console of rich without markup and without control characters."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False)
         if not self.is_terminal:
-            self.width = 100  # tables need room; a pipe or file has as much as we like
+            self.width = 100  # a pipe or file has no width of its own
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
@@ -106,19 +106,19 @@ class Table(table.Table):
 
 
 def as_utf8(stream: TextIO) -> TextIO:
-    """A standard stream as data files are, whatever a terminal takes."""
+    """A standard stream with the encoding of data files."""
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(encoding="utf-8")
     return stream
 
 
 def write_lines(text: str) -> None:
-    """Write lines to standard output, as they are but for control characters."""
+    """Write lines to standard output; control characters as escapes."""
     sys.stdout.write(harmless(text, keep="\n"))
 
 
 def write_json(data: Any) -> None:
-    """Write JSON to standard output, exact in every encoding and harmless on a terminal."""
+    """Write JSON to standard output: valid in every encoding, without control characters."""
     text = json.dumps(data, ensure_ascii=not _is_utf8(sys.stdout), indent=2)
 
     def escape(match: re.Match[str]) -> str:
@@ -134,17 +134,17 @@ def _is_utf8(stream: Any) -> bool:
 
 
 class _Output(io.FileIO):
-    """Standard output or error, whose reader may go away."""
+    """Standard output or error; its reader may go away."""
 
     def write(self, data: Any) -> int:
-        """As the base class; ends the program quietly when nobody reads any more."""
+        """As the base class; end the program quietly if the reader has gone."""
         try:
             return super().write(data) or 0
         except OSError as error:
-            if self.fileno() == 2:  # there is no place left to say it
+            if self.fileno() == 2:  # nothing can be reported any more
                 return len(data)
             sink = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(sink, self.fileno())  # what is still buffered goes there
+            os.dup2(sink, self.fileno())  # for what is still buffered
             os.close(sink)
             if error.errno in (errno.EPIPE, errno.EIO):  # EIO: the terminal is gone
                 raise SystemExit(EXIT_BROKEN_PIPE) from None
@@ -152,12 +152,12 @@ class _Output(io.FileIO):
 
 
 def prepare_streams() -> None:
-    """Make standard output and error take any text, whatever the encoding and their other end."""
+    """Make standard output and error accept any text in any encoding, also when closed."""
     codecs.register_error("sustainml", _replace)
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
-        except OSError:  # closed: a file opened later must not take its place
+        except OSError:  # closed: a file opened later would take its number
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     if sys.stdin is None:
         sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False))

@@ -1,4 +1,4 @@
-"""What all commands share: options, the client, exit codes, errors, JSON, figures, files."""
+"""What commands share: options, the client, exit codes, errors, JSON, figures, files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 class Failure(Exception):
-    """Ends the program with a sentence and an exit code.
+    """Ends the program with a message and an exit code.
 
     Attributes:
         name: of the error; that of an `ErrorCode` where it is one.
@@ -53,19 +53,19 @@ class Failure(Exception):
 
 
 class Interrupted(SystemExit):
-    """A signal came: all is closed on the way out, and the exit code tells."""
+    """Raised by a signal: everything is closed, and the exit code is 128 + the signal."""
 
 
 def end_on_signals() -> None:
-    """SIGINT, SIGTERM and SIGHUP end the program in an orderly way; a second one does nothing."""
-    heeded = [each for each in ENDING if signal.getsignal(each) is not signal.SIG_IGN]
+    """Close everything at SIGINT, SIGTERM and SIGHUP; ignore the signals that follow."""
+    handled = [each for each in ENDING if signal.getsignal(each) is not signal.SIG_IGN]
 
     def end(number: int, _: object) -> None:
-        for each in heeded:
+        for each in handled:
             signal.signal(each, signal.SIG_IGN)
         raise Interrupted(128 + number)
 
-    for number in heeded:
+    for number in handled:
         signal.signal(number, end)
 
 
@@ -82,13 +82,10 @@ options = Options()
 
 @contextmanager
 def connected() -> Iterator[OrchestratorClient]:
-    """A client; its errors end the program with a sentence and an exit code."""
-    try:
-        from sustainml_orchestrator.client import ClientError, OrchestratorClient
-        from sustainml_orchestrator.client import OrchestratorUnavailable as Unavailable
-    except ImportError as error:
-        text = f"ROS 2 cannot be loaded ({error}); source the environment first: . ./env.sh"
-        raise Failure(text) from error
+    """A client, whose errors become a `Failure`."""
+    from sustainml_orchestrator.client import ClientError, OrchestratorClient
+    from sustainml_orchestrator.client import OrchestratorUnavailable as Unavailable
+
     try:
         with OrchestratorClient(options.namespace, timeout=options.timeout) as client:
             yield client
@@ -109,12 +106,14 @@ def task_id(text: str) -> TaskId:
 
 
 def plain(value: Any) -> Any:
-    """A message as JSON data: NaN becomes null, extra_data an object, other octets base64."""
+    """A message as JSON data: NaN is null, embedded JSON is an object, other bytes are base64."""
     if hasattr(value, "get_fields_and_field_types"):
         names = value.get_fields_and_field_types()
         data = {name: plain(getattr(value, name)) for name in names}
         if "extra_data" in data:
             data["extra_data"] = _object(bytes(value.extra_data))
+        if "json" in data:
+            data["json"] = _object(value.json.encode())
         return data
     if isinstance(value, float):
         return value if math.isfinite(value) else None
@@ -130,7 +129,7 @@ def plain(value: Any) -> Any:
 def _object(octets: bytes) -> Any:
     try:
         return plain(json.loads(octets or b"{}"))
-    except (ValueError, RecursionError):  # a module of someone's own may put anything there
+    except (ValueError, RecursionError):  # modules may put anything there
         return plain(octets)
 
 
@@ -146,9 +145,9 @@ def figure(value: float, digits: int = 3) -> str:
 
 @contextmanager
 def written(path: Path) -> Iterator[TextIO]:
-    """A text file for our user alone, which appears under its name once it is whole.
+    """A text file, readable by this user only, that replaces the former one when it is complete.
 
-    Symbolic links are followed; devices, pipes and what is our output already are written through.
+    Symbolic links are followed; devices, pipes and standard output are written to directly.
     """
     status = path.stat() if path.exists() else None
     if status is not None and os.path.samestat(status, os.fstat(1)):

@@ -1,4 +1,4 @@
-"""A running search for less carbon: one line per iteration, with a bar, and the target."""
+"""Progress of an optimisation: one line per iteration with a carbon bar, and the target."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from sustainml_orchestrator.core.ids import TaskStatus
 
 _WIDTH = 24
 _HEAD = f"{'':9}{'carbon':{_WIDTH}} (kgCO2e)  quality  model on hardware"
-#: Parts of a cell, so that small differences show.
+#: Bars are drawn in eighths of a character.
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 class Descent:
-    """Shows the iterations of one problem; where there is no terminal, as they end.
+    """Shows the iterations of one problem live; without a terminal, once at the end.
 
     Args:
         target: kgCO2e, 0 = none.

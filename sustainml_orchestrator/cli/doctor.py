@@ -1,9 +1,11 @@
-"""`sustainml doctor`: what is reachable, what is wrong, what to do."""
+"""`sustainml doctor`: checks the environment, the orchestrator and the nodes."""
 
 from __future__ import annotations
 
 import os
 import platform
+import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -27,28 +29,28 @@ if TYPE_CHECKING:
     from sustainml_orchestrator.client import OrchestratorClient
 
 _COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
+#: The orchestrator publishes its diagnostics every second.
+_DIAGNOSTICS_WAIT = 2.5  # s
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at: `ok`, `warning` or `error`."""
+    """The result of one check: level `ok`, `warning` or `error`, and what to do."""
 
     level: str
     finding: str
     remedy: str = ""
 
 
-def doctor(
-    as_json: AsJson = False,
-) -> None:
-    """Look at the environment, the orchestrator and every node; say what to do.
+def doctor(as_json: AsJson = False) -> None:
+    """Check the environment, the orchestrator and the nodes.
 
-    Ends with 0 when all is well, 1 when something is wrong, 3 when no orchestrator is reachable.
+    Exit codes: 0 no error was found; 1 there are errors; 3 no orchestrator is reachable.
 
     sustainml doctor
     """
-    findings = _environment()
-    code = _look_at_ros(findings)
+    findings = list(_environment())
+    code = _check_ros(findings)
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
@@ -61,118 +63,136 @@ def doctor(
     raise typer.Exit(code)
 
 
-def _environment() -> list[Finding]:
+def _environment() -> Iterator[Finding]:
     distro = os.environ.get("ROS_DISTRO", "from wheels")
     middleware = os.environ.get("RMW_IMPLEMENTATION", "the default middleware")
     version = f"sustainml {sustainml_orchestrator.__version__}"
-    findings = [
-        Finding("ok", f"{version}, Python {platform.python_version()}, ROS {distro}, {middleware}")
-    ]
+    text = f"{version}, Python {platform.python_version()}, ROS {distro}, {middleware}"
+    yield Finding("ok", text)
     try:
         number = domain.current()
-        others = f"{domain.participants(number)} ROS processes of this machine are in it"
-        findings.append(Finding("ok", f"ROS_DOMAIN_ID is {number}; {others}"))
-        if number > domain.LAST_SAFE:
-            remedy = f"use a number from 0 to {domain.LAST_SAFE}"
-            text = f"the ports of domain {number} may be in use by others"
-            findings.append(Finding("warning", text, remedy))
     except ValueError as error:
-        findings.append(Finding("error", str(error)))
+        yield Finding("error", *str(error).split("; ", 1))
+    else:
+        count = domain.participants(number)
+        yield Finding("ok", f"ROS_DOMAIN_ID is {number}; it has {count} processes of this machine")
+        if number > domain.LAST_SAFE:
+            text = f"other programs may use the ports of domain {number}"
+            yield Finding("warning", text, f"use a number from 0 to {domain.LAST_SAFE}")
     reach = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "").upper() or "SUBNET"
     if reach in ("SUBNET", "LOCALHOST"):
-        whom = "this machine alone" if reach == "LOCALHOST" else "the local network"
-        findings.append(Finding("ok", f"discovery range is {reach}: {whom}"))
+        whom = "this machine only" if reach == "LOCALHOST" else "the local network"
+        yield Finding("ok", f"discovery range is {reach}: {whom}")
     else:
         remedy = "set ROS_AUTOMATIC_DISCOVERY_RANGE to LOCALHOST or SUBNET"
-        findings.append(Finding("warning", f"discovery range is {reach}", remedy))
-    return findings
+        yield Finding("warning", f"discovery range is {reach}", remedy)
 
 
-def _look_at_ros(findings: list[Finding]) -> int:
+def _check_ros(findings: list[Finding]) -> int:
+    """Add the findings that need ROS; return the exit code."""
     try:
         from sustainml_orchestrator.client import ClientError, OrchestratorClient
     except ImportError as error:
         remedy = "source the environment (`. ./env.sh`), or make it (`make build`)"
-        findings.append(Finding("error", str(error), remedy))
+        findings.append(Finding("error", f"ROS 2 cannot be loaded: {error}", remedy))
         return EXIT_FAILED
     try:
         with OrchestratorClient(options.namespace, timeout=options.timeout) as client:
             try:
-                _look_at_orchestrator(client, findings)
+                findings.extend(_orchestrator(client))
             except ClientError as error:
                 findings.append(Finding("error", *error.message.split("; ", 1)))
-                _look_elsewhere(client, findings)
+                findings.extend(_elsewhere(client))
                 return EXIT_UNREACHABLE
     except ClientError as error:
-        findings.append(Finding("error", error.message))
+        findings.append(Finding("error", *error.message.split("; ", 1)))
         return EXIT_UNREACHABLE
     return 0
 
 
-def _look_at_orchestrator(client: OrchestratorClient, findings: list[Finding]) -> None:
+def _orchestrator(client: OrchestratorClient) -> Iterator[Finding]:
     from sustainml_orchestrator.contract import names
 
-    nodes = client.get_node_status()
-    state = client.system_state()
-    where = f"{client.namespace}/{names.ORCHESTRATOR}"
-    findings.append(Finding("ok", f"{where} answers: version {state.version}"))
+    nodes, state = client.get_node_status(), client.system_state()
+    name = f"{client.namespace}/{names.ORCHESTRATOR}"
+    yield Finding("ok", f"{name} answers: version {state.version}")
     if state.version != sustainml_orchestrator.__version__:
-        remedy = "source the environment that it was started from"
-        findings.append(Finding("warning", "its version is not that of this command", remedy))
-    node = client.node
-    if client.run(partial(node.count_publishers, names.SYSTEM_STATE)) > 1:
-        remedy = "two command the same modules: stop one of them"
-        findings.append(Finding("error", f"more than one node is {where}", remedy))
-    known = {name for name, _ in client.run(node.get_service_names_and_types)}
-    missing = [name for name in names.SERVICES if f"{where}/{name}" not in known]
+        text = f"the orchestrator has version {state.version}, this command another"
+        yield Finding("warning", text, "source the environment that it was started from")
+    if client.run(partial(client.node.count_publishers, names.SYSTEM_STATE)) > 1:
+        text = f"more than one orchestrator runs as {name}"
+        yield Finding("error", text, "both command the same modules: stop one of them")
+    known = {service for service, _ in client.run(client.node.get_service_names_and_types)}
+    missing = [service for service in names.SERVICES if f"{name}/{service}" not in known]
     if missing:
         text = f"services not found: {', '.join(missing)}"
-        findings.append(Finding("error", text, "restart the orchestrator"))
+        yield Finding("error", text, "restart the orchestrator")
     else:
-        findings.append(Finding("ok", f"all {len(names.SERVICES)} services are there"))
-    findings.extend(_judge(node) for node in nodes)
-    for state_of in nodes:
-        live = [instance.instance for instance in state_of.instances if instance.responsive]
+        yield Finding("ok", f"all {len(names.SERVICES)} services are there")
+    for node in nodes:
+        yield _node(node)
+        live = [instance.instance for instance in node.instances if instance.responsive]
         if len(live) > 1:
-            text = f"{state_of.node_name} runs {len(live)} times: {', '.join(live)}"
-            findings.append(Finding("warning", text, "stop all but one"))
+            yield Finding("ok", f"{node.node_name} has {len(live)} instances: {', '.join(live)}")
     if not state.ready:
-        findings.append(Finding("error", f"tasks wait: {state.reason}", "see the nodes above"))
+        yield Finding("error", f"tasks wait: {state.reason}", "see the nodes above")
+    yield from _own_trouble(client, name)
     counts = f"{state.waiting} waiting, {state.running} running, {state.succeeded} succeeded"
-    findings.append(Finding("ok", f"tasks: {counts}, {state.failed} failed"))
+    yield Finding("ok", f"tasks: {counts}, {state.failed} failed, {state.stopped} stopped")
 
 
-def _judge(node: Any) -> Finding:
+def _node(node: Any) -> Finding:
     name, status = node.node_name, NodeStatus(node.node_status)
-    what = f"{name} is {status.name}"
+    text = f"{name} is {status.name}"
     if node.restarts:
-        what += f", restarted {node.restarts} times"
+        text += f", restarted {node.restarts} times"
     if status in ACTIVE_NODES:
-        return Finding("ok", what)
+        return Finding("ok", text)
     if node.error_description:
-        what += f": {node.error_description}"
+        text += f": {node.error_description}"
     if not node.responsive:
         remedy = f"start its process: sustainml up, or ros2 run sustainml_orchestrator {name}"
-        return Finding("error", what, remedy)
+        return Finding("error", text, remedy)
     if status in (NodeStatus.INITIALIZING, NodeStatus.TERMINATING):
-        return Finding("warning", what, "wait a little")
-    if status is NodeStatus.ERROR:
-        return Finding("error", what, f"sustainml node reset {name}")
-    return Finding("error", what, f"sustainml node start {name}")
+        return Finding("warning", text, "wait until it has finished; run doctor again")
+    verb = "reset" if status is NodeStatus.ERROR else "start"
+    return Finding("error", text, f"sustainml node {verb} {name}")
 
 
-def _look_elsewhere(client: OrchestratorClient, findings: list[Finding]) -> None:
-    """Orchestrators in other namespaces, and modules that wait for one."""
+def _own_trouble(client: OrchestratorClient, name: str) -> Iterator[Finding]:
+    """What the orchestrator's diagnostics report of itself, for example of its journal."""
+    from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+    from rclpy.qos import QoSProfile
+
+    from sustainml_orchestrator.client.feed import Feed
+
+    deadline = time.monotonic() + _DIAGNOSTICS_WAIT
+    with Feed(client, DiagnosticArray, "/diagnostics", QoSProfile(depth=10)) as feed:
+        while (left := deadline - time.monotonic()) > 0:
+            message = feed.get(left)
+            for status in message.status if message else ():
+                if status.name == f"{name}: tasks":
+                    if status.level == DiagnosticStatus.ERROR:
+                        yield Finding("error", *status.message.split("; ", 1))
+                    return
+
+
+def _elsewhere(client: OrchestratorClient) -> Iterator[Finding]:
+    """Orchestrators in other namespaces, modules in this one, and processes in other domains."""
     from sustainml_orchestrator.contract import names
 
     graph = sorted(set(client.run(client.node.get_node_names_and_namespaces)))
     for name, namespace in graph:
         if name == names.ORCHESTRATOR and namespace != client.namespace:
-            remedy = f"sustainml --namespace {namespace} doctor"
-            findings.append(Finding("warning", f"there is one in {namespace}", remedy))
-    others = [n for n, where in graph if where == client.namespace and n != client.node.get_name()]
-    if others:
-        text = f"nodes seen in {client.namespace}: {', '.join(others)}"
-        alone = names.ORCHESTRATOR not in others
-        remedy = "they go on with it: ros2 run sustainml_orchestrator orchestrator" if alone else ""
-        findings.append(Finding("ok", text, remedy))
+            text = f"an orchestrator runs in namespace {namespace}"
+            yield Finding("warning", text, f"sustainml --namespace {namespace} doctor")
+    here = [n for n, where in graph if where == client.namespace and n != client.node.get_name()]
+    if here:
+        remedy = "start the orchestrator: ros2 run sustainml_orchestrator orchestrator"
+        text = f"nodes in namespace {client.namespace}: {', '.join(here)}"
+        yield Finding("ok", text, "" if names.ORCHESTRATOR in here else remedy)
+    # The ports of higher domains may be in use by other programs.
+    others = (n for n in range(domain.LAST_SAFE + 1) if domain.participants(n))
+    if numbers := ", ".join(str(n) for n in others if n != domain.current()):
+        text = f"ROS processes of this machine run in other domains: {numbers}"
+        yield Finding("ok", text, "set ROS_DOMAIN_ID to that of the orchestrator")

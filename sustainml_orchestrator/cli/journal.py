@@ -52,7 +52,9 @@ def _reported() -> Iterator[None]:
 
 
 def export_command(file: FileArgument, journal: JournalOption) -> None:
-    """Write all iterations to a file, one line of JSON each; also while the framework runs.
+    """Export the database: one line of JSON for each iteration.
+
+    It may be in use meanwhile.
 
     sustainml export problems.jsonl
     """
@@ -69,7 +71,9 @@ def export_command(file: FileArgument, journal: JournalOption) -> None:
 
 
 def import_command(file: FileArgument, journal: JournalOption) -> None:
-    """Add exported iterations to a journal that is not in use; all of them or none.
+    """Import exported iterations into a journal.
+
+    The journal must not be in use. If a line is wrong, nothing is imported.
 
     sustainml import problems.jsonl --journal copy.db
     """
@@ -87,12 +91,12 @@ def import_command(file: FileArgument, journal: JournalOption) -> None:
     out.say(f"{count} iterations imported into {journal}")
 
 
-journal_app = typer.Typer(no_args_is_help=True, help="Look after the journal.")
+journal_app = typer.Typer(no_args_is_help=True, help="Check or compact the journal.")
 
 
 @journal_app.command()
 def check(journal: JournalOption) -> None:
-    """Read all of it and say whether it is whole; changes nothing.
+    """Check the whole journal for damage.
 
     sustainml journal check
     """
@@ -113,7 +117,9 @@ def check(journal: JournalOption) -> None:
 
 @journal_app.command()
 def compact(journal: JournalOption) -> None:
-    """Give back the space of what was deleted; not while it is in use.
+    """Free the space of deleted problems.
+
+    The journal must not be in use.
 
     sustainml journal compact --journal copy.db
     """

@@ -1,7 +1,8 @@
-"""The app and its commands; each group of commands has a file."""
+"""The `sustainml` app: its commands, its global options, and how it ends."""
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 import traceback
@@ -22,22 +23,23 @@ _NAMESPACE = re.compile(r"/?([A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*)?/
 
 
 class CommandLine(TyperGroup):
-    """Ends every command with an exit code, and every error with a sentence, or with JSON."""
+    """Ends with an exit code, and on an error with a sentence, or with JSON after --json."""
 
     def main(self, *args: Any, **options: Any) -> Any:
-        """Run a command; what it prints has been written when this ends."""
+        """Run a command and flush its output."""
         given = args[0] if args else options.pop("args", None)
         words = list(sys.argv[1:] if given is None else given)
         is_standalone = options.get("standalone_mode", True)
-        options["standalone_mode"] = False
+        options |= {"standalone_mode": False, "prog_name": "sustainml"}
         try:
             code = super().main(words, *args[1:], **options)
         except ClickException as error:
             code = _explain_usage(error, words)
         except Failure as error:
             code = _fail(error, words)
-        except typer.Abort:
-            code = EXIT_FAILED
+        except ImportError as error:
+            text = f"a package cannot be loaded ({error}); source the environment: . ./env.sh"
+            code = _fail(Failure(text), words)
         except OSError as error:
             code = _fail(Failure(f"a file cannot be used: {error}"), words)
         except Exception as error:
@@ -58,7 +60,7 @@ def _explain_usage(error: Any, words: list[str]) -> int:
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":  # the help was shown
         return int(error.exit_code)
-    text = error.format_message().rstrip(".")
+    text = error.format_message().removeprefix("Invalid value: ").rstrip(".")
     if context is not None and "--help" not in text:
         text += f"; see {context.command_path} --help"
     return _fail(Failure(text, error.exit_code, name="INVALID_REQUEST", error_code=2), words)
@@ -79,12 +81,22 @@ app = typer.Typer(
     name="sustainml",
     cls=CommandLine,
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done; 1 the task or request failed; 2 wrong usage; 3 no orchestrator "
     "is reachable; 130 interrupted. A task is written PROBLEM/ITERATION, for example 3/2.",
 )
+
+
+def _help(run: Any) -> str:
+    """A docstring as help: its lines that are commands become a block of examples."""
+    paragraphs = (inspect.getdoc(run) or "").split("\n\n")
+    examples = [f"  {each}" for each in paragraphs if each.startswith("sustainml ")]
+    text = [each for each in paragraphs if not each.startswith("sustainml ")]
+    if examples:  # \b: the help must not wrap this paragraph
+        text.append("\n".join(["\b", f"Example{'s' * (len(examples) > 1)}:", *examples]))
+    return "\n\n".join(text)
 
 
 def _version(wanted: bool) -> None:
@@ -104,7 +116,7 @@ def _namespace(text: str) -> str:
 @app.callback()
 def settings(
     namespace: Annotated[
-        str, typer.Option("--namespace", "-n", callback=_namespace, help="Of the framework.")
+        str, typer.Option("--namespace", "-n", callback=_namespace, help="Namespace of the nodes.")
     ] = "/sustainml",
     timeout: Annotated[
         float, typer.Option(min=0.1, max=3600, help="Seconds to wait for an answer.")
@@ -115,36 +127,34 @@ def settings(
 ) -> None:
     """Find the model and the hardware that solve a problem with the least carbon.
 
-    [bold]sustainml demo[/] shows it all in half a minute. [bold]sustainml up[/] starts the
-    framework; then, in another terminal:
+    `sustainml demo` shows the whole framework in half a minute. `sustainml up` starts it; then,
+    in another terminal:
 
-      sustainml submit --define "tell cats from dogs in photos" --watch
-      sustainml list
-      sustainml show 1/1
+    sustainml submit --define "tell cats from dogs in photos" --watch
+
+    sustainml list
+
+    sustainml show 1/1
     """
     options.namespace, options.timeout = namespace, timeout
 
 
-app.command()(run.up)
-app.command()(run.demo)
-app.command()(submit.submit)
-app.command()(submit.iterate)
-app.command()(tasks.watch)
+for _run in (run.up, run.demo, submit.submit, submit.iterate, tasks.watch, tasks.show, tasks.delete,
+             compare.compare, nodes.nodes, nodes.configure, doctor.doctor):  # fmt: skip
+    app.command()(_run)
 app.command("list")(tasks.list_tasks)
-app.command()(tasks.show)
-app.command()(tasks.delete)
-app.command()(compare.compare)
-app.command()(nodes.nodes)
-app.add_typer(nodes.node_app, name="node")
-app.add_typer(tasks.task_app, name="task")
-app.command()(nodes.configure)
-app.command()(doctor.doctor)
 app.command("export")(journal.export_command)
 app.command("import")(journal.import_command)
+app.add_typer(nodes.node_app, name="node")
+app.add_typer(tasks.task_app, name="task")
 app.add_typer(journal.journal_app, name="journal")
+for _app in (app, nodes.node_app, tasks.task_app, journal.journal_app):
+    for _command in (*_app.registered_commands, _app.registered_callback):
+        if _command is not None:
+            _command.help = _help(_command.callback)
 
 
 def main() -> None:
-    """Do what the command line says."""
+    """Run the command line of this process."""
     end_on_signals()
     app()

@@ -26,13 +26,13 @@ Wait = Annotated[
     bool,
     typer.Option(
         "--wait/--no-wait",
-        help="Wait for processes that are ending or being restarted.",
+        help="Wait for processes that end or restart.",
     ),
 ]
 
 
 def nodes(as_json: AsJson = False) -> None:
-    """Show the state of every node, and how often its processes were lost and replaced.
+    """Show the state of every node and of its processes.
 
     sustainml nodes
     """
@@ -102,21 +102,23 @@ def _is_alive(state: NodeState, incarnations: set[int]) -> bool:
 
 
 for _command, _text in {
-    NodeCommand.START: """Start it: it loads what it needs and takes tasks.
+    NodeCommand.START: """Start a node: it initializes and takes tasks.
 
     sustainml node start all
     """,
-    NodeCommand.STOP: """Stop it: it gives back its tasks, which wait until it is started.
+    NodeCommand.STOP: """Stop a node; its tasks wait until it is started again.
 
     sustainml node stop hw_resources
     """,
-    NodeCommand.RESET: """Reset it: it drops its tasks, initialises and gets them again.
+    NodeCommand.RESET: """Reset a node: it initializes and restarts its tasks.
 
-    This is the way out of ERROR.
+    A node that is in ERROR leaves that state by a reset.
 
     sustainml node reset hw_resources
     """,
-    NodeCommand.TERMINATE: """End its process. A process started in its place waits for `start`.
+    NodeCommand.TERMINATE: """End the process of a node.
+
+    A process that is started in its place is inactive until `node start`.
 
     sustainml node terminate hw_resources
     """,

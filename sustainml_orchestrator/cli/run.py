@@ -9,9 +9,8 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from difflib import get_close_matches
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.text import Text
@@ -29,7 +28,7 @@ from sustainml_orchestrator.contract import domain, log_directory
 from sustainml_orchestrator.contract.signals import EndRequest
 from sustainml_orchestrator.node import service_manager
 from sustainml_orchestrator.processes import node_forker
-from sustainml_orchestrator.processes.programs import MODULES, programs
+from sustainml_orchestrator.processes.programs import MODULES, Program, programs
 from sustainml_orchestrator.processes.supervisor import Supervisor
 from sustainml_orchestrator.storage.location import USUAL_PLACE
 
@@ -41,49 +40,44 @@ if TYPE_CHECKING:
 
 #: Domains that a demo may take: all but the low ones that people use.
 _DEMO_DOMAINS = range(30, domain.LAST_SAFE + 1)
-#: An orchestrator that runs already has shown itself by then, in s.
-_LOOK_AROUND = 5.0
+#: An orchestrator on another machine is discovered within this time, in s.
+_DISCOVERY_TIME = 5.0
 _START_TIMEOUT = 60.0
 _TASK_TIMEOUT = 60.0
 #: Lines of the processes that a failed demo shows.
 _TAIL = 40
 
-LogLevel = Enum(
-    "LogLevel",
-    {"debug": "debug", "info": "info", "warn": "warn", "error": "error", "fatal": "fatal"},
-)
-Isolation = Enum("Isolation", {"process": "process", "thread": "thread"})
+LogLevel = Literal["debug", "info", "warn", "error", "fatal"]
+Isolation = Literal["process", "thread"]
+
+Without = Annotated[
+    list[str] | None,
+    typer.Option("--without", metavar="MODULE", help="Do not start it: you run your own."),
+]
+_FILE = {"exists": True, "dir_okay": False}
+Params = Annotated[Path | None, typer.Option(**_FILE, help="ROS parameter file for all nodes.")]
+Pipeline = Annotated[Path | None, typer.Option(**_FILE, help="Module graph to use.")]
+_JOURNAL_HELP = "Database file; auto = below ROS_HOME or ~/.local/state, none = memory only."
+Journal = Annotated[str, typer.Option(metavar="PATH", help=_JOURNAL_HELP)]
+IsolationOption = Annotated[
+    Isolation | None, typer.Option(help="Run user code of modules in a process or a thread.")
+]
+Level = Annotated[LogLevel, typer.Option(help="Lowest severity that the nodes log.")]
 
 
 def up(
-    without: Annotated[
-        list[str] | None,
-        typer.Option("--without", metavar="MODULE", help="Leave it out: you run your own."),
-    ] = None,
-    params: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="ROS parameter file, for all.")
-    ] = None,
-    pipeline: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, help="Module graph, instead of the default one."),
-    ] = None,
-    journal: Annotated[
-        str,
-        typer.Option(
-            metavar="PATH",
-            help="File that keeps the database; auto = the usual place, none = memory only.",
-        ),
-    ] = "",
-    isolation: Annotated[
-        Isolation | None, typer.Option(help="Where the modules run user code.")
-    ] = None,
-    log_level: Annotated[LogLevel, typer.Option(help="What the nodes log.")] = LogLevel.info,
+    without: Without = None,
+    params: Params = None,
+    pipeline: Pipeline = None,
+    journal: Journal = "",
+    isolation: IsolationOption = None,
+    log_level: Level = "info",
 ) -> None:
-    """Start the orchestrator and its modules; until Ctrl-C.
+    """Start the orchestrator and its modules.
 
-    What dies is started again; the database is kept in a file, so that it goes on where it was,
-    next time too. ROS_DOMAIN_ID and ROS_AUTOMATIC_DISCOVERY_RANGE are honoured;
-    without the latter, this machine alone is reached.
+    They run until Ctrl-C; processes that end are restarted. The database is kept in a file and
+    used again at the next start. ROS_DOMAIN_ID and ROS_AUTOMATIC_DISCOVERY_RANGE are respected;
+    the latter is LOCALHOST (this machine only) unless it is set.
 
     sustainml up
 
@@ -94,37 +88,44 @@ def up(
             close = get_close_matches(name, MODULES, 1)
             hint = f"did you mean {close[0]}?" if close else f"use one of: {', '.join(MODULES)}"
             raise typer.BadParameter(f"'{name}' is no module; {hint}")
-    paths = journal, str(params or ""), str(pipeline or "")
-    for path in paths:
-        if re.search("[\ud800-\udfff]", path):
-            raise typer.BadParameter(f"the path '{path}' is not valid UTF-8; rename it")
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    paths = [_path(each) for each in (journal, params or "", pipeline or "")]
     children = programs(
         namespace=options.namespace,
         without=without or [],
         params_file=paths[1],
         pipeline_file=paths[2],
-        journal=journal or ("" if params and _names_journal(params) else USUAL_PLACE),
-        isolation=isolation.value if isolation else "",
-        log_level=log_level.value,
+        journal=paths[0] or ("" if params and _names_journal(params) else USUAL_PLACE),
+        isolation=isolation or "",
+        log_level=log_level,
     )
-    _look_around()
+    _supervise(children)
+
+
+def _path(path: Path | str) -> str:
+    if re.search("[\ud800-\udfff]", text := str(path)):
+        raise typer.BadParameter(f"the path '{text}' is not valid UTF-8; rename it")
+    return text
+
+
+def _supervise(children: list[Program]) -> None:
+    """Keep the processes running until a signal asks for the end."""
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    _refuse_second_orchestrator()
     try:
-        log_directory.ensure()  # here, so that it is told once and not by each node
+        log_directory.ensure()  # a warning comes from here once, not from each node
     except OSError as error:
         raise Failure(str(error)) from error
-    # From here on a signal raises nothing: whatever lock is held, what is begun can be finished.
+    # From here on a signal only sets a flag: an exception could come while a lock is held.
     request = EndRequest()
     with service_manager.Listener() as news:
-        told = {service_manager.VARIABLE: news.address}
-        with Supervisor(children, _tell, told, node_forker.take()) as supervisor:
+        variables = {service_manager.VARIABLE: news.address}
+        with Supervisor(children, _print_line, variables, node_forker.take()) as supervisor:
             _announce(supervisor, news, request)
             while not request.signal and supervisor.keeps("orchestrator"):
                 supervisor.wait_for_news(request)
-    if request.signal:
-        _tell("up", "ended")
-        return
-    raise Failure("the orchestrator does not stay up; see the lines above")
+    if not request.signal:
+        raise Failure("the orchestrator does not stay up; see the lines above")
+    _print_line("up", "ended")
 
 
 def _names_journal(params: Path) -> bool:
@@ -142,16 +143,16 @@ def _names_journal(params: Path) -> bool:
         raise typer.BadParameter(f"{params} cannot be read: {explain_yaml(error)}") from error
 
 
-def _tell(name: str, text: str) -> None:
-    with suppress(SystemExit):  # nobody reads it any more; the system goes on
+def _print_line(name: str, text: str) -> None:
+    with suppress(SystemExit):  # the output is closed; the processes go on
         out.print(line(f"[{name}] "), Text(harmless(text, keep="\t")), sep="", soft_wrap=True)
 
 
-def _look_around() -> None:
-    """See that nobody is here yet: twice the same modules would do every task twice.
+def _refuse_second_orchestrator() -> None:
+    """See that no orchestrator runs here: with two sets of modules each task would be done twice.
 
     Raises:
-        typer.Exit: somebody is, or ROS cannot be used.
+        Failure: one runs, or ROS cannot be used.
     """
     from importlib.util import find_spec
 
@@ -170,21 +171,20 @@ def _look_around() -> None:
 
 
 def _is_alone() -> bool:
-    """Whether there is no orchestrator on any machine that can be reached."""
+    """Whether no machine that can be reached runs an orchestrator in this namespace."""
     from sustainml_orchestrator.client import OrchestratorUnavailable
 
     with connected() as client:
         if client.is_alone():
             return True
-        try:
-            client.system_state(_LOOK_AROUND)
-        except OrchestratorUnavailable:
-            return True
-    return False
+        with suppress(OrchestratorUnavailable):
+            client.system_state(_DISCOVERY_TIME)
+            return False
+    return True
 
 
 def _announce(supervisor: Supervisor, news: service_manager.Listener, request: EndRequest) -> None:
-    """Say when the system is ready, and how to go on."""
+    """Print when the system is ready, or once why it is not."""
     remind_at = time.monotonic() + _START_TIMEOUT
     reason = "the orchestrator does not answer"
     while not request.signal and supervisor.keeps("orchestrator"):
@@ -192,47 +192,44 @@ def _announce(supervisor: Supervisor, news: service_manager.Listener, request: E
         if told is not None:
             ready, reason = told
             if ready:
-                _tell("up", 'ready; in another terminal: sustainml submit --define "…" --watch')
+                _print_line(
+                    "up", 'ready; in another terminal: sustainml submit --define "…" --watch'
+                )
                 return
         if time.monotonic() > remind_at:
             remind_at = float("inf")
-            _tell("up", f"not ready after {_START_TIMEOUT:g} s, going on: {reason}")
+            _print_line("up", f"not ready after {_START_TIMEOUT:g} s, still waiting: {reason}")
 
 
-def demo(
-    files: Annotated[
-        list[Path] | None, typer.Argument(exists=True, help="Problems; none = the examples.")
-    ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the nodes' logs.")] = False,
-) -> None:
-    """Start the framework, solve three problems at the same time, optimise the first, and end.
+Files = Annotated[
+    list[Path] | None, typer.Argument(exists=True, help="Problems; by default three examples.")
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the logs of the nodes.")]
 
-    It runs in a domain of its own on this machine: nothing else is touched, nothing is left.
+
+def demo(files: Files = None, verbose: Verbose = False) -> None:
+    """Show the whole framework in half a minute.
+
+    Starts it, solves three problems, optimises the first of them, and stops. It uses a free ROS
+    domain and the loopback interface: no other ROS system is affected.
 
     sustainml demo
     """
     from sustainml_orchestrator.cli import problems
 
     given = [problems.read(str(path)) for path in files or examples()]
-    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-    try:
-        os.environ["ROS_DOMAIN_ID"] = str(domain.free(_DEMO_DOMAINS))
-    except LookupError as error:
-        raise typer.BadParameter(f"{error} on this machine") from error
-    for name in ("ROS_STATIC_PEERS", "ROS_DISCOVERY_SERVER", "ROS_LOCALHOST_ONLY"):
-        os.environ.pop(name, None)
-    options.namespace = f"/sustainml_demo_{os.getpid()}"
+    _use_own_domain()
     tail: deque[tuple[str, str]] = deque(maxlen=_TAIL)
 
-    def tell(name: str, text: str) -> None:
-        _tell(name, text) if verbose else tail.append((name, text))
+    def show(name: str, text: str) -> None:
+        _print_line(name, text) if verbose else tail.append((name, text))
 
     out.say("starting the orchestrator and six modules …")
     succeeded = False
     try:
         children = programs(namespace=options.namespace)
-        with Supervisor(children, tell, forker=node_forker.take()):
-            # Converted while they start: this loads ROS, too.
+        with Supervisor(children, show, forker=node_forker.take()):
+            # Here and not earlier: it loads ROS, while the nodes start.
             inputs = [problems.to_message(fields) for fields in given]
             succeeded = _solve(inputs)
     finally:
@@ -241,6 +238,17 @@ def demo(
                 err.say(f"[{name}] {text}")
     if not succeeded:
         raise typer.Exit(EXIT_FAILED)
+
+
+def _use_own_domain() -> None:
+    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    try:
+        os.environ["ROS_DOMAIN_ID"] = str(domain.free(_DEMO_DOMAINS))
+    except LookupError as error:
+        raise Failure(f"{error} on this machine; end some ROS processes") from error
+    for name in ("ROS_STATIC_PEERS", "ROS_DISCOVERY_SERVER", "ROS_LOCALHOST_ONLY"):
+        os.environ.pop(name, None)
+    options.namespace = f"/sustainml_demo_{os.getpid()}"
 
 
 def _solve(inputs: list[tuple[UserInput, dict[str, object]]]) -> bool:
@@ -258,7 +266,7 @@ def _solve(inputs: list[tuple[UserInput, dict[str, object]]]) -> bool:
 def _optimise(
     client: OrchestratorClient, solved: TaskId, message: UserInput, extra: dict[str, object]
 ) -> bool:
-    """Solve a problem again, down to half the carbon of the solution that it has."""
+    """Solve a problem again, with half the carbon of its solution as target."""
     from sustainml_orchestrator.cli.descent import Descent
     from sustainml_orchestrator.core.ids import TaskStatus
 

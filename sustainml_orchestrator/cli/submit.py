@@ -17,42 +17,45 @@ if TYPE_CHECKING:
     from sustainml_orchestrator.client import OrchestratorClient
     from sustainml_orchestrator.core.ids import TaskId
 
-Set = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", "-s", metavar="FIELD=VALUE", help="Any field of a problem, or extra_data.KEY."
-    ),
+_Text = str | None
+File = Annotated[
+    _Text, typer.Argument(help="YAML or JSON file with fields of a problem; - = stdin.")
 ]
-Watch = Annotated[bool, typer.Option("--watch", "-w", help="Follow it to its end.")]
-Within = Annotated[float, typer.Option(help="With --watch: longest time for it, in s.")]
+Define = Annotated[_Text, typer.Option("--define", "-d", help="The problem in your words.")]
+Name = Annotated[_Text, typer.Option(help="A short name for it.")]
+Modality = Annotated[_Text, typer.Option(help="image, text, audio, tabular …")]
+Region = Annotated[_Text, typer.Option(help="Where the model will run: Spain, US-CA …")]
+Target = Annotated[float | None, typer.Option(help="Desired carbon footprint, in kgCO2e.")]
+Auto = Annotated[bool, typer.Option("--auto", help="Start iterations until the target is met.")]
+_SET_HELP = "Any field of a problem, or extra_data.KEY; may be repeated."
+Set = Annotated[
+    list[str] | None, typer.Option("--set", "-s", metavar="FIELD=VALUE", help=_SET_HELP)
+]
+RequestId = Annotated[str, typer.Option(help="A request repeated with it gives the same task.")]
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="Show the progress until the end.")]
+Within = Annotated[float, typer.Option(help="With --watch: longest time to wait, in s.")]
 Priority = Annotated[int, typer.Option(min=0, max=255, help="Higher runs first.")]
 
 
 def submit(
-    file: Annotated[
-        str | None, typer.Argument(help="YAML or JSON with the fields of a problem; - = stdin.")
-    ] = None,
-    define: Annotated[
-        str | None, typer.Option("--define", "-d", help="The problem in your words.")
-    ] = None,
-    name: Annotated[str | None, typer.Option("--name", help="A short name for it.")] = None,
-    modality: Annotated[str | None, typer.Option(help="image, text, audio, tabular …")] = None,
-    region: Annotated[str | None, typer.Option(help="Where it will run: Spain, US-CA …")] = None,
-    target: Annotated[
-        float | None, typer.Option(help="Desired carbon footprint, in kgCO2e.")
-    ] = None,
-    auto: Annotated[bool, typer.Option("--auto", help="Iterate by itself to the target.")] = False,
+    file: File = None,
+    define: Define = None,
+    name: Name = None,
+    modality: Modality = None,
+    region: Region = None,
+    target: Target = None,
+    auto: Auto = False,
     settings: Set = None,
     priority: Priority = 0,
-    request_id: Annotated[str, typer.Option(help="Repeat safely: same id, same task.")] = "",
+    request_id: RequestId = "",
     watch: Watch = False,
     within: Within = 600.0,
     as_json: AsJson = False,
 ) -> None:
-    """Submit a problem: in words, or as a YAML or JSON FILE.
+    """Submit a problem, in words or as a YAML or JSON file.
 
-    A VALUE of --set is taken as the field's type: text stays text, whatever it looks like. That
-    of extra_data.KEY is JSON where it is valid JSON, else text.
+    A VALUE of --set is text or a number as its field requires; that of extra_data.KEY is JSON
+    where it is valid JSON, else text.
 
     sustainml submit config/examples/circuit_boards.yaml --watch
 
@@ -60,33 +63,36 @@ def submit(
 
     sustainml submit -d "translate French news" -s extra_data.num_outputs=2 --json
     """
+    given = {"problem_definition": define, "problem_short_description": name,
+             "modality": modality, "geo_location_region": region,
+             "desired_carbon_footprint": target,
+             "optimize_carbon_footprint_auto": auto or None}  # fmt: skip
     fields = problems.read(file) if file else {}
-    given = {
-        "problem_definition": define,
-        "problem_short_description": name,
-        "modality": modality,
-        "geo_location_region": region,
-        "desired_carbon_footprint": target,
-        "optimize_carbon_footprint_auto": auto or None,
-    }
-    fields |= {key: value for key, value in given.items() if value is not None}
-    _merge(fields, problems.parse_settings(settings or []))
+    message, extra = problems.to_message(_merged(fields, given, settings or []))
+    with connected() as client:
+        task = client.start_task(message, extra_data=extra, priority=priority,
+                                 request_id=request_id)  # fmt: skip
+        _report(client, task, watch, within, as_json)
+
+
+def _merged(fields: dict[str, Any], given: dict[str, Any], settings: list[str]) -> dict[str, Any]:
+    """The fields of a file, of options and of --set; the later ones take precedence."""
+    more = problems.parse_settings(settings)
+    extra, more_extra = fields.get("extra_data") or {}, more.pop("extra_data", {})
+    fields |= {name: value for name, value in given.items() if value is not None} | more
+    if more_extra and isinstance(extra, dict):
+        fields["extra_data"] = extra | more_extra
     if not fields:
         raise typer.BadParameter("name a FILE, or describe the problem with --define TEXT")
-    message, extra = problems.to_message(fields)
-    with connected() as client:
-        task = client.start_task(
-            message, extra_data=extra, priority=priority, request_id=request_id
-        )
-        _report(client, task, watch, within, as_json)
+    return fields
 
 
 def iterate(
     base: Annotated[
-        str, typer.Argument(help="Task to begin from: 3/2; 3 or 3/-1 for the last of problem 3.")
+        str, typer.Argument(help="Base task: 3/2; 3 or 3/-1 is the latest of problem 3.")
     ],
     manual: Annotated[
-        bool, typer.Option("--manual", help="Try once for less carbon than this iteration.")
+        bool, typer.Option("--manual", help="Search once for a model with less carbon.")
     ] = False,
     settings: Set = None,
     priority: Priority = 0,
@@ -94,7 +100,9 @@ def iterate(
     within: Within = 600.0,
     as_json: AsJson = False,
 ) -> None:
-    """Start another iteration of a problem, from any earlier one, with some fields changed.
+    """Start another iteration of a problem.
+
+    It takes over the fields of an earlier iteration, except those given by --set.
 
     sustainml iterate 1/1 --set extra_data.max_memory_footprint=512 --watch
 
@@ -102,11 +110,8 @@ def iterate(
     """
     fields = problems.parse_settings(settings or [])
     if manual:
-        by_hand = {
-            "optimize_carbon_footprint_manual": True,
-            "optimize_carbon_footprint_auto": False,
-        }
-        fields = by_hand | fields
+        modes = "optimize_carbon_footprint_manual", "optimize_carbon_footprint_auto"
+        fields = dict(zip(modes, (True, False), strict=True)) | fields
     message, extra = problems.to_message(fields)
     overrides = [name for name in fields if name != "extra_data"]
     with connected() as client:
@@ -128,13 +133,6 @@ def _base_extra_data(client: OrchestratorClient, base: TaskId) -> dict[str, Any]
     return problems.parse_json(text, "extra_data of the base") if text else {}
 
 
-def _merge(fields: dict[str, Any], more: dict[str, Any]) -> None:
-    extra = {**(fields.get("extra_data") or {}), **more.pop("extra_data", {})}
-    fields |= more
-    if extra:
-        fields["extra_data"] = extra
-
-
 def _report(
     client: OrchestratorClient, task: TaskId, watch: bool, within: float, as_json: bool
 ) -> None:
@@ -148,9 +146,10 @@ def _report(
 def follow(
     client: OrchestratorClient, tasks: list[TaskId], within: float, *, quiet: bool = False
 ) -> bool:
-    """Show tasks until they and what follows them are over; True when all problems are solved.
+    """Show tasks until they and the tasks that start from them are over.
 
-    A search is solved when any of its iterations has succeeded, whatever ended it.
+    Returns:
+        Whether of each problem at least one iteration has succeeded.
     """
     from sustainml_orchestrator.cli.tables import print_results
     from sustainml_orchestrator.core.ids import TaskId, TaskStatus

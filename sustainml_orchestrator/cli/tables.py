@@ -1,4 +1,4 @@
-"""Tables and bars: how tasks and nodes look in a terminal."""
+"""Tables and progress bars of tasks and nodes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COLOURS = {
     TaskStatus.RUNNING: "blue",
     TaskStatus.WAITING: "yellow",
 }
-#: The reason that says nothing more than the status.
+#: The outcome reason that adds nothing to the status.
 _ALL_WELL = "every module delivered"
 _NODE_COLOURS = {
     NodeStatus.IDLE: "green",
@@ -34,7 +34,7 @@ def name_of(task: Any) -> str:
 
 
 def status_of(summary: Any) -> tuple[str, str]:
-    """Its status in words, and a colour."""
+    """Its status with the progress, and a colour."""
     status = TaskStatus(summary.task_status)
     share = f" {summary.progress:.0%}" if status is TaskStatus.RUNNING else ""
     return status.name + share, _COLOURS.get(status, "")
@@ -45,7 +45,7 @@ def _short(text: str) -> str:
 
 
 def _model(name: str) -> Text:
-    """A model's name as it fits a column: its publisher on a line of its own."""
+    """A model's name for a column; a long one has its publisher on a line of its own."""
     publisher, slash, model = name.partition("/")
     if len(name) <= 18 or not slash:
         return line(name)
@@ -61,7 +61,7 @@ def _seconds(summary: Any) -> float:
 
 
 def positive(value: float) -> str:
-    """A figure that cannot be 0; a dash while it is unknown."""
+    """A figure for people of which 0 means unknown."""
     return figure(value if value > 0 else float("nan"))
 
 
@@ -82,7 +82,7 @@ def task_table(summaries: Iterable[Any], title: str = "") -> Table:
 
 
 def result_table(tasks: Iterable[Any]) -> Table:
-    """What came out: one line per task, with all figures."""
+    """One line per task, with all figures of its result."""
     table = Table(
         ("task", "problem", "model", "hardware"),
         ("latency\n(s)", "power\n(W)", "energy\n(Wh)", "carbon\n(kgCO2e)", "taken\n(s)"),
@@ -101,15 +101,13 @@ def result_table(tasks: Iterable[Any]) -> Table:
 def node_table(nodes: Iterable[Any]) -> Table:
     """One line per node."""
     table = Table(
-        ("node", "status", "wanted", "tasks", "resets", "restarts", "last loss", "processes",
-         "remark")
-    )  # fmt: skip
+        ("node", "status", "tasks", "resets", "restarts", "last loss", "processes", "remark")
+    )
     for node in nodes:
         status = NodeStatus(node.node_status)
         table.add(
             node.node_name, line((status.name, _NODE_COLOURS.get(status, "red"))),
-            NodeStatus(node.desired_status).name, str(node.active_tasks), str(node.resets),
-            str(node.restarts), _clock(node.last_loss),
+            str(node.active_tasks), str(node.resets), str(node.restarts), _clock(node.last_loss),
             Text("\n").join([line(_process(each)) for each in node.instances] or [line("–")]),
             node.error_description,
         )  # fmt: skip
@@ -117,13 +115,13 @@ def node_table(nodes: Iterable[Any]) -> Table:
 
 
 def _process(instance: Any) -> str:
-    """The name of a process's node, and how many tasks are open there."""
+    """The name of an instance, and how many tasks it holds."""
     name, count = instance.instance.rpartition("/")[2], instance.active_tasks
     return f"{name} (lost)" if not instance.responsive else f"{name} ({count})" if count else name
 
 
 def _clock(stamp: Any) -> str:
-    """A time of ROS as local time of day, with the date unless it is today."""
+    """A ROS time as local time; with the date unless it is today."""
     if not stamp.sec:
         return "–"
     when = datetime.fromtimestamp(stamp.sec)
@@ -131,7 +129,7 @@ def _clock(stamp: Any) -> str:
 
 
 def running_step(summary: Any) -> str:
-    """What a task is doing now, in a few words."""
+    """The modules that work on a task, or its status."""
     status = TaskStatus(summary.task_status)
     if status is TaskStatus.WAITING:
         return "waiting"
@@ -142,10 +140,9 @@ def running_step(summary: Any) -> str:
 
 
 class Bars:
-    """One bar per task, with the step that runs; plain lines where there is no terminal."""
+    """One progress bar per task; without a terminal, a line for each change."""
 
-    def __init__(self, total_steps: int = 6) -> None:
-        self._steps = total_steps
+    def __init__(self) -> None:
         self._rows: dict[str, Any] = {}
         self._said: dict[str, str] = {}
         self._live = out.is_terminal
@@ -181,7 +178,7 @@ class Bars:
 
 
 def print_results(tasks: Sequence[Any]) -> None:
-    """The table of results; the reason of each failure, and why a search ended."""
+    """Print a table of results, the reasons of failures, and why an optimisation ended."""
     out.print(result_table(tasks))
     for task in tasks:
         item = task.summary

@@ -1,7 +1,8 @@
-"""`sustainml watch`, `list`, `show`, `delete` and `task …`: what became of tasks."""
+"""`sustainml watch`, `list`, `show`, `delete` and `task …`: tasks and problems."""
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import suppress
 from typing import Annotated
@@ -25,11 +26,13 @@ TaskArgument = Annotated[str, typer.Argument(help="PROBLEM/ITERATION, or PROBLEM
 
 def watch(
     task: Annotated[
-        str | None, typer.Argument(help="PROBLEM/ITERATION; none = everything that happens.")
+        str | None, typer.Argument(help="PROBLEM/ITERATION; by default all tasks.")
     ] = None,
-    within: Annotated[float, typer.Option(help="Longest time to watch, in s.")] = 86400.0,
+    within: Annotated[float, typer.Option(help="Longest time to wait, in s.")] = 86400.0,
 ) -> None:
-    """Watch a task to its end, or all that happens until Ctrl-C.
+    """Show the progress of a task until its end.
+
+    Without a task, show every update of any task until Ctrl-C.
 
     sustainml watch 1/1
     """
@@ -41,7 +44,7 @@ def watch(
             if not follow(client, [task_id(task)], within):
                 raise typer.Exit(EXIT_FAILED)
             return
-        client.list_tasks(limit=1)  # says so when no orchestrator is there
+        client.list_tasks(limit=1)  # raises if there is no orchestrator
         with Bars() as bars, client.updates() as updates, suppress(Interrupted):
             deadline = time.monotonic() + within
             while (left := deadline - time.monotonic()) > 0:
@@ -53,11 +56,14 @@ def watch(
 def list_tasks(
     problem: Annotated[int, typer.Argument(min=0, help="Only this problem; 0 = all.")] = 0,
     status: Annotated[
-        list[str] | None, typer.Option("--status", help="waiting, running, succeeded, error …")
+        list[str] | None,
+        typer.Option("--status", help="Only these: waiting, running, succeeded, error …"),
     ] = None,
-    offset: Annotated[int, typer.Option(min=0)] = 0,
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
-    oldest_first: Annotated[bool, typer.Option("--oldest-first")] = False,
+    offset: Annotated[int, typer.Option(min=0, help="Tasks to skip.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Most tasks to list.")] = 50,
+    oldest_first: Annotated[
+        bool, typer.Option("--oldest-first", help="By creation; else the newest first.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List tasks, the newest first.
@@ -91,7 +97,7 @@ def _status(text: str) -> TaskStatus:
 def show(
     task: TaskArgument,
     as_json: AsJson = False,
-    as_yaml: Annotated[bool, typer.Option("--yaml", help="YAML on standard output.")] = False,
+    as_yaml: Annotated[bool, typer.Option("--yaml", help="Print YAML.")] = False,
 ) -> None:
     """Show all data of a task.
 
@@ -123,10 +129,25 @@ def show(
         for module in item.modules:
             state = TaskStatus(module.task_status).name
             out.say(f"  {module.node_name:<20}{state:<12}{module.error_description}")
+        for output in data.extra_outputs:
+            out.say(f"output of {output.node_name} ({output.type_name}): {_shown(output.json)}")
 
 
-def delete(problem: Annotated[int, typer.Argument(min=1)], as_json: AsJson = False) -> None:
-    """Delete a problem and all its iterations, for good; none of them may wait or run.
+def _shown(text: str) -> str:
+    """The fields of an output that are set, without those that all messages have."""
+    common = ("task_id", "attempt", "session", "token", "header", "extra_data", "raw_model")
+    fields = json.loads(text or "{}").items()
+    set_ones = {name: value for name, value in fields if name not in common and value}
+    return json.dumps(set_ones, ensure_ascii=False)
+
+
+def delete(
+    problem: Annotated[int, typer.Argument(min=1, help="Number of the problem.")],
+    as_json: AsJson = False,
+) -> None:
+    """Delete a problem and all its iterations.
+
+    None of them may be waiting or running. They cannot be restored.
 
     sustainml delete 3
     """
@@ -155,12 +176,12 @@ def _add_command(command: TaskCommand, text: str) -> None:
 
 
 for _command, _text in {
-    TaskCommand.STOP: "Stop it; its outputs so far are kept. Reset begins anew.",
-    TaskCommand.RESET: """Forget its outputs and begin anew.
+    TaskCommand.STOP: "Stop a task and keep its outputs.",
+    TaskCommand.RESET: """Delete the outputs of a task and run it again.
 
     sustainml task reset 1/1
     """,
-    TaskCommand.PREEMPT: "Put it back into the queue, behind its priority; outputs are kept.",
-    TaskCommand.TERMINATE: "End it for good.",
+    TaskCommand.PREEMPT: "Put a task back into the queue and keep its outputs.",
+    TaskCommand.TERMINATE: "End a task; it cannot be run again.",
 }.items():
     _add_command(_command, _text)

@@ -45,6 +45,17 @@ def test_a_wrong_parameter_file_is_explained(tmp_path: Path) -> None:
         assert result.exit_code == 2 and "cannot be read" in result.stderr
 
 
+def test_lines_of_nodes_are_printed_without_control_characters(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run._print_line(
+        "hw_resources", "a b \x1b]0;x\a\x1b[2J \u202e\u200b [/red] :smile: \x9b31m\x00"
+    )
+    assert capsys.readouterr().out == (
+        "[hw_resources] a b \\x1b]0;x\\x07\\x1b[2J \\u202e\\u200b [/red] :smile: \\x9b31m\\x00\n"
+    )
+
+
 def test_a_path_that_is_no_text_is_refused() -> None:
     result = CliRunner().invoke(app, ["up", "--journal", "/tmp/\udcff.db"])
     assert result.exit_code == 2 and "not valid UTF-8" in result.stderr
