@@ -202,9 +202,7 @@ class Connection:
             fields: of the request.
 
         Raises:
-            OrchestratorUnavailable: the orchestrator cannot be reached.
-            RequestTimeout: it did not answer in time.
-            RequestRefused: it refused, or a field is not of its type.
+            ClientError: unreachable, not in time, refused, or a field is not of its type.
         """
         kind = getattr(sustainml_msgs.srv, names.SERVICES[service])
         deadline = time.monotonic() + (self.timeout if wait is None else wait)
@@ -226,15 +224,18 @@ class Connection:
         repeat = send if service in _READING | _PROTECTED else None
         try:
             answer = self.take(answers, deadline, client.service_is_ready, service, repeat)
-            response = answer.result()
         finally:
-            with suppress(ClientError):
-                for future in sent:
-                    if not future.done():
-                        self.run(partial(client.remove_pending_request, future))
+            self._forget(client, sent)
+        response = answer.result()
         if not response.success:
             raise errors.refused(response)
         return response
+
+    def _forget(self, client: Any, futures: list[Any]) -> None:
+        with suppress(ClientError):
+            for future in futures:
+                if not future.done():
+                    self.run(partial(client.remove_pending_request, future))
 
     def _client(self, service: str, kind: type) -> Any:
         if service not in self._clients:

@@ -48,9 +48,7 @@ def test_a_wrong_parameter_file_is_explained(tmp_path: Path) -> None:
 def test_lines_of_nodes_are_printed_without_control_characters(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    run._print_line(
-        "hw_resources", "a b \x1b]0;x\a\x1b[2J \u202e\u200b [/red] :smile: \x9b31m\x00"
-    )
+    run._print_line("hw_resources", "a b \x1b]0;x\a\x1b[2J \u202e\u200b [/red] :smile: \x9b31m\x00")
     assert capsys.readouterr().out == (
         "[hw_resources] a b \\x1b]0;x\\x07\\x1b[2J \\u202e\\u200b [/red] :smile: \\x9b31m\\x00\n"
     )
