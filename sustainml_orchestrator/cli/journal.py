@@ -47,6 +47,8 @@ def _reported() -> Iterator[None]:
         yield
     except JournalError as error:
         raise Failure(str(error)) from error
+    except BrokenPipeError:
+        raise
     except (OSError, UnicodeDecodeError) as error:
         raise Failure(f"the file cannot be used: {error}") from error
 
@@ -128,3 +130,34 @@ def compact(journal: JournalOption) -> None:
     with _reported():
         before, after = compact_journal(journal)
     out.say(f"{journal}: {before / 2**20:.1f} MiB before, {after / 2**20:.1f} MiB after")
+
+
+@journal_app.command("backup")
+def backup_command(file: FileArgument, journal: JournalOption) -> None:
+    """Copy the journal as of one moment to a file; also while the framework runs.
+
+    sustainml journal backup monday.db
+    """
+    from sustainml_orchestrator.storage.backup import back_up
+
+    to_output = str(file) == "-"
+    with _reported():
+        back_up(journal, Path("/dev/stdout") if to_output else file)
+    if not to_output:
+        out.say(f"{journal} was copied to {file}")
+
+
+@journal_app.command("restore")
+def restore_command(file: FileArgument, journal: JournalOption) -> None:
+    """Put a backup in the place of the journal; not while it is in use. The old one is kept aside.
+
+    sustainml journal restore monday.db
+    """
+    from sustainml_orchestrator.contract.module_graph import message_types, read_pipeline
+    from sustainml_orchestrator.contract.payload_upgrade import PayloadUpgrade
+    from sustainml_orchestrator.storage.backup import restore
+
+    with _reported():
+        upgrade = PayloadUpgrade(message_types(read_pipeline("")))
+        aside = restore(journal, file, upgrade)
+    out.say(f"{file} was restored as {journal}" + (f"; the old one is {aside}" if aside else ""))

@@ -64,7 +64,7 @@ def back_up(path: Path, target: Path) -> None:
         if target.exists() and target.samefile(path):
             raise JournalError(f"{target} is the journal itself; name another file")
         real = Path(os.path.realpath(target))
-        if not real.exists() or (real.is_file() and os.access(real.parent, os.W_OK)):
+        if not target.exists() or (target.is_file() and os.access(real.parent, os.W_OK)):
             copy(path, real)
             return
         with tempfile.TemporaryDirectory() as folder, target.open("wb") as stream:
