@@ -122,6 +122,18 @@ def test_what_is_read_at_start_cannot_be_set_later(framework: Framework) -> None
     assert not answer.results[0].successful
 
 
+@pytest.mark.parametrize("name", ["max_problems", "max_payload_bytes"])
+def test_no_parameter_set_at_run_time_deletes_problems(framework: Framework, name: str) -> None:
+    puppet = framework.puppet
+    for _ in range(2):
+        solve(framework)
+    before = puppet.call("list_tasks").total
+    result = set_integer(framework, name, 1)
+    assert not result.successful and name in result.reason
+    solve(framework)
+    assert puppet.call("list_tasks").total == before + 1
+
+
 def test_parameters_of_no_type_are_refused(framework: Framework) -> None:
     """Rclpy itself raises for them, which would end the node."""
     parameters = [Parameter(name="max_resets", value=ParameterValue(type=255))]
