@@ -151,7 +151,7 @@ def backup_command(file: FileArgument, journal: JournalOption) -> None:
 def restore_command(file: FileArgument, journal: JournalOption) -> None:
     """Put a backup in the place of the journal; not while it is in use. The old one is kept aside.
 
-    sustainml journal restore monday.db
+    sustainml journal restore monday.db --journal copy.db
     """
     from sustainml_orchestrator.contract.module_graph import message_types, read_pipeline
     from sustainml_orchestrator.contract.payload_upgrade import PayloadUpgrade
