@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from sustainml_orchestrator.storage.errors import JournalError
+
 #: What `journal_path` may say instead of a path.
 USUAL_PLACE, MEMORY_ONLY = "auto", "none"
 
@@ -14,6 +16,9 @@ def default_path(namespace: str = "/sustainml", domain: int = 0) -> Path:
 
     Each framework of a user has its own: the name tells its namespace and ROS domain where they
     are not the default ones.
+
+    Raises:
+        JournalError: the user has no home directory.
     """
     ros_home = os.environ.get("ROS_HOME")
     state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
@@ -22,7 +27,12 @@ def default_path(namespace: str = "/sustainml", domain: int = 0) -> Path:
         parts.append(namespace.strip("/").replace("/", "__"))
     if domain:
         parts.append(f"domain{domain}")
-    return Path(ros_home or state).expanduser() / "sustainml" / f"{'-'.join(parts)}.db"
+    try:
+        folder = Path(ros_home or state).expanduser()
+    except RuntimeError as error:
+        text = "there is no home directory for the journal; set HOME, or another journal_path"
+        raise JournalError(text) from error
+    return folder / "sustainml" / f"{'-'.join(parts)}.db"
 
 
 def locate(setting: str, namespace: str, domain: int) -> str:

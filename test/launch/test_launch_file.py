@@ -42,6 +42,16 @@ def test_every_parameter_exists() -> None:
         assert names <= (known if node.attrib["exec"] == "orchestrator" else modules)
 
 
+def test_a_text_stays_a_text() -> None:
+    """As YAML, a path like 1e3 is a number."""
+    given = [p for node in LAUNCH.iter("node") for p in node.iter("param") if "value" in p.attrib]
+    specs = {spec.name: spec for spec in (*TABLE, *MODULE_TABLE)}
+    assert given and all(
+        (param.attrib.get("type") == "str") is isinstance(specs[param.attrib["name"]].default, str)
+        for param in given
+    )
+
+
 def test_default_files_exist() -> None:
     for arg in ARGUMENTS.values():
         found = re.fullmatch(

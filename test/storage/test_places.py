@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sustainml_orchestrator.storage import default_path, locate
+from sustainml_orchestrator.storage import JournalError, default_path, locate
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,14 @@ def test_each_framework_has_its_own(
     monkeypatch.delenv("XDG_STATE_HOME")
     expected = Path.home() / ".local" / "state" / "sustainml" / name
     assert default_path(namespace, domain) == expected
+
+
+def test_without_a_home_directory_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "ROS_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda user: {}[user])
+    with pytest.raises(JournalError, match="set HOME, or another journal_path"):
+        locate("auto", "/lab", 0)
 
 
 def test_other_settings_are_paths() -> None:

@@ -95,7 +95,7 @@ def test_up_can_be_interrupted_while_it_starts(up: Up) -> None:
 
 def test_up_takes_any_path(tmp_path: Path) -> None:
     """What YAML, the command line of ROS or an encoding would take for something else."""
-    folder = tmp_path / "😀 a'b\"c: #d\\e %41?k=v"
+    folder = tmp_path / "😀 a'b\"c: #d\\e %41?k=v $HOME ~\n- ü"
     folder.mkdir()
     graph, params = folder / "-pipe line.yaml", folder / "pa'rams.yaml"
     graph.write_bytes((examples()[0].parents[1] / "pipeline.yaml").read_bytes())
