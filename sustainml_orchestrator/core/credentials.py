@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import re
+from contextlib import suppress
 from typing import Any
 
 #: Part of the name of a credential, once "-" and "_" are left out.
 _PARTS = (
     "password", "passwd", "pwd", "secret", "apikey", "credential", "authorization", "privatekey",
 )  # fmt: skip
-#: Before a host in a URL: user, colon, password.
+#: In texts: user and password of a URL; keys of well-known forms; headers; assignments, of which
+#: the name decides.
 _USER_INFO = re.compile(r"(?<=://)[^\s/?#@:]*:[^\s/?#@]*@")
-#: Whether serialized JSON may hold a credential: cheap, and true wherever one is.
-_MAYBE = re.compile(
-    "|".join(
-        [r"://", r"\\u", *("[-_]*".join(part) for part in ("token", "auth", *_PARTS))]
-    ).encode(),
-    re.IGNORECASE,
+_KEYS = re.compile(r"\b(?:hf_|sk-|gh[pousr]_|AKIA)[\w-]{16,}|(?i:(?<=\bbearer )[\w.~+/=-]{16,})")
+_HEADER = re.compile(
+    r"(?i)(\bauthorization['\"]?\s*[:=]\s*['\"]?)(?:(?:basic|bearer) )?[^\s'\",;}]+"
 )
+_ASSIGNMENT = re.compile(
+    r"(?P<head>(?<![\w-])(?P<name>[\w-]+)(?:=|['\"]\s*:\s*)['\"]?)[^\s&;,'\"}\]]+"
+)
+_HIDDEN = "…"
+#: Whether a text or serialized JSON may hold a credential: cheap, and true wherever one is.
+_PATTERN = "|".join(
+    [r"://", r"\\u", "hf_", "sk-", "gh[pousr]_", "akia", "bearer"]
+    + ["[-_]*".join(part) for part in ("token", "auth", *_PARTS)]
+)
+_MAYBE = re.compile(_PATTERN.encode(), re.IGNORECASE)
+_MAYBE_TEXT = re.compile(_PATTERN, re.IGNORECASE)
 
 
 def is_credential(key: str) -> bool:
@@ -31,9 +42,16 @@ def may_hold(data: bytes | memoryview) -> bool:
     return _MAYBE.search(data) is not None
 
 
-def without_user_info(text: str) -> str:
-    """A text without the user and password of the URLs in it."""
-    return _USER_INFO.sub("", text) if "://" in text else text
+def scrub(text: str) -> str:
+    """A text without passwords in URLs, API keys, authorization headers and secrets assigned."""
+    if not _MAYBE_TEXT.search(text):
+        return text
+    text = _KEYS.sub(_HIDDEN, _USER_INFO.sub("", text))
+    return _ASSIGNMENT.sub(_hide, _HEADER.sub(rf"\1{_HIDDEN}", text))
+
+
+def _hide(match: re.Match[str]) -> str:
+    return match["head"] + _HIDDEN if is_credential(match["name"]) else match[0]
 
 
 def strip(value: Any) -> tuple[Any, bool]:
@@ -46,9 +64,18 @@ def strip(value: Any) -> tuple[Any, bool]:
         items = [strip(item) for item in value]
         return [item for item, _ in items], any(hit for _, hit in items)
     if isinstance(value, str):
-        plain = without_user_info(value)
+        plain = _strip_text(value)
         return plain, plain != value
     return value, False
+
+
+def _strip_text(text: str) -> str:
+    """A text without credentials; it may be JSON itself."""
+    if text[:1] in ("{", "["):
+        with suppress(ValueError):
+            plain, removed = strip(json.loads(text))
+            return json.dumps(plain, ensure_ascii=False) if removed else text
+    return scrub(text)
 
 
 def only(value: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sustainml_orchestrator.core.credentials import without_user_info
+from sustainml_orchestrator.core.credentials import scrub
 
 #: Control characters, and those that reverse the direction of what follows.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -14,13 +14,13 @@ _SPACES = "\t\n\r\v\f"
 
 
 def printable(text: str, longest: int = MAX_SHOWN) -> str:
-    r"""A text without control characters and passwords, cut to so many characters.
+    r"""A text without control characters and credentials, cut to so many characters.
 
     White space becomes a blank, any other control character its escape, such as ``\x1b``.
     """
     if not text.isprintable():
         text = _UNPRINTABLE.sub(_escape, text)
-    text = without_user_info(text)
+    text = scrub(text)
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 

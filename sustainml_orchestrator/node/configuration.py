@@ -13,8 +13,10 @@ from rclpy.task import Future
 from sustainml_msgs.srv import Configure
 
 from sustainml_orchestrator.contract import names
+from sustainml_orchestrator.contract.redaction import without_credentials
 from sustainml_orchestrator.core.errors import OrchestratorError
 from sustainml_orchestrator.core.ids import ErrorCode
+from sustainml_orchestrator.core.text import printable
 from sustainml_orchestrator.node.pending_calls import Answer
 
 
@@ -55,9 +57,11 @@ class Configuration:
             )
         if not answer.success:
             code = ErrorCode(answer.error_code) if answer.error_code in set(ErrorCode) else None
-            text = f"{module}: {answer.message or 'refused without a reason'}"
+            text = f"{module}: {printable(answer.message) or 'refused without a reason'}"
             raise OrchestratorError(code or ErrorCode.INTERNAL_ERROR, text)
-        return transaction, answer.configuration
+        return transaction, without_credentials(
+            answer.configuration.encode("utf-8", "replace")
+        ).decode()
 
     async def _call(self, client: Client, request: Any, timeout: float) -> Any | None:
         """The response, or None when the time is over: no future of rclpy ends by itself."""

@@ -43,11 +43,25 @@ def test_these_do_not(key: str) -> None:
         ("https://me@host/x", "https://me@host/x"),
         ("https://host:8080/a@b:c", "https://host:8080/a@b:c"),
         ("12:30@noon", "12:30@noon"),
+        ("https://h/x?user=a&access_token=s3cret&b=1", "https://h/x?user=a&access_token=…&b=1"),
+        ("401: hf_abcdefghijklmnopqrstuv is no token", "401: … is no token"),
+        ("header Authorization: Bearer abc.def was refused", "header Authorization: … was refused"),
+        ("sent {'Authorization': 'Basic dTpw', 'a': 1}", "sent {'Authorization': '…', 'a': 1}"),
+        ("bearer 0123456789abcdef0 is over", "bearer … is over"),
+        ("{'api_key': 's3cret', 'name': 'x'}", "{'api_key': '…', 'name': 'x'}"),
+        ("DB_PASSWORD=s3cret python x.py --n=3", "DB_PASSWORD=… python x.py --n=3"),
+        ("unexpected token: '<' at 3; max_tokens=4", "unexpected token: '<' at 3; max_tokens=4"),
     ],
 )
-def test_passwords_in_urls_are_left_out(text: str, plain: str) -> None:
-    assert credentials.without_user_info(text) == plain == printable(text)
+def test_credentials_in_texts_are_left_out(text: str, plain: str) -> None:
+    assert credentials.scrub(text) == plain == printable(text)
     assert credentials.strip([text]) == ([plain], text != plain)
+
+
+def test_json_in_texts_is_looked_into() -> None:
+    inner = json.dumps({"hf_token": "s3cret", "note": json.dumps([{"api_key": "s3cret"}])})
+    plain, removed = credentials.strip({"request": inner})
+    assert removed and "s3cret" not in json.dumps(plain) and "note" in plain["request"]
 
 
 names = st.sampled_from([*SECRET, *PLAIN]) | st.text(max_size=12)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.puppet import Framework
 from support.system import System, wait_for
 from sustainml_msgs.msg import Task, UserInput
+from sustainml_msgs.srv import Configure
 from typer.testing import CliRunner
 
 from sustainml_orchestrator.cli.main import app
@@ -27,6 +30,44 @@ EXTRA = {
 def system(tmp_path: Path) -> Iterator[System]:
     with System(tmp_path, journal=True, timeout=20.0) as running:
         yield running
+
+
+LEAKS = [
+    f"401 for https://me:{SECRET}@host/x",
+    f"GET https://host/x?access_token={SECRET}&a=1 failed",
+    f"refused: Authorization: Bearer {SECRET}",
+    f"sent {{'headers': {{'X-API-Key': '{SECRET}'}}}}",
+]
+
+
+@pytest.mark.parametrize("text", LEAKS)
+def test_texts_of_errors_are_shown_without_them(tmp_path: Path, text: str) -> None:
+    with Framework(tmp_path, "leaks", journal_path=str(tmp_path / "j.db")) as framework:
+        puppet = framework.puppet
+        task = puppet.start()
+        for number in (1, 2):  # each of its tries
+            wait_for(lambda n=number: puppet.summary(task).modules[0].tries >= n)
+            puppet.say("first", task, TaskStatus.ERROR, error_description=text, try_number=number)
+        summary = puppet.until_status(task, TaskStatus.ERROR)
+        assert text[:7] in summary.error_description
+        shown = repr([summary, *puppet.heard.values()]) + framework.log
+        assert SECRET not in shown and not places_with_the_secret(tmp_path)
+
+
+def test_the_configuration_of_a_module_is_shown_without_them(tmp_path: Path) -> None:
+    with Framework(tmp_path, "configured") as framework:
+        puppet = framework.puppet
+
+        def configure(request: Configure.Request, response: Configure.Response):
+            response.success = SECRET in request.configuration
+            response.configuration = request.configuration
+            return response
+
+        puppet.run(lambda: puppet.node.create_service(Configure, "first/configure", configure))
+        wanted = json.dumps({"a": [{"hf_token": SECRET}], "region": "DE"})
+        answer = puppet.call("configure_node", node_name="first", configuration=wanted)
+        assert answer.success, answer.message
+        assert json.loads(answer.configuration) == {"a": [{}], "region": "DE"}
 
 
 def start(system: System, text: str) -> TaskId:
