@@ -1,16 +1,15 @@
-"""What a module has finished, kept to be repeated when the orchestrator asks again. Pure."""
+"""The latest finished tasks of a module, to be reported again when the orchestrator asks. Pure."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sustainml_orchestrator.core.ids import ErrorCode, TaskId
 from sustainml_orchestrator.sdk.wire_ids import Ticket
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(NamedTuple):
     """How a task ended here: with an output, or with an error and no output."""
 
     ticket: Ticket
@@ -24,30 +23,30 @@ class FinishedTasks:
     """The latest finished tasks, up to so many bytes of output and so many tasks."""
 
     def __init__(self, *, max_bytes: int, max_tasks: int = 10_000) -> None:
-        """Keep ``max_bytes`` of output and ``max_tasks`` ends at most."""
+        """Limit the outputs to `max_bytes` in all, and the tasks to `max_tasks`."""
         self._max_bytes = max_bytes
         self._max_tasks = max_tasks
         self._tasks: OrderedDict[tuple[int, TaskId], Finished] = OrderedDict()
         self._bytes = 0
 
     def __len__(self) -> int:
-        """How many ends are known."""
+        """Number of tasks."""
         return len(self._tasks)
 
     @property
     def size(self) -> int:
-        """Bytes of output held."""
+        """Bytes of all outputs."""
         return self._bytes
 
     def get(self, ticket: Ticket) -> Finished | None:
-        """How the latest attempt at this task ended, or None if not known (any more).
+        """How the latest attempt at a task ended; None if that is not known.
 
-        Its ticket may differ from the one asked for: an output is repeated for its own token alone.
+        Its ticket may be of another attempt or token than the one asked for.
         """
         return self._tasks.get(ticket.key)
 
     def add(self, finished: Finished) -> None:
-        """Remember an end; it replaces what was known of the task."""
+        """Add a task, in place of an earlier attempt; drop the oldest beyond the limits."""
         self.drop(finished.ticket)
         self._tasks[finished.ticket.key] = finished
         self._bytes += len(finished.output or b"")
@@ -55,18 +54,18 @@ class FinishedTasks:
             self.drop(next(iter(self._tasks.values())).ticket)
 
     def drop(self, ticket: Ticket) -> None:
-        """Forget a task, if known."""
+        """Remove a task, if it is there."""
         finished = self._tasks.pop(ticket.key, None)
         if finished is not None:
             self._bytes -= len(finished.output or b"")
 
     def keep_session(self, session: int) -> None:
-        """Forget what belongs to any other session."""
+        """Remove all tasks of other sessions."""
         for finished in list(self._tasks.values()):
             if finished.ticket.session != session:
                 self.drop(finished.ticket)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all tasks."""
         self._tasks.clear()
         self._bytes = 0

@@ -25,12 +25,11 @@ class _Partial:
 class InputJoiner:
     """Collects the parts of each task until none is missing.
 
-    A newer attempt, or another token, replaces what was collected. Beyond ``max_tasks`` or
-    ``max_bytes`` the task that has waited longest is forgotten: the orchestrator redelivers what is
-    still owed.
+    A newer attempt, or another token, replaces what was collected. Beyond `max_tasks` or
+    `max_bytes` the oldest task is dropped; the orchestrator redelivers it after its ack_timeout.
 
     Attributes:
-        evicted: tasks forgotten so far for want of room.
+        evicted: number of tasks dropped because of the limits.
     """
 
     def __init__(
@@ -40,7 +39,7 @@ class InputJoiner:
         max_tasks: int = 1000,
         max_bytes: int = 256 << 20,
     ) -> None:
-        """``needed`` tells the names of all parts for an iteration_id."""
+        """`needed` returns the names of all parts for an iteration_id."""
         self._needed = needed
         self._max_tasks = max_tasks
         self._max_bytes = max_bytes
@@ -49,16 +48,16 @@ class InputJoiner:
         self.evicted = 0
 
     def __len__(self) -> int:
-        """How many tasks wait for inputs."""
+        """Number of tasks that wait for inputs."""
         return len(self._partial)
 
     @property
     def size(self) -> int:
-        """Bytes held."""
+        """Bytes of all parts."""
         return self._bytes
 
     def add(self, ticket: Ticket, name: str, payload: bytes) -> Parts | None:
-        """Take one part in; return all parts when it was the last one missing."""
+        """Add one part; returns all parts when none is missing."""
         needed = self._needed(ticket.task_id.iteration_id)
         if name not in needed:
             return None
@@ -79,18 +78,18 @@ class InputJoiner:
         return None
 
     def drop(self, key: tuple[int, TaskId]) -> None:
-        """Forget what was collected for a task, if anything."""
+        """Remove the parts of a task, if there are any."""
         partial = self._partial.pop(key, None)
         if partial is not None:
             self._bytes -= partial.size
 
     def keep_session(self, session: int) -> None:
-        """Forget what belongs to any other session."""
+        """Remove all tasks of other sessions."""
         for key in [key for key in self._partial if key[0] != session]:
             self.drop(key)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all tasks."""
         self._partial.clear()
         self._bytes = 0
 

@@ -29,7 +29,7 @@ ARROWS = {
 MAX_LINES = 400
 MAX_FUNCTION = 40
 #: What is still too long: shorten these, add none.
-LONG_FILES = {"sdk/state_machine.py"}
+LONG_FILES: set[str] = set()
 LONG_FUNCTIONS = {
     "node/orchestrator_node.py:__init__",
     "reference_modules/estimate/proposal.py:propose",

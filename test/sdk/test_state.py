@@ -180,7 +180,7 @@ def test_a_command_to_stop_another_token_leaves_the_one_held_alone() -> None:
     job = only(rig.input(ticket(1, token=6)), act.Run).job
     (answer,) = rig.order(TaskCommand.STOP, ticket(1, token=5))
     assert (answer.task_status, answer.ticket.token) == (TaskStatus.STOPPED, 5)
-    assert job in rig.state._held
+    assert job in rig.state.jobs
 
 
 @pytest.mark.parametrize("command", [TaskCommand.STOP, TaskCommand.PREEMPT])

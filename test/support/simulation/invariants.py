@@ -316,7 +316,7 @@ class Invariants:
         if self._site.faults.restart or "loop" in self._site.faults.lasting:
             return
         for module in self._site.modules:
-            for job in module.state._held if module.up else ():
+            for job in module.state.jobs if module.up else ():
                 task = self._site.process.last.store.find(job.ticket.task_id)
                 known = task is not None and job.ticket.session == self._site.process.session
                 runs = known and task is not None and task.status is TaskStatus.RUNNING

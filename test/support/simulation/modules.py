@@ -311,7 +311,7 @@ class Module:
 
     def works_on(self, ticket: Ticket) -> bool:
         """Whether it holds a task."""
-        return self.up and self.state._held.get(ticket) is not None
+        return self.up and self.state.jobs.get(ticket) is not None
 
     # Fetching #
 
