@@ -177,6 +177,9 @@ class Steps:
         Not at once, since one that has no room now would only return it again; and not for ever.
         """
         node = self._lifecycle.nodes[step.index]
+        step.processes = tuple(p for p in step.processes if p != event.process)
+        if any(map(node.hosts, step.processes)):
+            return  # another process of the module has it
         limit = self._settings.queue_timeout
         if node.desired_active and node.recovery.level is RecoveryLevel.NONE:  # else on command
             step_clocks.begin_anew(step)

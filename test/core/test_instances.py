@@ -14,6 +14,7 @@ from sustainml_orchestrator.core.ids import (
     TaskCommand,
     TaskStatus,
 )
+from sustainml_orchestrator.core.states import StepState
 from sustainml_orchestrator.core.step import Step
 from sustainml_orchestrator.core.task import Task
 
@@ -176,3 +177,12 @@ def test_what_one_has_delivered_the_others_need_not_do(core: Driver, task: Task)
     assert (told.target, told.cmd_task, told.task_id) == (MODULE, TaskCommand.STOP, task.task_id)
     say(core, TWO, NodeStatus.RUNNING, task)  # it had not heard of it
     assert len(core.find(SendControl)) == 2
+
+
+def test_what_one_returns_stays_with_the_one_that_works_on_it(core: Driver, task: Task) -> None:
+    """Else the loss of that one would cost no try, and a deadly task would kill without end."""
+    say(core, ONE, NodeStatus.RUNNING, task)
+    say(core, TWO, NodeStatus.INACTIVE, task, TaskStatus.RETURNED)
+    assert step_of(core, task).state is StepState.RUNNING
+    pass_time(core, 5.0, (TWO, NodeStatus.IDLE))
+    assert step_of(core, task).try_number == 2

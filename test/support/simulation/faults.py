@@ -86,10 +86,17 @@ class Faults:
 
     @property
     def accountable(self) -> bool:
-        """Whether every further try can be traced back to what a module did."""
-        lossy = self.drop or self.spike or self.amnesia or self.foreign or self.partition
-        lossy = lossy or self.rollback or self.second
-        return not (lossy or self.deaf or self.twin or self.lasting or self.node_command)
+        """Whether every further try, and every failure, can be traced back to a module.
+
+        Not where modules still work for an orchestrator that has forgotten it, or for another one.
+        """
+        return not (self.amnesia or self.rollback or self.second)
+
+    @property
+    def tidy(self) -> bool:
+        """Whether what a module holds can be told from what it did itself."""
+        lossy = self.drop or self.spike or self.foreign or self.partition or self.deaf
+        return self.accountable and not (lossy or self.twin or self.lasting or self.node_command)
 
 
 def draw(random: Random) -> Faults:

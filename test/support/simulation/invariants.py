@@ -241,7 +241,7 @@ class Invariants:
     def begun(self, module: Module, job: Job) -> None:
         """User code begins to work on a try. One that killed its process is not begun again."""
         faults, index = self._site.faults, module.spec.index
-        blind = not faults.accountable and not (faults.twin and (faults.poison or faults.widow))
+        blind = not faults.tidy and not (faults.twin and (faults.poison or faults.widow))
         if blind or faults.restart or faults.pause or faults.freeze or faults.task_command:
             return
         long_ago = self._site.permitted.since_death(job.ticket, index, job.try_number) > _TOLERANCE

@@ -150,6 +150,7 @@ class Module:
     def go_wrong(self, how: str) -> None:
         """From now on something is wrong with it for good."""
         self._ends.add(how)
+        self._world.permitted.suspect(self.spec.index, math.inf)
         if how in ("gone", "broken", "full", "stuck"):
             self.crash()
 
@@ -194,6 +195,8 @@ class Module:
             action()
 
     def _beat(self) -> None:
+        if self.deaf_until:
+            self._world.permitted.suspect(self.spec.index, _ON_ITS_WAY + 20)
         self._do(self.state.heartbeat())
         self._later(1.0, self._beat)
 

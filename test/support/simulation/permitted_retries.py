@@ -20,7 +20,7 @@ class PermittedRetries:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._noted: dict[Try, ErrorCode] = {}
+        self._noted: dict[Try, set[ErrorCode]] = {}
         self._deaths: dict[Try, float] = {}
         self._suspects: dict[int, float] = {}
 
@@ -32,7 +32,7 @@ class PermittedRetries:
         code: ErrorCode = ErrorCode.NODE_UNAVAILABLE,
     ) -> None:
         """A try has failed, and how."""
-        self._noted[ticket.token, module, try_number] = code
+        self._noted.setdefault((ticket.token, module, try_number), set()).add(code)
 
     def died(self, ticket: Ticket, module: int, try_number: int) -> None:
         """The process that worked on a try is gone."""
@@ -53,8 +53,8 @@ class PermittedRetries:
         """Whether something happened to a try for which there may be another one."""
         if self._clock() < self._suspects.get(module, 0.0):
             return True
-        code = self._noted.get((ticket.token, module, try_number))
-        return code is not None and code is not ErrorCode.INVALID_REQUEST
+        codes = self._noted.get((ticket.token, module, try_number), set())
+        return bool(codes - {ErrorCode.INVALID_REQUEST})
 
     def noted(self, ticket: Ticket, module: int, try_number: int) -> bool:
         """Whether this very try has failed."""
