@@ -24,6 +24,7 @@ from sustainml_orchestrator.core.commands import (
 )
 from sustainml_orchestrator.core.events import (
     Event,
+    OutputReceived,
     StatusReceived,
     TimePassed,
 )
@@ -96,6 +97,8 @@ class Invariants:
         if isinstance(event, TimePassed):
             self._check_nodes(core)
             self._check_steps(core)
+        if isinstance(event, OutputReceived):
+            self.saved.delivered(core, event)
         if isinstance(event, StatusReceived):
             self._check_reminder(core, event, commands)
         if self._site.faults.gentle:

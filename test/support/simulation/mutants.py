@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from support.simulation import syntax
 
-_PACKAGE = "sustainml_orchestrator.core"
+_PACKAGE = "sustainml_orchestrator"
 
 
 class Mutant(NamedTuple):
@@ -26,7 +26,8 @@ class Mutant(NamedTuple):
 
     Attributes:
         name: what it does wrong.
-        place: module and function, such as ``steps.Steps.tick``.
+        place: module and function, such as ``steps.Steps.tick`` (of the core) or
+            ``sdk/wire_ids.Ticket.replaces``.
         pattern: what is replaced there, see `syntax`.
         replacement: what comes in its place; empty = nothing.
     """
@@ -38,8 +39,14 @@ class Mutant(NamedTuple):
 
     @property
     def module(self) -> str:
-        """The module of the core that it breaks."""
-        return self.place.partition(".")[0]
+        """The module that it breaks, such as ``core/steps``."""
+        module = self.place.partition(".")[0]
+        return module if "/" in module else f"core/{module}"
+
+    @property
+    def dotted(self) -> str:
+        """The name by which that is imported."""
+        return f"{_PACKAGE}.{self.module.replace('/', '.')}"
 
 
 class Result(NamedTuple):
@@ -210,11 +217,40 @@ MUTANTS = (
     Mutant("node commands are not answered", "operations.Operations._advance",
            "self._context.do(Reply(A, B, C))", "C or self._context.do(Reply(A, B, C))"),
     Mutant("ids of commands begin anew after a restart", "outbox.CommandIds.seen", "self.last = A"),
+    # Loss, rollback, copies
+    Mutant("the token does not count", f"{_TASKS}._current",
+           "A != (B.attempt, B.token)", "A[0] != B.attempt"),
+    Mutant("the token does not count for a module", "sdk/wire_ids.Ticket.replaces",
+           "A.token != B.token", "False"),
+    Mutant("the token does not count for inputs", "orchestrator.Orchestrator.inputs_owed",
+           "A != (self.session, B.attempt, B.token)", "A[1] != B.attempt"),
+    Mutant("an attempt keeps its token", f"{_TASKS}._end", "A.token = self._draw_token()"),
+    Mutant("ids are not reserved", "persistence.Persistence._save",
+           "self._reserved_in_save = A.next_problem_id + B"),
+    Mutant("a reservation can be lost", "persistence.Persistence._save",
+           "self._reserved_in_save > self._reserved", "False"),
+    Mutant("ids that were reserved are used after a loss", "restore.restore",
+           "A = max(A, B.reserved_problem_id)"),
+    Mutant("a rollback is not noticed", "rollback_check.RollbackCheck.shown_by",
+           "not self.armed or B", "True"),
+    Mutant("the new session is not saved", f"{_TASKS}._begin_session",
+           "self._context.do(SaveSession())", "None"),
+    # Two orchestrators
+    Mutant("both stay", "duplicate_check.DuplicateCheck.hear",
+           "not 0 < A.incarnation < self.incarnation", "True"),
+    Mutant("both leave", "duplicate_check.DuplicateCheck.hear",
+           "not 0 < A.incarnation < self.incarnation", "A.incarnation in (0, self.incarnation)"),
+    Mutant("one that stands by commands", "orchestrator.Orchestrator._stand_by",
+           "not isinstance(A, _FOR_MODULES)", "True"),
+    Mutant("one that stands by looks at deadlines", "orchestrator.Orchestrator.handle",
+           "if self.duplicate_check.yielding(A):\n    return self._stand_by(B, C)"),
+    Mutant("one that is gone is waited for", "duplicate_check.DuplicateCheck.yielding",
+           "not self.leaving and A >= SILENCE", "False"),
 )  # fmt: skip
 
 
 class _Breaker(MetaPathFinder, SourceFileLoader):
-    """Loads one module of the core with its bug."""
+    """Loads one module with its bug."""
 
     def __init__(self, mutant: Mutant) -> None:
         self._mutant = mutant
@@ -222,7 +258,7 @@ class _Breaker(MetaPathFinder, SourceFileLoader):
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: object = None
     ) -> ModuleSpec | None:
-        if name != f"{_PACKAGE}.{self._mutant.module}":
+        if name != self._mutant.dotted:
             return None
         spec = PathFinder.find_spec(name, path)
         assert spec is not None and spec.origin is not None
@@ -237,8 +273,7 @@ class _Breaker(MetaPathFinder, SourceFileLoader):
 
 def source(mutant: Mutant) -> str:
     """The text of the module that it breaks."""
-    core = Path(__file__).parents[3] / "sustainml_orchestrator" / "core"
-    return (core / f"{mutant.module}.py").read_text()
+    return (Path(__file__).parents[3] / _PACKAGE / f"{mutant.module}.py").read_text()
 
 
 def broken(mutant: Mutant, text: str = "") -> ast.Module:
@@ -261,7 +296,7 @@ def broken(mutant: Mutant, text: str = "") -> ast.Module:
 
 def install(number: int) -> None:
     """Break the core of this process, before it is imported."""
-    assert f"{_PACKAGE}.orchestrator" not in sys.modules
+    assert MUTANTS[number].dotted not in sys.modules
     sys.meta_path.insert(0, _Breaker(MUTANTS[number]))
 
 

@@ -15,6 +15,7 @@ from sustainml_orchestrator.core.commands import (
     Reply,
     Save,
 )
+from sustainml_orchestrator.core.events import OutputReceived
 from sustainml_orchestrator.core.ids import TaskId
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.task import Task
@@ -35,6 +36,7 @@ class SavedInvariants:
         self._in_session: dict[tuple[int, TaskId], bytes] = {}
         self._by_token: dict[tuple[int, TaskId, int, int], bytes] = {}
         self._problems: dict[int, bytes] = {}
+        self._undone: set[tuple[int, TaskId, int, int]] = set()
 
     @property
     def _promised(self) -> dict[TaskId, Summary]:
@@ -52,6 +54,8 @@ class SavedInvariants:
             self._problems.clear()
         if not noticed:  # until a module shows it, ids may be given again, with other tokens
             self._in_session.clear()
+        known = {(task_id, s[1], s[-1]) for task_id, s in self._promised.items()}
+        self._undone = {key for key in self._by_token if key[1:] not in known}
 
     def saving(self, core: Orchestrator, save: Save) -> dict[TaskId, Summary]:
         """What this save carries, as far as it must be true after a restart."""
@@ -67,6 +71,16 @@ class SavedInvariants:
         for problem_id in save.forgotten:
             asked = problem_id in self._site.front_end.deleted
             assert asked or core.settings.max_problems, f"problem {problem_id} is forgotten"
+
+    def delivered(self, core: Orchestrator, event: OutputReceived) -> None:
+        """An output of what was undone by a rollback shows the rollback."""
+        key = event.session, event.task_id, event.attempt, event.token
+        deleted = event.task_id.problem_id in self._site.front_end.deleted
+        if key not in self._undone or deleted or core.settings.max_problems:
+            return
+        task = core.store.find(event.task_id)
+        if task is None or task.attempt <= event.attempt:
+            assert core.session != event.session, f"{event} shows a rollback"
 
     def told(self, core: Orchestrator, commands: Iterable[Command]) -> None:
         """A crash takes back nothing that was announced, answered or given to modules."""
