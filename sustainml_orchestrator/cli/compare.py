@@ -12,7 +12,15 @@ from typing import Annotated, Any
 
 import typer
 
-from sustainml_orchestrator.cli.console import EXIT_BROKEN_PIPE, Table, err, harmless, line, out
+from sustainml_orchestrator.cli.console import (
+    EXIT_BROKEN_PIPE,
+    Table,
+    as_utf8,
+    err,
+    harmless,
+    line,
+    out,
+)
 from sustainml_orchestrator.cli.context import AsJson, connected, figure, plain, print_json
 from sustainml_orchestrator.cli.tables import name_of, positive
 
@@ -50,7 +58,7 @@ def compare(
 
 def _write_csv(rows: Sequence[Any]) -> None:
     names = [name for name in rows[0].get_fields_and_field_types() if name != "task_id"]
-    writer = csv.writer(sys.stdout)
+    writer = csv.writer(as_utf8(sys.stdout))  # as data files are
     writer.writerow(["task", *names])
     for row in rows:
         writer.writerow([name_of(row), *(_cell(getattr(row, name)) for name in names)])
@@ -100,37 +108,33 @@ def _draw(rows: Sequence[Any], path: Path, problem: int) -> None:
     if carbon and min(carbon) > 0 and max(carbon) > 10 * min(carbon):
         axes.set_xscale("log")
         axes.xaxis.set_minor_formatter("")
-    axes.margins(x=0.1, y=0.2)
-    axes.autoscale_view()  # now, because the labels need the positions of their points
+    axes.margins(x=0.25, y=0.2)  # room for the names
     for row in known:
-        _label(axes, row)
+        axes.annotate(
+            harmless(f"{name_of(row)} {row.model.rpartition('/')[2]}"),
+            (row.carbon_footprint, row.quality), textcoords="offset points", xytext=(0, -15),
+            fontsize=8, ha="center", parse_math=False,  # dollar signs in a name are no formula
+        )  # fmt: skip
     if known:
         axes.legend(fontsize=8)
     figure_.tight_layout()
+    try:
+        _save(figure_, path)
+    finally:
+        pyplot.close(figure_)
+
+
+def _save(drawing: Any, path: Path) -> None:
     picture = io.BytesIO()
     try:
-        figure_.savefig(picture, format=path.suffix[1:] or "png")
+        drawing.savefig(picture, format=path.suffix[1:] or "png")
         path.write_bytes(picture.getvalue())  # also to a link, a pipe or a device
     except BrokenPipeError:
         raise SystemExit(EXIT_BROKEN_PIPE) from None
     except (OSError, ValueError) as error:
         raise typer.BadParameter(f"{path} cannot be written: {error}") from error
-    finally:
-        pyplot.close(figure_)
     err.say(f"plot in {path}")
 
 
 def _places(rows: Sequence[Any]) -> tuple[list[float], list[float]]:
     return [r.carbon_footprint for r in rows], [r.quality for r in rows]
-
-
-def _label(axes: Any, row: Any) -> None:
-    """Put the name of an iteration beside its point, on the side of the middle."""
-    place = row.carbon_footprint, row.quality
-    x, _ = axes.transAxes.inverted().transform(axes.transData.transform(place))
-    axes.annotate(
-        harmless(f"{name_of(row)} {row.model.rpartition('/')[2]}"), place, fontsize=8, va="top",
-        parse_math=False,  # dollar signs in a name are no formula
-        textcoords="offset points", xytext=(6 if x < 0.5 else -6, -6),
-        ha="left" if x < 0.5 else "right",
-    )  # fmt: skip

@@ -112,9 +112,14 @@ def as_utf8(stream: TextIO) -> TextIO:
     return stream
 
 
-def write_lines(text: str) -> None:
-    """Write lines to standard output; control characters as escapes."""
-    sys.stdout.write(harmless(text, keep="\n"))
+def write_yaml(data: Any) -> None:
+    """Write YAML to standard output: exact in every encoding, without control characters."""
+    import yaml
+
+    text = yaml.safe_dump(data, sort_keys=False, allow_unicode=_is_utf8(sys.stdout))
+    if harmless(text, keep="\n") != text:
+        text = yaml.safe_dump(data, sort_keys=False)  # with escapes
+    sys.stdout.write(text)
 
 
 def write_json(data: Any) -> None:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from sustainml_orchestrator.core.ids import TaskId
 
 EXIT_FAILED = 1
-EXIT_USAGE = 2
 EXIT_UNREACHABLE = 3
+_LONGEST_CLOSE = 20  # s; then SIGALRM ends the program
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -41,13 +41,9 @@ class Failure(Exception):
     """
 
     def __init__(
-        self,
-        message: str,
-        exit_code: int = EXIT_FAILED,
-        *,
-        name: str = "INTERNAL_ERROR",
+        self, message: str, exit_code: int = EXIT_FAILED, *, name: str = "INTERNAL_ERROR",
         error_code: int = 1,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(message)
         self.name, self.error_code, self.exit_code = name, error_code, exit_code
 
@@ -63,6 +59,8 @@ def end_on_signals() -> None:
     def end(number: int, _: object) -> None:
         for each in handled:
             signal.signal(each, signal.SIG_IGN)
+        # The exception may come while this thread holds a lock that closing needs.
+        signal.alarm(_LONGEST_CLOSE)
         raise Interrupted(128 + number)
 
     for number in handled:
@@ -91,8 +89,8 @@ def connected() -> Iterator[OrchestratorClient]:
             yield client
     except ClientError as error:
         code = EXIT_UNREACHABLE if isinstance(error, Unavailable) else EXIT_FAILED
-        name, number = error.code.name, int(error.code)
-        raise Failure(error.message, code, name=name, error_code=number) from error
+        number = int(error.code)
+        raise Failure(error.message, code, name=error.code.name, error_code=number) from error
 
 
 def task_id(text: str) -> TaskId:

@@ -20,7 +20,7 @@ from sustainml_orchestrator.cli.context import (
     AsJson,
     options,
     print_json,
-)
+)  # fmt: skip
 from sustainml_orchestrator.contract import domain
 from sustainml_orchestrator.core.ids import NodeStatus
 from sustainml_orchestrator.core.states import ACTIVE_NODES

@@ -131,12 +131,12 @@ def _typed(name: str, kind: str, value: Any) -> Any:
     try:
         if value is None or isinstance(value, (list, dict)):
             raise ValueError("it is not one value")
-        return _READERS[kind](text)
+        return _KINDS[kind][0](text)
     except UnicodeError as error:
         raise typer.BadParameter(f"{name} is not valid UTF-8; correct it") from error
     except (ValueError, KeyError) as error:
         shown = json.dumps(value, ensure_ascii=False, default=str)[:80]
-        raise typer.BadParameter(f"{name} is {shown}; use {_WANTED[kind]} ({kind})") from error
+        raise typer.BadParameter(f"{name} is {shown}; use {_KINDS[kind][1]} ({kind})") from error
 
 
 def _text(text: str) -> str:
@@ -166,19 +166,15 @@ def _whole(text: str, low: int, high: int) -> int:
 
 
 _UINT32, _INT32 = (0, 2**32 - 1), (-(2**31), 2**31 - 1)
-_READERS: dict[str, Callable[[str], Any]] = {
-    "string": _text,
-    "boolean": lambda text: {"true": True, "false": False}[text.lower()],
-    "double": _number,
-    "uint32": lambda text: _whole(text, *_UINT32),
-    "int32": lambda text: _whole(text, *_INT32),
-}
-_WANTED = {
-    "string": "a text",
-    "boolean": "true or false",
-    "double": "a number",
-    "uint32": "a whole number from {} to {}".format(*_UINT32),
-    "int32": "a whole number from {} to {}".format(*_INT32),
+_RANGE = "a whole number from {} to {}"
+_BOOLEANS = {"true": True, "false": False}
+#: For each type of a field: what reads a value, and what a user must write.
+_KINDS: dict[str, tuple[Callable[[str], Any], str]] = {
+    "string": (_text, "a text"),
+    "boolean": (lambda text: _BOOLEANS[text.lower()], "true or false"),
+    "double": (_number, "a number"),
+    "uint32": (lambda text: _whole(text, *_UINT32), _RANGE.format(*_UINT32)),
+    "int32": (lambda text: _whole(text, *_INT32), _RANGE.format(*_INT32)),
 }
 
 

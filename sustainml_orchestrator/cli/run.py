@@ -22,7 +22,7 @@ from sustainml_orchestrator.cli.context import (
     Failure,
     connected,
     options,
-)
+)  # fmt: skip
 from sustainml_orchestrator.cli.problems import explain_yaml
 from sustainml_orchestrator.contract import domain, log_directory
 from sustainml_orchestrator.contract.signals import EndRequest
@@ -89,16 +89,10 @@ def up(
             hint = f"did you mean {close[0]}?" if close else f"use one of: {', '.join(MODULES)}"
             raise typer.BadParameter(f"'{name}' is no module; {hint}")
     paths = [_path(each) for each in (journal, params or "", pipeline or "")]
-    children = programs(
-        namespace=options.namespace,
-        without=without or [],
-        params_file=paths[1],
-        pipeline_file=paths[2],
-        journal=paths[0] or ("" if params and _names_journal(params) else USUAL_PLACE),
-        isolation=isolation or "",
-        log_level=log_level,
-    )
-    _supervise(children)
+    place = paths[0] or ("" if params and _names_journal(params) else USUAL_PLACE)
+    _supervise(programs(namespace=options.namespace, without=without or [], params_file=paths[1],
+                        pipeline_file=paths[2], journal=place, isolation=isolation or "",
+                        log_level=log_level))  # fmt: skip
 
 
 def _path(path: Path | str) -> str:

@@ -33,7 +33,7 @@ Set = Annotated[
 ]
 RequestId = Annotated[str, typer.Option(help="A request repeated with it gives the same task.")]
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Show the progress until the end.")]
-Within = Annotated[float, typer.Option(help="With --watch: longest time to wait, in s.")]
+Within = Annotated[float, typer.Option(min=0.1, help="With --watch: longest time to wait, in s.")]
 Priority = Annotated[int, typer.Option(min=0, max=255, help="Higher runs first.")]
 
 

@@ -140,7 +140,7 @@ def running_step(summary: Any) -> str:
 
 
 class Bars:
-    """One progress bar per task; without a terminal, a line for each change."""
+    """One progress bar per task; without a terminal, one line for each change."""
 
     def __init__(self) -> None:
         self._rows: dict[str, Any] = {}

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from sustainml_orchestrator.cli.console import out, write_lines
+from sustainml_orchestrator.cli.console import out, write_yaml
 from sustainml_orchestrator.cli.context import (
     EXIT_FAILED,
     AsJson,
@@ -18,7 +18,7 @@ from sustainml_orchestrator.cli.context import (
     plain,
     print_json,
     task_id,
-)
+)  # fmt: skip
 from sustainml_orchestrator.core.ids import TaskCommand, TaskStatus
 
 TaskArgument = Annotated[str, typer.Argument(help="PROBLEM/ITERATION, or PROBLEM: its latest.")]
@@ -28,7 +28,7 @@ def watch(
     task: Annotated[
         str | None, typer.Argument(help="PROBLEM/ITERATION; by default all tasks.")
     ] = None,
-    within: Annotated[float, typer.Option(help="Longest time to wait, in s.")] = 86400.0,
+    within: Annotated[float, typer.Option(min=0.1, help="Longest time to wait, in s.")] = 86400.0,
 ) -> None:
     """Show the progress of a task until its end.
 
@@ -112,10 +112,7 @@ def show(
     if as_json:
         print_json(data)
     elif as_yaml:
-        import yaml
-
-        text = yaml.safe_dump(plain(data), sort_keys=False, allow_unicode=True)
-        write_lines(text)
+        write_yaml(plain(data))
     else:
         out.print(result_table([data]))
         item = data.summary

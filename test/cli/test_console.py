@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sustainml_msgs.msg import (
@@ -130,6 +131,7 @@ def test_hostile_texts_are_shown_as_they_are(text: str) -> None:
 @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @example(text="[/]")
 @example(text="\x1b[2J")
+@example(text="a\u202eb\u200bc\x7f\x85 ä😀")
 def test_any_text_is_harmless(text: str) -> None:
     with answering(text):
         for words in (("list",), ("show", "1"), ("compare", "1"), ("compare", "1", "--csv"),
@@ -138,6 +140,7 @@ def test_any_text_is_harmless(text: str) -> None:
         shown = json.loads(run("show", "1", "--json").stdout)
         assert shown["user_input"]["problem_definition"] == text
         assert shown["extra_outputs"][0]["json"] == {"label": text}
+        assert yaml.safe_load(run("show", "1", "--yaml").stdout) == shown
         assert json.loads(run("configure", "x").stdout) == {"text": text}
         assert json.loads(run("nodes", "--json").stdout)[0]["node_name"] == text
         run("watch", "1/1", code=1)
