@@ -80,10 +80,10 @@ def import_command(file: FileArgument, journal: JournalOption) -> None:
     sustainml import problems.jsonl --journal copy.db
     """
     from sustainml_orchestrator.contract.module_graph import message_types, read_pipeline
-    from sustainml_orchestrator.contract.payload_upgrade import PayloadUpgrade
+    from sustainml_orchestrator.contract.payloads import Payloads
     from sustainml_orchestrator.storage.export import import_lines
 
-    upgrade = PayloadUpgrade(message_types(read_pipeline("")))
+    upgrade = Payloads(message_types(read_pipeline(""))).upgrade
     with _reported():
         if str(file) == "-":
             count = import_lines(journal, as_utf8(sys.stdin), upgrade)
@@ -154,10 +154,10 @@ def restore_command(file: FileArgument, journal: JournalOption) -> None:
     sustainml journal restore monday.db --journal copy.db
     """
     from sustainml_orchestrator.contract.module_graph import message_types, read_pipeline
-    from sustainml_orchestrator.contract.payload_upgrade import PayloadUpgrade
+    from sustainml_orchestrator.contract.payloads import Payloads
     from sustainml_orchestrator.storage.backup import restore
 
     with _reported():
-        upgrade = PayloadUpgrade(message_types(read_pipeline("")))
+        upgrade = Payloads(message_types(read_pipeline(""))).upgrade
         aside = restore(journal, file, upgrade)
     out.say(f"{file} was restored as {journal}" + (f"; the old one is {aside}" if aside else ""))

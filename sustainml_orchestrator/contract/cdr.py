@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from typing import Any, NamedTuple
 
 from rosidl_parser import definition as idl
@@ -163,53 +164,50 @@ def _read_texts(data: bytes) -> tuple[tuple[str, str], int, str]:
 
 # Walking any message #
 
-#: Walks one field: (data, offset) → offset after it. Raises struct.error or BadPayload.
-Walk = Callable[[bytes, int], int]
+#: Walks one field: (data, offset, copy) → offset after it. Where a copy is given, the field is
+#: appended to it, aligned anew. Raises struct.error or BadPayload.
+Walk = Callable[[bytes, int, bytearray | None], int]
 
 
-def _walk_boolean(data: bytes, at: int) -> int:
-    if data[at : at + 1] not in (b"\0", b"\1"):
-        raise BadPayload("a boolean that is neither true nor false, or the message ends too early")
-    return at + 1
+def _walk_bytes(data: bytes, at: int, copy: bytearray | None, alignment: int, length: int) -> int:
+    at += -(at - _BASE) % alignment
+    end = at + length
+    if end > len(data):
+        raise BadPayload("the message ends too early")
+    if copy is not None:
+        copy += bytes(-(len(copy) - _BASE) % alignment) + data[at:end]
+    return end
 
 
 def _walk_number(size: int) -> Walk:
-    def walk(data: bytes, at: int) -> int:
-        at += -(at - _BASE) % size + size
-        if at > len(data):
-            raise BadPayload("the message ends too early")
-        return at
-
-    return walk
+    return lambda data, at, copy: _walk_bytes(data, at, copy, size, size)
 
 
-def _walk_string(data: bytes, at: int) -> int:
-    at += -(at - _BASE) % 4
-    (length,) = _U32.unpack_from(data, at)
-    at += 4 + length
-    if at > len(data):
-        raise BadPayload("a string that is longer than the message")
-    return at
+def _walk_boolean(data: bytes, at: int, copy: bytearray | None) -> int:
+    if data[at : at + 1] not in (b"\0", b"\1"):
+        raise BadPayload("a boolean that is neither true nor false, or the message ends too early")
+    return _walk_bytes(data, at, copy, 1, 1)
+
+
+def _walk_string(data: bytes, at: int, copy: bytearray | None) -> int:
+    (length,) = _U32.unpack_from(data, at + -(at - _BASE) % 4)
+    return _walk_bytes(data, at, copy, 4, 4 + length)
 
 
 def _walk_many(item: Walk, size: int, count: int | None) -> Walk:
     """A sequence (count None), or an array; `size` of an item where it is a plain number."""
 
-    def walk(data: bytes, at: int) -> int:
+    def walk(data: bytes, at: int, copy: bytearray | None) -> int:
         number = count
         if number is None:
-            at += -(at - _BASE) % 4
-            (number,) = _U32.unpack_from(data, at)
-            at += 4
+            at = _walk_bytes(data, at, copy, 4, 4)
+            (number,) = _U32.unpack_from(data, at - 4)
         if number > len(data) - at:
             raise BadPayload("a sequence that is longer than the message")
         if size and number:
-            at += -(at - _BASE) % size + size * number
-            if at > len(data):
-                raise BadPayload("a sequence that is longer than the message")
-            return at
+            return _walk_bytes(data, at, copy, size, size * number)
         for _ in range(number):
-            at = item(data, at)
+            at = item(data, at, copy)
         return at
 
     return walk
@@ -217,51 +215,66 @@ def _walk_many(item: Walk, size: int, count: int | None) -> Walk:
 
 def _walk_type(slot: idl.AbstractType) -> Walk:
     if isinstance(slot, idl.BasicType):
-        if slot.typename == "boolean":
-            return _walk_boolean
-        return _walk_number(_SIZES[slot.typename])
+        return _walk_boolean if slot.typename == "boolean" else _walk_number(_SIZES[slot.typename])
     if isinstance(slot, idl.AbstractString):
         return _walk_string
     if isinstance(slot, idl.NamespacedType):
-        return _walk_message(_import(slot))
+        return _walk_message(getattr(import_module(".".join(slot.namespaces)), slot.name))
     if isinstance(slot, idl.AbstractNestedType):
         item = slot.value_type
         size = _SIZES[item.typename] if isinstance(item, idl.BasicType) else 0
-        count = slot.size if isinstance(slot, idl.Array) else None
-        return _walk_many(_walk_type(item), size, count)
+        return _walk_many(
+            _walk_type(item), size, slot.size if isinstance(slot, idl.Array) else None
+        )
     raise TypeError(f"cannot walk {slot}")
 
 
-def _import(slot: idl.NamespacedType) -> type:
-    import importlib
-
-    module = importlib.import_module(".".join(slot.namespaces))
-    return getattr(module, slot.name)
-
-
 @cache
-def _fields(message_type: type) -> dict[str, tuple[Walk, int]]:
+def _fields(message_type: Any) -> dict[str, tuple[Walk, int]]:
     """How to walk each field, and its alignment."""
-    names = list(message_type.get_fields_and_field_types())  # type: ignore[attr-defined]
-    slots: Any = message_type.SLOT_TYPES  # type: ignore[attr-defined]
+    slots = zip(message_type.get_fields_and_field_types(), message_type.SLOT_TYPES, strict=True)
     return {
-        name: (
-            _walk_type(slot),
-            _SIZES[slot.typename] if isinstance(slot, idl.BasicType) else 4,
-        )
-        for name, slot in zip(names, slots, strict=True)
+        name: (_walk_type(slot), _SIZES[slot.typename] if isinstance(slot, idl.BasicType) else 4)
+        for name, slot in slots
     }
 
 
 def _walk_message(message_type: type) -> Walk:
     walks = [walk for walk, _ in _fields(message_type).values()]
 
-    def walk_all(data: bytes, at: int) -> int:
+    def walk_all(data: bytes, at: int, copy: bytearray | None) -> int:
         for walk in walks:
-            at = walk(data, at)
+            at = walk(data, at, copy)
         return at
 
     return walk_all
+
+
+def with_field(
+    data: bytes, message_type: type, name: str, value: bytes, *, present: bool = True
+) -> bytes:
+    """A copy in which a field has another value; what follows it is aligned anew.
+
+    Args:
+        value: serialized, of an alignment of 4.
+        present: False: the message is from before its type got this field.
+
+    Raises:
+        BadPayload: the bytes are no such message.
+    """
+    read_ids(data)
+    copy, at = bytearray(data[:_BASE]), _BASE
+    try:
+        for field, (walk, _) in _fields(message_type).items():
+            if field != name:
+                at = walk(data, at, copy)
+                continue
+            copy += bytes(-(len(copy) - _BASE) % 4) + value
+            if present:
+                at = walk(data, at, None)
+    except struct.error as error:
+        raise BadPayload(f"no {message_type.__name__}: {error}") from error
+    return bytes(copy)
 
 
 #: Where each field of a message begins and ends.
@@ -278,7 +291,7 @@ def spans(data: bytes, message_type: type) -> Spans:
     at, found = _BASE, {}
     try:
         for name, (walk, alignment) in _fields(message_type).items():
-            end = walk(data, at)
+            end = walk(data, at, None)
             found[name] = (at + -(at - _BASE) % alignment, end)
             at = end
     except struct.error as error:

@@ -13,7 +13,7 @@ from rclpy.task import Future
 from sustainml_msgs.srv import Configure
 
 from sustainml_orchestrator.contract import names
-from sustainml_orchestrator.contract.redaction import without_credentials
+from sustainml_orchestrator.contract.payloads import without_credentials
 from sustainml_orchestrator.core.errors import OrchestratorError
 from sustainml_orchestrator.core.ids import ErrorCode
 from sustainml_orchestrator.core.text import printable

@@ -18,7 +18,7 @@ from sustainml_orchestrator.contract.module_graph import (
     output_type,
     task_field,
 )
-from sustainml_orchestrator.contract.redaction import redacted, without_credentials
+from sustainml_orchestrator.contract.payloads import redacted, without_credentials
 from sustainml_orchestrator.core.comparison import Comparison
 from sustainml_orchestrator.core.ids import TaskId
 from sustainml_orchestrator.core.orchestrator import Orchestrator

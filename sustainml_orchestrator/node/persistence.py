@@ -11,8 +11,7 @@ from threading import Thread
 from typing import TypeVar
 
 from sustainml_orchestrator.contract.module_graph import message_types
-from sustainml_orchestrator.contract.payload_upgrade import PayloadUpgrade
-from sustainml_orchestrator.contract.redaction import Redaction
+from sustainml_orchestrator.contract.payloads import Payloads
 from sustainml_orchestrator.core.commands import Save
 from sustainml_orchestrator.core.events import (
     BatchEnded,
@@ -58,8 +57,8 @@ class Persistence:
                 path,
                 pipeline_names=names,
                 durability=level,
-                redact=Redaction(types),
-                upgrade=PayloadUpgrade(types),
+                redact=Payloads(types).redact,
+                upgrade=Payloads(types).upgrade,
             )
             self._warn(self._journal.warnings)
         self._wake = wake

@@ -12,7 +12,7 @@ from std_msgs.msg import Header
 from sustainml_msgs.msg import TaskId as TaskIdMsg
 from sustainml_msgs.msg import UserInput
 
-from sustainml_orchestrator.contract.redaction import redacted
+from sustainml_orchestrator.contract.payloads import redacted
 from sustainml_orchestrator.core import credentials
 from sustainml_orchestrator.core.errors import OrchestratorError
 from sustainml_orchestrator.core.events import OptimisationGoal

@@ -6,6 +6,8 @@ import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import yaml
+
 from sustainml_orchestrator.node.parameters import TABLE
 from sustainml_orchestrator.processes.programs import MODULES
 from sustainml_orchestrator.sdk.parameters import TABLE as MODULE_TABLE
@@ -17,6 +19,8 @@ ARGUMENTS = {arg.attrib["name"]: arg for arg in LAUNCH.iter("arg")}
 
 def test_every_executable_exists_and_every_module_is_there() -> None:
     scripts = (ROOT / "setup.py").read_text()
+    graph = yaml.safe_load((ROOT / "config" / "pipeline.yaml").read_text())
+    assert list(graph["modules"]) == list(MODULES)
     names = [node.attrib["exec"] for node in LAUNCH.iter("node")]
     assert names == ["orchestrator", *MODULES]
     assert '"orchestrator = ' in scripts or "orchestrator = " in scripts

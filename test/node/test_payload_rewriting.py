@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from sustainml_msgs import msg
 
 from sustainml_orchestrator.contract import cdr
 from sustainml_orchestrator.contract.module_graph import message_types, read_pipeline
-from sustainml_orchestrator.contract.payload_upgrade import PayloadUpgrade
+from sustainml_orchestrator.contract.payloads import Payloads
 
 #: Texts of several lengths in front of the 64-bit number, which moves with them.
 TEXTS = ["", "a", "ab", "abc", "abcd", "abcdefg", "abcdefgh"]
@@ -57,13 +58,16 @@ def old_layout(user_input: msg.UserInput) -> bytes:
     return bytes(data)
 
 
+Upgrade = Callable[[str, bytes], bytes]
+
+
 @pytest.fixture(scope="module")
-def upgrade() -> PayloadUpgrade:
-    return PayloadUpgrade(message_types(read_pipeline("")))
+def upgrade() -> Upgrade:
+    return Payloads(message_types(read_pipeline(""))).upgrade
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_a_user_input_keeps_every_field(upgrade: PayloadUpgrade, text: str) -> None:
+def test_a_user_input_keeps_every_field(upgrade: Upgrade, text: str) -> None:
     old = msg.UserInput(
         attempt=2, session=3, modality=text, problem_definition="sort", inputs=["a", text],
         outputs=[], minimum_samples=1, maximum_samples=9, previous_iteration=-1,
@@ -78,7 +82,7 @@ def test_a_user_input_keeps_every_field(upgrade: PayloadUpgrade, text: str) -> N
     assert cdr.read_ids(fresh).token == 0
 
 
-def test_what_cannot_be_read_or_is_unknown_stays(upgrade: PayloadUpgrade) -> None:
+def test_what_cannot_be_read_or_is_unknown_stays(upgrade: Upgrade) -> None:
     whole = old_layout(msg.UserInput(modality="text"))
     for name, payload in (("nobody", whole), ("user_input", whole[:-9]), ("hw_resources", b"")):
         assert upgrade(name, payload) is payload
@@ -87,7 +91,7 @@ def test_what_cannot_be_read_or_is_unknown_stays(upgrade: PayloadUpgrade) -> Non
 def test_a_module_of_one_s_own_is_upgraded_by_its_name(tmp_path: Path) -> None:
     file = tmp_path / "pipeline.yaml"
     file.write_text("modules:\n  mine: {inputs: [user_input], output_type: CO2Footprint}\n")
-    upgrade = PayloadUpgrade(message_types(read_pipeline(str(file))))
+    upgrade = Payloads(message_types(read_pipeline(str(file)))).upgrade
     old = struct.pack("<4x4IiII1s3x3dI", 1, 1, 1, 9, 0, 0, 1, b"\0", 1.0, 2.0, 3.0, 0)
     old = b"\0\1\0\0" + old[4:]
     message = deserialize_message(upgrade("mine", old), msg.CO2Footprint)
