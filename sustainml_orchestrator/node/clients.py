@@ -1,7 +1,7 @@
-"""Which clients are gone: what they wait for must not hold a place.
+"""Notices clients that are gone, so that what they wait for takes no place.
 
-A client that ends in order leaves the graph at once. Of one that is killed the middleware keeps the
-endpoints for 20 s; when it ran on this machine its process tells sooner.
+A client that ends in order leaves the graph at once. The endpoints of one that is killed stay there
+for 20 s; where its process runs on this machine, its end is noticed within a second.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _HOST, _PROCESS = slice(2, 4), slice(4, 6)
 
 
 class _Process(NamedTuple):
-    """A process, told from a later one of the same number by when it started."""
+    """A process; `started` tells it from a later one of the same number."""
 
     pid: int
     started: str
 
 
 class _Client:
-    """What is known of one client.
+    """One client.
 
     Attributes:
         processes: those of this machine that it may be; empty where that is not known.
@@ -71,20 +71,20 @@ class Clients:
         found.waiting[key] = gone
 
     def forget(self, service: str, client: ClientId | None, key: object) -> None:
-        """It waits no more for this."""
+        """The client no longer waits for this."""
         found = self._clients.get((service, client)) if client else None
         if found is not None and client is not None:
             found.waiting.pop(key, None)
             if not found.waiting:
                 del self._clients[service, client]
 
-    def look(self) -> None:
+    def update(self) -> None:
         """Find those that are gone; to be called about once a second."""
         present: dict[str, set[bytes]] = {}
         for (service, client), state in list(self._clients.items()):
             if service not in present:
                 present[service] = self._readers(service)
-            ended = bool(state.processes) and not any(map(_lives, state.processes))
+            ended = bool(state.processes) and not any(map(_is_alive, state.processes))
             if client.gid in present[service]:
                 state.seen = True
             elif state.seen or time.monotonic() > state.deadline:
@@ -95,7 +95,7 @@ class Clients:
                     gone()
 
     def _readers(self, service: str) -> set[bytes]:
-        """Where responses of a service go to: one reader per client."""
+        """Readers of the responses of a service: one per client."""
         topic = f"rr{service}Reply"  # as rmw maps names of services to topics of DDS
         found = self._node.get_subscriptions_info_by_topic(topic, no_mangle=True)
         return {bytes(info.endpoint_gid)[:16] for info in found}
@@ -131,5 +131,5 @@ def _started(pid: int) -> str:
     return "" if state in "ZX" else rest[18]
 
 
-def _lives(process: _Process) -> bool:
+def _is_alive(process: _Process) -> bool:
     return _started(process.pid) == process.started

@@ -1,4 +1,4 @@
-"""Memory that was freed goes back to the system."""
+"""Returns freed memory to the operating system."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _WORTH = 16 * 2**20
 
 
 class Memory:
-    """Gives back what dropped payloads leave behind.
+    """Calls malloc_trim of glibc after many payloads were dropped.
 
-    The allocator of the C library keeps freed memory for later as long as anything behind it is in
-    use: after a thousand problems had been deleted, the process was as large as with them.
+    glibc keeps freed memory as long as anything behind it is in use: after a thousand problems had
+    been deleted, the process was as large as with them.
     """
 
     def __init__(self) -> None:
@@ -22,8 +22,8 @@ class Memory:
         with suppress(OSError, AttributeError):  # not with another C library than glibc
             self._trim = ctypes.CDLL(None).malloc_trim
 
-    def look(self, payload_bytes: int) -> None:
-        """Take note of how much is stored now; to be called now and then."""
+    def update(self, payload_bytes: int) -> None:
+        """Trim if the size of all payloads has fallen and falls no more; to be called regularly."""
         falling, self._last = payload_bytes < self._last, payload_bytes
         if self._most - payload_bytes >= _WORTH and not falling:
             self._most = payload_bytes

@@ -343,8 +343,8 @@ class OrchestratorNode(Node):
             self._diagnostics.publish(self.core.persistence.failed)
             for warning in self._persistence.warnings():
                 self.get_logger().warning(warning)
-            self._memory.look(self.core.store.payload_bytes)
-            self._watched_clients.look()
+            self._memory.update(self.core.store.payload_bytes)
+            self._watched_clients.update()
             self._reception_watch.update()
             several = self._duplicate_check.update()
             if several or self.core.store.revision != self._announced_revision:

@@ -13,7 +13,7 @@ from sustainml_orchestrator.core.ids import ErrorCode
 
 
 class Answer:
-    """What a coroutine waits for; given once, then the coroutine goes on.
+    """What a coroutine awaits; given once.
 
     Args:
         wake: called when it is given to a coroutine that the loop does not run itself.
@@ -21,51 +21,33 @@ class Answer:
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._value: Any = None
-        self._given = False
-        self._go_on = wake
+        self.given = False
+        self._resume = wake
 
     def __await__(self) -> Generator[Answer, None, Any]:
-        while not self._given:
+        while not self.given:
             yield self
         return self._value
 
-    @property
-    def given(self) -> bool:
-        """Whether it was given."""
-        return self._given
-
-    def when_given(self, go_on: Callable[[], None]) -> None:
-        """Have this called, in place of `wake`."""
-        self._go_on = go_on
+    def when_given(self, resume: Callable[[], None]) -> None:
+        """Have this called in place of `wake`."""
+        self._resume = resume
 
     def give(self, value: Any) -> None:
-        """Answer; what comes after the first time is nothing."""
-        if not self._given:
-            self._given, self._value = True, value
-            self._go_on()
-
-
-class Place:
-    """One of the places for pending calls, taken."""
-
-    def __init__(self, left: Callable[[], None]) -> None:
-        self._left: Callable[[], None] | None = left
-
-    def leave(self) -> None:
-        """Give it back; what comes after the first time is nothing."""
-        left, self._left = self._left, None
-        if left is not None:
-            left()
+        """Set the value; calls after the first are ignored."""
+        if not self.given:
+            self.given, self._value = True, value
+            self._resume()
 
 
 class PendingCalls:
     """Pairs requests with the replies of the core.
 
     Args:
-        dispatch: gives an event to the core.
+        dispatch: gives events to the core.
         saved: waits for the answers that wait for the journal; False when there are none.
-        wake: makes the executor look at its tasks.
-        most: how many may be pending, those that end load aside.
+        wake: makes the executor run its tasks.
+        most: maximum number of pending calls, those that end load aside.
     """
 
     def __init__(
@@ -81,8 +63,7 @@ class PendingCalls:
         self._most = most
         self._numbers = count(1)
         self._pending: dict[int, Answer] = {}
-        self._exempt: set[int] = set()
-        self._others = 0
+        self._counted: set[object] = set()
 
     async def ask(
         self,
@@ -94,34 +75,36 @@ class PendingCalls:
         """Give the core the event that `make` builds for a call number; return its answer.
 
         Args:
-            exempt: it ends load, so that it is never refused for want of room.
-            waits: called with the answer when there is none at once.
+            exempt: it ends load, so it is not refused for want of room.
+            waits: called with the answer unless that is given at once.
 
         Raises:
             OrchestratorError: the core refused, or RESOURCE_EXHAUSTED.
         """
-        while not exempt and self._full and await self._saved():
-            pass
-        if not exempt:
-            self.check_room()
         number = next(self._numbers)
+        if not exempt:
+            while self._full and await self._saved():
+                pass
+            self.enter(number)
         answer = self._pending[number] = Answer(self._wake)
-        if exempt:
-            self._exempt.add(number)
         try:
             self._dispatch([make(number)])
             if not answer.given:
                 waits(answer)
             reply: Reply = await answer
         finally:
-            self._pending.pop(number, None)
-            self._exempt.discard(number)
+            del self._pending[number]
+            self.leave(number)
         if reply.error is not None:
             raise reply.error
         return reply.value
 
-    def check_room(self) -> None:
-        """Whether another call may wait.
+    @property
+    def _full(self) -> bool:
+        return len(self._counted) >= self._most()
+
+    def enter(self, call: object) -> None:
+        """Count a call until `leave` is called for it.
 
         Raises:
             OrchestratorError: RESOURCE_EXHAUSTED.
@@ -132,24 +115,11 @@ class PendingCalls:
                 f"{self._most()} calls are pending; wait for their answers, "
                 "or raise max_pending_calls",
             )
+        self._counted.add(call)
 
-    @property
-    def _full(self) -> bool:
-        counted = len(self._pending) - len(self._exempt) + self._others
-        return bool(counted >= self._most())
-
-    def take_place(self) -> Place:
-        """Count a call that waits for something else than the core, until it leaves its place.
-
-        Raises:
-            OrchestratorError: RESOURCE_EXHAUSTED.
-        """
-        self.check_room()
-        self._others += 1
-        return Place(self._left)
-
-    def _left(self) -> None:
-        self._others -= 1
+    def leave(self, call: object) -> None:
+        """Count it no more; no effect where it is not counted."""
+        self._counted.discard(call)
 
     def reply(self, reply: Reply) -> None:
         """The core's answer to a call."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import sustainml_msgs.srv
@@ -296,13 +297,14 @@ class Services:
         if not target.responsive:
             text = target.describe(self._core.context.now)
             raise OrchestratorError(ErrorCode.NODE_UNAVAILABLE, text)
-        service, place = self._full_names["configure_node"], self._calls.take_place()
-        self._clients.watch(service, client, place, place.leave)
+        service, call = self._full_names["configure_node"], object()
+        self._calls.enter(call)
+        self._clients.watch(service, client, call, partial(self._calls.leave, call))
         try:
             answer = await self._configuration.ask(target.name, request.configuration, timeout)
         finally:
-            self._clients.forget(service, client, place)
-            place.leave()
+            self._clients.forget(service, client, call)
+            self._calls.leave(call)
         response.transaction_id, response.configuration = answer
 
     def _states(self, node_name: str) -> list[Any]:

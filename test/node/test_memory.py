@@ -13,11 +13,11 @@ def test_it_is_given_back_once_a_lot_was_dropped(monkeypatch: pytest.MonkeyPatch
     memory, trims = Memory(), []
     monkeypatch.setattr(memory, "_trim", trims.append)
     for stored in (0, 100, 90, 95, 40, 30, 20):  # still falling: it is done at the end
-        memory.look(stored * MIB)
+        memory.update(stored * MIB)
     assert trims == []
     for stored in (20, 20, 30, 20, 5, 5):
-        memory.look(stored * MIB)
+        memory.update(stored * MIB)
     assert trims == [0, 0]
-    memory.look(0)
-    memory.look(0)
+    memory.update(0)
+    memory.update(0)
     assert trims == [0, 0]  # too little
