@@ -26,10 +26,7 @@ from sustainml_orchestrator.node.clients import Clients
 from sustainml_orchestrator.node.pending_calls import PendingCalls
 
 #: How a task that did not succeed reads as an error of its goal.
-_CODES = {
-    TaskStatus.STOPPED: ErrorCode.CANCELLED,
-    TaskStatus.TERMINATED: ErrorCode.CANCELLED,
-}
+_CODES = {TaskStatus.STOPPED: ErrorCode.CANCELLED, TaskStatus.TERMINATED: ErrorCode.CANCELLED}
 
 
 class _Goal:

@@ -13,13 +13,7 @@ from typing import TypeVar
 from sustainml_orchestrator.contract.module_graph import message_types
 from sustainml_orchestrator.contract.payloads import Payloads
 from sustainml_orchestrator.core.commands import Save
-from sustainml_orchestrator.core.events import (
-    BatchEnded,
-    Event,
-    Persisted,
-    PersistFailed,
-    Restored,
-)
+from sustainml_orchestrator.core.events import BatchEnded, Event, Persisted, PersistFailed, Restored
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.node.pending_calls import Answer

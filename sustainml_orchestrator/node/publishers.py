@@ -14,7 +14,7 @@ from sustainml_orchestrator.core.commands import PublishBaseline, PublishUserInp
 from sustainml_orchestrator.core.ids import TaskStatus
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.task import Task
-from sustainml_orchestrator.node import conversions, node_messages, summaries
+from sustainml_orchestrator.node import conversions, summaries
 
 
 class Publishers:
@@ -64,7 +64,7 @@ class Publishers:
 
     def send_control(self, command: SendControl) -> None:
         """Command a module."""
-        message = node_messages.control_to_msg(command, self._core.session, self._author)
+        message = conversions.control_to_msg(command, self._core.session, self._author)
         message.header.stamp = conversions.time_to_msg(self._core.context.stamp)
         self._control.publish(message)
 
@@ -97,7 +97,7 @@ class Publishers:
             session=core.session,
             incarnation=core.duplicate_check.incarnation,
             version=sustainml_orchestrator.__version__,
-            nodes=[node_messages.node_to_msg(core, node) for node in core.lifecycle.nodes],
+            nodes=[conversions.node_to_msg(core, node) for node in core.lifecycle.nodes],
             ready=ready,
             reason=reason,
             waiting=store.count(TaskStatus.WAITING),

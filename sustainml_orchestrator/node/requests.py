@@ -33,8 +33,8 @@ _LISTS = tuple(
     for name, kind in UserInput.get_fields_and_field_types().items()
     if kind == "sequence<string>"
 )
-_MAX_REQUEST_ID = 1024
-_MAX_NAME = 256
+#: Bytes of a request_id, which is kept in memory.
+MAX_REQUEST_ID = 1024
 _MAX_DEPTH = 64
 
 
@@ -243,16 +243,6 @@ def is_same(stored: bytes, payload: bytes) -> bool:
         deserialize_message(redacted(data, UserInput), UserInput) for data in (stored, payload)
     )
     return bool(one == other)
-
-
-def check_request_id(request_id: str) -> None:
-    """A request id must be short: the orchestrator remembers it."""
-    check_text("request_id", request_id, _MAX_REQUEST_ID)
-
-
-def check_name(field: str, name: str) -> None:
-    """A name must be short."""
-    check_text(field, name, _MAX_NAME)
 
 
 def to_payload(message: UserInput, author: str, previous_iteration: int, limits: Limits) -> bytes:

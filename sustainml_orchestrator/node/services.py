@@ -31,7 +31,7 @@ from sustainml_orchestrator.core.ids import (
 )
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.text import printable
-from sustainml_orchestrator.node import conversions, node_messages, outputs, requests
+from sustainml_orchestrator.node import conversions, outputs, requests
 from sustainml_orchestrator.node.clients import Clients
 from sustainml_orchestrator.node.configuration import Configuration
 from sustainml_orchestrator.node.loop import Loop
@@ -138,7 +138,7 @@ class Services:
         Raises:
             OrchestratorError: INVALID_REQUEST.
         """
-        requests.check_request_id(request.request_id)
+        requests.check_text("request_id", request.request_id, requests.MAX_REQUEST_ID)
         goal = requests.check_user_input(user_input, request.extra_data_json, self._limits)
         payload = requests.to_payload(
             user_input, self._author, base_task.iteration_id, self._limits
@@ -309,7 +309,7 @@ class Services:
 
     def _states(self, node_name: str) -> list[Any]:
         targets = self._core.operations.targets(node_name)
-        return [node_messages.node_to_msg(self._core, node) for node in targets]
+        return [conversions.node_to_msg(self._core, node) for node in targets]
 
     # Modules #
 

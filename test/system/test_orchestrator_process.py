@@ -152,6 +152,10 @@ def test_limits_take_effect_when_they_are_set(framework: Framework) -> None:
     assert set_integer(framework, "max_text_bytes", 10).successful
     refused = puppet.call("start_task", user_input=msg.UserInput(problem_definition="x" * 11))
     assert refused.error_code == ErrorCode.INVALID_REQUEST and "10 bytes" in refused.message
+    long = puppet.call(
+        "start_task", request_id="x" * 2000, user_input=msg.UserInput(problem_definition="a")
+    )
+    assert long.error_code == ErrorCode.INVALID_REQUEST and "request_id is longer" in long.message
     running = puppet.start("runs")
     waiting = []
     for priority in (1, 2, 3):
