@@ -63,6 +63,12 @@ class Epoch(NamedTuple):
         return Mark(self.session, self.starts, self.reserved_problem_id)
 
 
+_PUT = (
+    f"REPLACE INTO life (id, {', '.join(Epoch._fields)}, crc) "
+    f"VALUES (1, {'?, ' * len(Epoch._fields)}?)"
+)
+
+
 def new_session() -> int:
     """An uint32 that is not 0."""
     return secrets.randbelow(2**32 - 1) + 1
@@ -87,11 +93,7 @@ def read(connection: sqlite3.Connection) -> Epoch:
 
 def write(connection: sqlite3.Connection, epoch: Epoch) -> None:
     """Replace the epoch of a journal of the present version."""
-    names, places = ", ".join(Epoch._fields), ", ".join("?" * len(epoch))
-    connection.execute(
-        f"REPLACE INTO life (id, {names}, crc) VALUES (1, {places}, ?)",
-        (*epoch, zlib.crc32(ascii(tuple(epoch)).encode())),
-    )
+    connection.execute(_PUT, (*epoch, zlib.crc32(ascii(tuple(epoch)).encode())))
 
 
 def begin(epoch: Epoch, mark: Mark | None, durability: str) -> tuple[Epoch, list[str]]:

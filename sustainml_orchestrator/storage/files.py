@@ -77,20 +77,17 @@ class OpenFiles:
     """The files that a connection has open: whether they are still those in the folder."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._identities = self._look()
+        self._paths = [beside(path, suffix) for suffix in SUFFIXES]
+        self._identities = list(map(_identity, self._paths))
 
     def in_place(self) -> bool:
         """Whether all are still there."""
-        return self._look() == self._identities
+        return list(map(_identity, self._paths)) == self._identities
 
     def foreign(self) -> tuple[str, ...]:
         """Suffixes of files in the folder that others put there."""
-        now = zip(SUFFIXES, self._look(), self._identities, strict=True)
+        now = zip(SUFFIXES, map(_identity, self._paths), self._identities, strict=True)
         return tuple(suffix for suffix, found, own in now if found is not None and found != own)
-
-    def _look(self) -> list[tuple[int, int] | None]:
-        return [_identity(beside(self._path, suffix)) for suffix in SUFFIXES]
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -20,7 +20,7 @@ from sustainml_orchestrator.core.pipeline import USER_INPUT
 from sustainml_orchestrator.storage import epoch, files, records, schema
 from sustainml_orchestrator.storage.errors import JournalError, explain
 from sustainml_orchestrator.storage.lock import Lock
-from sustainml_orchestrator.storage.opening import Contents, Opening, open_journal
+from sustainml_orchestrator.storage.opening import Contents, open_journal
 from sustainml_orchestrator.storage.upkeep import Upkeep
 
 Durability = Literal["normal", "full"]
@@ -93,8 +93,7 @@ class Journal:
                 raise JournalError(f"journal {path} is no file; set another journal_path")
             path.parent.mkdir(parents=True, exist_ok=True)
             lock = Lock(path)
-            how = Opening(pipeline_names, durability, lock.existed, lock.mark, upgrade)
-            opened = open_journal(path, how)
+            opened = open_journal(path, pipeline_names, durability, lock, upgrade)
             lock.write_mark(opened[1].epoch.mark)
             return cls(path, lock, opened, pipeline_names, durability == "full", redact)
         except (sqlite3.Error, OSError, JournalError) as error:

@@ -13,8 +13,9 @@ from sustainml_orchestrator.core.ids import TaskId
 from sustainml_orchestrator.core.restore import no_collection
 from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.storage import epoch, files, records, recovery, schema
-from sustainml_orchestrator.storage.epoch import Epoch, Mark
+from sustainml_orchestrator.storage.epoch import Epoch
 from sustainml_orchestrator.storage.errors import Damaged, damage_reported
+from sustainml_orchestrator.storage.lock import Lock
 from sustainml_orchestrator.storage.records import Layout
 
 
@@ -39,26 +40,16 @@ class Contents(NamedTuple):
     incomplete: bool = False
 
 
-class Opening(NamedTuple):
-    """How a journal is to be opened.
+def open_journal(
+    path: Path, names: Sequence[str], durability: str, lock: Lock, upgrade: schema.Upgrade | None
+) -> tuple[sqlite3.Connection, Contents, list[str]]:
+    """Open and read a journal; begin one where there is none, recover a damaged one.
 
-    Attributes:
+    Args:
         names: of the modules in pipeline order.
         durability: "normal" or "full".
-        known_place: a journal was at this path before.
-        mark: what stands beside it; None = nothing.
+        lock: of the journal.
         upgrade: rewrites a payload from before version 4.
-    """
-
-    names: Sequence[str]
-    durability: str
-    known_place: bool
-    mark: Mark | None
-    upgrade: schema.Upgrade | None
-
-
-def open_journal(path: Path, how: Opening) -> tuple[sqlite3.Connection, Contents, list[str]]:
-    """Open and read a journal; begin one where there is none, recover a damaged one.
 
     Returns:
         The connection, what the journal holds, and sentences about what was lost or repaired.
@@ -71,17 +62,17 @@ def open_journal(path: Path, how: Opening) -> tuple[sqlite3.Connection, Contents
     if files.finish_interrupted(path):
         warnings.append(f"journal {path} was being replaced; that was finished")
     if not path.exists():
-        if how.known_place and how.mark is not None:
+        if lock.mark is not None:
             warnings.append(_missing(path))
         fresh = files.beside(path, ".new")
         schema.create(fresh)
         files.put_in_place(fresh, path)
     try:
-        connection, contents, notices = _load(path, how)
+        connection, contents, notices = _load(path, names, durability, lock, upgrade)
     except Damaged as damage:
-        outcome = recovery.recover(path, how.names, how.mark, how.upgrade)
+        outcome = recovery.recover(path, names, lock.mark, upgrade)
         warnings.append(f"journal {path} was damaged ({damage}); {outcome}")
-        connection, contents, notices = _load(path, how)
+        connection, contents, notices = _load(path, names, durability, lock, upgrade)
         contents = contents._replace(incomplete=True)
     return connection, contents, warnings + [f"journal {path}: {notice}" for notice in notices]
 
@@ -94,32 +85,34 @@ def _missing(path: Path) -> str:
     return f"journal {path} is missing, a new one was begun{advice}"
 
 
-def _load(path: Path, how: Opening) -> tuple[sqlite3.Connection, Contents, list[str]]:
+def _load(
+    path: Path, names: Sequence[str], durability: str, lock: Lock, upgrade: schema.Upgrade | None
+) -> tuple[sqlite3.Connection, Contents, list[str]]:
     """Read everything, then write: which shows that it can be written.
 
     Raises:
         Damaged: not all of it can be believed.
     """
-    schema.recognise(path, known_place=how.known_place)
+    schema.recognise(path, known_place=lock.existed)
     with damage_reported():
         connection = schema.connect(path, full=True)
     try:
         with damage_reported():
             _make_writable(connection, path)
-            schema.migrate(connection, path, how.upgrade)
-            contents = read(connection, how.names)
-            begun, notices = epoch.begin(contents.epoch, how.mark, how.durability)
+            schema.migrate(connection, path, upgrade)
+            contents = read(connection, names)
+            begun, notices = epoch.begin(contents.epoch, lock.mark, durability)
             known, _ = schema.read_modules(connection)
             connection.execute("BEGIN IMMEDIATE")
             schema.write_modules(connection, contents.numbers, contents.desired_active)
             epoch.write(connection, begun)
             connection.execute("COMMIT")
             connection.execute("PRAGMA wal_checkpoint")  # a log that gets lost is noticed
-            schema.set_synchronous(connection, full=how.durability == "full")
+            schema.set_synchronous(connection, full=durability == "full")
     except BaseException:
         connection.close()
         raise
-    gone = set(known) - set(how.names)
+    gone = set(known) - set(names)
     if gone and contents.tasks:
         notices.append(
             f"outputs of {', '.join(sorted(gone))} are kept but not shown: "

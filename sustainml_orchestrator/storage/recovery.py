@@ -25,8 +25,6 @@ from sustainml_orchestrator.storage.schema import MAX_MODULES
 
 #: Queries that may fail before the rest of a table is given up, so that recovery ends.
 _MAX_FAILURES = 20_000
-#: How far beyond the last key that was seen rows are looked for.
-_BEYOND = 4096
 _LOST = "lost when the journal was damaged; submit it again"
 _INCOMPLETE = "an output of it was lost when the journal was damaged; reset it to have it again"
 #: What reading damaged pages leads to; messages of SQLite may quote what is no text.
@@ -219,17 +217,10 @@ class _Reader:
         return (given[0] if given else None), outputs
 
     def _table(self, query: str, key: str, is_whole: Callable[[Row], bool]) -> list[Row]:
-        """All whole rows by key: forwards to the damage, backwards to it, then in between."""
-        found: dict[int, Row] = {}
-        if not self._scan(f"{query} ORDER BY {key}", found):
-            low = max(found, default=-1) + 1
-            self._scan(f"{query} ORDER BY {key} DESC", found)
-            high = min((k for k in found if k >= low), default=low + _BEYOND) - 1
-            found |= {row[0]: row for row in self._rows(query, key, low, high)}
-        return [found[k] for k in sorted(found) if is_whole(found[k])]
+        return list(filter(is_whole, self._rows(query, key, 0, 2**62)))
 
     def _rows(self, query: str, key: str, low: int, high: int) -> list[Row]:
-        """Rows with keys from low to high; ranges that fail are halved."""
+        """Rows with keys from low to high; what follows a row that cannot be read is halved."""
         found: dict[int, Row] = {}
         ranges, failures = [(low, high)], 0
         while ranges and failures < _MAX_FAILURES:
