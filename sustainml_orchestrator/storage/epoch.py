@@ -1,8 +1,8 @@
 """The epoch: the session of a journal and what is reserved, and how the next start goes on.
 
 A journal that may be older than what was announced must not give out the same ids in the same
-session again. After an unclean end ids go on above those that were reserved durably; a journal that
-is older than the mark beside it, or that may have lost commits with the power, draws a new session.
+session again. So one that is older than the mark beside it, or that may have lost commits with the
+power, begins a new session.
 """
 
 from __future__ import annotations
@@ -20,18 +20,17 @@ from sustainml_orchestrator.storage.errors import Damaged
 LOSS_WINDOW = 5.0
 COLUMNS_SINCE_5 = """
 ALTER TABLE life ADD COLUMN reserved_problem_id INTEGER NOT NULL DEFAULT 1;
-ALTER TABLE life ADD COLUMN starts INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE life ADD COLUMN commits INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE life ADD COLUMN in_use TEXT NOT NULL DEFAULT '';
 ALTER TABLE life ADD COLUMN boot TEXT NOT NULL DEFAULT '';
 ALTER TABLE life ADD COLUMN modules TEXT NOT NULL DEFAULT '{}'"""
 
 
 class Mark(NamedTuple):
-    """What the file beside a journal says of it: grows within a session."""
+    """How far a journal has come, as noted beside it after each commit."""
 
     session: int
-    starts: int
-    reserved_problem_id: int
+    commits: int
 
 
 class Epoch(NamedTuple):
@@ -42,7 +41,7 @@ class Epoch(NamedTuple):
         revision: no greater one was announced.
         next_problem_id: no greater one was used by what was committed.
         reserved_problem_id: ids below it may have been announced.
-        starts: how often an orchestrator began to use it.
+        commits: number of the latest one.
         in_use: durability of the orchestrator that uses it; "" = it has ended cleanly.
         boot: names the start of the machine on which that orchestrator runs.
         modules: numbers of the modules by name, as JSON: a copy of what the table has.
@@ -52,15 +51,15 @@ class Epoch(NamedTuple):
     revision: int = 0
     next_problem_id: int = 1
     reserved_problem_id: int = 1
-    starts: int = 0
+    commits: int = 0
     in_use: str = ""
     boot: str = ""
     modules: str = "{}"
 
     @property
     def mark(self) -> Mark:
-        """To be written beside the journal once the epoch is durable."""
-        return Mark(self.session, self.starts, self.reserved_problem_id)
+        """To be noted beside the journal once the epoch is committed."""
+        return Mark(self.session, self.commits)
 
 
 _PUT = (
@@ -104,9 +103,7 @@ def begin(epoch: Epoch, mark: Mark | None, durability: str) -> tuple[Epoch, list
         durability: of the orchestrator that begins.
     """
     warnings = []
-    session, next_problem_id, boot = epoch.session, epoch.next_problem_id, _boot()
-    if epoch.in_use:
-        next_problem_id = max(next_problem_id, epoch.reserved_problem_id)
+    session, boot = epoch.session, _boot()
     if epoch.in_use == "normal":
         restarted = epoch.boot != boot
         session = new_session() if restarted else session
@@ -128,9 +125,7 @@ def begin(epoch: Epoch, mark: Mark | None, durability: str) -> tuple[Epoch, list
         )
     begun = epoch._replace(
         session=session,
-        next_problem_id=next_problem_id,
-        reserved_problem_id=max(next_problem_id, epoch.reserved_problem_id),
-        starts=epoch.starts + 1,
+        commits=epoch.commits + 1,
         in_use=durability,
         boot=boot,
     )

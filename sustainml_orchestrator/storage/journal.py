@@ -94,7 +94,7 @@ class Journal:
             path.parent.mkdir(parents=True, exist_ok=True)
             lock = Lock(path)
             opened = open_journal(path, pipeline_names, durability, lock, upgrade)
-            lock.write_mark(opened[1].epoch.mark)
+            lock.write_mark(opened[1].epoch.mark, durably=True)
             return cls(path, lock, opened, pipeline_names, durability == "full", redact)
         except (sqlite3.Error, OSError, JournalError) as error:
             if lock is not None:
@@ -164,7 +164,9 @@ class Journal:
             if not self._failed:
                 self._replace_missing()
                 schema.set_synchronous(self._connection, full=True)
-                epoch.write(self._connection, self._epoch._replace(in_use=""))
+                ended = self._epoch._replace(in_use="", commits=self._epoch.commits + 1)
+                epoch.write(self._connection, ended)
+                self._lock.write_mark(ended.mark, durably=True)
                 self._upkeep.finish()
         with suppress(sqlite3.Error):  # a full disk: the log stays and is read at the next start
             self._connection.close()
@@ -190,13 +192,14 @@ class Journal:
             revision=save.last_revision,
             next_problem_id=save.next_problem_id,
             reserved_problem_id=save.reserved_problem_id,
+            commits=self._epoch.commits + 1,
         )
         epoch.write(connection, changed)
         connection.execute("COMMIT")
         self._epoch = changed
         if save.synchronous:
             schema.set_synchronous(connection, full=self._full)
-        self._lock.write_mark(changed.mark)
+        self._lock.write_mark(changed.mark, durably=save.synchronous)
 
     def _put_task(self, saved: SavedTask) -> None:
         record, delivered, user_input = saved
@@ -268,9 +271,8 @@ class Journal:
 
 
 def _relock(old: Lock, path: Path) -> Lock:
-    mark = old.mark
     lock = Lock(path)
+    if old.mark is not None:
+        lock.write_mark(old.mark, durably=True)
     old.close()
-    if mark is not None:
-        lock.write_mark(mark)
     return lock

@@ -11,6 +11,9 @@ from sustainml_orchestrator.storage import files
 from sustainml_orchestrator.storage.epoch import Mark
 from sustainml_orchestrator.storage.errors import JournalInUse
 
+#: Characters of the first line, which is overwritten in place.
+_MARK_SIZE = 40
+
 
 def kept_here(journal: Path) -> bool:
     """Whether a journal was kept at this path before: the file of its lock is not empty."""
@@ -38,7 +41,7 @@ class Lock:
         self._file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644), "r+")
         try:
             text = os.pread(self._file.fileno(), 400, 0).decode("utf-8", "replace")
-            holder, _, mark = text.partition("\n")
+            mark, _, holder = text.partition("\n")
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._file.close()
@@ -51,7 +54,10 @@ class Lock:
             raise
         self.existed = bool(text)
         self.mark = _parsed(mark)
-        self._write(mark)
+        holder = f"process {os.getpid()} on {socket.gethostname()}"
+        text = f"{mark.ljust(_MARK_SIZE)[:_MARK_SIZE]}\n{holder}"
+        os.pwrite(self._file.fileno(), text.encode(), 0)
+        os.ftruncate(self._file.fileno(), len(text.encode()))
 
     def is_in_place(self) -> bool:
         """Whether the file is still the one that other processes would lock."""
@@ -60,17 +66,13 @@ class Lock:
         except OSError:
             return False
 
-    def write_mark(self, mark: Mark) -> None:
-        """Note durably how far the journal has come."""
-        if mark != self.mark:
-            self._write(" ".join(map(str, mark)))
+    def write_mark(self, mark: Mark, *, durably: bool) -> None:
+        """Note how far the journal has come; `durably`: so that it survives a loss of power."""
+        self.mark = mark
+        text = f"{mark.session} {mark.commits}".ljust(_MARK_SIZE)
+        os.pwrite(self._file.fileno(), text.encode(), 0)
+        if durably:
             os.fsync(self._file.fileno())
-            self.mark = mark
-
-    def _write(self, mark: str) -> None:
-        text = f"process {os.getpid()} on {socket.gethostname()}\n{mark}".encode()
-        os.pwrite(self._file.fileno(), text, 0)
-        os.ftruncate(self._file.fileno(), len(text))
 
     def withdraw(self) -> None:
         """Release it as if it had never been held: no journal could be opened."""

@@ -138,7 +138,7 @@ def test_a_transaction_that_was_not_finished_is_no_loss(
 def test_after_a_rotten_log_a_loss_is_reported(
     killed: tuple[Path, dict[TaskId, list[bytes | None]], int], where: float
 ) -> None:
-    copy, outputs, session = killed
+    copy, _, session = killed
     log = files.beside(copy, "-wal")
     rotten = bytearray(log.read_bytes())
     rotten[int(len(rotten) * where) if where < 1 else int(where)] ^= 4
@@ -147,9 +147,8 @@ def test_after_a_rotten_log_a_loss_is_reported(
     assert UNCLEAN in again.warnings[0]
     driver = Driver.restored(again)
     assert driver.core.store.count(TaskStatus.SUCCEEDED) < 10
-    new = driver.submit()
     again.close()
-    assert again.session != session or new.problem_id > max(outputs).problem_id
+    assert again.session != session
 
 
 @pytest.mark.parametrize("left", [0, 10, 32, 32 + 24 + schema.PAGE_SIZE])
