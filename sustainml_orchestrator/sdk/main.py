@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from functools import partial
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import rclpy
 from rclpy.signals import SignalHandlerOptions
@@ -16,10 +16,12 @@ from sustainml_orchestrator.contract import discovery, log_directory, shared_mem
 from sustainml_orchestrator.contract.exit_codes import ExitCode
 from sustainml_orchestrator.contract.signals import on_end
 from sustainml_orchestrator.processes.fork_server import ForkServer
-from sustainml_orchestrator.sdk.module_base import ModuleBase
 from sustainml_orchestrator.sdk.module_node import ModuleNode
 from sustainml_orchestrator.sdk.module_spec import spec_of
 from sustainml_orchestrator.sdk.worker_process import become_worker
+
+if TYPE_CHECKING:
+    from sustainml_orchestrator.sdk.module import Module
 
 #: After a signal the process is gone within 2 s: user code has this long to heed, s.
 _SIGNAL_GRACE = 0.5
@@ -28,7 +30,7 @@ _SIGNAL_DEADLINE = 1.7
 _SIGNAL, _COMMAND = "signal", "command"
 
 
-def run(cls: type[ModuleBase], args: Sequence[str] | None = None) -> int:
+def run(cls: type[Module], args: Sequence[str] | None = None) -> int:
     """Run the module until a signal or TERMINATE_NODE ends the process with 0.
 
     Returns:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rclpy.executors import ExternalShutdownException, ShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
@@ -23,8 +23,7 @@ from sustainml_orchestrator.sdk import actions as act
 from sustainml_orchestrator.sdk import parameters
 from sustainml_orchestrator.sdk.configure_service import ConfigureService
 from sustainml_orchestrator.sdk.input_fetcher import InputFetcher
-from sustainml_orchestrator.sdk.module_base import ModuleBase
-from sustainml_orchestrator.sdk.module_spec import TYPES, USER_INPUT, ModuleSpec, spec_of
+from sustainml_orchestrator.sdk.module_spec import USER_INPUT, ModuleSpec, spec_of
 from sustainml_orchestrator.sdk.state_machine import StateMachine
 from sustainml_orchestrator.sdk.status_publisher import StatusPublisher
 from sustainml_orchestrator.sdk.task import BASELINE
@@ -34,6 +33,9 @@ from sustainml_orchestrator.sdk.wire_ids import Ticket, read_ticket, stamp
 from sustainml_orchestrator.sdk.worker_processes import ProcessWorkers
 from sustainml_orchestrator.sdk.worker_threads import WorkerThreads
 from sustainml_orchestrator.sdk.workers import BrokenWorkersError, ThreadWorkers, Workers
+
+if TYPE_CHECKING:
+    from sustainml_orchestrator.sdk.module import Module
 
 #: Heartbeats follow each other faster, by this period, for so long after a reader matched, in s.
 _FREQUENT_PERIOD, _FREQUENT = 0.1, 0.5
@@ -51,7 +53,7 @@ class ModuleNode(Node):
     """
 
     def __init__(
-        self, cls: type[ModuleBase], fork_server: ForkServer, *, on_exit: Callable[[], None]
+        self, cls: type[Module], fork_server: ForkServer, *, on_exit: Callable[[], None]
     ) -> None:
         """Come up INACTIVE; `on_exit` is called at TERMINATE_NODE.
 
@@ -121,14 +123,14 @@ class ModuleNode(Node):
 
     # What comes in #
 
-    def _subscribe(self, inputs: Mapping[str, type], baselines: tuple[str, ...]) -> None:
+    def _subscribe(self, inputs: Mapping[str, type], baselines: Mapping[str, type]) -> None:
         control = partial(self._guarded, self._control)
         self.create_subscription(NodeControl, names.CONTROL, control, names.CONTROL_QOS)
         for name, type_ in inputs.items():
             topic = names.USER_INPUT if name == USER_INPUT else names.output_topic(name)
             self._subscribe_input(type_, topic, name)
-        for name in baselines:
-            self._subscribe_input(TYPES[name], names.baseline_topic(name), BASELINE + name)
+        for name, type_ in baselines.items():
+            self._subscribe_input(type_, names.baseline_topic(name), BASELINE + name)
 
     def _subscribe_input(self, type_: type, topic: str, name: str) -> None:
         def take(messages: list[bytes]) -> None:

@@ -1,52 +1,30 @@
-"""What a module consumes and delivers: its place in the pipeline, read off the author's class."""
+"""What a module consumes and delivers, read from its class and the module graph."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from sustainml_msgs.msg import (
-    AppRequirements,
-    CO2Footprint,
-    HWConstraints,
-    HWResource,
-    MLModel,
-    MLModelMetadata,
-    UserInput,
-)
-
-from sustainml_orchestrator.sdk.module_base import ModuleBase
+from sustainml_orchestrator.contract import cdr
+from sustainml_orchestrator.contract.module_graph import message_types, read_pipeline
+from sustainml_orchestrator.core.pipeline import USER_INPUT as USER_INPUT
 from sustainml_orchestrator.sdk.task import BASELINE, Inputs
 
-USER_INPUT = "user_input"
+if TYPE_CHECKING:
+    from sustainml_orchestrator.sdk.module import Module
 
-#: Every message of the pipeline that a module can consume, by the name of its producer.
-TYPES: dict[str, type] = {
-    USER_INPUT: UserInput,
-    "app_requirements": AppRequirements,
-    "ml_model_metadata": MLModelMetadata,
-    "hw_constraints": HWConstraints,
-    "ml_model_provider": MLModel,
-    "hw_resources": HWResource,
-    "carbon_tracker": CO2Footprint,
-}
-
-#: What the six modules of the pipeline consume.
-CONSUMED: dict[str, tuple[str, ...]] = {
-    "app_requirements": (USER_INPUT,),
-    "ml_model_metadata": (USER_INPUT,),
-    "hw_constraints": (USER_INPUT,),
-    "ml_model_provider": ("app_requirements", "ml_model_metadata", "hw_constraints"),
-    "hw_resources": ("app_requirements", "hw_constraints", "ml_model_provider"),
-    "carbon_tracker": (USER_INPUT, "ml_model_provider", "hw_resources"),
-}
-
-#: The modules whose output of the base iteration is published as a baseline.
-BASELINES = ("ml_model_provider", "hw_resources", "carbon_tracker")
-
-_COMMON_FIELDS = ("task_id", "attempt", "session", "token", "header")
+_PIPELINE = read_pipeline("")
+#: The messages of the standard pipeline, by the name of the module that produces them.
+TYPES = message_types(_PIPELINE)
+#: What the standard modules consume.
+CONSUMED = {spec.name: spec.inputs for spec in _PIPELINE.modules}
+#: The standard modules whose output of the base iteration is published as a baseline.
+BASELINES = tuple(spec.name for spec in _PIPELINE.modules if spec.baseline)
+#: The standard module that consumes all baselines.
+_CHOOSES_MODELS = "ml_model_provider"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -56,14 +34,14 @@ class ModuleSpec:
 
     Attributes:
         module: its role, and default node name.
-        inputs: what it consumes: name of the producer → message type.
-        baselines: what else it consumes when iteration_id > 1.
-        output_type: what it delivers.
+        inputs: message types of the inputs, by the name of their producer.
+        baselines: message types of the baselines that are inputs, too, when iteration_id > 1.
+        output_type: message type of the output.
     """
 
     module: str
     inputs: Mapping[str, type]
-    baselines: tuple[str, ...]
+    baselines: Mapping[str, type]
     output_type: type
 
     @cached_property
@@ -75,60 +53,64 @@ class ModuleSpec:
         return self._first | {BASELINE + name for name in self.baselines}
 
     def needed(self, iteration_id: int) -> frozenset[str]:
-        """Names of all that must be there before work on an iteration can start."""
+        """Names of all inputs without which an iteration cannot start."""
         return self._later if iteration_id > 1 else self._first
 
     def open(self, payloads: Mapping[str, bytes]) -> Inputs:
-        """Make serialized inputs readable for user code."""
-        return Inputs(self.inputs, {name: TYPES[name] for name in BASELINES}, payloads)
+        """The inputs as user code reads them, from serialized messages."""
+        known = {name: TYPES[name] for name in BASELINES}
+        return Inputs(self.inputs, {**known, **self.baselines}, payloads)
 
 
-def spec_of(cls: type[ModuleBase]) -> ModuleSpec:
+def spec_of(cls: type[Module]) -> ModuleSpec:
     """Read the class attributes of a module.
 
     Raises:
-        TypeError: the class does not describe a module; the sentence says what to add.
+        TypeError: they do not describe a module; the text says what to change.
     """
     name = getattr(cls, "module", "")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise TypeError(
-            f"{cls.__name__}.module is {name!r}; name one of {', '.join(CONSUMED)}, "
-            "or a module of your own in lower case"
+            f"{cls.__name__}.module is {name!r}; set it to one of {', '.join(CONSUMED)}, "
+            "or to another name in lower case"
         )
-    inputs = _input_types(cls, name)
-    output_type = cls.output_type or TYPES.get(name)
-    baselines = cls.baselines
-    if baselines is None:
-        baselines = BASELINES if name == "ml_model_provider" else ()
-    if unknown := set(baselines) - set(BASELINES):
-        raise TypeError(f"{cls.__name__}.baselines names {unknown}; there are {BASELINES}")
-    for type_ in (output_type, *inputs.values()):
-        _check_message(cls, type_)
-    assert output_type is not None
-    return ModuleSpec(name, inputs, tuple(baselines), output_type)
-
-
-def _input_types(cls: type[ModuleBase], name: str) -> dict[str, type]:
     inputs = cls.inputs if cls.inputs is not None else CONSUMED.get(name)
     if not inputs:
         raise TypeError(
-            f"{name} is a module of your own: say what {cls.__name__} consumes, for example "
+            f"{name} is not a standard module; say what {cls.__name__} consumes, for example "
             'inputs = ("user_input", "app_requirements")'
         )
-    if isinstance(inputs, Mapping):
-        return dict(inputs)
-    if unknown := [one for one in inputs if one not in TYPES]:
-        raise TypeError(
-            f"{cls.__name__}.inputs names {', '.join(unknown)}; known are {', '.join(TYPES)}; "
-            "for another one give its type: inputs = {name: MessageType}"
-        )
-    return {one: TYPES[one] for one in inputs}
+    baselines = cls.baselines
+    if baselines is None:
+        baselines = BASELINES if name == _CHOOSES_MODELS else ()
+    output_type = cls.output_type or TYPES.get(name)
+    if output_type is None:
+        raise TypeError(f"{name} is not a standard module; set {cls.__name__}.output_type")
+    spec = ModuleSpec(
+        name,
+        _typed(f"{cls.__name__}.inputs", inputs, tuple(TYPES)),
+        _typed(f"{cls.__name__}.baselines", baselines, BASELINES),
+        output_type,
+    )
+    for type_ in (output_type, *spec.inputs.values(), *spec.baselines.values()):
+        if not hasattr(type_, "get_fields_and_field_types") or not cdr.names_a_task(type_):
+            raise TypeError(
+                f"{cls.__name__}: {getattr(type_, '__name__', type_)} is not a message type whose "
+                f"first fields are {', '.join(cdr.COMMON_FIELDS)}; use one that is"
+            )
+    return spec
 
 
-def _check_message(cls: type[ModuleBase], type_: type | None) -> None:
-    fields: dict[str, str] = getattr(type_, "get_fields_and_field_types", dict)()
-    if tuple(fields)[: len(_COMMON_FIELDS)] != _COMMON_FIELDS:
+def _typed(
+    key: str, names: Sequence[str] | Mapping[str, type], known: Sequence[str]
+) -> dict[str, type]:
+    """The message types of inputs, by the name of their producer."""
+    if isinstance(names, Mapping):
+        return dict(names)
+    if isinstance(names, str) or (unknown := [one for one in names if one not in known]):
+        given = names if isinstance(names, str) else ", ".join(map(str, unknown))
         raise TypeError(
-            f"{cls.__name__}: {getattr(type_, '__name__', type_)} is no message of the pipeline; "
-            f"set output_type to a message type that begins with {', '.join(_COMMON_FIELDS)}"
+            f"{key} contains {given}; use a tuple of {', '.join(known)}, "
+            "or for other modules a mapping: {name: MessageType}"
         )
+    return {name: TYPES[name] for name in names}

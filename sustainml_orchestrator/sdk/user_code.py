@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rclpy.logging import get_logger
 from rclpy.serialization import deserialize_message, serialize_message
@@ -14,11 +14,13 @@ from sustainml_msgs.msg import TaskId
 from sustainml_orchestrator.core.ids import ErrorCode
 from sustainml_orchestrator.sdk.actions import Failed, Outcome, Succeeded
 from sustainml_orchestrator.sdk.input_joiner import Parts
-from sustainml_orchestrator.sdk.module_base import ModuleBase
 from sustainml_orchestrator.sdk.module_spec import spec_of
 from sustainml_orchestrator.sdk.output_message import FieldError, checked, field_of
 from sustainml_orchestrator.sdk.task import Cancelled, ModuleError, Task
 from sustainml_orchestrator.sdk.wire_ids import Ticket
+
+if TYPE_CHECKING:
+    from sustainml_orchestrator.sdk.module import Module
 
 #: Longest text of an error that is handed on, in characters.
 LONGEST_TEXT = 2000
@@ -36,12 +38,12 @@ class Call(NamedTuple):
 class Host:
     """Holds one instance of the author's class and calls its hooks."""
 
-    def __init__(self, cls: type[ModuleBase], instance: str) -> None:
+    def __init__(self, cls: type[Module], instance: str) -> None:
         """``instance`` is the fully qualified node name, which signs the outputs."""
         self._class = cls
         self._spec = spec_of(cls)
         self._name = instance
-        self._author: ModuleBase | None = None
+        self._author: Module | None = None
 
     def start(self, configuration: dict[str, Any]) -> None:
         """Make the instance, let it load its models, and configure it as it was before.

@@ -11,12 +11,14 @@ import socket
 import threading
 import time
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sustainml_orchestrator.sdk.channel import Channel
-from sustainml_orchestrator.sdk.module_base import ModuleBase
 from sustainml_orchestrator.sdk.task import ModuleError
 from sustainml_orchestrator.sdk.user_code import Host, describe
+
+if TYPE_CHECKING:
+    from sustainml_orchestrator.sdk.module import Module
 
 
 class Setup(NamedTuple):
@@ -43,7 +45,7 @@ class Configure(NamedTuple):
     deadline: float
 
 
-def become_worker(cls: type[ModuleBase], _: bytes, descriptors: list[int]) -> None:
+def become_worker(cls: type[Module], _: bytes, descriptors: list[int]) -> None:
     """In a process that was forked to be one: work until the node closes the connection.
 
     Args:
