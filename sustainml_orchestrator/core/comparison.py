@@ -1,4 +1,4 @@
-"""Iterations of a problem side by side: which are worth choosing from."""
+"""Comparison of the iterations of a problem by quality, latency and carbon footprint."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def compare(store: TaskStore, problem_id: int) -> list[Comparison]:
 
 
 def _costs(row: Task) -> tuple[float, float, float]:
-    """All three to be made small."""
+    """What is to be minimised."""
     return (row.carbon, row.latency, -row.quality)
 
 
 def _front(rows: list[Task]) -> set[Task]:
-    """The rows that no other one dominates. Sorted by carbon, only earlier ones can dominate."""
+    """The rows that no other dominates; sorted by carbon, only earlier ones can."""
     front: list[Task] = []
     for row in sorted(rows, key=_costs):
         costs = _costs(row)

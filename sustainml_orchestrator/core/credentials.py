@@ -1,4 +1,4 @@
-"""Credentials in extra_data: what they are called, and how they are left out."""
+"""Credentials in extra_data: their names, and how they are removed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from contextlib import suppress
 from typing import Any
 
-#: Part of the name of a credential, once "-" and "_" are left out.
+#: Part of the name of a credential, without "-" and "_".
 _PARTS = (
     "password", "passwd", "pwd", "secret", "apikey", "credential", "authorization", "privatekey",
 )  # fmt: skip
@@ -22,7 +22,7 @@ _ASSIGNMENT = re.compile(
     r"(?P<head>(?<![\w-])(?P<name>[\w-]+)(?:=|['\"]\s*:\s*)['\"]?)[^\s&;,'\"}\]]+"
 )
 _HIDDEN = "…"
-#: Whether a text or serialized JSON may hold a credential: cheap, and true wherever one is.
+#: Matches all texts and serialized JSON that hold a credential, and little else.
 _PATTERN = "|".join(
     [r"://", r"\\u", "hf_", "sk-", "gh[pousr]_", "akia", "bearer"]
     + ["[-_]*".join(part) for part in ("token", "auth", *_PARTS)]
@@ -32,7 +32,7 @@ _MAYBE_TEXT = re.compile(_PATTERN, re.IGNORECASE)
 
 
 def is_credential(key: str) -> bool:
-    """Whether a key of this name holds something that only modules may see."""
+    """Whether this is the name of a credential, which only modules may see."""
     lowered = re.sub("[-_]", "", key.lower())
     return lowered.endswith("token") or lowered == "auth" or any(p in lowered for p in _PARTS)
 

@@ -1,9 +1,9 @@
 """Which of two orchestrators in one namespace stays: a decision that both compute alike.
 
 The one that started first stays: both compare incarnations, which begin with the time of start and
-never change. The other stops commanding at the first system_state of its superior. It leaves when a
-later one confirms that the superior is at work, and resumes when none comes: a process that is
-killed or ends may be heard once more.
+never change. The other stops commanding at the first system_state of its superior. It ends when a
+later system_state confirms that the superior is running, and resumes without one: the first
+may have been the last of a process that was ending.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from sustainml_orchestrator.core.context import LONGEST_PAUSE
 from sustainml_orchestrator.core.events import PeerHeard
 
-#: A superior that is heard again after so long, in s, is at work and not about to end.
+#: A system_state so long (s) after the first shows that the superior is not just ending.
 CONFIRMED_AFTER = 1.0
 #: Silence, in s, after which a superior counts as gone: two periods of system_state, and some more.
 SILENCE = 12.0

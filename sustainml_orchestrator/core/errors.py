@@ -1,4 +1,4 @@
-"""The one exception that reaches a caller: a code and a sentence that says what to do."""
+"""The exception that a caller gets: an error code and a sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -23,4 +23,4 @@ class OrchestratorError(Exception):
 
 
 class IllegalTransition(Exception):
-    """A bug: code asked for a move that no table row permits. Nothing was changed."""
+    """A bug: a move that no row of the table permits. Nothing was changed."""

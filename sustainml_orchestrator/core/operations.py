@@ -1,4 +1,4 @@
-"""A front-end's commands to nodes: one node after the other, answered when confirmed."""
+"""Commands of front-ends to nodes: one node after the other, answered when confirmed."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from sustainml_orchestrator.core.states import NODE_COMMANDS, Effect, RecoveryMo
 from sustainml_orchestrator.core.text import printable
 
 _DESIRED = {NodeCommand.START: True, NodeCommand.STOP: False, NodeCommand.TERMINATE: False}
-#: Taken down in reverse, so that nothing is sent to a node that is going.
+#: Nodes are taken down in reverse order, so that none sends to one that is gone.
 _REVERSED = frozenset({NodeCommand.STOP, NodeCommand.TERMINATE})
 
 
 class _Operation:
-    """One call, and the nodes that it still has to command."""
+    """One request, and the nodes that it still has to command."""
 
     def __init__(self, event: NodeCommanded, nodes: list[Node], deadline: float) -> None:
         self.call = event.call
@@ -39,7 +39,7 @@ class _Operation:
 
 
 class Operations:
-    """The node commands of front-ends that are not yet answered."""
+    """The node commands of front-ends that are not answered yet."""
 
     def __init__(self, lifecycle: Lifecycle, context: Context) -> None:
         self._lifecycle = lifecycle
@@ -48,11 +48,11 @@ class Operations:
 
     @property
     def idle(self) -> bool:
-        """Whether nobody waits for an answer."""
+        """Whether no request is open."""
         return not self._operations
 
     def begin(self, event: NodeCommanded) -> None:
-        """Begin to carry out a command.
+        """Begin to execute a command.
 
         Raises:
             OrchestratorError: NOT_FOUND, for an unknown node.
@@ -65,7 +65,7 @@ class Operations:
         self._advance(operation)
 
     def targets(self, node_name: str) -> list[Node]:
-        """The nodes that a name means: "" is every one, in pipeline order.
+        """The nodes of a name; "" means all, in pipeline order.
 
         Raises:
             OrchestratorError: NOT_FOUND.
@@ -81,12 +81,12 @@ class Operations:
         return [node]
 
     def shift(self, missed: float) -> None:
-        """The orchestrator stood still for so many s: nobody had the time to answer."""
+        """Move all times on by a pause of this process (s), see `Context.begin`."""
         for operation in self._operations:
             operation.deadline += missed
 
     def advance(self) -> None:
-        """Look at every open operation after something happened to a node, or time passed."""
+        """Continue every open operation after a change of a node, or after some time."""
         for operation in list(self._operations):
             self._advance(operation)
 
@@ -101,7 +101,7 @@ class Operations:
             self._context.do(Reply(operation.call, operation.names, error))
 
     def _step(self, operation: _Operation) -> bool:
-        """Go as far as it goes; True when all nodes are done."""
+        """Continue as far as possible; True when all nodes are done."""
         while operation.rest:
             node = operation.rest[0]
             order = operation.current = operation.current or self._command(node, operation)
@@ -119,7 +119,7 @@ class Operations:
             elif order is None or outcome is None:
                 return False
             elif outcome is ErrorCode.TIMEOUT:
-                # There is time left: another caller has sent the command again, or this one does.
+                # There is time left: send the command again, unless another request has done so.
                 pending = node.outbox.node_order
                 repeated = pending is not None and pending.command is order.command
                 operation.current = pending if repeated else None
@@ -137,14 +137,14 @@ class Operations:
             node.desired_active = desired
             self._context.do(SaveNode(node.name, desired))
         if command is NodeCommand.RESET:
-            # The recovery level stays: a node that ignores commands ignores these, too.
+            # The recovery level stays: a node that ignores commands may ignore this one, too.
             node.recovery.move(RecoveryMove.CLEAR)
             node.recovery.resets = 0
         if effect is Effect.WAIT:
             operation.restarted = True
             return None
         pending = node.outbox.node_order
-        # A reset that was obeyed already began before the cause of the trouble was removed.
+        # A pending RESET may have been obeyed before the cause of the error was removed.
         if pending is not None and pending.command is command is not NodeCommand.RESET:
             return pending
         if effect is Effect.SEND:

@@ -1,7 +1,6 @@
-"""What follows a finished iteration by itself: alternatives, or the way to less carbon.
+"""Which iteration is started automatically after one that succeeded: alternatives, or less carbon.
 
-Pure decisions: the user input of the next iteration is written by `derive`, given from outside,
-since payloads are opaque here.
+`derive` makes the user input of the next iteration, since payloads are opaque here.
 """
 
 from __future__ import annotations
@@ -15,19 +14,19 @@ from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.core.task_store import TaskStore
 
-#: Iterations in a row that bring nothing before the search ends.
+#: Iterations in a row without progress before the search ends.
 _PATIENCE = 2
 #: A carbon footprint this much lower (relative) counts as progress.
 _PROGRESS = 1e-3
 
-#: Writes the next user input: (payload, models not to propose, proposals left, previous iteration).
+#: Makes the next user input: (payload, models not to propose, proposals left, previous iteration).
 Derive = Callable[[bytes, tuple[str, ...], int, int], bytes]
-#: Whether the outputs of an iteration tell that no further model can be proposed.
+#: Whether the outputs of an iteration show that no further model can be proposed.
 Exhausted = Callable[[Sequence[bytes | None]], bool]
 
 
 class Optimiser:
-    """Decides whether another iteration follows, from which base, without which models."""
+    """Decides whether another iteration is started, with which base, without which models."""
 
     def __init__(
         self, settings: Settings, store: TaskStore, derive: Derive, exhausted: Exhausted
@@ -38,7 +37,7 @@ class Optimiser:
         self._exhausted = exhausted
 
     def succeeded(self, task: Task) -> TaskSubmitted | None:
-        """The submission that follows a success, or None; the reason is noted in the task."""
+        """The submission after a success, or None; the reason is set in the task."""
         goal = task.goal
         if not isinstance(goal, OptimisationGoal):
             return None
@@ -63,10 +62,10 @@ class Optimiser:
         return self._next(task, task, goal, goal.num_outputs - 1)
 
     def ended(self, task: Task) -> None:
-        """An iteration that fails or is stopped ends the search; the best one so far stands."""
+        """An iteration that fails or is stopped ends the search: name the best one so far."""
         best = self.best(task)
         if best is not task:
-            task.outcome_reason += f"; the best so far is {_told(best)}"
+            task.outcome_reason += f"; the best so far is {_shown(best)}"
 
     def best(self, task: Task) -> Task:
         """The iteration with the least carbon of the chain that `task` belongs to."""
@@ -74,7 +73,7 @@ class Optimiser:
         return min(finished, key=_carbon, default=task)
 
     def _chain(self, task: Task) -> list[Task]:
-        """The iterations that led to this one by themselves, oldest first."""
+        """The iterations after which this one was started automatically, oldest first."""
         chain = [task]
         while (earlier := self._store.previous(chain[-1])) is not None:
             chain.append(earlier)
@@ -84,7 +83,7 @@ class Optimiser:
         if math.isnan(best.carbon):
             return "optimisation ended: no carbon footprint was reported"
         target, limit = goal.desired_carbon_footprint, self._settings.max_auto_iterations
-        result = f"best is {_told(best)}"
+        result = f"best is {_shown(best)}"
         if target > 0:
             if best.carbon <= target:
                 return f"target of {target:.3g} kgCO2e met: {result}"
@@ -103,7 +102,7 @@ class Optimiser:
         return ""
 
     def _started_since(self, chain: list[Task]) -> Task | None:
-        """The iteration by which someone took over while the last one of a chain was under way."""
+        """The iteration that a front-end started while the last one of a chain was under way."""
         newest = self._store.problem(chain[-1].task_id.problem_id)[-1]
         first = self._chain(newest)[0]
         return first if first.serial > chain[-1].serial else None
@@ -111,7 +110,7 @@ class Optimiser:
     def _next(
         self, task: Task, base: Task, goal: OptimisationGoal, proposals: int
     ) -> TaskSubmitted:
-        # A goal carries the models of all iterations that led to it.
+        # A goal holds the models of all iterations before it.
         restrains = tuple(dict.fromkeys(m for m in (*goal.model_restrains, task.model) if m))
         previous = base.task_id.iteration_id
         return TaskSubmitted(
@@ -128,5 +127,5 @@ def _carbon(iteration: Task) -> float:
     return math.inf if math.isnan(iteration.carbon) else iteration.carbon
 
 
-def _told(iteration: Task) -> str:
+def _shown(iteration: Task) -> str:
     return f"{iteration.task_id} with {iteration.carbon:.3g} kgCO2e"

@@ -1,4 +1,4 @@
-"""The heart: `Orchestrator.handle(event) -> list[Command]`, the only way to change anything.
+"""The core: `Orchestrator.handle(event) -> list[Command]` is the only way to change its state.
 
 Pure: the same events at the same instants give the same commands and state.
 """
@@ -60,17 +60,17 @@ _FOR_MODULES = (SendControl, PublishUserInput, PublishBaseline)
 
 
 class Orchestrator:
-    """Joins the three responsibilities: nodes, tasks, store.
+    """Dispatches events to the nodes, the tasks and the persistence.
 
     Args:
         pipeline: the modules.
         settings: limits and periods; may be changed between two events.
-        session: names this life of the database; not 0.
+        session: number of the database; not 0.
         incarnation: of this process, see `make_incarnation`; 0 = takes no notice of others.
         draw_token: a random uint32, not 0, for each attempt at a task.
-        derive: writes the user input of an iteration that follows by itself.
-        exhausted: whether the outputs of an iteration tell that no model is left to propose.
-        journalled: whether `Save` is carried out; else nothing is saved and nothing waits for it.
+        derive: makes the user input of an iteration that is started automatically.
+        exhausted: whether the outputs of an iteration show that no model is left to propose.
+        journalled: whether `Save` is executed; else nothing is saved, and nothing waits for it.
     """
 
     def __init__(
@@ -120,24 +120,24 @@ class Orchestrator:
 
     @property
     def session(self) -> int:
-        """Names this life of the database; not 0."""
+        """Number of the database; not 0."""
         return self.store.session
 
     def handle(self, event: Event, now: Instant) -> list[Command]:
-        """Take what happened, return what is to be done now.
+        """Apply an event; returns the commands to execute now.
 
-        A request that cannot be granted is answered with its error and changes nothing. With a
-        journal, what tells of a change is returned later, when `Persisted` is handled.
+        A request that is refused is answered with its error and changes nothing. With a journal,
+        commands that depend on a change are returned later, when `Persisted` is handled.
 
         Raises:
-            IllegalTransition: a bug; the text tells the story.
+            IllegalTransition: a bug; the text lists the last transitions.
         """
         context = self.context
         if type(event) is PeerHeard:
             self.duplicate_check.hear(event, now.steady)
         if self.duplicate_check.yielding(now.steady):
             return self._stand_by(event, now)
-        missed = context.begin(now)  # while it stood by, too
+        missed = context.begin(now)  # also the time of standing by
         if self._standing_by:
             self._standing_by = False
             context.do(Log("warning", "the other orchestrator is gone; this one commands again"))
@@ -158,7 +158,7 @@ class Orchestrator:
         return self.persistence.sort(context.commands)
 
     def _stand_by(self, event: Event, now: Instant) -> list[Command]:
-        """Another orchestrator commands: time stands still, what modules report is not for us."""
+        """Another orchestrator commands the modules: no deadlines run, reports are ignored."""
         context, check = self.context, self.duplicate_check
         context.begin(Instant(context.now, now.stamp))
         if type(event) in _OF_PERSISTENCE:
@@ -170,14 +170,14 @@ class Orchestrator:
             if check.leaving:
                 context.do(Leave(check.reason))
             self._standing_by = True
-        elif (call := getattr(event, "call", None)) is not None:
+        elif isinstance(event, Request):
             refusal = OrchestratorError(ErrorCode.REJECTED, check.reason)
-            context.do(Reply(call, error=refusal))
+            context.do(Reply(event.call, error=refusal))
         released = self.persistence.sort(context.commands)
         return [command for command in released if not isinstance(command, _FOR_MODULES)]
 
     def _shift(self, missed: float) -> None:
-        """This process stood still for so many s: no deadline of others has passed by that."""
+        """Move all times on by a pause of this process (s), see `Context.begin`."""
         self.lifecycle.shift(missed)
         self.tasks.steps.shift(self.tasks.running.values(), missed)
         self.operations.shift(missed)
@@ -186,7 +186,7 @@ class Orchestrator:
     def _on_time(self, event: TimePassed) -> None:
         for change in self.lifecycle.tick():
             self.tasks.react(change)
-        # Modules cannot know a task that is not saved yet.
+        # Modules do not know a task before it is saved.
         self.tasks.steps.tick([t for t in self.tasks.running.values() if self.persistence.holds(t)])
         self.operations.advance()
         self.persistence.on_time(event)
@@ -200,8 +200,7 @@ class Orchestrator:
         if event.node_name not in self.lifecycle.by_name:
             self.tasks.dropped["status of an unknown node"] += 1
             return
-        changes = self.lifecycle.observe(event)
-        for change in changes:
+        for change in self.lifecycle.observe(event):
             self.tasks.react(change)
         if event.task_id != NO_TASK:
             if self.lifecycle.by_name[event.node_name].hosts(event.process):
@@ -215,11 +214,11 @@ class Orchestrator:
         self.tasks.matched = event.count
 
     def _on_deletion(self, event: DeletionRequested) -> None:
-        for iteration in self.store.problem(event.problem_id):
-            if iteration.open:
+        for task in self.store.problem(event.problem_id):
+            if task.open:
                 raise OrchestratorError(
                     ErrorCode.REJECTED,
-                    f"task {iteration.task_id} is {iteration.status.name}; "
+                    f"task {task.task_id} is {task.status.name}; "
                     "stop or terminate it, then delete the problem",
                 )
         deleted = self.store.delete(event.problem_id)
@@ -232,7 +231,7 @@ class Orchestrator:
     def inputs_owed(
         self, task_id: TaskId, attempt: int, session: int, token: int, node_name: str
     ) -> tuple[Task, Step]:
-        """The task and step that a module may fetch its inputs for.
+        """The task and step for which a module may fetch its inputs.
 
         Raises:
             OrchestratorError: NOT_FOUND, or REJECTED when it has no open step in it.
@@ -270,7 +269,7 @@ class Orchestrator:
         return self.waiting_reason() if task.open else task.outcome_reason
 
     def waiting_reason(self) -> str:
-        """What every WAITING task waits for."""
+        """What all WAITING tasks wait for."""
         if not self.lifecycle.ready and self.settings.admission != "always":
             return f"waits for the modules: {self.lifecycle.reason()}"
         return f"queued: {len(self.tasks.running)} tasks run, {len(self.tasks.waiting)} wait"

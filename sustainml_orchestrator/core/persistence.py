@@ -1,9 +1,9 @@
-"""What is to be saved, and what must wait until it is.
+"""What is to be saved, and which commands wait until it is.
 
-The changes that events make are gathered and handed out as one `Save` at a time. Commands that
-tell anyone of tasks (replies, announcements, inputs and commands for modules) are held back until
-`Persisted` says that a crash cannot take back what they tell. While the journal cannot be written,
-tasks that it holds go on, and those that it does not hold yet are refused.
+The changes of events are collected and returned as one `Save` at a time. Commands that show tasks
+to anyone (replies, announcements, inputs and commands for modules) are held back until `Persisted`, so
+that a crash cannot take back what they show. While the journal cannot be written, tasks that it
+holds go on, and new ones are refused.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ from sustainml_orchestrator.core.record import to_delivery, to_record
 from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.core.task_store import TaskStore
 
-#: Problem ids reserved at a time, so that few commits have to wait for the disk.
+#: Problem ids reserved at a time, so that few commits must be synchronous.
 ID_BLOCK = 1000
-#: Revisions reserved at a time: those that tell of progress alone are announced unsaved.
+#: Revisions reserved at a time: those of progress alone are announced unsaved.
 REVISION_BLOCK = 2**20
 #: Between two attempts to save after a failure, in s.
 RETRY_PERIOD = 1.0
-#: Longest time that others wait for a disk which neither takes nor refuses what is saved, in s;
-#: less than the time in which a node must confirm a command.
+#: Longest time that commands wait for a save that neither succeeds nor fails, in s; less than the
+#: time in which a node must confirm a command.
 LONGEST_SAVE = 2.0
 
-#: These name no task, and are not worth waiting for.
+#: These depend on no task.
 _NEVER_HELD = frozenset({AnnounceSystem, Leave, Log})
 
 
 class _Changes:
-    """What one `Save` carries, by name: the data are taken from the store when it is made."""
+    """What one `Save` will hold, by name: the data are read from the store when it is made."""
 
     def __init__(self) -> None:
         self.tasks: dict[TaskId, None] = {}
@@ -95,15 +95,15 @@ class _Changes:
 
 
 class Persistence:
-    """Gathers changes, holds back what depends on them.
+    """Collects changes and holds back the commands that depend on them.
 
     Args:
         enabled: False without a journal: nothing is saved, and nothing waits.
-        withdraw: undoes the submission of a task that nobody has heard of.
+        withdraw: undoes the submission of a task that was not announced.
 
     Attributes:
         number: of the latest `Save`; they count from 1.
-        settled: number of the latest one whose outcome is known.
+        settled: number of the latest one with a known outcome.
         failed: why the journal cannot be written at present; "" while all is well.
         id_block: problem ids reserved at a time.
     """
@@ -134,7 +134,7 @@ class Persistence:
         self.failed = ""
 
     def resume(self, durable_serial: int, reserved: int) -> None:
-        """Go on from a journal that holds tasks up to a serial, and ids that are reserved."""
+        """Continue a journal that holds the tasks up to a serial, and has reserved some ids."""
         self._durable_serial, self._reserved = durable_serial, reserved
         self._last_revision = self._store.revision  # so reserve more
 
@@ -152,13 +152,13 @@ class Persistence:
 
     @property
     def unsaved(self) -> int:
-        """Number of the `Save` after which all that the store shows is persistent; 0 = it is."""
+        """Number of the `Save` after which the whole store is persistent; 0 = it is now."""
         if self._changes:
             return self.number + 1
         return self.number if self._saving is not None else 0
 
     def shows_unsaved(self, task_id: TaskId) -> bool:
-        """Whether a summary of a task would tell what a crash could take back."""
+        """Whether a summary of a task would show what a crash could take back."""
         if self.failed:
             return False
         saving = self._saving is not None and task_id in self._saving.touched
@@ -173,10 +173,10 @@ class Persistence:
         if self.failed:
             raise OrchestratorError(ErrorCode.RESOURCE_EXHAUSTED, self.failed)
 
-    # What an event leads to #
+    # After each event #
 
     def sort(self, commands: Sequence[Command]) -> list[Command]:
-        """Take the changes out of the commands of an event; give what may be carried out now."""
+        """Collect the changes among the commands of an event; returns what may be executed now."""
         released, self._released = self._released, []
         if not commands:
             return released
@@ -196,14 +196,14 @@ class Persistence:
         return released
 
     def _is_new(self, command: Command) -> bool:
-        """Whether a command tells of a task, or an attempt, that the journal does not hold."""
+        """Whether a command shows a task, or an attempt, that the journal does not hold."""
         value = command.value if isinstance(command, Reply) else None
         task_id = value if isinstance(value, TaskId) else getattr(command, "task_id", None)
         task = self._store.find(task_id) if task_id is not None else None
         return task is not None and not self.holds(task)
 
     def _is_submission(self, reply: Reply) -> bool:
-        """Whether a call is answered with a task that the journal does not hold at all."""
+        """Whether a reply returns a task that the journal does not hold at all."""
         task = self._store.find(reply.value) if isinstance(reply.value, TaskId) else None
         return task is not None and not self._is_stored(task)
 
@@ -215,7 +215,7 @@ class Persistence:
             self._save()
 
     def on_time(self, event: TimePassed) -> None:
-        """Try again after a failure; let nobody wait for a disk that hangs."""
+        """Try again after a failure; stop waiting for a disk that hangs."""
         now = self._context.now
         if self._saving is None:
             spent = self._store.revision + REVISION_BLOCK // 2 > self._last_revision
@@ -225,7 +225,7 @@ class Persistence:
             self._hang()
 
     def shift(self, missed: float) -> None:
-        """This process stood still for so many s: the disk is not to blame for them."""
+        """Move all times on by a pause of this process (s), see `Context.begin`."""
         self._began += missed
         self._retry_at += missed
 
@@ -239,7 +239,7 @@ class Persistence:
         self._reserved_in_save = self._reserved
         if store.next_problem_id + self.id_block // 2 > self._reserved:
             self._reserved_in_save = store.next_problem_id + self.id_block
-        for task_id, _ in changes.outputs:  # the record of a task that is over tells it all
+        for task_id, _ in changes.outputs:  # the record of an ended task holds all changes
             task = store.find(task_id)
             if task is not None and not task.open:
                 changes.tasks[task_id] = None
@@ -278,7 +278,7 @@ class Persistence:
     # Its outcome #
 
     def on_persisted(self, event: Persisted) -> None:
-        """Let out what waited for this save; save what has changed meanwhile."""
+        """Release the commands that waited for this save; save what has changed meanwhile."""
         saved = self._saving
         if saved is None or event.number != self.number:
             return
@@ -298,7 +298,7 @@ class Persistence:
             self._released += waiting
 
     def on_persist_failed(self, event: PersistFailed) -> None:
-        """Refuse and undo what was submitted and is not saved; all else goes on in memory."""
+        """Refuse and undo the submissions that are not saved; all else goes on in memory."""
         changes = self._saving
         if changes is None or event.number != self.number:
             return
@@ -319,7 +319,7 @@ class Persistence:
         self._let_out(changes, replies)
 
     def _let_out(self, changes: _Changes, replies: Sequence[Reply]) -> None:
-        """Release what tells of tasks that the journal holds; refuse these replies."""
+        """Release the commands about tasks that the journal holds; refuse these replies."""
         refusal = OrchestratorError(ErrorCode.RESOURCE_EXHAUSTED, self.failed)
         held, changes.held = changes.held, []
         for command in held:
@@ -331,7 +331,7 @@ class Persistence:
                 self._released.append(command)
 
     def _hang(self) -> None:
-        """The disk neither takes nor refuses the save; whether it is kept is not known yet."""
+        """The save neither succeeds nor fails: refuse new tasks until its outcome is known."""
         self.failed = (
             f"the journal's disk has not answered for {LONGEST_SAVE:g} s; look at the disk, then "
             "repeat the request with the same request_id"

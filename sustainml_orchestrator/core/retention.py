@@ -1,4 +1,4 @@
-"""Retention: the oldest finished problems go first, what is open never."""
+"""Retention: the oldest finished problems are deleted first, open ones never."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from sustainml_orchestrator.core.commands import AnnounceSystem, ForgetProblem
 from sustainml_orchestrator.core.context import Context
 from sustainml_orchestrator.core.task_store import TaskStore
 
-#: Problems looked up at a time: usually one has to go, but there may be a million.
+#: Candidates looked up at a time: usually one is deleted, but there may be a million.
 _BATCH = 100
 
 
 class Retention:
     """Keeps the database within `max_problems` and `max_payload_bytes`.
 
-    A problem that grew or ended in the present turn stays, so that its end can be announced.
+    A problem that changed in the present event stays, so that its end can be announced.
     """
 
     def __init__(self, context: Context, store: TaskStore) -> None:
@@ -26,12 +26,12 @@ class Retention:
         self._fresh: set[int] = set()
 
     def note(self, problem_id: int) -> None:
-        """A task of this problem was created, or ended: there may be too much now."""
+        """A task of this problem was created or has ended: the limits may be exceeded."""
         if self._settings.max_problems or self._settings.max_payload_bytes:
             self._fresh.add(problem_id)
 
     def enforce(self) -> None:
-        """Forget as many problems as it takes; nothing to do unless something was noted."""
+        """Delete problems until the limits hold; nothing to do unless something was noted."""
         if not self._fresh:
             return
         fresh, self._fresh = self._fresh, set()
@@ -40,14 +40,14 @@ class Retention:
         while oldest := list(islice(self._finished(fresh), _BATCH)):
             for problem_id in oldest:
                 self._store.delete(problem_id)
-                self._context.note(str(problem_id), "forgotten, to make room")
+                self._context.note(str(problem_id), "deleted by retention")
                 self._context.do(ForgetProblem(problem_id))
                 self._context.do(AnnounceSystem())
                 if not self._exceeded():
                     return
 
     def _finished(self, fresh: set[int]) -> Iterator[int]:
-        """Problems of which nothing is open, the oldest first."""
+        """Problems without open tasks, the oldest first."""
         for problem_id, problem in self._store.problems.items():
             if problem_id not in fresh and not any(item.open for item in problem):
                 yield problem_id

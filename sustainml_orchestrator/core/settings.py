@@ -1,4 +1,4 @@
-"""Limits and periods of the core; the node sets them from ROS parameters at any time."""
+"""Limits and periods of the core; the node may set them from ROS parameters at any time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Settings:
     """Limits and periods. Times are in s of steady time.
 
     Attributes:
-        autostart: want every module active from the beginning.
+        autostart: start every module when it appears.
         admission: "ready": a task starts when every required module is active; "always": it starts
             at once, and its steps wait for the modules that are missing.
         max_active_tasks: most tasks RUNNING at a time.
@@ -22,12 +22,12 @@ class Settings:
         bring_up_wait: longest wait of a module for those it depends on, at bring-up.
         ack_timeout: longest time without a report of a step whose inputs are complete.
         queue_timeout: queueing limit per try; tasks that a module returns unasked stay queued.
-        node_lost_timeout: how long an admitted task waits for a module that is gone.
+        node_lost_timeout: longest wait of an admitted task for a module that is lost.
         max_resets: resets of a node in error before a person must reset it.
         max_redeliveries_per_second: RESET_TASK and repeated task commands sent per second.
         max_auto_iterations: most iterations of one search, the first included.
-        max_problems: problems to keep; 0 = all.
-        max_payload_bytes: payload bytes to keep; 0 = all.
+        max_problems: most problems stored; 0 = no limit.
+        max_payload_bytes: most payload bytes stored; 0 = no limit.
     """
 
     autostart: bool = True

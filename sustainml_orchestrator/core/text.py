@@ -1,4 +1,4 @@
-"""Texts of others made fit for logs and messages: one function for all of them."""
+"""Foreign texts made safe for logs and messages."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import re
 
 from sustainml_orchestrator.core.credentials import scrub
 
-#: Control characters, and those that reverse the direction of what follows.
+#: Control characters, and those that change the direction of writing.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-#: Characters of a text of others that are kept in states and summaries, which are sent often.
+#: Longest foreign text in states and summaries, which are sent often.
 MAX_SHOWN = 2000
 _SPACES = "\t\n\r\v\f"
 
 
 def printable(text: str, longest: int = MAX_SHOWN) -> str:
-    r"""A text without control characters and credentials, cut to so many characters.
+    r"""A text without control characters and credentials, cut to `longest` characters.
 
     White space becomes a blank, any other control character its escape, such as ``\x1b``.
     """

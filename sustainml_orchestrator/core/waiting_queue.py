@@ -1,4 +1,4 @@
-"""The waiting tasks: by priority, then by age; a preempted one goes behind its equals."""
+"""The waiting tasks, by priority, then by age; a preempted one goes behind its equals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sustainml_orchestrator.core.task import Task
 
 
 class WaitingQueue:
-    """A priority queue from which a task can be taken out at any place."""
+    """A priority queue from which any task can be removed."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, Task]] = []
@@ -19,19 +19,19 @@ class WaitingQueue:
     def __len__(self) -> int:
         return len(self._places)
 
-    def __contains__(self, iteration: Task) -> bool:
-        return iteration in self._places
+    def __contains__(self, task: Task) -> bool:
+        return task in self._places
 
-    def add(self, iteration: Task) -> None:
+    def add(self, task: Task) -> None:
         """Queue a task behind those of its priority."""
         ticket = next(self._tickets)
-        self._places[iteration] = ticket
-        heapq.heappush(self._heap, (-iteration.priority, ticket, iteration))
+        self._places[task] = ticket
+        heapq.heappush(self._heap, (-task.priority, ticket, task))
 
-    def remove(self, iteration: Task) -> None:
-        """Take a task out; nothing happens when it is not in."""
-        self._places.pop(iteration, None)
-        if len(self._heap) > 2 * len(self._places) + 64:  # more ghosts than tasks
+    def remove(self, task: Task) -> None:
+        """Remove a task, if it is in the queue."""
+        self._places.pop(task, None)
+        if len(self._heap) > 2 * len(self._places) + 64:  # most entries are of removed tasks
             self._heap = [e for e in self._heap if self._places.get(e[2]) == e[1]]
             heapq.heapify(self._heap)
 
@@ -42,7 +42,7 @@ class WaitingQueue:
             IndexError: none is waiting.
         """
         while True:
-            _, ticket, iteration = heapq.heappop(self._heap)
-            if self._places.get(iteration) == ticket:
-                self.remove(iteration)
-                return iteration
+            _, ticket, task = heapq.heappop(self._heap)
+            if self._places.get(task) == ticket:
+                self.remove(task)
+                return task
