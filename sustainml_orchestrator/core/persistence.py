@@ -1,14 +1,15 @@
 """What is to be saved, and which commands wait until it is.
 
 The changes of events are collected and returned as one `Save` at a time. Commands that show tasks
-to anyone (replies, announcements, inputs and commands for modules) are held back until `Persisted`, so
-that a crash cannot take back what they show. While the journal cannot be written, tasks that it
+to anyone (replies, announcements, inputs and commands for modules) are held back until `Persisted`,
+so that a crash cannot take back what they show. While the journal cannot be written, tasks that it
 holds go on, and new ones are refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
+from typing import TypeVar
 
 from sustainml_orchestrator.core.commands import (
     AnnounceSystem,
@@ -24,7 +25,6 @@ from sustainml_orchestrator.core.commands import (
     SavedTask,
     SaveNode,
     SaveOutput,
-    SaveSession,
     SaveTask,
 )
 from sustainml_orchestrator.core.context import Context
@@ -49,49 +49,33 @@ LONGEST_SAVE = 2.0
 _NEVER_HELD = frozenset({AnnounceSystem, Leave, Log})
 
 
+C = TypeVar("C", bound=Change)
+
+
 class _Changes:
     """What one `Save` will hold, by name: the data are read from the store when it is made."""
 
     def __init__(self) -> None:
-        self.tasks: dict[TaskId, None] = {}
-        self.outputs: dict[tuple[TaskId, int], None] = {}
+        self.items: dict[Change, None] = {}
         self.touched: set[TaskId] = set()
-        self.attempts: set[TaskId] = set()
-        self.forgotten: dict[int, None] = {}
-        self.desired: dict[str, bool] = {}
         self.withdrawn: list[int] = []
-        self.session = False
         self.held: list[Command] = []
 
-    def __bool__(self) -> bool:
-        return bool(self.tasks or self.outputs or self.forgotten or self.desired or self.session)
-
-    def note(self, change: Command) -> None:
-        if isinstance(change, SaveTask):
-            self.tasks[change.task_id] = None
+    def note(self, change: Change) -> None:
+        self.items.pop(change, None)  # so that the latest of a kind comes last
+        self.items[change] = None
+        if isinstance(change, SaveTask | SaveOutput):
             self.touched.add(change.task_id)
-            if change.new_attempt:
-                self.attempts.add(change.task_id)
-        elif isinstance(change, SaveOutput):
-            self.outputs[change.task_id, change.module] = None
-            self.touched.add(change.task_id)
-        elif isinstance(change, ForgetProblem):
-            self.forgotten[change.problem_id] = None
-        elif isinstance(change, SaveNode):
-            self.desired[change.name] = change.desired_active
-        elif isinstance(change, SaveSession):
-            self.session = True
 
     def add(self, later: _Changes) -> None:
-        self.tasks |= later.tasks
-        self.outputs |= later.outputs
-        self.touched |= later.touched
-        self.attempts |= later.attempts
-        self.forgotten |= later.forgotten
-        self.desired |= later.desired
-        self.session |= later.session
+        for change in later.items:
+            self.note(change)
         self.withdrawn += later.withdrawn
         self.held += later.held
+
+    def of(self, kind: type[C]) -> list[C]:
+        """The changes of a kind, in order."""
+        return [change for change in self.items if isinstance(change, kind)]
 
 
 class Persistence:
@@ -142,10 +126,9 @@ class Persistence:
         """Whether the journal holds the present attempt of a task; True without a journal."""
         if not self._enabled:
             return True
-        new = task.task_id in self._changes.attempts
-        if self._saving is not None and not new:
-            new = task.task_id in self._saving.attempts
-        return self._is_stored(task) and not new
+        attempt = SaveTask(task.task_id, new_attempt=True)
+        saving = self._saving is not None and attempt in self._saving.items
+        return self._is_stored(task) and not saving and attempt not in self._changes.items
 
     def _is_stored(self, task: Task) -> bool:
         return task.serial < self._durable_serial
@@ -153,7 +136,7 @@ class Persistence:
     @property
     def unsaved(self) -> int:
         """Number of the `Save` after which the whole store is persistent; 0 = it is now."""
-        if self._changes:
+        if self._changes.items:
             return self.number + 1
         return self.number if self._saving is not None else 0
 
@@ -186,7 +169,7 @@ class Persistence:
                 others.append(command)
             elif self._enabled:
                 self._changes.note(command)
-        if self._saving is None and not self._changes and not self._changes.held:
+        if self._saving is None and not self._changes.items and not self._changes.held:
             return released + others
         for command in others:
             if type(command) in _NEVER_HELD or (self.failed and not self._is_new(command)):
@@ -211,7 +194,7 @@ class Persistence:
 
     def on_batch_ended(self, event: BatchEnded) -> None:
         """Save what has changed, unless an earlier save is under way."""
-        if self._changes and self._saving is None and not self.failed:
+        if self._changes.items and self._saving is None and not self.failed:
             self._save()
 
     def on_time(self, event: TimePassed) -> None:
@@ -239,11 +222,12 @@ class Persistence:
         self._reserved_in_save = self._reserved
         if store.next_problem_id + self.id_block // 2 > self._reserved:
             self._reserved_in_save = store.next_problem_id + self.id_block
-        for task_id, _ in changes.outputs:  # the record of an ended task holds all changes
-            task = store.find(task_id)
+        task_ids = dict.fromkeys(change.task_id for change in changes.of(SaveTask))
+        for change in changes.of(SaveOutput):
+            task = store.find(change.task_id)
             if task is not None and not task.open:
-                changes.tasks[task_id] = None
-        tasks = [task for task in map(store.find, changes.tasks) if task is not None]
+                task_ids[change.task_id] = None  # the record of an ended task holds its deliveries
+        tasks = [task for task in map(store.find, task_ids) if task is not None]
         serials = (task.serial + 1 for task in tasks)
         self._serial_in_save = max([self._durable_serial, *serials])
         self._released.append(
@@ -251,10 +235,10 @@ class Persistence:
                 number=self.number,
                 session=store.session,
                 tasks=[self._saved_task(task) for task in tasks],
-                outputs=list(self._saved_outputs(changes)),
+                outputs=list(self._saved_outputs(changes, task_ids)),
                 withdrawn=changes.withdrawn,
-                forgotten=tuple(changes.forgotten),
-                desired_active=changes.desired,
+                forgotten=tuple(change.problem_id for change in changes.of(ForgetProblem)),
+                desired_active={c.name: c.desired_active for c in changes.of(SaveNode)},
                 last_revision=self._last_revision,
                 next_problem_id=store.next_problem_id,
                 reserved_problem_id=self._reserved_in_save,
@@ -267,12 +251,12 @@ class Persistence:
         user_input = None if self._is_stored(task) else task.user_input
         return SavedTask(to_record(task), delivered, user_input)
 
-    def _saved_outputs(self, changes: _Changes) -> Iterable[SavedOutput]:
-        for task_id, module in changes.outputs:
-            task = self._store.find(task_id)
+    def _saved_outputs(self, changes: _Changes, saved: Container[TaskId]) -> Iterable[SavedOutput]:
+        for change in changes.of(SaveOutput):
+            module, task = change.module, self._store.find(change.task_id)
             payload = task.outputs[module] if task is not None else None
             if task is not None and payload is not None:
-                delivery = None if task_id in changes.tasks else to_delivery(task, module)
+                delivery = None if change.task_id in saved else to_delivery(task, module)
                 yield SavedOutput(task.serial, module, task.attempt, payload, delivery)
 
     # Its outcome #
@@ -291,7 +275,7 @@ class Persistence:
         for command in saved.held:  # a summary shows the task as it is now
             late = isinstance(command, AnnounceTask) and command.task_id in changes.touched
             (changes.held if late else self._released).append(command)
-        if changes:
+        if changes.items:
             changes.held += waiting
             self._save()
         else:

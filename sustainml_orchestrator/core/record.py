@@ -13,7 +13,6 @@ from dataclasses import astuple
 from functools import lru_cache
 from sys import intern
 
-from sustainml_orchestrator.core import step_clocks
 from sustainml_orchestrator.core.commands import Record
 from sustainml_orchestrator.core.events import OptimisationGoal
 from sustainml_orchestrator.core.ids import NO_TASK, TaskId, TaskStatus
@@ -164,7 +163,7 @@ def _pack_open(step: Step) -> bytes:
         0,
         1 if step.instance else 0,
         step.started,
-        step.finished if step.state >= StepState.DONE else step_clocks.pack(step),
+        step.finished if step.state >= StepState.DONE else step.pack_clocks(),
     )
 
 
@@ -213,6 +212,6 @@ def _open_steps(packed: bytes, names: tuple[str, ...], outputs: list[bytes | Non
         step.state = StepState.PENDING if outputs[index] is None else StepState.DONE
         step.try_number, step.instance = tries, names[index]
         step.started, step.finished = started, max(finished, 0)
-        step_clocks.unpack(step, finished)
+        step.unpack_clocks(finished)
         steps.append(step)
     return steps

@@ -97,7 +97,7 @@ class LadderMove(Enum):
 
 
 class Effect(Enum):
-    """What a front-end's node command means for a node in a given state."""
+    """What a node command of a front-end means for a node in a given state."""
 
     SEND = "send"
     NOTHING = "nothing"  # already so: success
@@ -194,28 +194,19 @@ FINAL_TASKS = frozenset(
     {TaskStatus.SUCCEEDED, TaskStatus.ERROR, TaskStatus.STOPPED, TaskStatus.TERMINATED}
 )
 
-#: A node counts as TERMINATING from the command until another process follows.
+#: What START, STOP, RESET and TERMINATE of a front-end mean for a node in each state. A node counts
+#: as TERMINATING from the command until its next process appears.
 NODE_COMMANDS: dict[tuple[NodeStatus, NodeCommand], Effect] = {
-    (NodeStatus.INACTIVE, NodeCommand.START): Effect.SEND,
-    (NodeStatus.INITIALIZING, NodeCommand.START): Effect.SEND,
-    (NodeStatus.IDLE, NodeCommand.START): Effect.NOTHING,
-    (NodeStatus.RUNNING, NodeCommand.START): Effect.NOTHING,
-    (NodeStatus.ERROR, NodeCommand.START): Effect.REJECT,
-    (NodeStatus.TERMINATING, NodeCommand.START): Effect.WAIT,
-    (NodeStatus.INACTIVE, NodeCommand.STOP): Effect.NOTHING,
-    (NodeStatus.INITIALIZING, NodeCommand.STOP): Effect.SEND,
-    (NodeStatus.IDLE, NodeCommand.STOP): Effect.SEND,
-    (NodeStatus.RUNNING, NodeCommand.STOP): Effect.SEND,
-    (NodeStatus.ERROR, NodeCommand.STOP): Effect.SEND,
-    (NodeStatus.TERMINATING, NodeCommand.STOP): Effect.NOTHING,
-    (NodeStatus.INACTIVE, NodeCommand.RESET): Effect.REJECT,
-    (NodeStatus.INITIALIZING, NodeCommand.RESET): Effect.SEND,
-    (NodeStatus.IDLE, NodeCommand.RESET): Effect.SEND,
-    (NodeStatus.RUNNING, NodeCommand.RESET): Effect.SEND,
-    (NodeStatus.ERROR, NodeCommand.RESET): Effect.SEND,
-    (NodeStatus.TERMINATING, NodeCommand.RESET): Effect.WAIT,
-    **{(status, NodeCommand.TERMINATE): Effect.SEND for status in NodeStatus},
-    (NodeStatus.TERMINATING, NodeCommand.TERMINATE): Effect.NOTHING,
+    (status, command): Effect[effect]
+    for status, effects in {
+        NodeStatus.INACTIVE: ("SEND", "NOTHING", "REJECT", "SEND"),
+        NodeStatus.INITIALIZING: ("SEND", "SEND", "SEND", "SEND"),
+        NodeStatus.IDLE: ("NOTHING", "SEND", "SEND", "SEND"),
+        NodeStatus.RUNNING: ("NOTHING", "SEND", "SEND", "SEND"),
+        NodeStatus.ERROR: ("REJECT", "SEND", "SEND", "SEND"),
+        NodeStatus.TERMINATING: ("WAIT", "NOTHING", "WAIT", "NOTHING"),
+    }.items()
+    for command, effect in zip(tuple(NodeCommand)[1:], effects, strict=True)
 }
 
 #: The states in which a node has done as it was told. A node that is gone has terminated.

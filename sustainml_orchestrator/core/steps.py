@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 
-from sustainml_orchestrator.core import step_clocks
 from sustainml_orchestrator.core.commands import AnnounceTask, Log, SaveTask
 from sustainml_orchestrator.core.context import Context
 from sustainml_orchestrator.core.events import StatusReceived
@@ -100,7 +99,7 @@ class Steps:
             redeliver: its user input went out before, so modules must be told to fetch it.
         """
         for step in task.steps:
-            step_clocks.start(step)
+            step.begin_try()
         self.resume(task, redeliver)
 
     def resume(self, task: Task, redeliver: bool = True) -> None:
@@ -168,7 +167,7 @@ class Steps:
         if how is StepMove.RUN:
             step.started = step.started or self._context.stamp
         elif how is StepMove.ACCEPT:
-            step_clocks.begin_anew(step)
+            step.stop_work()
         self._move(task, step, how)
 
     def _on_returned(self, task: Task, step: Step, event: StatusReceived) -> None:
@@ -182,7 +181,7 @@ class Steps:
             return  # another process of the module has it
         limit = self._settings.queue_timeout
         if node.desired_active and node.recovery.level is RecoveryLevel.NONE:  # else on command
-            step_clocks.begin_anew(step)
+            step.stop_work()
         step.worked = 0.0
         if node.desired_active and step.waited >= limit:
             why = event.error_description or "no reason given"
@@ -212,7 +211,7 @@ class Steps:
             return
         step.try_number += 1
         self._lifecycle.nodes[step.index].outbox.delivered(task.task_id)
-        step_clocks.start(step)
+        step.begin_try()
         self._context.note(str(task.task_id), f"{spec.name} try {step.try_number}: {text}")
         self._context.do(
             Log("warning", f"task {task.task_id}: {spec.name} failed ({text}); trying again")
@@ -283,7 +282,7 @@ class Steps:
         if step.state in HELD_STEPS:
             self._lose(task, step, node)
         else:
-            step_clocks.begin_anew(step)  # it may have worked on it for an earlier orchestrator
+            step.stop_work()  # it may have worked on it for an earlier orchestrator
 
     def node_given_up(self, task: Task, step: Step, node: Node) -> None:
         """No reset brought the node out of its error."""
@@ -319,7 +318,7 @@ class Steps:
     def _watch(self, task: Task, step: Step, elapsed: float) -> None:
         """Look at the deadlines of an open step after so many s more."""
         node = self._lifecycle.nodes[step.index]
-        if step_clocks.count(step, node, elapsed):
+        if step.count(node, elapsed):
             self._context.do(SaveTask(task.task_id))
         if node.desired_active and self._overdue(task, step, node):
             return

@@ -7,9 +7,9 @@ import struct
 import sys
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Generic, TypeVar
 
 from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskId, TaskStatus
-from sustainml_orchestrator.core.packing import Packed
 from sustainml_orchestrator.core.states import FINAL_TASKS, StepState
 from sustainml_orchestrator.core.step import SHOWN_AS, Step, StepRecord
 
@@ -25,6 +25,31 @@ _NOTHING_KNOWN = NUMBERS.pack(0, 0, 0, *[math.nan] * 5)
 def _shared(names: tuple[str, ...]) -> tuple[str, ...]:
     """One tuple for all equal ones: a million tasks ran on the same few instances."""
     return names
+
+
+Number = TypeVar("Number", int, float)
+
+
+class Packed(Generic[Number]):
+    """A number of a task, stored in its `_numbers`: a fifth of the memory of an object.
+
+    Args:
+        code: format of the number, as in `struct`.
+        offset: its place in bytes.
+    """
+
+    def __init__(self, code: str, offset: int) -> None:
+        self._struct = struct.Struct(f"<{code}")
+        self._begin = offset
+        self._end = offset + self._struct.size
+
+    def __get__(self, task: Task, owner: type) -> Number:
+        number: Number = self._struct.unpack_from(task._numbers, self._begin)[0]
+        return number
+
+    def __set__(self, task: Task, number: Number) -> None:
+        before = task._numbers
+        task._numbers = before[: self._begin] + self._struct.pack(number) + before[self._end :]
 
 
 class Task:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import islice
 from operator import attrgetter
 
@@ -124,24 +124,10 @@ class TaskStore:
             OrchestratorError: NOT_FOUND, for an unknown problem.
         """
         wanted = set(statuses)
+        lists = [self._by_status[status].items for status in wanted] or [self._all.items]
         if problem_id:
-            matches: Sequence[Task] = self.problem(problem_id)
-            if wanted:
-                matches = [task for task in matches if task.status in wanted]
-        elif len(wanted) > 1:
-            return self._merged_page(wanted, newest_first, offset, limit)
-        else:
-            matches = (self._by_status[wanted.pop()] if wanted else self._all).items
-        total = len(matches)
-        if newest_first:
-            stop = max(0, total - offset)
-            return list(reversed(matches[max(0, stop - limit) : stop])), total
-        return list(matches[offset : offset + limit]), total
-
-    def _merged_page(
-        self, wanted: set[TaskStatus], newest_first: bool, offset: int, limit: int
-    ) -> tuple[list[Task], int]:
-        lists = [self._by_status[status].items for status in wanted]
+            problem = self.problem(problem_id)
+            lists = [[task for task in problem if not wanted or task.status in wanted]]
         total = sum(map(len, lists))
         start = max(0, total - offset - limit) if newest_first else min(offset, total)
         stop = max(0, total - offset) if newest_first else min(offset + limit, total)

@@ -6,7 +6,6 @@ import pytest
 from support.driver import Driver
 from support.restarting import Restarting
 
-from sustainml_orchestrator.core import step_clocks
 from sustainml_orchestrator.core.commands import (
     AnnounceTask,
     Log,
@@ -69,18 +68,18 @@ class Kept(Restarting):
 def test_times_are_kept_in_one_number(times: tuple[float, float, float]) -> None:
     step, other = Step(0), Step(0)
     step.waited, step.worked, step.absent = times
-    packed = step_clocks.pack(step)
+    packed = step.pack_clocks()
     assert -(2**63) < packed <= 0
-    step_clocks.unpack(other, packed)
+    other.unpack_clocks(packed)
     assert (other.waited, other.worked, other.absent) == times
 
 
 def test_times_beyond_what_can_be_kept_are_kept_as_the_longest() -> None:
     step, other = Step(0), Step(0)
     step.waited = step.worked = step.absent = 1e12
-    step_clocks.unpack(other, step_clocks.pack(step))
+    other.unpack_clocks(step.pack_clocks())
     assert other.waited > 1e6 and other.worked > 4e6 and other.absent > 3e4
-    step_clocks.unpack(other, 1732500000 * 10**9)  # the end of a step, in ns
+    other.unpack_clocks(1732500000 * 10**9)  # the end of a step, in ns
     assert (other.waited, other.worked, other.absent) == (0, 0, 0)
 
 
