@@ -1,6 +1,6 @@
-"""Identifiers and code numbers: the vocabulary that the whole framework shares.
+"""Identifiers and constants of the framework.
 
-Every enum here has its twin among the constants of ``sustainml_msgs``; a test compares them.
+Every enum equals constants of ``sustainml_msgs``; a test compares them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _TASK_ID = re.compile(r"\s*(\d{1,10})\s*(?:/\s*(\d{1,10}|-1)\s*)?")
 
 
 class TaskId(NamedTuple):
-    """Names a task: one iteration of a problem. Both parts count from 1; 0 means "unset"."""
+    """Identifies a task, that is an iteration of a problem. Both count from 1; 0 means "unset"."""
 
     problem_id: int
     iteration_id: int
@@ -39,12 +39,12 @@ class TaskId(NamedTuple):
         return cls(int(match[1]), max(0, int(match[2] or 0)))
 
 
-#: No task: what node-level statuses and commands carry, and "not delivered" in answers.
+#: No task: in node-level statuses and commands, and for missing outputs in responses.
 NO_TASK = TaskId(0, 0)
 
 
 class NodeStatus(IntEnum):
-    """What a module node says of itself (NODE_* in sustainml_msgs/NodeStatus)."""
+    """State of a module node (NODE_* in sustainml_msgs/NodeStatus)."""
 
     INACTIVE = 0
     ERROR = 1

@@ -1,8 +1,8 @@
-"""Responsibility 1: the nodes. Desired and observed state, and the commands that join them.
+"""The nodes: desired and observed state, and the commands that bring them together.
 
-A difference between the two is worked off with commands, repeated until the node confirms. A node
-in error is reset, with a pause that doubles each time. One that ignores commands climbs the
-recovery ladder: RESET_NODE, then TERMINATE_NODE, so that its supervisor restarts its process.
+Commands are repeated until the node confirms them. A node in error is reset, after a pause that
+doubles each time. For one that ignores commands the recovery ladder is climbed: RESET_NODE, then
+TERMINATE_NODE, so that its supervisor restarts its process.
 """
 
 from __future__ import annotations
@@ -25,23 +25,22 @@ from sustainml_orchestrator.core.states import (
     RecoveryState,
 )
 
-#: A status of a process that another one replaced is ignored for so long, in s: it is more likely
-#: late than true.
+#: How long (s) statuses of a replaced process are ignored: they are late rather than true.
 _LATE = 1.0
 #: Rounds of START_NODE, of `command_timeout` each, before a node that ignores them is terminated.
 _MAX_IGNORED_STARTS = 3
 
 
 class NodeChange(Enum):
-    """What the tasks must know of a node."""
+    """The changes of a node that concern its steps."""
 
-    ACTIVATED = "activated"  # can take work again: what it owes must be delivered again
-    RESPAWNED = "respawned"  # another process than the one that held the work
+    ACTIVATED = "activated"  # it can take work again: its open steps must be delivered again
+    RESPAWNED = "respawned"  # another process has replaced the one that held the steps
     GIVEN_UP = "given up"
 
 
 class Change(NamedTuple):
-    """A node and what became of it."""
+    """A node and its change."""
 
     node: Node
     what: NodeChange
@@ -84,7 +83,7 @@ class Lifecycle:
     # Observing #
 
     def observe(self, event: StatusReceived) -> tuple[Change, ...] | list[Change]:
-        """Take note of what a node reports of itself."""
+        """Apply a status of a node; returns the changes."""
         node = self.by_name[event.node_name]
         instance = node.instances.get(event.process)
         self._changes = []
@@ -103,14 +102,14 @@ class Lifecycle:
         return self._changes or _NOTHING
 
     def _appear(self, node: Node, event: StatusReceived) -> Instance:
-        """A process not known so far."""
+        """Add a process that was not known."""
         instance = Instance(
             event.instance, event.incarnation, self._context.now, self._context.stamp
         )
         new = node.primary is None and event.node_status not in ACTIVE_NODES
-        if node.retired.pop(event.process, None) is None:  # else both live, with one name
+        if node.retired.pop(event.process, None) is None:  # else both are alive, with one name
             for other in node.instances.values():
-                if other.name == instance.name:  # it took the place of this one
+                if other.name == instance.name:  # the new process replaces it
                     other.responsive = False
                     node.last_loss_stamp = self._context.stamp
         replaced = bool(node.instances) and not any(
@@ -155,16 +154,16 @@ class Lifecycle:
             self._context.do(Log("info", text))
 
     def _explain(self, node: Node, order: Order | None) -> None:
-        """Say why a command to a node failed; its outcome is known."""
+        """Set the text of a failed node command."""
         if order is not None and order.outcome is not ErrorCode.NO_ERROR:
             order.text = node.describe(self._context.now)
 
     # Commanding #
 
     def climb(self, node: Node, why: str) -> None:
-        """One level up the recovery ladder: reset the node, then terminate its process."""
+        """Go one level up the recovery ladder: reset the node, then terminate its process."""
         if node.status is NodeStatus.INACTIVE:
-            return  # gone, or told nothing that it could obey
+            return  # lost, or not started yet
         pending = node.outbox.node_order
         if pending is not None and pending.command is not NodeCommand.START:
             return
@@ -177,12 +176,12 @@ class Lifecycle:
     # Time #
 
     def shift(self, missed: float) -> None:
-        """The orchestrator stood still for so many s: no deadline of a node has passed by that."""
+        """Move all times on by a pause of this process (s), see `Context.begin`."""
         for node in self.nodes:
             node.shift(missed)
 
     def tick(self) -> list[Change]:
-        """Look at every deadline of every node."""
+        """Check every deadline of every node; returns the changes."""
         self._changes = []
         for node in self.nodes:
             self._notice_loss(node)
@@ -210,19 +209,19 @@ class Lifecycle:
                 order = node.outbox.process_lost(respawned=False)
                 if order is not None and order.command is NodeCommand.TERMINATE:
                     assert node.primary is not None
-                    node.primary.status = NodeStatus.TERMINATING  # its report was lost with it
+                    node.primary.status = NodeStatus.TERMINATING  # even if it could not report that
                 self._explain(node, order)
             self._context.do(AnnounceSystem())
 
     def _escalate(self, node: Node, order: Order) -> None:
-        """A command expired: a stronger one follows."""
+        """A command has expired: send a stronger one."""
         confirms, command = node.outbox.adapter.confirms, order.command
         if command is TaskCommand.RESET:
             order.echoed = True
             self.climb(node, f"command {order.ids[-1]} is not confirmed")
         elif isinstance(command, TaskCommand):
             if confirms:
-                self.climb(node, f"does not let go of task {order.task_id}")
+                self.climb(node, f"does not abandon task {order.task_id}")
         else:
             state = node.describe(self._context.now)
             order.text = f"{command.name}_NODE was not confirmed: {state}"
@@ -231,7 +230,7 @@ class Lifecycle:
     def _escalate_node_command(self, node: Node, order: Order) -> None:
         recovery = node.recovery
         if order.command is NodeCommand.START and not order.acknowledged:
-            # Sent anew as long as the node is wanted; but one that lives and ignores it is ended.
+            # START is repeated while the node is wanted; a live node that ignores it is terminated.
             recovery.ignored_starts += 1
             if recovery.ignored_starts % _MAX_IGNORED_STARTS == 0 and node.responsive:
                 text = f"{node.name}: {order.text}; sending TERMINATE_NODE"
@@ -243,7 +242,7 @@ class Lifecycle:
             self.climb(node, order.text)
 
     def _work_off(self, node: Node) -> None:
-        """Send what brings the observed state to the desired one."""
+        """Send the command that brings the observed state closer to the desired one."""
         status = node.status
         if not node.desired_active:
             if status in ACTIVE_NODES or status is NodeStatus.INITIALIZING:
@@ -255,14 +254,14 @@ class Lifecycle:
             self._recover(node)
 
     def _may_start(self, node: Node) -> bool:
-        """In pipeline order where the others come up, without them after `bring_up_wait`."""
+        """Whether the modules that it depends on are active, or `bring_up_wait` is over."""
         assert node.primary is not None
         if self._context.now - node.primary.since >= self._settings.bring_up_wait:
             return True
         return all(self.nodes[i].active for i in self._sources[node.spec.index])
 
     def _recover(self, node: Node) -> None:
-        """Reset a node in error after a pause that doubles with every reset without effect."""
+        """Reset a node in error, after a pause that doubles with every reset."""
         recovery, now = node.recovery, self._context.now
         if recovery.resets >= self._settings.max_resets:
             recovery.move(RecoveryMove.GIVE_UP)

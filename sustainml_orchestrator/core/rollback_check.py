@@ -1,4 +1,4 @@
-"""Notices that modules have seen more of a session than the journal held at the start."""
+"""Detects that modules have seen more of a session than the journal held at the start."""
 
 from __future__ import annotations
 

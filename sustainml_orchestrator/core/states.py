@@ -1,7 +1,7 @@
 """Every state and every legal transition of tasks, steps and the recovery of nodes, as data.
 
 A move without a row is illegal: `move` raises `IllegalTransition` before anything has changed.
-The rest of the core decides *when* to move, never *whether* it may.
+The rest of the core decides *when* to move; only these tables say *whether* a move is permitted.
 
     task    WAITING ─admit─► RUNNING ─succeed─► SUCCEEDED
                ▲ ╲              │ ╲──fail──────► ERROR
@@ -38,10 +38,10 @@ class StepState(IntEnum):
     """State of one module's work on one task."""
 
     PENDING = 0  # inputs incomplete; the module gets them by topic
-    PENDING_FETCH = 1  # inputs incomplete; the module must be told to fetch them once they are
+    PENDING_FETCH = 1  # inputs incomplete; to be delivered by RESET_TASK once they are complete
     READY = 2  # inputs complete and delivered; the module owes a status
     UNDELIVERED = 3  # inputs complete; RESET_TASK is due as soon as the module can take it
-    ACCEPTED = 4  # the module has it in its queue
+    ACCEPTED = 4  # the module has queued it
     RUNNING = 5  # the module works on it
     REPORTED = 6  # the module reported TASK_SUCCEEDED; its output is awaited
     DONE = 7  # output stored
@@ -142,10 +142,10 @@ OPEN_STEPS = frozenset(
     }
 )
 
-#: Steps that a module said it has.
+#: Steps that a module has reported to hold.
 HELD_STEPS = frozenset({StepState.ACCEPTED, StepState.RUNNING, StepState.REPORTED})
 
-#: Steps of which inputs are missing.
+#: Steps with missing inputs.
 PENDING_STEPS = frozenset({StepState.PENDING, StepState.PENDING_FETCH})
 
 _UNFINISHED = PENDING_STEPS | OPEN_STEPS
@@ -189,7 +189,7 @@ LADDER_MOVES: dict[tuple[RecoveryLevel, LadderMove], RecoveryLevel] = {
 #: Nodes that can be given work.
 ACTIVE_NODES = frozenset({NodeStatus.IDLE, NodeStatus.RUNNING})
 
-#: Tasks that are over, unless someone resets them.
+#: Tasks that have ended; most may be reset.
 FINAL_TASKS = frozenset(
     {TaskStatus.SUCCEEDED, TaskStatus.ERROR, TaskStatus.STOPPED, TaskStatus.TERMINATED}
 )
@@ -209,7 +209,7 @@ NODE_COMMANDS: dict[tuple[NodeStatus, NodeCommand], Effect] = {
     for command, effect in zip(tuple(NodeCommand)[1:], effects, strict=True)
 }
 
-#: The states in which a node has done as it was told. A node that is gone has terminated.
+#: The states that confirm a command. A node that is lost has terminated.
 NODE_GOALS: dict[NodeCommand, frozenset[NodeStatus]] = {
     NodeCommand.START: ACTIVE_NODES,
     NodeCommand.STOP: frozenset({NodeStatus.INACTIVE}),

@@ -1,8 +1,8 @@
 """The steps of running tasks: what modules report of them, deadlines, tries and redeliveries.
 
-Delivery is at least once, results exactly once. A step of which its module reports nothing is
-delivered again (RESET_TASK with the same try: a module that has it repeats its report); one that
-fails or takes too long gets another try. No state is without a deadline.
+Delivery is at least once, results exactly once. A step without reports of its module is delivered
+again (RESET_TASK with the same try: a module that holds it repeats its report); one that fails or
+takes too long gets another try. Every state has a deadline.
 """
 
 from __future__ import annotations
@@ -33,23 +33,22 @@ from sustainml_orchestrator.core.task_store import TaskStore
 
 #: Redeliveries without a report before the module's node climbs the recovery ladder.
 _MAX_DELIVERIES = 3
-#: How long a node may report IDLE although it holds a step, in s: its output is on another topic
-#: than its status and may come a little later.
+#: How long (s) a node may report IDLE although it holds a step: its output is published on another
+#: topic than its status and may be received later.
 _IDLE_GRACE = 1.0
 
-#: An orchestrator that started so short a time ago (s) may not have received a status of every
-#: module yet.
+#: For so long (s) after its start, the orchestrator may not have received a status of every module.
 _BEGINNING = 3.0
 
-#: A node that came up so short a time ago (s) may not be matched with all its sources yet, and
-#: miss what they send: the first redelivery to it comes after this patience (s).
+#: For so long (s) after a node became active, it may not be matched with all its publishers, and
+#: miss messages: the first redelivery to it follows after `_FRESH_PATIENCE` (s).
 _FRESH = 15.0
 _FRESH_PATIENCE = 1.0
 
-#: Processes remembered per step; more are a spoofer's.
+#: Processes remembered per step, so that forged statuses cannot fill the memory.
 _MAX_PROCESSES = 16
 
-#: What a module does with a step, as `outcome_reason` shows it.
+#: What a module does with a step, as shown in `outcome_reason`.
 _DOES = {
     StepState.READY: "task delivered",
     StepState.UNDELIVERED: "task to be delivered again",
@@ -63,7 +62,7 @@ _REPORTS[TaskStatus.SUCCEEDED] = StepMove.REPORT
 
 
 class Steps:
-    """Watches every step of every running task.
+    """The steps of all running tasks.
 
     Args:
         fail_task: called with the task, code and reason when a step has no try left.
@@ -93,17 +92,17 @@ class Steps:
         self._context.do(AnnounceTask(task.task_id))
 
     def begin(self, task: Task, redeliver: bool) -> None:
-        """Let the steps of a task that was just admitted begin.
+        """Begin the steps of a task that was just admitted.
 
         Args:
-            redeliver: its user input went out before, so modules must be told to fetch it.
+            redeliver: its user input was published before, so modules must fetch it (RESET_TASK).
         """
         for step in task.steps:
             step.begin_try()
         self.resume(task, redeliver)
 
     def resume(self, task: Task, redeliver: bool = True) -> None:
-        """Let the steps of a task go on; what their modules owe is asked for again."""
+        """Continue the steps of a task: those that are not done are delivered again."""
         for step in task.steps:
             if step.state is not StepState.DONE:
                 step.fed_at = self._context.now
@@ -117,14 +116,14 @@ class Steps:
         step.finished = self._context.stamp
 
     def feed_consumers(self, task: Task, module: int) -> None:
-        """The output of a module is stored: the inputs of others may be complete now."""
+        """The output of a module was stored: the inputs of others may be complete now."""
         for index in self._pipeline.consumers[module]:
             step = task.steps[index]
             if step.state in PENDING_STEPS:
                 self._complete_inputs(task, step)
 
     def _rewind(self, task: Task, step: Step, redeliver: bool) -> None:
-        """Let a step begin anew, with the inputs that are here."""
+        """Begin a step anew, with the inputs that are stored."""
         step.state = move(STEP_MOVES, step.state, StepMove.REWIND)
         if redeliver:
             step.state = move(STEP_MOVES, step.state, StepMove.MISS_INPUTS)
@@ -132,14 +131,14 @@ class Steps:
         self._complete_inputs(task, step)
 
     def _complete_inputs(self, task: Task, step: Step) -> None:
-        """Move a step on once all its inputs are there."""
+        """Move a step on if all its inputs are stored."""
         if not self._complete(task, step):
             return
         fed = [task.steps[i].since for i in self._pipeline.sources[step.index]]
         if USER_INPUT in self._pipeline.modules[step.index].inputs:
             fed.append(step.fed_at)
         step.fed_at = min(fed)
-        # A module that came up after the first of its inputs went out has not got them all.
+        # A module that became active after the first of its inputs was published has missed it.
         if self._lifecycle.nodes[step.index].active_since > step.fed_at:
             step.state = move(STEP_MOVES, step.state, StepMove.MISS_INPUTS)
         self._move(task, step, StepMove.COMPLETE_INPUTS)
@@ -147,7 +146,7 @@ class Steps:
     # Reports of modules #
 
     def on_report(self, task: Task, step: Step, event: StatusReceived) -> None:
-        """Take the status that a module reports of a step of a running task."""
+        """Apply a status about a step of a running task."""
         if event.try_number < step.try_number or step.state >= StepState.DONE:
             return
         step.instance = event.instance
@@ -171,9 +170,9 @@ class Steps:
         self._move(task, step, how)
 
     def _on_returned(self, task: Task, step: Step, event: StatusReceived) -> None:
-        """The module returned it, or dropped it unasked: it gets it again after `ack_timeout`.
+        """The module returned the step: it is delivered again after `ack_timeout`.
 
-        Not at once, since one that has no room now would only return it again; and not for ever.
+        Not at once, since a module without room would return it again; within `queue_timeout`.
         """
         node = self._lifecycle.nodes[step.index]
         step.processes = tuple(p for p in step.processes if p != event.process)
@@ -185,7 +184,7 @@ class Steps:
         step.worked = 0.0
         if node.desired_active and step.waited >= limit:
             why = event.error_description or "no reason given"
-            text = f"gave it back again and again for {limit:g} s (queue_timeout): {why}"
+            text = f"returned the task for {limit:g} s (queue_timeout): {why}"
             self.retry(task, step, ErrorCode.TIMEOUT, text)
         elif self._complete(task, step):
             self._move(task, step, StepMove.GIVE_BACK)
@@ -204,7 +203,7 @@ class Steps:
     # Tries #
 
     def retry(self, task: Task, step: Step, code: ErrorCode, text: str) -> None:
-        """Another try if one is left, else the task fails."""
+        """Begin another try if one is left, else fail the task."""
         spec = self._pipeline.modules[step.index]
         if step.try_number >= spec.max_tries:
             self.fail(task, step, code, text)
@@ -220,7 +219,7 @@ class Steps:
         self._redeliver_later(task, step)
 
     def fail(self, task: Task, step: Step, code: ErrorCode, text: str) -> None:
-        """This step has failed, and so has its task."""
+        """Fail a step and its task."""
         name = self._pipeline.modules[step.index].name
         step.error_code, step.error_description = code, text
         step.finished = self._context.stamp
@@ -229,24 +228,24 @@ class Steps:
         self._fail_task(task, code, f"{name}{tries}: {text}")
 
     def _redeliver_later(self, task: Task, step: Step) -> None:
-        """Let the module be told to take a step as soon as it can."""
+        """Deliver a step again as soon as its module can take it."""
         if self._complete(task, step):
             self._move(task, step, StepMove.REDELIVER)
             step.processes = ()
-        else:  # a report of it arrived before its inputs
+        else:  # a report arrived before the inputs
             self._rewind(task, step, redeliver=True)
 
     def _complete(self, task: Task, step: Step) -> bool:
-        """Whether all inputs of a step are here."""
+        """Whether all inputs of a step are stored."""
         sources = self._pipeline.sources[step.index]
         return all(task.steps[i].state is StepState.DONE for i in sources)
 
     def _deliver(self, task: Task, step: Step, node: Node) -> None:
-        """Tell a module to take a step, paced and counted."""
+        """Send RESET_TASK for a step, within the pace; after too many, climb the ladder."""
         if not self._context.pace.take():
             return
         if node.outbox.deliveries(task.task_id) >= _MAX_DELIVERIES:
-            why = f"reports nothing about task {task.task_id}, or no output came"
+            why = f"reports nothing about task {task.task_id}, or its output was not received"
             self._lifecycle.climb(node, why)
             self.retry(task, step, ErrorCode.NODE_UNAVAILABLE, f"{node.name} {why}")
             return
@@ -255,7 +254,7 @@ class Steps:
         node.outbox.deliver(task, step.try_number)
 
     def waiting_for(self, task: Task) -> str:
-        """Which modules a RUNNING task waits for, and what each of them does."""
+        """The modules that a RUNNING task waits for, and what each of them does."""
         parts, trouble = [], []
         for step in task.steps:
             if step.state in OPEN_STEPS:
@@ -268,7 +267,7 @@ class Steps:
     # Nodes that come and go #
 
     def node_activated(self, task: Task, step: Step, node: Node) -> None:
-        """A node can take work again: what it owes from before must be delivered again."""
+        """A node can take work again: steps from before are delivered again."""
         if step.state in OPEN_STEPS and step.fed_at < node.active_since:
             if step.processes and not any(map(node.hosts, step.processes)):
                 self._lose(task, step, node)
@@ -278,14 +277,14 @@ class Steps:
             self._redeliver_later(task, step)
 
     def node_respawned(self, task: Task, step: Step, node: Node) -> None:
-        """Another process has taken the place of the one that held the step."""
+        """Another process has replaced the one that held the step."""
         if step.state in HELD_STEPS:
             self._lose(task, step, node)
         else:
-            step.stop_work()  # it may have worked on it for an earlier orchestrator
+            step.stop_work()  # it may have worked before this orchestrator started
 
     def node_given_up(self, task: Task, step: Step, node: Node) -> None:
-        """No reset brought the node out of its error."""
+        """No reset ended the error of the node."""
         if step.state in OPEN_STEPS:
             text = node.describe(self._context.now)
             self.fail(task, step, ErrorCode.NODE_UNAVAILABLE, text)
@@ -293,7 +292,7 @@ class Steps:
     # Time #
 
     def shift(self, tasks: Iterable[Task], missed: float) -> None:
-        """The orchestrator stood still for so many s: no deadline has passed by that."""
+        """Move all times on by a pause of this process (s), see `Context.begin`."""
         self._begun += missed
         self._ticked += missed
         for task in tasks:
@@ -302,7 +301,7 @@ class Steps:
                 step.fed_at += missed
 
     def tick(self, tasks: list[Task]) -> None:
-        """Look at every open step of these running tasks."""
+        """Check the deadlines of the open steps of these tasks."""
         now = self._context.now
         if math.isnan(self._ticked):
             self._begun = self._ticked = now
@@ -316,7 +315,7 @@ class Steps:
                         break  # the step failed, and so did its task
 
     def _watch(self, task: Task, step: Step, elapsed: float) -> None:
-        """Look at the deadlines of an open step after so many s more."""
+        """Check the deadlines of an open step after another `elapsed` s."""
         node = self._lifecycle.nodes[step.index]
         if step.count(node, elapsed):
             self._context.do(SaveTask(task.task_id))
@@ -333,9 +332,9 @@ class Steps:
             self._watch_held(task, step, node)
 
     def _overdue(self, task: Task, step: Step, node: Node) -> bool:
-        """Give a step that waited or was worked on for too long another try, or fail it."""
+        """Whether a step exceeded a deadline: it gets another try, or fails."""
         timeout, queue_timeout = node.spec.timeout, self._settings.queue_timeout
-        # READY in a live node is no place to stay: either it is delivered, or that is in vain.
+        # READY with an active node needs no limit: redelivery is limited.
         waits = step.state is StepState.ACCEPTED or not node.active
         if step.state is StepState.RUNNING:
             if step.worked < timeout:
@@ -349,27 +348,27 @@ class Steps:
         return True
 
     def _patience(self, task: Task, node: Node) -> float:
-        """How long a module may report nothing of a step, in s."""
+        """Longest time without a report of a delivered step, in s."""
         fresh = self._context.now - node.active_since < _FRESH
         again = not fresh or node.outbox.deliveries(task.task_id)
         patience = self._settings.ack_timeout
         return patience if again else min(patience, _FRESH_PATIENCE)
 
     def _watch_held(self, task: Task, step: Step, node: Node) -> None:
-        """Look whether a module still has what it said it has."""
+        """Check whether the module still holds a step that it reported."""
         age = self._context.now - step.since
         idle = self._context.now - max(node.idle_since, step.since)
         if step.state is StepState.REPORTED and age >= self._settings.ack_timeout:
-            text = "reported success, but its output did not come; asking for it again"
+            text = "reported success, but its output was not received; requesting it again"
             self._context.do(Log("warning", f"task {task.task_id}: {node.name} {text}"))
             self._redeliver_later(task, step)
         elif step.processes and not any(map(node.hosts, step.processes)):
             self._lose(task, step, node)
         elif node.status is NodeStatus.IDLE and idle >= _IDLE_GRACE + self._settings.resend_period:
-            self._redeliver_later(task, step)  # it may work all the same: its time goes on
+            self._redeliver_later(task, step)  # it may work all the same: its clocks go on
 
     def _lose(self, task: Task, step: Step, node: Node) -> None:
-        """The process that had the step is gone; if it worked on it, that used up a try."""
+        """The process that held the step is gone; if it worked on it, that costs a try."""
         if step.state in (StepState.RUNNING, StepState.REPORTED):
             text = f"the process of {node.name} was lost while it worked on the task"
             self.retry(task, step, ErrorCode.NODE_UNAVAILABLE, text)
@@ -378,7 +377,7 @@ class Steps:
 
     def _wait_for(self, task: Task, step: Step, node: Node) -> None:
         if not node.desired_active or node.status is NodeStatus.INITIALIZING:
-            return  # stopped on purpose: without limit; else it has other deadlines
+            return  # stopped on request: no limit; initialising: start_timeout applies
         if node.recovery.given_up:
             self.node_given_up(task, step, node)
             return
@@ -389,7 +388,7 @@ class Steps:
 
 
 def _error_code(code: int) -> ErrorCode:
-    """What a module gave as error code, which may be anything."""
+    """The error code of a module, which may be any number."""
     try:
         return ErrorCode(code) or ErrorCode.INTERNAL_ERROR
     except ValueError:

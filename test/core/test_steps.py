@@ -115,7 +115,7 @@ def test_what_is_given_back_for_ever_ends_with_the_reason(
     assert task.outcome_reason.startswith("hw_constraints after 2 tries: ")
     if before or code:
         assert task.error_code is ErrorCode.TIMEOUT
-        given_back = "gave it back again and again for 100 s (queue_timeout): no room"
+        given_back = "returned the task for 100 s (queue_timeout): no room"
         never_begun = "did not begin within 100 s (queue_timeout)"
         assert task.outcome_reason.partition(": ")[2] in (given_back, never_begun)
 
