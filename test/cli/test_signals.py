@@ -1,0 +1,45 @@
+"""A signal ends a command in an orderly way, and in time also where that is not possible."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+CODE = """
+import sys, threading
+from sustainml_orchestrator.cli import context
+context._LONGEST_CLOSE = 1
+context.end_on_signals()
+try:
+    print("ready", flush=True)
+    threading.Event().wait()
+finally:
+    print("closing", flush=True)
+    if sys.argv[1] == "hangs":
+        threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("closing", ["closes", "hangs"])
+def test_a_signal_ends_a_command(number: signal.Signals, closing: str) -> None:
+    ignore = signal.signal(number, signal.SIG_DFL)  # a test run in the background ignores SIGINT
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-c", CODE, closing], stdout=subprocess.PIPE, text=True
+        )
+    finally:
+        signal.signal(number, ignore)
+    try:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        assert process.stdout.readline() == "closing\n"
+        process.send_signal(number)  # an impatient user presses it twice
+        expected = -signal.SIGALRM if closing == "hangs" else 128 + number
+        assert process.wait(30.0) == expected
+    finally:
+        process.kill()
+        process.communicate()
