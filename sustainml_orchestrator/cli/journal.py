@@ -39,8 +39,8 @@ FileArgument = Annotated[Path, typer.Argument(help="The file; - is standard inpu
 
 
 @contextmanager
-def _reported() -> Iterator[None]:
-    """An error ends the program with a sentence."""
+def _reported(file: Path | None = None) -> Iterator[None]:
+    """An error, also of a file that is read or written, ends the program with a sentence."""
     from sustainml_orchestrator.storage.errors import JournalError
 
     try:
@@ -50,7 +50,8 @@ def _reported() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except (OSError, UnicodeDecodeError) as error:
-        raise Failure(f"the file cannot be used: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise Failure(f"{file} cannot be used: {reason}; name another file") from error
 
 
 def export_command(file: FileArgument, journal: JournalOption) -> None:
@@ -62,7 +63,7 @@ def export_command(file: FileArgument, journal: JournalOption) -> None:
     """
     from sustainml_orchestrator.storage.export import export
 
-    with _reported():
+    with _reported(file):
         if str(file) == "-":
             export(journal, as_utf8(sys.stdout))
             return
@@ -84,7 +85,7 @@ def import_command(file: FileArgument, journal: JournalOption) -> None:
     from sustainml_orchestrator.storage.export import import_lines
 
     upgrade = Payloads(message_types(read_pipeline(""))).upgrade
-    with _reported():
+    with _reported(file):
         if str(file) == "-":
             count = import_lines(journal, as_utf8(sys.stdin), upgrade)
         else:
@@ -93,7 +94,9 @@ def import_command(file: FileArgument, journal: JournalOption) -> None:
     out.say(f"{count} iterations imported into {journal}")
 
 
-journal_app = typer.Typer(no_args_is_help=True, help="Check or compact the journal.")
+journal_app = typer.Typer(
+    no_args_is_help=True, help="Check, compact, back up or restore the journal."
+)
 
 
 @journal_app.command()

@@ -51,6 +51,13 @@ def copy(source: Path, target: Path, is_stopped: Callable[[], bool] = lambda: Fa
         part.unlink(missing_ok=True)
 
 
+def remove_leftovers(target: Path) -> None:
+    """Delete incomplete copies that processes left which were killed."""
+    for file in target.parent.iterdir():
+        if file.name.startswith(f"{target.name}.") and file.name.endswith(".part"):
+            file.unlink(missing_ok=True)
+
+
 def back_up(path: Path, target: Path) -> None:
     """Copy a journal to a file, through symbolic links; devices and pipes are written to.
 

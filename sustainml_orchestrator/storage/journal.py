@@ -245,11 +245,11 @@ class Journal:
 
     def _replace_missing(self) -> list[str]:
         """If files were deleted or replaced, write all anew: the connection still has them open."""
+        if not self._lock.is_in_place():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = _relock(self._lock, self.path)
         if self._files.in_place():
             return []
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        if not self._lock.is_in_place():
-            self._lock = _relock(self._lock, self.path)
         fresh = files.complete(self.path)
         with suppress(sqlite3.Error):
             self._connection.rollback()

@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import time
+from collections import deque
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
@@ -39,7 +40,7 @@ class Upkeep:
         self._backup_due = 0.0
         self._stop = Event()
         self._backup: Thread | None = None
-        self._warnings: list[str] = []
+        self._warnings: deque[str] = deque()  # the thread of a backup adds to it, too
 
     def note_commit(self) -> None:
         """Something was committed."""
@@ -63,8 +64,7 @@ class Upkeep:
             self._changed, self._backup_due = False, now + BACKUP_PERIOD
             self._backup = Thread(target=self._back_up, name="journal backup", daemon=True)
             self._backup.start()
-        warnings, self._warnings = self._warnings, []
-        return warnings
+        return [self._warnings.popleft() for _ in range(len(self._warnings))]
 
     def finish(self) -> None:
         """End the backup that is being made, or make a last one if that takes no time."""
@@ -101,6 +101,7 @@ class Upkeep:
                 raise OSError(
                     f"the disk has less room than twice the {size / 2**20:.0f} MiB needed"
                 )
+            backup.remove_leftovers(target)
             backup.copy(self._path, target, self._stop.is_set)
         except backup.Stopped:
             self._changed = True

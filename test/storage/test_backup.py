@@ -8,7 +8,6 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -184,13 +183,16 @@ def test_a_restart_of_the_machine_begins_a_new_session(
 def test_rolling_backups_are_made(path: Path, driver: Driver) -> None:
     journal = driver.journal
     assert journal is not None
+    leftover = files.beside(files.backup_of(path), ".123.part")
+    leftover.write_bytes(b"of a process that was killed")
     assert journal.maintain() == []
     wait_for(lambda: files.backup_of(path).exists())
     assert check(files.backup_of(path)).iterations == 2
+    assert not leftover.exists()
     made = files.backup_of(path).stat().st_mtime_ns
     driver.submit("third")
-    journal.maintain()
-    time.sleep(0.1)  # nothing is due yet
+    journal.maintain()  # nothing is due yet
+    assert not journal._upkeep._is_backing_up()
     assert files.backup_of(path).stat().st_mtime_ns == made
     journal.close()
     assert check(files.backup_of(path)).iterations == 3

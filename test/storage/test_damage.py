@@ -21,6 +21,7 @@ from sustainml_orchestrator.core.events import TimePassed
 from sustainml_orchestrator.core.ids import TaskId, TaskStatus
 from sustainml_orchestrator.core.persistence import RETRY_PERIOD
 from sustainml_orchestrator.storage import Journal, JournalError, check, files, schema
+from sustainml_orchestrator.storage.lock import Lock
 
 Opened = Callable[..., Journal]
 TASKS = 300
@@ -374,6 +375,23 @@ def test_a_disk_that_fails_and_recovers(path: Path, opened: Opened) -> None:
     assert after.core.store.get(first).outputs[0] is not None
     assert after.core.store.get(second).description == "second"
     assert [len(problem) for problem in after.core.store.problems.values()] == [1, 1]
+
+
+def test_a_lock_that_vanishes_is_taken_again(path: Path, opened: Opened) -> None:
+    journal = opened()
+    driver = Driver(journal.session, journal)
+    files.beside(path, ".lock").unlink()
+    task_id = driver.submit()
+    with pytest.raises(JournalError, match="in use"):
+        Journal.open(path, pipeline_names=NAMES)
+    assert driver.warnings == []
+    files.beside(path, ".lock").unlink()
+    other = Lock(path)
+    with pytest.raises(JournalError, match="in use by another orchestrator"):
+        driver.submit("refused")
+    other.close()
+    driver.do(TimePassed(), after=RETRY_PERIOD)
+    assert Driver.restored(opened()).core.store.get(TaskId(0, 0)).task_id == task_id
 
 
 @pytest.mark.parametrize("harm", ["-wal", "-shm", "", "all", "replaced", "folder"])
