@@ -106,7 +106,7 @@ _NO_TEXT = b"\0\0\0\1\0\0\0\0"
 _PLAIN_TAIL = _STATUS_NUMBERS.size + len(_NO_TEXT)
 _NAMES_AT = _STAMP_AT + _STAMP.size
 _MOST_NAMES, _MAX_NAMES_BYTES = 256, 1024
-#: node_name and instance, by the bytes that hold them: they are the same in all of a node's words.
+#: Cache of node_name and instance by their serialized form, the same in all statuses of a node.
 _names: dict[bytes, tuple[str, str]] = {}
 
 

@@ -10,7 +10,7 @@ from ament_index_python.packages import PackageNotFoundError, get_package_share_
 
 from sustainml_orchestrator.contract import share_directory
 
-#: Of Fast DDS 2 (Jazzy) and 3: where it looks for profiles, and our file for it.
+#: For Fast DDS 2 (Jazzy) and 3: the variable that names profiles, and our file.
 _PROFILES = (
     ("FASTRTPS_DEFAULT_PROFILES_FILE", "fastdds.xml"),
     ("FASTDDS_DEFAULT_PROFILES_FILE", "fastdds3.xml"),

@@ -20,7 +20,7 @@ def current() -> int:
     """The domain of this process.
 
     Raises:
-        ValueError: ROS_DOMAIN_ID is none; the middleware would end the process without a word.
+        ValueError: ROS_DOMAIN_ID is invalid; DDS would end the process without a message.
     """
     text = os.environ.get("ROS_DOMAIN_ID") or "0"
     if not (text.isdecimal() and int(text) <= LAST):
@@ -29,7 +29,7 @@ def current() -> int:
 
 
 def participants(domain: int) -> int:
-    """How many processes of this machine take part, as far as one can tell.
+    """Number of participants on this machine, by the ports that are bound.
 
     The DDS standard fixes the port on which the n-th participant of a domain listens.
     """
@@ -37,7 +37,7 @@ def participants(domain: int) -> int:
 
 
 def users(domain: int) -> set[int]:
-    """Ids of the users whose processes of this machine take part, as far as one can tell."""
+    """Ids of the users that own these participants."""
     return set(_sockets(domain).values())
 
 
@@ -67,7 +67,7 @@ def free(domains: range) -> int:
 
 
 def is_local() -> bool:
-    """Whether nobody but processes of this machine can be reached, by what the environment says."""
+    """Whether the environment limits discovery to this machine."""
     nowhere = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "").upper() in ("LOCALHOST", "OFF")
     elsewhere = ("ROS_STATIC_PEERS", "ROS_DISCOVERY_SERVER")
     return nowhere and not any(os.environ.get(name) for name in elsewhere)
@@ -77,7 +77,7 @@ class Claim:
     """The place of the orchestrator in a namespace: one process of this machine can have it.
 
     It is a socket of a certain name, which the kernel takes back when that process ends, however
-    it ends. It tells at once, and for sure, what the graph tells after a while.
+    it ends. The graph of ROS shows the same only after discovery.
 
     Attributes:
         is_ours: False when another process has it; None when the system has no such sockets.

@@ -20,7 +20,7 @@ class ExitCode(IntEnum):
     USAGE = 64
     #: The journal is damaged beyond repair, or not a journal.
     DATA = 65
-    #: Another orchestrator has the name, or keeps running where two have met.
+    #: Another orchestrator is active in the namespace.
     NAME_TAKEN = 69
     #: No place to write: log directory or journal.
     CANNOT_CREATE = 73

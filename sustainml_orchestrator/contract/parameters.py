@@ -1,4 +1,4 @@
-"""What is said once of a ROS parameter: its declaration, its check and its documentation follow."""
+"""Descriptions of ROS parameters, by which they are declared, checked and documented."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the package keeps its files."""
+"""The share directory of the package."""
 
 from __future__ import annotations
 

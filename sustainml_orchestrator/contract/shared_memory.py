@@ -1,4 +1,4 @@
-"""What Fast DDS keeps in /dev/shm: given back when a process ends, and removed after dead ones.
+"""Removes the files of Fast DDS in /dev/shm: of this process at its end, and of dead processes.
 
 A process that takes part in DDS owns a segment (3 MiB here) and the queues of its ports. Fast DDS
 removes them when its participants are destroyed; but that was seen to crash, and to spin for ever,
@@ -6,7 +6,7 @@ while the peers leave, as they do when a whole system ends. So processes here en
 remove by name what they own. What processes leave that are killed stays for ever, until somebody
 removes it: 64 MiB, all that a container has, are full after the third `sustainml up`.
 
-Each segment and port has a lock file, locked (flock) by its owner as long as that lives: `_el`, or
+Each segment and port has a lock file, locked (flock) by its owner while that runs: `_el`, or
 `_sl` where several processes share a port. `fastdds shm clean` relies on the same. A port has a
 named mutex (a semaphore) as well, which is held by whoever opens the port.
 """
@@ -72,7 +72,7 @@ def _remove(name: str, lock: str) -> None:
         _unlink(name, lock)
         return
     # Whoever opens a port holds its mutex, for 1 s where the owner has died. To take files away
-    # meanwhile lets two processes make the same port, and one of them is deaf from then on.
+    # meanwhile lets two processes make the same port, one of which then receives nothing.
     mutex = f"{name}_mutex"
     semaphore = _libc.sem_open(f"/{mutex}".encode(), 0)
     if semaphore and _libc.sem_trywait(semaphore) != 0:

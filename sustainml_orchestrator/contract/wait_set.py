@@ -157,7 +157,7 @@ class WaitSet:
         ready.discard(self._guard.handle.pointer)
         return ready
 
-    def hand_on(self, ready: set[int]) -> None:
+    def dispatch(self, ready: set[int]) -> None:
         """Take what has come for subscriptions and services of this set, and remove it."""
         for subscription, take in self._messages:
             if subscription.handle.pointer in ready:
@@ -276,7 +276,7 @@ class ClientId(NamedTuple):
 
 
 def client_of(header: Any) -> ClientId | None:
-    """Who sent a request, from its header; rclpy does not tell. None where it cannot be known."""
+    """The client of a request, read from the header's memory; None where that is not possible."""
     request_id = getattr(header, "request_id", header)
     if type(request_id).__name__ != "rmw_request_id_t":
         return None

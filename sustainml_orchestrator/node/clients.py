@@ -23,7 +23,7 @@ _HOST, _PROCESS = slice(2, 4), slice(4, 6)
 
 
 class _Process(NamedTuple):
-    """A process; `started` tells it from a later one of the same number."""
+    """A process; `started` distinguishes it from a later one with the same pid."""
 
     pid: int
     started: str

@@ -1,7 +1,7 @@
 """Finds other orchestrators in this namespace: two would command the same modules.
 
-What publishes system_state alone is none, whatever it says: an orchestrator publishes control and
-serves start_task as well. Which of two stays is decided in `core.duplicate_check`.
+A node that only publishes system_state is not an orchestrator: those also publish control and serve
+start_task. Which of two stays is decided in `core.duplicate_check`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from sustainml_msgs.msg import SystemState
 
 from sustainml_orchestrator.contract import names
 
-#: Discovery on one machine takes some 0.1 s; a live peer then sends its latched state at once.
+#: Discovery on one machine takes about 0.1 s; the latched state of an orchestrator comes at once.
 _DISCOVERY = 0.5
-#: Maximum wait for the state of a peer that is announced. DDS announces one that was killed, too.
+#: Maximum wait for the state of an orchestrator in the graph, which also holds killed ones.
 _STATE = 1.5
 
 
@@ -76,7 +76,7 @@ class DuplicateCheck:
         self._false = 0
 
     def update(self) -> bool:
-        """Look at the graph; whether there are several. To be called once a second."""
+        """Whether the graph holds several orchestrators; to be called once a second."""
         count = orchestrators(self._node)
         self._warn(self._node.count_publishers(names.SYSTEM_STATE) - max(count, 1))
         if count > 1 and self._subscription is None:

@@ -102,7 +102,7 @@ class Goals:
         self._server.finish(handle, partial(_refuse, code, text))
 
     async def _begin(self, goal: _Goal) -> None:
-        """Submit the task of a goal, and follow it from now on."""
+        """Submit the task of a goal, and follow it."""
         if len(self._goals) >= self._most():
             raise OrchestratorError(
                 ErrorCode.RESOURCE_EXHAUSTED,
@@ -138,7 +138,7 @@ class Goals:
         self._clients.forget(self._service, goal.client, goal.key)
 
     def _drop(self, goal: _Goal) -> None:
-        """Its client is gone; the task goes on."""
+        """End the goal of a client that is gone; its task goes on."""
         if self._goals.get(goal.key) is not goal:
             return
         self._node.get_logger().info(f"the client of run_task {goal.task_id} is gone")

@@ -1,7 +1,7 @@
 """The main loop: messages and requests from a wait set of its own, all else by rclpy.
 
 When anything else is ready (a timer, a parameter service, the action), the executor of rclpy serves
-that. Events of the middleware (a peer with another QoS) are served then, or now and then.
+that. Events of the middleware (such as an incompatible QoS) are served then, or every few seconds.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class Loop(SingleThreadedExecutor):
         timeout = -1 if timeout_sec is None else int(timeout_sec * 1e9)
         ready = self._wait_set.wait(0 if self._due else timeout, self.get_nodes())
         self.taking = True
-        self._wait_set.hand_on(ready)
+        self._wait_set.dispatch(ready)
         self.taking = False
         self.after_taking()
         if ready:

@@ -69,7 +69,7 @@ from sustainml_orchestrator.node.subscriptions import Subscriptions
 from sustainml_orchestrator.storage import JournalError, locate
 
 _RANDOM = random.SystemRandom()
-#: Time between looks at the deadlines, in s: while there is work, and while there is none.
+#: Period of the check of deadlines, in s: while there is work, and while there is none.
 _BUSY_TICK = 0.05
 _IDLE_TICK = 0.5
 #: By how much a deadline has to be over to be so for sure, in s.
@@ -199,9 +199,9 @@ class OrchestratorNode(Node):
     # The loop: events in, commands out #
 
     def dispatch(self, events: list[Event]) -> None:
-        """Let the core handle events that came together, then carry out what follows.
+        """Let the core handle the events, then execute its commands.
 
-        While messages and requests are taken, what they change is gathered and saved as one.
+        While a batch of messages and requests is taken, saving is deferred to share one commit.
         """
         if not self.core.lifecycle.ready:
             events = [*events, TimePassed()]  # what a node waits for may have come: no need to wait
@@ -220,13 +220,13 @@ class OrchestratorNode(Node):
                 self._carry_out(commands)
 
     def _end_batch(self) -> None:
-        """Take the outcomes of saves, and have saved what has changed."""
+        """Handle the outcomes of commits, then start a commit of what has changed."""
         outcomes = self._persistence.outcomes()
         if outcomes:
             self._handle(outcomes)
         if self.core.persistence.unsaved:
             self._handle([BatchEnded()])
-        self._persistence.let_go(self.core)
+        self._persistence.resume(self.core)
         if self.core.persistence.failed:
             self.get_logger().error(self.core.persistence.failed, throttle_duration_sec=10.0)
 
@@ -291,12 +291,12 @@ class OrchestratorNode(Node):
         ready, reason = self._own_publishers.readiness()
         if (ready, reason) != self._notified:
             self._notified = ready, reason
-            service_manager.tell(ready, reason or "ready")
+            service_manager.notify(ready, reason or "ready")
 
     # Time #
 
     def spin_once(self) -> None:
-        """Serve what is ready; look at the deadlines when that is due.
+        """Serve what is ready; check the deadlines when that is due.
 
         No timer of rclpy does that: each of its wake-ups costs as much as ten of ours.
 
@@ -320,13 +320,13 @@ class OrchestratorNode(Node):
             self._tick_at = now + _BUSY_TICK
 
     def _tick_period(self) -> float:
-        """Short while there is work, longer while there is none."""
+        """Period of the check of deadlines (s): short while there is work."""
         core = self.core
         idle = not core.tasks.running and core.operations.idle and core.lifecycle.ready
         return _IDLE_TICK if idle else _BUSY_TICK
 
     def _first_loss(self, now: float) -> float:
-        """When the first of the nodes would count as lost; later, if one does."""
+        """Earliest heartbeat deadline still ahead (s, steady); inf if there is none."""
         patience = self._settings.heartbeat_timeout + _MOMENT
         seen = [i.last_seen for node in self.core.lifecycle.nodes for i in node.instances.values()]
         return min((at + patience for at in seen if at + patience > now), default=math.inf)
@@ -385,7 +385,7 @@ def main(args: list[str] | None = None) -> NoReturn:
             node.close()
         rclpy.try_shutdown()
     if node is None:
-        sys.exit(code)  # leaves no ghost in the graph, which would hide peers for 20 s
+        sys.exit(code)  # leaves the graph in order: DDS would show its endpoints for 20 s more
     shared_memory.end_process(code)
 
 

@@ -133,8 +133,8 @@ class Persistence:
         self._waiting.append((number, answer))
         return bool(await answer)
 
-    def let_go(self, core: Orchestrator) -> None:
-        """Let those go on whose wait has ended."""
+    def resume(self, core: Orchestrator) -> None:
+        """Resume the calls of `saved` whose commit has ended."""
         waiting, self._waiting = self._waiting, []
         failed = bool(core.persistence.failed)
         for number, answer in waiting:
@@ -144,7 +144,7 @@ class Persistence:
                 self._waiting.append((number, answer))
 
     def close(self, finish: Callable[[list[Event]], None], core: Orchestrator) -> None:
-        """Write what is left, then let go of the file; the disk has `_LAST_WRITES` s for it.
+        """Write what is left and close the file, within `_LAST_WRITES` s.
 
         Args:
             finish: gives events to the core and carries out what follows.

@@ -105,10 +105,10 @@ class ReceptionWatch:
             self._warn(f"no status of {name} arrives, although it publishes them", count)
         if unheard:
             self._subscriptions.renew_status()
-        deaf = self._commands.update(self._unconfirmed(), {}, now)
-        for name, count in deaf:
+        unreached = self._commands.update(self._unconfirmed(), {}, now)
+        for name, count in unreached:
             self._warn(f"{name} confirms no command, although it reports its status", count)
-        if deaf:
+        if unreached:
             self._publishers.renew_control()
 
     def _announced(self, received: Collection[str]) -> dict[object, str]:

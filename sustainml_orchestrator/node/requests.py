@@ -1,4 +1,4 @@
-"""Requests of front-ends, checked: what gets past here is sound, what does not says why."""
+"""Checks of requests; each refusal names the field and says what to do."""
 
 from __future__ import annotations
 
@@ -177,8 +177,7 @@ def _goal(message: UserInput, extra: dict[str, Any]) -> OptimisationGoal:
 def named_base(base: TaskId, message: UserInput) -> TaskId:
     """The iteration to build on: `previous_iteration` decides what `base_task` leaves open.
 
-    Only in a user input that says by `optimize_carbon_footprint_manual` that it is meant; -1 is
-    the latest iteration.
+    Only where `optimize_carbon_footprint_manual` is set; -1 is the latest iteration.
 
     Raises:
         OrchestratorError: INVALID_REQUEST.
@@ -236,7 +235,7 @@ def _with_credentials(extra_data: bytes, of_base: bytes, own: bytes) -> bytes:
 
 
 def is_same(stored: bytes, payload: bytes) -> bool:
-    """Whether two user inputs are the same; credentials may not have been kept."""
+    """Whether two user inputs are the same apart from credentials, which are not stored."""
     if len(stored) == len(payload) and stored == payload:
         return True
     one, other = (
@@ -246,7 +245,7 @@ def is_same(stored: bytes, payload: bytes) -> bool:
 
 
 def to_payload(message: UserInput, author: str, previous_iteration: int, limits: Limits) -> bytes:
-    """The user input as it is kept: ids are written in when it is published.
+    """The user input as it is stored: ids are filled in when it is published.
 
     Raises:
         OrchestratorError: INVALID_REQUEST, when it is larger than a request may be.

@@ -28,7 +28,7 @@ class _Unsent(NamedTuple):
 
 
 class Responses:
-    """Sends responses, and keeps those that cannot be sent yet.
+    """Sends responses; repeats those that cannot be sent yet.
 
     Args:
         log: called with a sentence about a response that is given up.

@@ -1,6 +1,6 @@
-"""How a service tells its supervisor that it is ready: the datagrams of systemd's `sd_notify`.
+"""Readiness notification by the protocol of systemd's `sd_notify`.
 
-The orchestrator tells whoever set NOTIFY_SOCKET: `sustainml up`, or systemd (`Type=notify`).
+The orchestrator notifies NOTIFY_SOCKET, set by `sustainml up` or systemd (`Type=notify`).
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ VARIABLE = "NOTIFY_SOCKET"
 _LONGEST = 1 << 16
 
 
-def tell(ready: bool, status: str) -> None:
-    """Tell that we are ready, or why not; no effect where nobody wants to know."""
+def notify(ready: bool, status: str) -> None:
+    """Send READY and a status text; no effect where NOTIFY_SOCKET is not set."""
     address = os.environ.get(VARIABLE, "")
     if not address:
         return
     lines = f"STATUS={' '.join(status.split())}" + ("\nREADY=1" if ready else "")
-    # A supervisor that is gone, or does not read, is no reason to fail.
+    # A supervisor that is gone, or does not read, must not stop the orchestrator.
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.setblocking(False)
         sender.sendto(lines.encode()[:_LONGEST], address.replace("@", "\0", 1))
@@ -44,11 +44,11 @@ class Listener:
         self._socket.close()
 
     def receive(self, timeout: float) -> tuple[bool, str] | None:
-        """Whether it is ready, and its status, when it tells within so many s."""
+        """Readiness and status of the next datagram; None if none arrives within `timeout` s."""
         self._socket.settimeout(timeout)
         try:
             lines = self._socket.recv(_LONGEST).decode(errors="replace").splitlines()
         except (TimeoutError, BlockingIOError):  # the latter when timeout is 0
             return None
-        told = dict(line.partition("=")[::2] for line in lines)
-        return told.get("READY") == "1", told.get("STATUS", "")
+        fields = dict(line.partition("=")[::2] for line in lines)
+        return fields.get("READY") == "1", fields.get("STATUS", "")

@@ -1,4 +1,4 @@
-"""The services of the orchestrator: one short callback each, all through one guard."""
+"""The services of the orchestrator: one callback each, all wrapped by one error handler."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Services:
     def _guarded(
         self, name: str, callback: Callback
     ) -> Callable[[Any, Any, ClientId | None], Coroutine[Answer, None, Any]]:
-        """Whatever happens, the caller is answered and the node goes on."""
+        """Wrap a callback so that every request is answered and no error ends the node."""
 
         async def guard(request: Any, response: Any, client: ClientId | None) -> Any:
             try:
@@ -115,7 +115,7 @@ class Services:
         return guard
 
     async def _durable(self, callback: Callback, request: Any, response: Any) -> Any:
-        """A response that no crash makes untrue: what it shows is saved before it is sent."""
+        """The response, after a commit of all that it shows."""
         if not await self._saved():  # it may show a task that was refused meanwhile
             response = type(response)()
             await callback(request, response)
@@ -314,7 +314,7 @@ class Services:
     # Modules #
 
     async def get_inputs(self, request: Any, response: Any) -> None:
-        """All that a module needs for a step that it owes."""
+        """The inputs of a step that a module has not finished."""
         core = self._core
         iteration, step = core.inputs_owed(
             conversions.id_from_msg(request.task_id),

@@ -1,4 +1,4 @@
-"""The start of the orchestrator's process: ROS, and what can keep it from starting."""
+"""The start of the orchestrator's process, and its exit codes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sustainml_orchestrator.storage import JournalError, JournalInUse
 
 
 class StartError(RuntimeError):
-    """The node cannot start, or must give way; the text says why and what to do."""
+    """The node cannot start, or must end for another one; the text says why and what to do."""
 
     def __init__(self, text: str, code: ExitCode = ExitCode.NAME_TAKEN) -> None:
         super().__init__(text)

@@ -268,7 +268,7 @@ class ModuleNode(Node):
     def _receive_inputs(self) -> None:
         while True:
             try:
-                self._inputs.hand_on(self._inputs.wait(-1))
+                self._inputs.dispatch(self._inputs.wait(-1))
             except Exception as error:
                 self._survive(error)
 

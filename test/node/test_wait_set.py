@@ -53,7 +53,7 @@ def test_a_renewed_subscription_goes_on_receiving(
         if executor:
             rclpy.spin_once(server, executor=plain, timeout_sec=0.01)
         else:
-            wait_set.hand_on(wait_set.wait(10**7))
+            wait_set.dispatch(wait_set.wait(10**7))
 
     plain = SingleThreadedExecutor(context=server.context)
     wait_set.subscribe(server, TaskId, "topic", names.DATA_QOS, take)
@@ -96,7 +96,7 @@ def test_all_messages_that_have_come_are_handed_on(nodes: tuple[Node, Node]) -> 
         publisher.publish(TaskId(problem_id=number))
 
     def heard_all(number: int) -> bool:
-        wait_set.hand_on(wait_set.wait(10**8))
+        wait_set.dispatch(wait_set.wait(10**8))
         return number in heard
 
     wait_for(lambda: heard_all(3), PATIENCE)
@@ -122,7 +122,7 @@ def test_a_request_tells_its_client_as_the_graph_does(nodes: tuple[Node, Node]) 
     asking.call_async(DeleteProblem.Request())
 
     def served() -> bool:
-        wait_set.hand_on(wait_set.wait(10**8))
+        wait_set.dispatch(wait_set.wait(10**8))
         return bool(found)
 
     wait_for(served, PATIENCE)

@@ -125,10 +125,10 @@ def main() -> None:
         complete_checksums(f"host{number}")
         subprocess.run(["ip", "link", "set", f"port{number}", "up"], check=True)
     print("offload is off", flush=True)
-    sys.stdin.readline()
+    os.read(0, 1)  # not by sys.stdin, whose buffer would swallow settings that follow at once
     switch = Switch(seed, ports)
     print("forwarding", flush=True)
-    sys.stdin.readline()
+    os.read(0, 1)
     switch.run()
 
 

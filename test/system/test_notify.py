@@ -14,8 +14,8 @@ from sustainml_orchestrator.node import service_manager
 def test_a_supervisor_hears_of_readiness(monkeypatch: pytest.MonkeyPatch) -> None:
     with service_manager.Listener() as listener:
         monkeypatch.setenv(service_manager.VARIABLE, listener.address)
-        service_manager.tell(False, "node x has\nnever been seen")
-        service_manager.tell(True, "ready")
+        service_manager.notify(False, "node x has\nnever been seen")
+        service_manager.notify(True, "ready")
         assert listener.receive(1.0) == (False, "node x has never been seen")
         assert listener.receive(1.0) == (True, "ready")
         assert listener.receive(0.0) is None
@@ -25,12 +25,12 @@ def test_a_supervisor_that_is_gone_or_deaf_does_no_harm(monkeypatch: pytest.Monk
     with service_manager.Listener() as listener:
         monkeypatch.setenv(service_manager.VARIABLE, listener.address)
         for _ in range(1000):  # more than its queue holds
-            service_manager.tell(True, "ready")
-    service_manager.tell(True, "ready")
+            service_manager.notify(True, "ready")
+    service_manager.notify(True, "ready")
     monkeypatch.setenv(service_manager.VARIABLE, "/no/such/socket")
-    service_manager.tell(True, "ready")
+    service_manager.notify(True, "ready")
     monkeypatch.delenv(service_manager.VARIABLE)
-    service_manager.tell(True, "ready")
+    service_manager.notify(True, "ready")
 
 
 def test_one_process_has_the_place_until_it_ends() -> None:
