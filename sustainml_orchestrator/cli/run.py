@@ -182,9 +182,9 @@ def _announce(supervisor: Supervisor, news: service_manager.Listener, request: E
     remind_at = time.monotonic() + _START_TIMEOUT
     reason = "the orchestrator does not answer"
     while not request.signal and supervisor.keeps("orchestrator"):
-        told = news.receive(0.5)
-        if told is not None:
-            ready, reason = told
+        state = news.receive(0.5)
+        if state is not None:
+            ready, reason = state
             if ready:
                 _print_line(
                     "up", 'ready; in another terminal: sustainml submit --define "…" --watch'

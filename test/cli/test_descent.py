@@ -52,7 +52,7 @@ def test_bars_have_the_length_of_the_carbon(show: Any) -> None:
     assert target.index("▲") == first.index("█") + 12 and target.endswith("target: 0.5")
 
 
-def test_one_that_is_under_way_or_has_no_figures_is_told_in_words(show: Any) -> None:
+def test_an_iteration_without_figures_is_described_in_words(show: Any) -> None:
     running = TaskSummary(
         task_id=TaskId(problem_id=7, iteration_id=2),
         task_status=int(TaskStatus.RUNNING),

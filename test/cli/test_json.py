@@ -37,9 +37,9 @@ ERRORS = [
 def failed(words: list[str], code: int) -> dict[str, object]:
     result = CliRunner().invoke(app, [*words, "--json"])
     assert result.exit_code == code, result.output
-    told = json.loads(result.stdout)
-    assert told["success"] is False and told["error_code"] and told["message"]
-    return dict(told)
+    answer = json.loads(result.stdout)
+    assert answer["success"] is False and answer["error_code"] and answer["message"]
+    return dict(answer)
 
 
 @pytest.mark.parametrize(("error", "code", "name"), ERRORS)
@@ -51,16 +51,16 @@ def test_errors_of_requests(
 
     monkeypatch.setattr(sustainml_orchestrator.client, "OrchestratorClient", fail)
     for words in COMMANDS:
-        told = failed(words, code)
-        assert told["error"] == name, words
-        assert getattr(error, "message", str(error)) in str(told["message"]), words
+        answer = failed(words, code)
+        assert answer["error"] == name, words
+        assert getattr(error, "message", str(error)) in str(answer["message"]), words
 
 
 def test_errors_of_usage() -> None:
     for words in COMMANDS:
-        told = failed([*words, "--nonsense"], 2)
-        assert told["error"] == "INVALID_REQUEST" and "--nonsense" in str(told["message"])
-        assert "sustainml" in str(told["message"]) and "--help" in str(told["message"])
+        answer = failed([*words, "--nonsense"], 2)
+        assert answer["error"] == "INVALID_REQUEST" and "--nonsense" in str(answer["message"])
+        assert "sustainml" in str(answer["message"]) and "--help" in str(answer["message"])
 
 
 def test_without_ros(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,8 +19,8 @@ from sustainml_orchestrator.processes.programs import programs
 def test_values_survive_the_yaml_of_ros(text: str) -> None:
     orchestrator = programs(namespace="/x", journal=text, pipeline_file=text)[0]
     for name in ("journal_path", "pipeline_file"):
-        (word,) = (w for w in orchestrator.command if w.startswith(f"{name}:="))
-        assert word.isascii() and yaml.safe_load(word.partition(":=")[2]) == text
+        (argument,) = (w for w in orchestrator.command if w.startswith(f"{name}:="))
+        assert argument.isascii() and yaml.safe_load(argument.partition(":=")[2]) == text
 
 
 @pytest.mark.parametrize(

@@ -77,8 +77,10 @@ def test_errors_in_any_encoding(encoding: dict[str, str]) -> None:
         )
         assert result.returncode == 2 and b"Traceback" not in result.stderr
         assert result.stderr.startswith(b"error: ")
-    told = json.loads(result.stdout.decode("ascii" if "PYTHONIOENCODING" in encoding else "utf-8"))
-    assert told["error"] == "INVALID_REQUEST"
+    answer = json.loads(
+        result.stdout.decode("ascii" if "PYTHONIOENCODING" in encoding else "utf-8")
+    )
+    assert answer["error"] == "INVALID_REQUEST"
 
 
 def shell(line: str) -> subprocess.CompletedProcess[str]:
@@ -102,7 +104,7 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert result.returncode in (0, 2, 141) and not result.stderr
 
 
-def test_a_full_disk_is_told() -> None:
+def test_a_full_disk_is_reported() -> None:
     result = shell("sustainml --version >/dev/full")
     assert result.returncode == 1 and "No space left" in result.stderr
     assert "Traceback" not in result.stderr

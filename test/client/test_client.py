@@ -250,7 +250,7 @@ def test_a_burst_of_calls_is_answered(
     assert answers == [([], 0)] * 500
 
 
-def test_a_thread_that_ended_is_told_at_once(
+def test_a_thread_that_ended_is_reported_at_once(
     server: subprocess.Popen[bytes], client: OrchestratorClient
 ) -> None:
     client.list_tasks()

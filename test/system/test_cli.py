@@ -120,9 +120,9 @@ def test_a_refusal_is_json_where_that_was_asked_for(running: Up) -> None:
         (("configure", "nobody"), "NOT_FOUND"),
         (("compare", "9999"), "NOT_FOUND"),
     ):
-        told = json.loads(sustainml(running, *words, "--json", code=1).stdout)
-        assert (told["success"], told["error"]) == (False, error), told
-        assert told["error_code"] and told["message"]
+        answer = json.loads(sustainml(running, *words, "--json", code=1).stdout)
+        assert (answer["success"], answer["error"]) == (False, error), answer
+        assert answer["error_code"] and answer["message"]
 
 
 @pytest.mark.parametrize(
@@ -152,9 +152,13 @@ def test_without_an_orchestrator_it_says_how_to_start_one() -> None:
         capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
     assert result.returncode == 3
-    told = json.loads(result.stdout)
-    assert (told["success"], told["error_code"], told["error"]) == (False, 5, "NODE_UNAVAILABLE")
-    assert "sustainml up" in result.stderr and told["message"] in result.stderr
+    answer = json.loads(result.stdout)
+    assert (answer["success"], answer["error_code"], answer["error"]) == (
+        False,
+        5,
+        "NODE_UNAVAILABLE",
+    )
+    assert "sustainml up" in result.stderr and answer["message"] in result.stderr
     assert time.monotonic() - begun < 6.0  # 3 s on a machine that has nothing else to do
 
 

@@ -72,7 +72,7 @@ print("code", code, file=sys.stderr)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_another_user_is_told_why_nothing_is_answered(running: Up) -> None:
+def test_another_user_learns_why_nothing_is_answered(running: Up) -> None:
     other = str(domain.free(range(1, domain.LAST_SAFE)))
     command = [sys.executable, "-c", AS_ANOTHER_USER, running.namespace, other]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

@@ -75,19 +75,19 @@ def test_what_is_stale_is_dropped(puppet: Puppet, field: str, by: int) -> None:
     puppet.until_status(task, NodeStatus.TASK_SUCCEEDED)
 
 
-def test_inputs_are_given_for_what_is_owed_alone(puppet: Puppet) -> None:
+def test_inputs_are_given_for_open_steps_only(puppet: Puppet) -> None:
     task = puppet.start(extra_data=b'{"api_key": "k"}')
     ids = {"task_id": task.task_id, "attempt": 1, "session": task.session, "token": task.token}
 
     def ask(module: str, **other: object) -> object:
         return puppet.call("get_inputs", node_name=module, **{**ids, **other})
 
-    owed = ask("first")
-    assert owed.success and owed.try_number == 1
-    assert bytes(owed.user_input.extra_data) == b'{"api_key": "k"}'
-    assert owed.user_input.task_id == task.task_id
-    assert owed.user_input.token == task.token != 0
-    assert not owed.inputs and not owed.baselines
+    given = ask("first")
+    assert given.success and given.try_number == 1
+    assert bytes(given.user_input.extra_data) == b'{"api_key": "k"}'
+    assert given.user_input.task_id == task.task_id
+    assert given.user_input.token == task.token != 0
+    assert not given.inputs and not given.baselines
     others = ({"attempt": 2}, {"session": 1}, {"token": task.token ^ 1}, {"token": 0})
     for answer in (ask("second"), *(ask("first", **other) for other in others)):
         assert answer.error_code == ErrorCode.REJECTED and answer.message
@@ -146,7 +146,7 @@ def test_a_figure_that_makes_no_sense_is_an_error_that_names_it(
     assert summary.error_description.startswith("second after 2 tries: its output has " + field)
 
 
-def test_a_silent_module_is_told_again(puppet: Puppet) -> None:
+def test_a_silent_module_gets_the_command_again(puppet: Puppet) -> None:
     task = puppet.start()
     again = puppet.command_to("first", task_id=task.task_id)
     assert (again.cmd_task, again.cmd_node) == (NodeControl.RESET_TASK, NodeControl.NO_CMD_NODE)
@@ -155,11 +155,11 @@ def test_a_silent_module_is_told_again(puppet: Puppet) -> None:
     puppet.until_status(task, NodeStatus.TASK_SUCCEEDED)
 
 
-def test_an_error_costs_a_try_and_word_of_an_old_try_counts_no_more(puppet: Puppet) -> None:
+def test_an_error_costs_a_try_and_statuses_of_old_tries_are_ignored(puppet: Puppet) -> None:
     task = puppet.start()
     puppet.say("first", task, NodeStatus.TASK_ERROR, error_code=1, error_description="oh")
-    told = puppet.command_to("first", task_id=task.task_id, try_number=2)
-    assert told.cmd_task == NodeControl.RESET_TASK
+    command = puppet.command_to("first", task_id=task.task_id, try_number=2)
+    assert command.cmd_task == NodeControl.RESET_TASK
     puppet.say("first", task, NodeStatus.TASK_ERROR, error_code=2, error_description="late")
     puppet.say("first", task, NodeStatus.TASK_ERROR, try_number=2, error_description="again")
     summary = puppet.until_status(task, NodeStatus.TASK_ERROR)

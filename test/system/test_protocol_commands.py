@@ -37,8 +37,8 @@ def test_the_output_of_a_stopped_task_is_kept_and_triggers_nothing(
         puppet.say("first", task, NodeStatus.TASK_RUNNING)
     stop = {"task_id": task.task_id, "cmd_task": NodeControl.STOP_TASK}
     assert puppet.call("control_task", **stop).task_status == NodeStatus.TASK_STOPPED
-    told = puppet.command_to("first", **stop)
-    assert told.attempt == 1
+    command = puppet.command_to("first", **stop)
+    assert command.attempt == 1
     puppet.deliver("first", task, model="late")
     wait_for(lambda: puppet.summary(task).modules[0].has_output, PATIENCE)
     puppet.deliver("second", task)
@@ -167,7 +167,7 @@ def test_the_final_state_of_every_task_is_announced(puppet: Puppet) -> None:
         assert (last.task_status, last.model) == (3, f"model {number}")
 
 
-def test_a_listener_that_did_not_run_meanwhile_hears_of_every_end(puppet: Puppet) -> None:
+def test_a_listener_that_did_not_run_meanwhile_receives_every_end(puppet: Puppet) -> None:
     sleeper = rclpy.create_node("sleeper", namespace=puppet.node.get_namespace(),
                                 context=puppet.context)  # fmt: skip
     topic, qos = names.TASK_UPDATES, names.TASK_UPDATES_QOS

@@ -22,12 +22,12 @@ from sustainml_orchestrator.processes.programs import MODULES
 def test_the_database_is_there_next_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROS_HOME", str(tmp_path))
     namespace = f"/cli_kept_{os.getpid()}"
-    for life in ("first", "second"):
+    for run in ("first", "second"):
         up = Up("--isolation", "thread", namespace=namespace, home=str(tmp_path))
         try:
             up.wait_for_line("[up] ready")
-            text = f"tell cats from dogs, {life} life"
-            sustainml(up, "submit", "-d", text, "--name", f"{life} 猫", "--watch")
+            text = f"tell cats from dogs, {run} run"
+            sustainml(up, "submit", "-d", text, "--name", f"{run} 猫", "--watch")
             listed = json.loads(sustainml(up, "list", "--json").stdout)
             up.process.send_signal(signal.SIGINT)
             up.process.wait(15.0)
