@@ -43,11 +43,11 @@ from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.node import outputs, requests
 from sustainml_orchestrator.sdk import Module
-from sustainml_orchestrator.sdk.actions import Failed
+from sustainml_orchestrator.sdk.actions import Failed, Job, Phase
 from sustainml_orchestrator.sdk.input_joiner import InputJoiner
 from sustainml_orchestrator.sdk.module_spec import USER_INPUT, spec_of
 from sustainml_orchestrator.sdk.task import BASELINE
-from sustainml_orchestrator.sdk.user_code import Call, Host
+from sustainml_orchestrator.sdk.user_code import Host
 from sustainml_orchestrator.sdk.wire_ids import read_ticket
 
 _SESSION = 1
@@ -170,7 +170,9 @@ class _Seat:
         parts = self._joiner.add(ticket, name, data)
         if parts is None:
             return None
-        outcome = self.host.call(Call(next(self._calls), ticket, 1, parts), lambda: False)
+        outcome = self.host.call(
+            Job(next(self._calls), ticket, 1, Phase.RUNNING, parts), lambda: False
+        )
         return outcome if isinstance(outcome, Failed) else outcome.output
 
     def status(self, node_status: NodeStatus, **fields: Any) -> StatusReceived:

@@ -1,10 +1,10 @@
-"""Calls the author's code, and turns whatever it does into an outcome. Knows no node and no DDS."""
+"""Calls the code of module authors and turns whatever it does into an outcome. Knows no node."""
 
 from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from rclpy.logging import get_logger
 from rclpy.serialization import deserialize_message, serialize_message
@@ -12,8 +12,7 @@ from std_msgs.msg import Header
 from sustainml_msgs.msg import TaskId
 
 from sustainml_orchestrator.core.ids import ErrorCode
-from sustainml_orchestrator.sdk.actions import Failed, Outcome, Succeeded
-from sustainml_orchestrator.sdk.input_joiner import Parts
+from sustainml_orchestrator.sdk.actions import Failed, Job, Outcome, Succeeded
 from sustainml_orchestrator.sdk.module_spec import spec_of
 from sustainml_orchestrator.sdk.output_message import FieldError, checked, field_of
 from sustainml_orchestrator.sdk.task import Cancelled, ModuleError, Task
@@ -22,37 +21,28 @@ from sustainml_orchestrator.sdk.wire_ids import Ticket
 if TYPE_CHECKING:
     from sustainml_orchestrator.sdk.module import Module
 
-#: Longest text of an error that is handed on, in characters.
+#: Maximum length of an error text, in characters.
 LONGEST_TEXT = 2000
-
-
-class Call(NamedTuple):
-    """One call of ``process``: what crosses to where user code runs."""
-
-    number: int
-    ticket: Ticket
-    try_number: int
-    inputs: Parts
 
 
 class Host:
     """Holds one instance of the author's class and calls its hooks."""
 
     def __init__(self, cls: type[Module], instance: str) -> None:
-        """``instance`` is the fully qualified node name, which signs the outputs."""
+        """`instance` is the fully qualified node name, set as frame_id of the outputs."""
         self._class = cls
         self._spec = spec_of(cls)
         self._name = instance
         self._author: Module | None = None
 
     def start(self, configuration: dict[str, Any]) -> None:
-        """Make the instance, let it load its models, and configure it as it was before.
+        """Create the instance, call `on_start`, and apply the stored configuration.
 
         Raises:
             BaseException: whatever the author's code raised.
         """
         for type_ in (self._spec.output_type, *self._spec.inputs.values()):
-            # The first time loads libraries; better now than during the first task.
+            # The first use of a type loads libraries: not during the first task.
             deserialize_message(serialize_message(type_()), type_)
         author = self._class()
         author.on_start()
@@ -61,10 +51,10 @@ class Host:
         self._author = author
 
     def configure(self, configuration: dict[str, Any]) -> dict[str, Any]:
-        """Hand a configuration to the author's code.
+        """Call `configure`.
 
         Raises:
-            ModuleError: it does not take it; the sentence says why.
+            ModuleError: it was refused, failed, or did not return a dict.
         """
         assert self._author is not None
         try:
@@ -81,18 +71,19 @@ class Host:
             )
         return answer
 
-    def call(self, call: Call, cancelled: Callable[[], bool]) -> Outcome:
-        """Let the author's code work on a task."""
+    def call(self, job: Job, cancelled: Callable[[], bool]) -> Outcome:
+        """Call `process` for a task; `cancelled` is polled by the task."""
         assert self._author is not None
-        ticket = call.ticket
+        assert job.inputs is not None
+        ticket = job.ticket
         task = Task(
             ticket.task_id,
             attempt=ticket.attempt,
-            try_number=call.try_number,
+            try_number=job.try_number,
             cancelled=cancelled,
         )
         try:
-            output = self._author.process(task, self._spec.open(call.inputs))
+            output = self._author.process(task, self._spec.open(job.inputs))
             return Succeeded(self._serialize(output, ticket))
         except Cancelled:
             return Failed(ErrorCode.CANCELLED, "process was cancelled")
@@ -132,14 +123,14 @@ class Host:
 
 
 def describe(error: BaseException) -> str:
-    """Say what was raised, as ``Type: text``."""
+    """An exception as "Type: text", with the message field at which it was raised, if any."""
     text = ": ".join(filter(None, (type(error).__name__, clean(str(error)))))
     field = field_of(error)
     return f"{text}, in field {field}" if field else text
 
 
 def clean(text: str) -> str:
-    """Make a text fit for a message: no character that cannot be sent, not too long."""
+    """A text that can be sent: no NUL, no lone surrogate, at most LONGEST_TEXT characters."""
     text = text.encode("utf-8", "replace").decode().replace("\0", "?")
     return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
 

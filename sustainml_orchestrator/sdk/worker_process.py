@@ -1,19 +1,20 @@
-"""The inside of a worker process: calls user code one task after the other.
+"""The main function of a worker process, which calls user code, one task after the other.
 
-User code runs on the main thread. A second thread takes cancellations and configurations
-meanwhile; it needs the interpreter for a moment only, but gets it only when user code lets go.
+User code runs in the main thread. A second thread receives cancellations and configurations
+meanwhile, unless user code holds the GIL.
 """
 
 from __future__ import annotations
 
 import os
-import socket
+import sys
 import threading
 import time
 from functools import partial
+from io import TextIOWrapper
+from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sustainml_orchestrator.sdk.channel import Channel
 from sustainml_orchestrator.sdk.task import ModuleError
 from sustainml_orchestrator.sdk.user_code import Host, describe
 
@@ -22,22 +23,22 @@ if TYPE_CHECKING:
 
 
 class Setup(NamedTuple):
-    """First thing a worker is told. Answered with an error text, empty when it is ready."""
+    """First message to a worker. The answer is an error text, empty if `on_start` succeeded."""
 
     instance: str
     configuration: dict[str, Any]
 
 
 class Cancel(NamedTuple):
-    """Nobody waits for the call with this number."""
+    """Cancel the call of the job with this number."""
 
     number: int
 
 
 class Configure(NamedTuple):
-    """Call ``configure``, but not after ``deadline`` (monotonic, s; one clock for all processes).
+    """Call `configure`, unless `deadline` (s, monotonic) has passed.
 
-    Answered with (transaction, answer or None, (sentence, error code) or None).
+    The answer is (transaction, configuration or None, (text, error code) or None).
     """
 
     transaction: int
@@ -46,43 +47,45 @@ class Configure(NamedTuple):
 
 
 def become_worker(cls: type[Module], _: bytes, descriptors: list[int]) -> None:
-    """In a process that was forked to be one: work until the node closes the connection.
+    """Work, in a forked process, until the node closes the connection.
 
     Args:
-        descriptors: of two sockets, for calls and for what must not wait for their end.
+        descriptors: of two connections: for calls, and for requests that are served meanwhile.
     """
-    os.setpgid(0, 0)  # a group of its own, so that a kill reaches what user code started as well
-    calls_socket, side_socket = (socket.socket(fileno=one) for one in descriptors)
-    calls = Channel(calls_socket)
+    os.setpgid(0, 0)  # a kill of the group ends what user code has started, too
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(line_buffering=True)  # a killed process flushes nothing
+    calls: Connection = Connection(descriptors[0])
+    side_connection: Connection = Connection(descriptors[1])
     try:
-        setup = calls.receive()
+        setup = calls.recv()
         host = Host(cls, setup.instance)
         try:
             host.start(setup.configuration)
         except BaseException as error:
             calls.send(describe(error))
             return
-        side = _Side(host, Channel(side_socket))
+        side = _Side(host, side_connection)
         threading.Thread(target=side.serve, name="side", daemon=True).start()
         calls.send("")
         while True:
-            call = calls.receive()
-            calls.send(host.call(call, partial(side.has_cancelled, call.number)))
+            job = calls.recv()
+            calls.send(host.call(job, partial(side.has_cancelled, job.number)))
     except (EOFError, OSError):
-        return  # the node is done with this worker
+        return  # the node has closed the connection
 
 
 class _Side:
-    """Takes what must not wait for the end of a call.
+    """Serves the requests that do not wait for the end of a call.
 
     Attributes:
-        cancelled: greatest number of a cancelled call. One call runs at a time and numbers
-            grow, so whatever is below has ended anyhow.
+        cancelled: highest number of a cancelled job; those of lower numbers have ended.
     """
 
-    def __init__(self, host: Host, channel: Channel) -> None:
+    def __init__(self, host: Host, connection: Connection) -> None:
         self._host = host
-        self._channel = channel
+        self._connection = connection
         self.cancelled = 0
 
     def has_cancelled(self, number: int) -> bool:
@@ -91,13 +94,13 @@ class _Side:
     def serve(self) -> None:
         try:
             while True:
-                request = self._channel.receive()
+                request = self._connection.recv()
                 if isinstance(request, Cancel):
                     self.cancelled = max(self.cancelled, request.number)
                 elif time.monotonic() < request.deadline:
-                    self._channel.send(self._configure(request))
+                    self._connection.send(self._configure(request))
         except (EOFError, OSError):
-            self.cancelled = 1 << 64  # the node is gone or done with this worker
+            self.cancelled = 1 << 64  # the node has closed the connection
 
     def _configure(self, request: Configure) -> tuple[Any, ...]:
         try:

@@ -6,21 +6,20 @@ import contextlib
 import itertools
 import queue
 import signal
-import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable
+from multiprocessing import Pipe
 from typing import Any
 
 from sustainml_orchestrator.core.ids import ErrorCode
 from sustainml_orchestrator.processes.child_process import describe_exit
 from sustainml_orchestrator.processes.fork_server import ForkServer, readable
 from sustainml_orchestrator.sdk.actions import Failed, Job, Outcome
-from sustainml_orchestrator.sdk.channel import Channel
 from sustainml_orchestrator.sdk.task import ModuleError
 from sustainml_orchestrator.sdk.worker_process import Cancel, Configure, Setup
-from sustainml_orchestrator.sdk.workers import BrokenWorkersError, Workers, call_of, no_answer
+from sustainml_orchestrator.sdk.workers import BrokenWorkersError, Workers, no_answer
 
 _transactions = itertools.count(1)
 
@@ -29,19 +28,18 @@ class WorkerProcess:
     """The node's end of one worker process."""
 
     def __init__(self, fork_server: ForkServer, setup: Setup) -> None:
-        """Fork a worker; it begins with ``on_start``.
+        """Fork a worker, which calls `on_start`.
 
         Raises:
-            BrokenWorkersError: there is no way to make a process.
+            BrokenWorkersError: no process can be started.
         """
-        calls, their_calls = socket.socketpair()
-        side, their_side = socket.socketpair()
-        self._calls = Channel(calls)
-        self._side = Channel(side)
+        self._calls, their_calls = Pipe()
+        self._side, their_side = Pipe()
+        self._sending = threading.Lock()
         self._unanswered: dict[int, dict[str, Any]] = {}
-        #: ``on_start`` has ended well.
+        #: Whether `on_start` has succeeded.
         self.ready = False
-        #: Not configured like the others: to be replaced when its call has ended.
+        #: Whether it lacks a configuration that others accepted; it is replaced after its call.
         self.outdated = False
         try:
             with their_calls, their_side:
@@ -71,9 +69,9 @@ class WorkerProcess:
         self.ready = True
 
     def run(self, job: Job) -> Outcome:
-        """Have a task worked on, and wait for the outcome."""
+        """Call `process` in the worker and wait for the outcome."""
         try:
-            self._calls.send(call_of(job))
+            self._calls.send(job)
             return self._receive()
         except (EOFError, OSError):
             return Failed(ErrorCode.INTERNAL_ERROR, f"{self._how_it_ended()} during process()")
@@ -85,40 +83,41 @@ class WorkerProcess:
             EOFError: the process has ended, and how.
         """
         try:
-            # Processes that user code forked may hold its ends open: do not wait for them.
+            # Not until the connection is closed: children of user code may hold it open.
             if self._calls in readable([self._calls, self._process], None):
-                return self._calls.receive()
+                return self._calls.recv()
         except (EOFError, OSError):
             pass
         raise EOFError(self._how_it_ended())
 
     def _how_it_ended(self) -> str:
-        """Waits a little: the end of its connection is seen before its death."""
+        """Wait briefly: the connection ends before the process does."""
         try:
             return f"the worker process {describe_exit(self._process.wait(1.0))}"
         except subprocess.TimeoutExpired:
             return "the worker process closed its connection"
 
     def cancel(self, number: int) -> None:
-        """Tell the call with this number that nobody waits for it."""
-        with contextlib.suppress(OSError):  # it has ended, one way or the other
+        """Cancel the job with this number."""
+        with self._sending, contextlib.suppress(OSError):  # the worker has ended
             self._side.send(Cancel(number))
 
     def configure(
         self, configuration: dict[str, Any], deadline: float, accepted: dict[str, Any]
     ) -> dict[str, Any]:
-        """Hand over a configuration and wait for the answer; add to ``accepted`` what was taken.
+        """Call `configure` in the worker; add the configurations that it accepts to `accepted`.
 
         Raises:
             ModuleError: it was refused.
-            TimeoutError: no answer by ``deadline`` (monotonic, s).
-            EOFError, OSError: the worker is gone.
+            TimeoutError: no answer by `deadline` (s, monotonic).
+            EOFError, OSError: the worker has ended.
         """
         transaction = next(_transactions)
         self._unanswered[transaction] = configuration
-        self._side.send(Configure(transaction, configuration, deadline))
+        with self._sending:
+            self._side.send(Configure(transaction, configuration, deadline))
         while readable([self._side], deadline - time.monotonic()):
-            answered, answer, error = self._side.receive()
+            answered, answer, error = self._side.recv()
             taken = self._unanswered.pop(answered, {})
             if answer is not None:
                 accepted.update(taken)
@@ -129,19 +128,14 @@ class WorkerProcess:
         raise TimeoutError
 
     def follow(self, configuration: dict[str, Any], deadline: float) -> None:
-        """Hand over what another worker has accepted; if it fails here, this one is outdated."""
+        """Configure it as another worker was; mark it as outdated if that fails."""
         try:
             self.configure(configuration, deadline, {})
         except (ModuleError, TimeoutError, EOFError, OSError):
             self.outdated = True
 
-    def close(self) -> None:
-        """Let it end by itself, which it does unless it is busy."""
-        self._calls.close()
-        self._side.close()
-
     def kill(self) -> None:
-        """End it by force, with all that it started."""
+        """Kill it, and all processes that it has started."""
         self._process.send_signal(signal.SIGKILL)
 
 
@@ -157,9 +151,9 @@ class ProcessWorkers(Workers):
         cancel_grace: float,
         configuration: dict[str, Any],
     ) -> None:
-        """A cancelled call is killed after ``cancel_grace`` s.
+        """Add accepted configurations to `configuration`.
 
-        ``configuration`` is what was accepted before; new ones are added to it.
+        Cancelled calls are killed after `cancel_grace` s.
         """
         self._fork_server = fork_server
         self._instance = instance
@@ -175,17 +169,17 @@ class ProcessWorkers(Workers):
         self._ended = False
 
     def prepare(self) -> None:
-        """Fork all workers; they run ``on_start`` side by side."""
+        """Fork all workers, which run `on_start` in parallel."""
         workers = [self._spawn() for _ in range(self._count)]
         for worker in workers:
             worker.await_ready()
             self._free.put(worker)
 
     def run(self, job: Job, report: Callable[[Outcome], None]) -> None:
-        """Have a free worker call ``process``; replace it when that cost its life."""
+        """Call `process` in a free worker, and replace the worker if it ended."""
         worker = self._free.get()
         try:
-            if not worker.usable:  # it died while it had nothing to do
+            if not worker.usable:  # it ended while it was idle
                 worker = self._replace(worker)
             with self._changed:
                 self._running[job.number] = worker
@@ -207,7 +201,7 @@ class ProcessWorkers(Workers):
         self._free.put(worker)
 
     def cancel(self, job: Job) -> None:
-        """Tell a call that nobody waits for it, and kill it if it does not heed."""
+        """Cancel a call, and kill its worker if it has not ended after `cancel_grace` s."""
         with self._changed:
             self._cancelled.add(job.number)
             worker = self._running.get(job.number)
@@ -218,7 +212,7 @@ class ProcessWorkers(Workers):
         timer.start()
 
     def configure(self, configuration: dict[str, Any], timeout: float) -> dict[str, Any]:
-        """Hand a configuration to all workers, one after the other."""
+        """Configure all workers, one after the other."""
         deadline = time.monotonic() + timeout
         if not self._configuring.acquire(timeout=timeout):
             raise no_answer(timeout)
@@ -235,7 +229,7 @@ class ProcessWorkers(Workers):
     def _ask_one(
         self, configuration: dict[str, Any], deadline: float, timeout: float
     ) -> tuple[dict[str, Any], WorkerProcess]:
-        """Ask the worker that is likeliest to answer: ready, and not busy."""
+        """Configure one ready worker, if possible one that is idle."""
         with self._changed:
             busy = set(self._running.values())
             ready = [worker for worker in self._all if worker.ready and worker.usable]
@@ -254,15 +248,12 @@ class ProcessWorkers(Workers):
         with self._changed:
             self._ended = True
             running = dict(self._running)
-            for worker in self._all - set(running.values()):
-                worker.close()
         for number, worker in running.items():
             worker.cancel(number)
         with self._changed:
             self._changed.wait_for(lambda: not self._running, grace)
             workers = list(self._all)
         for worker in workers:
-            worker.close()
             worker.kill()
         return True
 
@@ -281,7 +272,6 @@ class ProcessWorkers(Workers):
             return worker
 
     def _replace(self, worker: WorkerProcess) -> WorkerProcess:
-        worker.close()
         worker.kill()
         with self._changed:
             self._all.discard(worker)

@@ -1,4 +1,4 @@
-"""What runs user code: the contract of both isolations, and the thread one."""
+"""The workers that call user code: their interface, and those that are threads."""
 
 from __future__ import annotations
 
@@ -11,23 +11,22 @@ from typing import Any
 from sustainml_orchestrator.core.ids import ErrorCode
 from sustainml_orchestrator.sdk.actions import Job, Outcome
 from sustainml_orchestrator.sdk.task import ModuleError
-from sustainml_orchestrator.sdk.user_code import Call, Host, describe
+from sustainml_orchestrator.sdk.user_code import Host, describe
 
 
 class BrokenWorkersError(Exception):
-    """No call can be made any more, and why: ``on_start`` failed, or no process can be had."""
+    """The workers cannot be used: `on_start` failed, or no process can be started."""
 
 
 class Workers(ABC):
-    """The workers of one generation: from one START or RESET to the next.
+    """The workers from one START or RESET to the next.
 
-    ``prepare``, ``run``, ``configure`` and ``end`` wait; ``cancel`` does not. At most as many
-    calls of ``run`` at a time as there are workers.
+    All methods but `cancel` block. `run` is called at most once per worker at a time.
     """
 
     @abstractmethod
     def prepare(self) -> None:
-        """Get ready to work, running ``on_start``.
+        """Call `on_start` in all workers.
 
         Raises:
             BrokenWorkersError: it failed.
@@ -35,40 +34,34 @@ class Workers(ABC):
 
     @abstractmethod
     def run(self, job: Job, report: Callable[[Outcome], None]) -> None:
-        """Call ``process``, report how it went, and return when its worker is free again.
+        """Call `process`, report the outcome, and return when the worker is free.
 
         Raises:
-            BrokenWorkersError: after the report: the worker cannot be had back.
+            BrokenWorkersError: after the report: the worker cannot be replaced.
         """
 
     @abstractmethod
     def cancel(self, job: Job) -> None:
-        """Tell a call, running or about to, that nobody waits for it."""
+        """Cancel a call that runs or is about to run."""
 
     @abstractmethod
     def configure(self, configuration: dict[str, Any], timeout: float) -> dict[str, Any]:
-        """Hand a configuration to all workers; return the answer of the first.
+        """Call `configure` in all workers; returns the answer of the first.
 
         Raises:
-            ModuleError: it was refused, or there was no answer within ``timeout`` s.
+            ModuleError: it was refused, or not answered within `timeout` s.
         """
 
     @abstractmethod
     def end(self, grace: float) -> bool:
-        """Cancel everything, wait ``grace`` s at most, use force where it can be used.
+        """Cancel all calls, wait `grace` s at most, then kill where that is possible.
 
         Returns whether no call is left.
         """
 
 
-def call_of(job: Job) -> Call:
-    """What must be known to work on a job."""
-    assert job.inputs is not None
-    return Call(job.number, job.ticket, job.try_number, job.inputs)
-
-
 def no_answer(timeout: float) -> ModuleError:
-    """The error for a ``configure`` that takes too long."""
+    """The error of a `configure` that takes too long."""
     return ModuleError(
         f"no answer from configure() within {timeout:g} s; ask for the current configuration "
         "to see whether it took effect, or raise configure_timeout",
@@ -77,10 +70,10 @@ def no_answer(timeout: float) -> ModuleError:
 
 
 class ThreadWorkers(Workers):
-    """Calls user code on the node's own threads: lowest latency, but nothing can be forced."""
+    """Calls user code in threads of the node: lowest latency, but a call cannot be killed."""
 
     def __init__(self, host: Host, configuration: dict[str, Any]) -> None:
-        """``configuration`` is what was accepted before; new ones are added to it."""
+        """Add accepted configurations to `configuration`."""
         self._host = host
         self._configuration = configuration
         self._configuring = threading.Lock()
@@ -90,18 +83,18 @@ class ThreadWorkers(Workers):
         self._ended = False
 
     def prepare(self) -> None:
-        """Get ready to work, running ``on_start``."""
+        """Call `on_start`."""
         try:
             self._host.start(self._configuration)
         except BaseException as error:
             raise BrokenWorkersError(f"on_start failed: {describe(error)}") from error
 
     def run(self, job: Job, report: Callable[[Outcome], None]) -> None:
-        """Call ``process`` on this thread and report how it went."""
+        """Call `process` in this thread and report the outcome."""
         number = job.number
         self._running.add(number)
         try:
-            report(self._host.call(call_of(job), lambda: self._ended or number in self._cancelled))
+            report(self._host.call(job, lambda: self._ended or number in self._cancelled))
         finally:
             with self._changed:
                 self._running.discard(number)
@@ -109,11 +102,11 @@ class ThreadWorkers(Workers):
                 self._changed.notify_all()
 
     def cancel(self, job: Job) -> None:
-        """Tell a call that nobody waits for it."""
+        """Cancel a call."""
         self._cancelled.add(job.number)
 
     def configure(self, configuration: dict[str, Any], timeout: float) -> dict[str, Any]:
-        """Hand a configuration to the author's code."""
+        """Call `configure`, in a thread, as it may never return."""
         deadline = time.monotonic() + timeout
         answers: list[dict[str, Any] | ModuleError] = []
 
@@ -144,7 +137,7 @@ class ThreadWorkers(Workers):
         return answer
 
     def end(self, grace: float) -> bool:
-        """Cancel everything and wait; a call that does not heed goes on."""
+        """Cancel all calls and wait."""
         self._ended = True
         with self._changed:
             return self._changed.wait_for(lambda: not self._running, grace)

@@ -57,7 +57,7 @@ def test_a_module_without_one_says_so(orchestrator: ScriptedOrchestrator) -> Non
     orchestrator.start("Careless")
     assert orchestrator.configure("").configuration == "{}"
     answer = orchestrator.configure('{"a": 1}')
-    assert answer.message == "module app_requirements has nothing to configure"
+    assert answer.message == "module app_requirements has no settings"
 
 
 def test_an_inactive_module_refuses(orchestrator: ScriptedOrchestrator) -> None:

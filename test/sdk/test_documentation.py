@@ -12,7 +12,8 @@ from sustainml_msgs.msg import HWResource, MLModel
 
 from sustainml_orchestrator.core.ids import TaskId
 from sustainml_orchestrator.sdk import Module
-from sustainml_orchestrator.sdk.user_code import Call, Host
+from sustainml_orchestrator.sdk.actions import Job, Phase
+from sustainml_orchestrator.sdk.user_code import Host
 from sustainml_orchestrator.sdk.wire_ids import Ticket
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +38,7 @@ def test_the_example_of_the_class_works() -> None:
     ticket = Ticket(TaskId(1, 1), 1, 2, 3)
     for model, failed in (("resnet", False), ("", True)):
         parts = {"ml_model_provider": serialize_message(MLModel(model=model))}
-        outcome = host.call(Call(1, ticket, 1, parts), lambda: False)
+        outcome = host.call(Job(1, ticket, 1, Phase.RUNNING, parts), lambda: False)
         if failed:
             assert outcome.text == "no model was proposed; relax the constraints"
         else:
