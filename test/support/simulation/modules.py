@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 BASELINE = "baseline:"
 #: What a process said so long ago (s) may not have arrived when it dies.
 _ON_ITS_WAY = 5.0
+#: So long (s) after a fault of a module its steps may still be given another try.
+_AFTERMATH = 20.0
 #: How often a module asks for inputs before it gives the task back.
 _CALLS = 4
 
@@ -163,7 +165,7 @@ class Module:
         """The process stands still for a while."""
         if self.up and not self.frozen:
             self.frozen = True
-            self._world.permitted.suspect(self.spec.index, seconds + 20)
+            self._world.permitted.suspect(self.spec.index, seconds + _AFTERMATH)
             life = self.incarnation
             self._world.network.after(
                 seconds, lambda: self.thaw() if life == self.incarnation else None
@@ -196,7 +198,7 @@ class Module:
 
     def _beat(self) -> None:
         if self.deaf_until:
-            self._world.permitted.suspect(self.spec.index, _ON_ITS_WAY + 20)
+            self._world.permitted.suspect(self.spec.index, _ON_ITS_WAY + _AFTERMATH)
         self._do(self.state.heartbeat())
         self._later(1.0, self._beat)
 
@@ -272,6 +274,7 @@ class Module:
 
     def _prepare(self, generation: int) -> None:
         if "broken" in self._ends or self._world.chance("broken_start"):
+            self._world.permitted.suspect(self.spec.index, _AFTERMATH)
             self._later(0.2, lambda: self._do(self.state.broken(generation, "no model")))
         else:
             delay = self._random.choice([0.01, 0.5])
