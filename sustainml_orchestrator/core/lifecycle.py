@@ -35,6 +35,7 @@ class NodeChange(Enum):
     """The changes of a node that concern its steps."""
 
     ACTIVATED = "activated"  # it can take work again: its open steps must be delivered again
+    INITIALIZED = "initialized"  # the same, and it has dropped what it held
     RESPAWNED = "respawned"  # another process has replaced the one that held the steps
     GIVEN_UP = "given up"
 
@@ -146,7 +147,9 @@ class Lifecycle:
             node.active_since = now
             node.recovery.move(RecoveryMove.CLEAR)
             node.recovery.ignored_starts = 0
-            self._changes.append(Change(node, NodeChange.ACTIVATED))
+            fresh = before is NodeStatus.INITIALIZING
+            what = NodeChange.INITIALIZED if fresh else NodeChange.ACTIVATED
+            self._changes.append(Change(node, what))
         text = f"{instance.name} is {'back, ' if lost else ''}{instance.status.name}"
         if instance.status is NodeStatus.ERROR:
             self._context.do(Log("warning", f"{text}: {instance.error_description}"))

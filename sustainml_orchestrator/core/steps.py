@@ -276,6 +276,12 @@ class Steps:
                 step.worked = 0.0  # it was dropped
             self._redeliver_later(task, step)
 
+    def node_initialized(self, task: Task, step: Step, node: Node) -> None:
+        """The same, and it has dropped what it held: it works on it from the beginning."""
+        if step.state in OPEN_STEPS:
+            step.worked = 0.0
+        self.node_activated(task, step, node)
+
     def node_respawned(self, task: Task, step: Step, node: Node) -> None:
         """Another process has replaced the one that held the step."""
         if step.state in HELD_STEPS:

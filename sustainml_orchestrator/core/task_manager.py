@@ -388,6 +388,7 @@ class TaskManager:
         """Apply the change of a node to the steps of its module."""
         act = {
             NodeChange.ACTIVATED: self.steps.node_activated,
+            NodeChange.INITIALIZED: self.steps.node_initialized,
             NodeChange.RESPAWNED: self.steps.node_respawned,
             NodeChange.GIVEN_UP: self.steps.node_given_up,
         }[change.what]

@@ -24,6 +24,7 @@ from sustainml_orchestrator.core.ids import (
     TaskId,
     TaskStatus,
 )
+from sustainml_orchestrator.core.states import StepState
 from sustainml_orchestrator.core.step import Step
 from sustainml_orchestrator.core.task import Task
 
@@ -222,3 +223,25 @@ def test_after_a_freeze_everything_is_due_as_if_there_had_been_none(pause: float
     kinds = {command.partition("(")[0] for _, command in expected}
     assert kinds >= {"SendControl", "Reply", "AnnounceSystem", "SaveTask"}
     assert lived_through(pause) == expected
+
+
+@pytest.mark.parametrize("initialises", [True, False])
+def test_a_module_that_initialises_works_from_the_beginning(
+    core: Driver, initialises: bool
+) -> None:
+    """Also where its output was lost before, and the step was to be delivered again."""
+    task = core.submit()
+    core.output("app_requirements", task)
+    core.output("ml_model_metadata", task)
+    step = task.steps[core.names.index("hw_constraints")]
+    core.report("hw_constraints", task, TaskStatus.RUNNING)
+    step.worked = 290.0
+    core.status("hw_constraints", NodeStatus.IDLE)  # its output and SUCCEEDED were lost
+    core.beat(3.0)
+    assert step.state is not StepState.RUNNING and step.worked > 290.0
+    if initialises:
+        core.status("hw_constraints", NodeStatus.INITIALIZING)
+    core.status("hw_constraints", NodeStatus.IDLE)
+    core.report("hw_constraints", task, TaskStatus.RUNNING)
+    core.beat(20.0)
+    assert step.try_number == (1 if initialises else 2)

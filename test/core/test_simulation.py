@@ -30,7 +30,7 @@ def test_the_same_seed_gives_the_same_schedule() -> None:
 
 @pytest.mark.parametrize("mutant", mutants.MUTANTS, ids=lambda mutant: mutant.name)
 def test_every_mutant_has_its_place_however_the_source_is_written(mutant: mutants.Mutant) -> None:
-    compile(mutants.broken(mutant), mutant.dotted, "exec")
+    compile(mutants.broken(mutant), mutant.module, "exec")
     renamed = _RenameLocals().visit(ast.parse(mutants.source(mutant)))
     mutants.broken(mutant, ast.unparse(renamed))
 

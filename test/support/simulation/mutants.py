@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from support.simulation import syntax
 
-_PACKAGE = "sustainml_orchestrator"
+_PACKAGE = "sustainml_orchestrator.core"
 
 
 class Mutant(NamedTuple):
@@ -26,8 +26,7 @@ class Mutant(NamedTuple):
 
     Attributes:
         name: what it does wrong.
-        place: module and function, such as ``steps.Steps.tick`` (of the core) or
-            ``sdk/wire_ids.Ticket.replaces``.
+        place: module and function, such as ``steps.Steps.tick``.
         pattern: what is replaced there, see `syntax`.
         replacement: what comes in its place; empty = nothing.
     """
@@ -39,14 +38,8 @@ class Mutant(NamedTuple):
 
     @property
     def module(self) -> str:
-        """The module that it breaks, such as ``core/steps``."""
-        module = self.place.partition(".")[0]
-        return module if "/" in module else f"core/{module}"
-
-    @property
-    def dotted(self) -> str:
-        """The name by which that is imported."""
-        return f"{_PACKAGE}.{self.module.replace('/', '.')}"
+        """The module of the core that it breaks."""
+        return self.place.partition(".")[0]
 
 
 class Result(NamedTuple):
@@ -220,11 +213,8 @@ MUTANTS = (
     # Loss, rollback, copies
     Mutant("the token does not count", f"{_TASKS}._current",
            "A != (B.attempt, B.token)", "A[0] != B.attempt"),
-    Mutant("the token does not count for a module", "sdk/wire_ids.Ticket.replaces",
-           "A.token != B.token", "False"),
     Mutant("the token does not count for inputs", "orchestrator.Orchestrator.inputs_owed",
            "A != (self.session, B.attempt, B.token)", "A[1] != B.attempt"),
-    Mutant("an attempt keeps its token", f"{_TASKS}._end", "A.token = self._draw_token()"),
     Mutant("ids are not reserved", "persistence.Persistence._save",
            "self._reserved_in_save = A.next_problem_id + B"),
     Mutant("a reservation can be lost", "persistence.Persistence._save",
@@ -248,7 +238,7 @@ MUTANTS = (
 
 
 class _Breaker(MetaPathFinder, SourceFileLoader):
-    """Loads one module with its bug."""
+    """Loads one module of the core with its bug."""
 
     def __init__(self, mutant: Mutant) -> None:
         self._mutant = mutant
@@ -256,7 +246,7 @@ class _Breaker(MetaPathFinder, SourceFileLoader):
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: object = None
     ) -> ModuleSpec | None:
-        if name != self._mutant.dotted:
+        if name != f"{_PACKAGE}.{self._mutant.module}":
             return None
         spec = PathFinder.find_spec(name, path)
         assert spec is not None and spec.origin is not None
@@ -271,7 +261,8 @@ class _Breaker(MetaPathFinder, SourceFileLoader):
 
 def source(mutant: Mutant) -> str:
     """The text of the module that it breaks."""
-    return (Path(__file__).parents[3] / _PACKAGE / f"{mutant.module}.py").read_text()
+    core = Path(__file__).parents[3] / "sustainml_orchestrator" / "core"
+    return (core / f"{mutant.module}.py").read_text()
 
 
 def broken(mutant: Mutant, text: str = "") -> ast.Module:
@@ -294,7 +285,7 @@ def broken(mutant: Mutant, text: str = "") -> ast.Module:
 
 def install(number: int) -> None:
     """Break the core of this process, before it is imported."""
-    assert MUTANTS[number].dotted not in sys.modules
+    assert f"{_PACKAGE}.orchestrator" not in sys.modules
     sys.meta_path.insert(0, _Breaker(MUTANTS[number]))
 
 
