@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import sqlite3
 import struct
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -41,11 +41,7 @@ def export(path: Path, target: TextIO) -> int:
         JournalError: the journal cannot be read.
         OSError: the target cannot be written.
     """
-    count = 0
-    for line in _lines(path):
-        target.write(line)
-        count += 1
-    return count
+    return sum(target.write(line) > 0 for line in _lines(path))
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -83,7 +79,7 @@ def import_lines(path: Path, lines: Iterable[str], upgrade: schema.Upgrade | Non
     journal = Journal.open(path, pipeline_names=(), upgrade=upgrade)
     try:
         connection = journal._connection
-        known = {problem for (problem,) in connection.execute(_PROBLEMS)}
+        known = {row[0] for row in connection.execute("SELECT problem_id FROM iterations")}
         (last,) = connection.execute("SELECT coalesce(max(serial), -1) FROM iterations").fetchone()
         source = _from_lines(lines, connection, known, last + 1, upgrade)
         return records.copy(source, connection)
@@ -91,9 +87,6 @@ def import_lines(path: Path, lines: Iterable[str], upgrade: schema.Upgrade | Non
         raise JournalError(f"journal {path} cannot be written: {explain(error)}") from error
     finally:
         journal.close()
-
-
-_PROBLEMS = "SELECT DISTINCT problem_id FROM iterations"
 
 
 def _from_lines(
@@ -124,7 +117,7 @@ def _from_lines(
                 raise ValueError(f"iteration {problem_id}/{iteration_id - 1} is missing before it")
         except KeyError as error:
             raise JournalError(f"line {number}: has no {error}; nothing was imported") from error
-        except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
+        except (*records.WRONG_TYPE, RecursionError) as error:
             raise JournalError(f"line {number}: {error}; nothing was imported") from error
         sizes[problem_id] = iteration_id
         serial += 1
@@ -141,8 +134,8 @@ def _to_data(stored: Stored, names: dict[int, str]) -> dict[str, Any]:
             names[i]: [*step, instances[i]] for i, step in enumerate(_PACKED.iter_unpack(packed))
         },
         "credentials_removed": stored.credentials_removed,
-        "user_input": _to_text(stored.user_input),
-        "outputs": {names[i]: _to_text(payload) for i, payload in stored.outputs.items()},
+        "user_input": b64encode(stored.user_input).decode(),
+        "outputs": {names[i]: b64encode(payload).decode() for i, payload in stored.outputs.items()},
     }
 
 
@@ -163,18 +156,13 @@ def _from_data(
         else:
             value = _checked(name, kind, data.get(name, 0) if name == "token" else data[name])
         record.append(value)
-    payloads = {name: _from_text(text) for name, text in data["outputs"].items()}
-    user_input = _from_text(data["user_input"])
+    payloads = {name: b64decode(text, validate=True) for name, text in data["outputs"].items()}
+    user_input = b64decode(data["user_input"], validate=True)
     if upgrade is not None:
         payloads = {name: upgrade(name, payload) for name, payload in payloads.items()}
         user_input = upgrade("user_input", user_input)
     outputs = {numbers[name]: payload for name, payload in payloads.items()}
-    stored = Stored(
-        tuple(record),
-        user_input,
-        data["credentials_removed"] is True,
-        outputs,
-    )
+    stored = Stored(tuple(record), user_input, data["credentials_removed"] is True, outputs)
     from_record(stored.record, stored.user_input, [None] * len(in_order))  # does it make sense
     return stored
 
@@ -194,11 +182,3 @@ def _checked(name: str, kind: str, value: Any) -> Any:
     if kind == "int" and not 0 <= value < (2**32 if name.endswith("_id") else 2**62):
         raise ValueError(f"{name} is {value}, which is out of range")
     return float(value) if kind == "real?" else value
-
-
-def _to_text(payload: bytes) -> str:
-    return base64.b64encode(payload).decode()
-
-
-def _from_text(text: str) -> bytes:
-    return base64.b64decode(text, validate=True)

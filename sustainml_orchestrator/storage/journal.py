@@ -133,8 +133,9 @@ class Journal:
         """
         try:
             warnings = self._replace_missing()
-            if self._failed:
-                self._reconnect()
+            if self._failed:  # begin with a fresh connection; never with a new file
+                self._connection.close()
+                self._connect()
             self._write(save)
             warnings += self._replace_missing()  # what was committed to a file that is gone
         except _FAILURES as error:
@@ -229,12 +230,6 @@ class Journal:
                 deliveries.append(records.output_row(serial, number, attempt, delivery))
         self._connection.executemany(records.PUT_OUTPUT, payloads)
         self._connection.executemany(records.PUT_DELIVERY, deliveries)
-
-    def _reconnect(self) -> None:
-        """Begin afresh after a failure; never makes a new file."""
-        with suppress(sqlite3.Error):
-            self._connection.close()
-        self._connect()
 
     def _connect(self) -> None:
         self._connection = schema.connect(self.path, full=self._full)
