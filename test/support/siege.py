@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,8 +30,6 @@ _KEPT, _LOOKED_AT = 50, 3
 _LONGEST_ANSWER = 2000
 #: The first problem may be iterated on by attacks; its first iteration must stay as it is.
 _FIRST = 1
-#: A young orchestrator leaves when it hears of another one, and rightly so, in s.
-_YOUNG = 12.0
 
 
 class Siege:
@@ -53,7 +50,6 @@ class Siege:
         self.puppet = puppet = framework.puppet
         self.pid = framework.process.pid
         node = puppet.node
-        self._born = time.monotonic()
         self._numbers = count(1)
         self._done: deque[tuple[Any, str]] = deque(maxlen=_KEPT)
         self._writers = {t: node.create_publisher(kind, t, DEEP) for t, kind in TOPICS.items()}
@@ -117,8 +113,6 @@ class Siege:
 
     def _writer(self, topic: str) -> Any:
         if topic not in self._writers:
-            if time.monotonic() - self._born < _YOUNG:
-                return self._writers["status"]
             kind = msg.SystemState
             self._writers[topic] = self.puppet.node.create_publisher(kind, topic, LATCHED)
         return self._writers[topic]
