@@ -1,4 +1,4 @@
-"""What a process needs that is forked and runs on without becoming another program."""
+"""Functions for processes that are forked and do not execute another program."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-#: Found before any fork: the child of a fork must not look up anything. Linux only.
+#: Looked up before any fork: a forked child must not load libraries. Linux only.
 _prctl = getattr(ctypes.CDLL(None), "prctl", None)
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 def fork() -> int:
-    """As `os.fork`, in a process whose other threads are those of libraries, and idle."""
+    """`os.fork`, without the warning about threads: ours are started after all forks."""
     with warnings.catch_warnings():
-        # Libraries start idle threads when they are loaded, and Python warns of them. They hold
-        # no lock, and their work (tracing, parallel algebra) is not continued in children.
+        # Libraries start idle threads when they are loaded (tracing, linear algebra). These hold
+        # no lock, and children do not need them.
         warnings.simplefilter("ignore", DeprecationWarning)
         return os.fork()
 
 
 def run(main: Callable[[], None]) -> NoReturn:
-    """Run `main` in a forked process and leave it without the parent's exit handlers."""
+    """Run `main` in a forked process, then exit without the parent's exit handlers."""
     code = 1
     try:
         main()
@@ -48,9 +48,9 @@ def run(main: Callable[[], None]) -> NoReturn:
 
 
 def signal_at_end_of(parent: int, number: int) -> None:
-    """Have the kernel send a signal when the parent ends, even by SIGKILL (Linux only).
+    """Have the kernel send this process a signal when its parent ends, even by SIGKILL.
 
-    Also when only the thread of the parent ends that forked this process: look who is there.
+    The kernel sends it also when only the thread that forked this process ends. Linux only.
     """
     if _prctl is not None:
         _prctl(_PR_SET_PDEATHSIG, number)
@@ -59,21 +59,18 @@ def signal_at_end_of(parent: int, number: int) -> None:
 
 
 def die_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent ends, even by SIGKILL (Linux only)."""
+    """Have the kernel kill this process when its parent ends. Linux only."""
     signal_at_end_of(parent, signal.SIGKILL)
 
 
 def adopt_orphans() -> None:
-    """Become the parent of every descendant whose own parent ends (Linux only).
-
-    Without it they become children of init, where nobody knows any more who started them.
-    """
+    """Become the parent of all descendants whose own parent ends, instead of init. Linux only."""
     if _prctl is not None:
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def children() -> list[int]:
-    """The children of this process that have not been waited for (none where /proc lacks)."""
+    """Process ids of the children, zombies included; empty where there is no /proc."""
     try:
         text = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii")
     except OSError:
@@ -82,14 +79,14 @@ def children() -> list[int]:
 
 
 def kill_group(pid: int) -> None:
-    """Kill a process that leads its group, and whatever it left behind there."""
+    """Kill a process and the process group that it leads."""
     for kill in (os.killpg, os.kill):  # the group may not exist yet
         with contextlib.suppress(ProcessLookupError, PermissionError):
             kill(pid, signal.SIGKILL)
 
 
 def describe_exit(code: int) -> str:
-    """How a process ended, by its return code: "ended with 3", "was killed by SIGSEGV"."""
+    """How a process ended: "ended with 3", "was killed by SIGSEGV"."""
     if code >= 0:
         return f"ended with {code}"
     try:

@@ -1,17 +1,17 @@
-"""A process that forks others on request, with all that they need loaded already.
+"""A fork server: a process that has loaded what its children need, and forks them on request.
 
 `sustainml up` has one that has loaded ROS and forks the nodes. Each module node has one, forked
-off before ROS is initialized, which forks the workers that run user code. It
+before ROS is initialized, which forks the worker processes. A fork server
 
-- reports the pid and the end of each child over a socket of that child, and passes on signals;
-- kills, with each child that ends, all processes that the child started and left behind, also
-  those that became daemons: they are inherited by it (PR_SET_CHILD_SUBREAPER), not by init;
-- kills everything and ends when the process that it belongs to ends, however that ends.
+- reports the pid and the exit code of each child over a socket, and forwards signals to it;
+- kills the processes that a child leaves behind when it ends, daemons included: it inherits them,
+  as it is their subreaper (PR_SET_CHILD_SUBREAPER);
+- kills all its descendants and ends when its owner ends, even by SIGKILL.
 
-Python's own forkserver (`multiprocessing`) does none of this, gives all children one environment
-and output, knows a class of a script only by running that script again in each child, and has to
-load ROS anew where a fork of the node has it: 0.3 s of CPU per module; a worker forked here begins
-after 3 ms. Nothing of ROS lives in a fork server: no context, no node, no thread of ours.
+The forkserver of `multiprocessing` does none of this. It also gives all children one environment
+and output, runs a script again in each child to find its classes, and has to load ROS anew (0.3 s
+of CPU per module; a worker forked here starts after 3 ms). A fork server holds no ROS context, no
+node, and no thread of ours.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ from pathlib import Path
 from sustainml_orchestrator.contract.signals import on_end
 from sustainml_orchestrator.processes import child_process
 
-#: What a child does: given the request and the descriptors that came with it.
+#: The main function of a child: its arguments are the request and the descriptors sent with it.
 Become = Callable[[bytes, list[int]], None]
 
-#: Longest time to load what is needed and to fork, in s.
+#: Maximum time to load the preloaded modules and to fork, in s.
 _FORK_TIMEOUT = 20.0
-#: How long processes may take to be gone after SIGKILL, in s.
+#: Maximum time for processes to disappear after SIGKILL, in s.
 _KILL_TIMEOUT = 2.0
 _LONGEST_REQUEST = 1 << 16
 _MOST_DESCRIPTORS = 8
-#: Names, in the environment, the process on whose behalf others were started.
+#: Environment variable that identifies the descendants of a node.
 _MARK = "SUSTAINML_PROCESS_OWNER"
 
 
 class Child:
-    """A process that a fork server forked. `select` finds it readable when it has ended.
+    """A process that a fork server has forked; the interface follows `subprocess.Popen`.
 
     Attributes:
         pid: its process id.
-        returncode: None while it runs; negative when a signal ended it, as in `subprocess`.
+        returncode: None while it runs; the negative number of the signal that ended it.
     """
 
     def __init__(self, channel: socket.socket, pid: int) -> None:
@@ -64,11 +64,11 @@ class Child:
         return self._channel.fileno()
 
     def poll(self) -> int | None:
-        """Its `returncode`."""
+        """Update and return `returncode`."""
         with self._lock:
             if self.returncode is None and readable([self], 0.0):
                 code = _receive(self._channel)
-                # No code: the fork server is gone, and the kernel has killed its children.
+                # No code: the fork server has ended, and the kernel has killed its children.
                 self.returncode = int(code) if code else -signal.SIGKILL
         return self.returncode
 
@@ -76,7 +76,7 @@ class Child:
         """Wait for its end.
 
         Raises:
-            subprocess.TimeoutExpired: it has not ended after so many s.
+            subprocess.TimeoutExpired: it has not ended within `timeout` s.
         """
         if self.returncode is None:
             readable([self], timeout)
@@ -85,12 +85,12 @@ class Child:
         return code
 
     def send_signal(self, number: int) -> None:
-        """Send a signal; SIGKILL kills all that it started, too. No effect on a dead one."""
+        """Send a signal, unless it has ended; SIGKILL kills its descendants, too."""
         with suppress(OSError):
             self._channel.send(b"%d" % number)
 
     def close(self) -> None:
-        """Forget it; it is killed unless it has ended."""
+        """Release its descriptor; the process is killed unless it has ended."""
         with self._lock:
             if self.returncode is None:
                 self.returncode = -signal.SIGKILL
@@ -98,7 +98,7 @@ class Child:
 
 
 class ForkServer:
-    """The end of whoever asks for children. Several threads may ask at the same time."""
+    """The owner's handle of a fork server. Thread-safe."""
 
     def __init__(self, control: socket.socket, pid: int) -> None:
         self._control = control
@@ -106,10 +106,10 @@ class ForkServer:
 
     @classmethod
     def forked(cls, become: Become) -> ForkServer:
-        """One that is a fork of this process: before any thread of ours, and before ROS."""
+        """Fork one off this process, before threads are started and ROS is initialized."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         parent = os.getpid()
-        # Inherited by all that user code starts, also by threads of this process.
+        # Inherited by all processes that user code starts, in workers and in this process.
         mark = os.environ[_MARK] = f"{parent}.{time.monotonic_ns()}"
         sys.stdout.flush()
         sys.stderr.flush()
@@ -122,10 +122,10 @@ class ForkServer:
 
     @classmethod
     def started(cls, module: str, arguments: Sequence[str] = ()) -> ForkServer:
-        """One in a fresh Python that runs `module`, which calls `serve`.
+        """Start one as a new Python process that runs `module`, which calls `serve`.
 
         Raises:
-            OSError: no process can be had.
+            OSError: no process can be started.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
@@ -137,18 +137,18 @@ class ForkServer:
                 env={**os.environ, "PYTHONIOENCODING": "utf-8:backslashreplace"},
                 start_new_session=True,
             )
-        process.returncode = 0  # it is waited for in `close`, not by Popen
+        process.returncode = 0  # `close` waits for it, not Popen
         return cls(ours, process.pid)
 
     def spawn(self, request: bytes, descriptors: Sequence[int] = ()) -> Child:
-        """Fork a child, and wait until it is there.
+        """Fork a child and wait until it exists.
 
         Args:
-            request: what it is to do, 64 KiB at most.
-            descriptors: open files for it; they stay open here.
+            request: passed to the main function of the child; 64 KiB at most.
+            descriptors: duplicated into the child.
 
         Raises:
-            OSError: it cannot be done; `close` this server, and make another.
+            OSError: the fork server does not answer; `close` it and start another.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
@@ -156,11 +156,11 @@ class ForkServer:
         pid = _receive(ours) if readable([ours], _FORK_TIMEOUT) else b""
         if not pid:
             ours.close()
-            raise OSError("the process that starts others has ended or hangs; see its output")
+            raise OSError("the fork server has ended or hangs; see its output")
         return Child(ours, int(pid))
 
     def close(self) -> None:
-        """End it, and all that it has forked; returns when they are gone."""
+        """End the fork server and all its descendants, and wait for that."""
         with suppress(OSError):
             self._control.shutdown(socket.SHUT_RDWR)
         self._control.close()
@@ -169,7 +169,7 @@ class ForkServer:
 
 
 def python_command(module: str) -> tuple[str, ...]:
-    """The command for `python -m module` that does not import from the current folder."""
+    """The command line of `python -m module`, without the current folder on `sys.path`."""
     if sys.version_info >= (3, 11):
         return (sys.executable, "-P", "-m", module)
     code = "import sys; sys.path[:1] = []; import runpy; sys.argv.pop(0); "
@@ -178,14 +178,14 @@ def python_command(module: str) -> tuple[str, ...]:
 
 
 def serve(become: Become) -> None:
-    """Be what `ForkServer.started` starts: fork until the owner is gone."""
+    """The main function of the process of `ForkServer.started`."""
     control, parent = socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2])
-    gc.freeze()  # no collection in a child shall touch, and so copy, what is there
+    gc.freeze()  # a collection in a child would touch, and so copy, the shared pages
     _Server(control, become, parent).serve()
 
 
 class _Server:
-    """The fork server itself: one thread, which waits for requests and for ends."""
+    """The fork server itself: one thread that waits for requests and for the end of children."""
 
     def __init__(self, control: socket.socket, become: Become, parent: int, mark: str = "") -> None:
         self._control = control
@@ -196,32 +196,32 @@ class _Server:
         self._wake, self._woken = socket.socketpair()
 
     def serve(self) -> None:
-        """Fork, and report ends, until the owner closes the connection or ends."""
+        """Serve until the owner closes the connection or ends."""
         for sock in (self._wake, self._woken):
             sock.setblocking(False)
-        on_end(_ignore)  # Ctrl-C in a terminal is for the owner, who then closes the connection
+        on_end(_ignore)  # on Ctrl-C in a terminal, the owner closes the connection
         for number in (signal.SIGCHLD, signal.SIGUSR1):
             signal.signal(number, _ignore)
         signal.set_wakeup_fd(self._woken.fileno(), warn_on_full_buffer=False)
         child_process.signal_at_end_of(self._parent, signal.SIGUSR1)
         child_process.adopt_orphans()
-        with suppress(PermissionError):  # it leads a session already
+        with suppress(PermissionError):  # it is a session leader
             os.setpgid(0, 0)
         try:
-            while os.getppid() == self._parent and self._turn():
+            while os.getppid() == self._parent and self._serve_once():
                 pass
         finally:
             self._kill_all()
 
-    def _turn(self) -> bool:
-        """Wait until something has happened; False when the owner wants no more."""
+    def _serve_once(self) -> bool:
+        """Wait for events and handle them; returns False when the owner closed the connection."""
         by_descriptor = {channel.fileno(): pid for pid, channel in self._channels.items()}
         ready = readable([self._control, self._wake, *by_descriptor], None)
         if self._wake in ready:
             self._wake.recv(4096)
         for descriptor in ready:
             if descriptor in by_descriptor:
-                self._pass_on_signal(by_descriptor[descriptor])
+                self._forward_signal(by_descriptor[descriptor])
         self._reap()
         return self._control not in ready or self._serve_request()
 
@@ -257,8 +257,8 @@ class _Server:
         os.close(fds[0])
         self._become(request, fds[1:])
 
-    def _pass_on_signal(self, pid: int) -> None:
-        number = int(_receive(self._channels[pid]) or signal.SIGKILL)  # nothing: it was closed
+    def _forward_signal(self, pid: int) -> None:
+        number = int(_receive(self._channels[pid]) or signal.SIGKILL)  # b"": closed by the owner
         if number == signal.SIGKILL:
             child_process.kill_group(pid)
         else:
@@ -266,9 +266,9 @@ class _Server:
                 os.kill(pid, number)
 
     def _reap(self) -> None:
-        """Report the children that have ended, and kill what they left behind."""
+        """Report the children that have ended, and kill the processes that they left behind."""
         with suppress(ChildProcessError):  # there is none
-            # Looked at before it is reaped: until then its id, and its group's, stay taken.
+            # Kill the group before the child is reaped: until then its id is not reused.
             while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
                 pid = ended.si_pid
                 channel = self._channels.pop(pid, None)
@@ -283,7 +283,7 @@ class _Server:
                         channel.send(b"%d" % os.waitstatus_to_exitcode(status))
 
     def _kill_all(self) -> None:
-        """Kill all descendants: children, and those that these leave behind, until none is left."""
+        """Kill all descendants, those included that are inherited meanwhile."""
         for pid in self._channels:
             child_process.kill_group(pid)
         deadline = time.monotonic() + _KILL_TIMEOUT
@@ -298,9 +298,9 @@ class _Server:
 
 
 def readable(sources: Sequence[object], timeout: float | None) -> list[object]:
-    """Those of the sockets and descriptors that can be read, after `timeout` s at most.
+    """Wait `timeout` s at most; returns the sockets and descriptors that are readable.
 
-    Unlike `select.select` it works in processes with more than 1024 open files.
+    Unlike `select.select` it permits more than 1024 open files.
     """
     poll = select.poll()
     by_descriptor = {}
@@ -313,7 +313,7 @@ def readable(sources: Sequence[object], timeout: float | None) -> list[object]:
 
 
 def _receive(channel: socket.socket) -> bytes:
-    """The next message; b"" when the other end is closed."""
+    """The next message; b"" if the other end is closed."""
     try:
         return channel.recv(64)
     except OSError:
@@ -321,7 +321,7 @@ def _receive(channel: socket.socket) -> bytes:
 
 
 def _kill_marked(mark: bytes) -> None:
-    """Kill all processes with that entry in their environment: orphans of user code in threads."""
+    """Kill the processes with this entry in their environment: orphans of user code in threads."""
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if mark in (folder / "environ").read_bytes().split(b"\0"):

@@ -1,7 +1,6 @@
-"""The fork server of `sustainml up`: a process that has loaded ROS and forks nodes.
+"""The fork server of `sustainml up`, which has loaded ROS and forks the nodes.
 
-What it forks is a process like any other, with a session, a command line, an environment, an
-output and an exit code of its own.
+Each node has a session, command line, environment, output and exit code of its own.
 """
 
 from __future__ import annotations
@@ -22,23 +21,23 @@ from sustainml_orchestrator.processes.fork_server import Child, ForkServer, serv
 
 try:
     import setproctitle
-except ImportError:  # children then show as what they were forked from
+except ImportError:  # `ps` then shows the command line of the fork server
     setproctitle = None  # type: ignore[assignment]
 
-#: What is loaded before the first fork: what every node of the framework needs.
+#: Modules that are imported before the first fork, as every node needs them.
 _PRELOAD = ("sustainml_orchestrator.sdk.main", "sustainml_orchestrator.reference_modules.catalog")
-#: Makes room for the command lines of the children, which take the place of its own.
+#: Reserves space for the command lines of the children, which overwrite this one.
 _ROOM = " " * 2000
 
 
 class NodeForker:
-    """Starts programs as children of one fork server; made anew by `start` when that has died."""
+    """Starts programs as children of a fork server; starts another one if that has ended."""
 
     def __init__(self, *, preload: bool = True) -> None:
-        """Start it; where `preload` it loads ROS while the caller goes on.
+        """Start the fork server; with `preload` it loads ROS in the background.
 
         Raises:
-            OSError: no process can be had.
+            OSError: no process can be started.
         """
         self._preload = preload
         self._environment: dict[str, str] = {}
@@ -61,17 +60,17 @@ class NodeForker:
         """Start a program.
 
         Args:
-            name: what it is called in `top`.
-            command: its command line.
-            environment: all of it.
-            output: descriptor of a file for what it writes.
-            module: where the command is `… -m module …`, what is run without a new Python.
+            name: title of the process in `top`.
+            command: command line.
+            environment: the whole environment.
+            output: descriptor for stdout and stderr.
+            module: for a command `… -m module …`, the module, which is run in a forked process.
 
         Raises:
-            OSError: it cannot be done.
+            OSError: the process cannot be started.
         """
         request: dict[str, object] = {"name": name, "module": module, "command": list(command)}
-        with suppress(OSError):  # it has died; another one can do it
+        with suppress(OSError):  # the fork server has ended; try another one
             return self._spawn(request, environment, output)
         self.close()
         return self._spawn(request, environment, output)
@@ -84,7 +83,7 @@ class NodeForker:
         return server.spawn(json.dumps(request).encode(), [output])
 
     def close(self) -> None:
-        """End all that it has started."""
+        """End all processes that were started."""
         server, self._server = self._server, None
         if server is not None:
             server.close()
@@ -94,27 +93,27 @@ _foreseen: NodeForker | None = None
 
 
 def foresee() -> None:
-    """Start one that will be taken soon: it loads ROS meanwhile."""
+    """Start one in advance, so that it loads ROS in the background; see `take`."""
     global _foreseen
     with suppress(OSError):
         _foreseen = NodeForker()
 
 
 def take() -> NodeForker | None:
-    """The one that was foreseen, if one was."""
+    """The one that `foresee` has started, if any."""
     global _foreseen
     taken, _foreseen = _foreseen, None
     return taken
 
 
 def _difference(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str | None]:
-    """What makes `new` of `old`; None = to be taken away."""
+    """The variables that differ in `new`; None for those to be removed."""
     gone: dict[str, str | None] = dict.fromkeys(old.keys() - new.keys())
     return gone | {name: value for name, value in new.items() if old.get(name) != value}
 
 
 def _become(message: bytes, descriptors: list[int]) -> None:
-    """In the child: be what was asked for."""
+    """The main function of a child: run the requested program."""
     request = json.loads(message)
     # A session of its own: Ctrl-C in the terminal does not reach it.
     os.setsid()
@@ -142,17 +141,17 @@ def _become(message: bytes, descriptors: list[int]) -> None:
 
 
 def _entitle(name: str, command: Sequence[str]) -> None:
-    """Show a command line in `ps`, and a name in `top`."""
+    """Set the command line that `ps` shows and the name that `top` shows."""
     if setproctitle is None:
         return
-    os.environ["SPT_NOENV"] = "1"  # a long one is cut, and the environment in /proc left alone
+    os.environ["SPT_NOENV"] = "1"  # do not use the memory of the environment: /proc shows it
     setproctitle.setproctitle(" ".join(command))
     setproctitle.setthreadtitle(name)
     del os.environ["SPT_NOENV"]
 
 
 def main() -> None:
-    """Be the fork server."""
+    """The main function of the fork server."""
     _entitle("fork-server", [*sys.orig_argv[:-1]])
     gc.disable()  # nothing of what is loaded is garbage
     if sys.argv[3]:

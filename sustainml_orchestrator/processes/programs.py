@@ -1,4 +1,4 @@
-"""The processes that make up the framework, as command lines."""
+"""The command lines of the orchestrator and the standard modules."""
 
 from __future__ import annotations
 
@@ -20,13 +20,12 @@ MODULES = (
 
 @dataclass(frozen=True)
 class Program:
-    """One process to keep alive.
+    """A process to supervise.
 
     Attributes:
-        name: what it is called.
+        name: prefix of its log lines.
         command: its command line.
-        module: where that is `python -m module …` and the module a node of the framework, which
-            can be forked off a process that has ROS loaded; else "".
+        module: the module of a command `python -m module …` that a fork server can run; else "".
     """
 
     name: str
@@ -44,10 +43,10 @@ def programs(
     isolation: str = "",
     log_level: str = "info",
 ) -> list[Program]:
-    """The orchestrator and its modules as command lines; "" leaves a setting as it is."""
+    """The orchestrator and the modules, with these settings; "" leaves a setting unset."""
     common = ["--ros-args", "-r", f"__ns:=/{namespace.strip('/')}", "--log-level", log_level]
     if params_file:
-        # rcl takes it as UTF-8, whatever the encoding of file names is.
+        # rcl reads it as UTF-8, whichever the encoding of file names is.
         common += ["--params-file", os.fsencode(params_file).decode("utf-8", "surrogateescape")]
     modules = {name: {"isolation": isolation} for name in MODULES if name not in without}
     settings = {"journal_path": journal, "pipeline_file": pipeline_file}

@@ -1,4 +1,4 @@
-"""Starts the processes of the framework, restarts what dies, and ends them all: `sustainml up`."""
+"""The supervisor of `sustainml up`: starts processes, restarts those that end, ends them all."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from sustainml_orchestrator.processes.fork_server import Child, readable
 from sustainml_orchestrator.processes.node_forker import NodeForker
 from sustainml_orchestrator.processes.programs import Program
 
-_BACKOFF = (0.5, 8.0)  # first and longest pause before a restart, in s
-_HEALTHY = 30.0  # a process that lived so long (s) starts its backoff anew
-_LIMIT, _WINDOW = 10, 120.0  # deaths within so many s after which we give up on a process
+_BACKOFF = (0.5, 8.0)  # first and longest delay of a restart, in s
+_HEALTHY = 30.0  # the backoff of a process that ran so long (s) starts again
+_LIMIT, _WINDOW = 10, 120.0  # so many ends within so many s: no further restart
 _GRACE = 4.0  # from SIGTERM to SIGKILL, in s
-_OUTPUT_TIMEOUT = 0.1  # how long what an ended process wrote may take to be read, in s
+_OUTPUT_TIMEOUT = 0.1  # maximum time to read the last output of a process, in s
 
 
 @dataclass
@@ -41,13 +41,13 @@ class _Supervised:
 
 
 class Supervisor:
-    """Keeps processes alive, from entering its context to leaving it, on a thread of its own.
+    """A context manager that keeps processes running; it works in a thread of its own.
 
     Args:
-        programs: what to start.
-        log: takes one line: (name of the process, text); called from several threads.
-        environment: added to ours.
-        forker: which starts them; None = one is made.
+        programs: the processes.
+        log: called with the name of a process and a line of text, from several threads.
+        environment: variables added to those of this process.
+        forker: starts the processes; None = one is created.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Supervisor:
         self._supervised = [_Supervised(program) for program in programs]
         self._log = log
         self._forker = forker
-        # What they print is read as UTF-8, whatever the locale is.
+        # Their output is read as UTF-8, whichever the locale is.
         python = {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8:backslashreplace"}
         self._environment = {**os.environ, **(environment or {}), **python}
         self._started = threading.Event()
@@ -80,28 +80,28 @@ class Supervisor:
         os.close(self._news)
 
     def wait_for_news(self, *others: object) -> None:
-        """Until it has given up on a process, or one of the others can be read."""
+        """Wait until a process is given up, or one of `others` is readable."""
         if self._news in readable([self._news, *others], None):
             os.read(self._news, 1)
 
     def keeps(self, name: str) -> bool:
-        """Whether it looks after a process: not so if that failed for good, or it failed itself."""
+        """Whether a process is supervised: neither given up, nor has the supervisor failed."""
         return self.is_running and name not in self.given_up
 
     @property
     def is_running(self) -> bool:
-        """Whether it looks after its processes; not so after an error of its own."""
+        """Whether the supervisor works; False after an error of its own."""
         return self._thread.is_alive() and not self._ended
 
     @property
     def pids(self) -> dict[str, int]:
-        """Of the processes that are alive, by name."""
+        """Process ids of the running processes, by name."""
         processes = [(one.program.name, one.process) for one in self._supervised]
         return {name: p.pid for name, p in processes if p is not None and p.returncode is None}
 
     @property
     def given_up(self) -> list[str]:
-        """Names of the processes that are not restarted any more."""
+        """Names of the processes that are not restarted again."""
         return [one.program.name for one in self._supervised if one.given_up]
 
     def _run(self) -> None:
@@ -109,7 +109,7 @@ class Supervisor:
             shared_memory.remove_leftovers()
             while True:
                 for supervised in self._supervised:
-                    self._look_after(supervised, time.monotonic())
+                    self._check(supervised, time.monotonic())
                 self._started.set()
                 if self._sleep():
                     return
@@ -121,14 +121,14 @@ class Supervisor:
             os.close(self._end)
 
     def _sleep(self) -> bool:
-        """Until there may be something to do; True when that is to end."""
+        """Wait for the end or the restart of a process; returns True when all are to end."""
         waiting = [one for one in self._supervised if one.process is None and not one.given_up]
         running = [one.process for one in self._supervised if one.process is not None]
         starts = [one.start_at - time.monotonic() for one in waiting]
         return self._end in readable([self._end, *running], min(starts, default=None))
 
-    def _look_after(self, supervised: _Supervised, now: float) -> None:
-        """Start what is to run; restart what died, after a pause that grows, but not for ever."""
+    def _check(self, supervised: _Supervised, now: float) -> None:
+        """Note the end of a process; start one whose delay is over."""
         process = supervised.process
         if process is not None and (code := process.poll()) is not None:
             supervised.process = None
@@ -165,19 +165,19 @@ class Supervisor:
     def _forward(self, name: str, output: IO[str]) -> None:
         with output:
             for line in output:
-                # Whatever becomes of our own output, theirs is read: they must not block on it.
+                # Read on even if our own output fails: they would block on a full pipe.
                 with suppress(OSError, SystemExit):
                     self._log(name, line.rstrip())
 
     def _note_end(self, supervised: _Supervised, code: int, now: float) -> None:
-        if code < 0:  # killed: it could not give back its shared memory
+        if code < 0:  # killed: it has not removed its shared memory
             shared_memory.remove_leftovers()
         how = describe_exit(code)
         if code not in PERMANENT:
             self._plan_restart(supervised, how, now)
             return
         if supervised.reader is not None:
-            supervised.reader.join(_OUTPUT_TIMEOUT)  # what it said comes before what we say
+            supervised.reader.join(_OUTPUT_TIMEOUT)  # its last lines come first
         self._give_up(
             supervised,
             f"{how} ({ExitCode(code).name}): a restart cannot help; it says above what to do",
@@ -202,7 +202,7 @@ class Supervisor:
         os.write(self._announce, b"x")
 
     def _end_all(self) -> None:
-        """SIGTERM, and SIGKILL for what does not heed it."""
+        """Send SIGTERM, then SIGKILL to those that have not ended after _GRACE."""
         running = [one.process for one in self._supervised if one.process is not None]
         for process in running:
             process.send_signal(signal.SIGTERM)
@@ -211,7 +211,7 @@ class Supervisor:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(deadline - time.monotonic())
         if self._forker is not None:
-            self._forker.close()  # it kills what is left
+            self._forker.close()  # kills those that are left
         for one in self._supervised:
             if one.process is not None:
                 one.process.close()

@@ -1,4 +1,4 @@
-"""What module authors use: a class with ``process`` becomes a node of the framework."""
+"""The SDK: what module authors import."""
 
 from sustainml_orchestrator.core.ids import ErrorCode
 from sustainml_orchestrator.sdk.module import Module

@@ -1,4 +1,4 @@
-"""What the state machine of a module takes in and asks for: commands, jobs, actions."""
+"""The data of the state machine of a module: commands, jobs, outcomes, actions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sustainml_orchestrator.sdk.wire_ids import Ticket
 
 
 class Command(NamedTuple):
-    """A NodeControl message. Exactly one of ``node`` and ``task`` is not NONE."""
+    """A NodeControl message. Exactly one of `node` and `task` is not NONE."""
 
     target: str
     command_id: int
@@ -30,7 +30,7 @@ class Command(NamedTuple):
 
 
 class Phase(Enum):
-    """How far a job is."""
+    """The phase of a job."""
 
     FETCHING = auto()
     QUEUED = auto()
@@ -39,7 +39,7 @@ class Phase(Enum):
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One task that the module holds. Numbers grow from job to job, and are never reused."""
+    """One task that the module holds. Numbers increase from job to job."""
 
     number: int
     ticket: Ticket
@@ -50,18 +50,18 @@ class Job:
 
     @property
     def size(self) -> int:
-        """Bytes of the inputs held."""
+        """Bytes of the inputs."""
         return sum(map(len, self.inputs.values())) if self.inputs else 0
 
 
 class Succeeded(NamedTuple):
-    """A call of ``process`` gave this serialized output."""
+    """`process` returned this output, here serialized."""
 
     output: bytes
 
 
 class Failed(NamedTuple):
-    """A call of ``process`` gave no output."""
+    """`process` returned no output."""
 
     error_code: ErrorCode
     text: str
@@ -71,7 +71,7 @@ Outcome = Succeeded | Failed
 
 
 class Report(NamedTuple):
-    """Publish a NodeStatus, about the node alone when there is no ticket."""
+    """Publish a NodeStatus, about the node alone if there is no ticket."""
 
     node_status: NodeStatus
     ticket: Ticket | None = None
@@ -88,25 +88,25 @@ class PublishOutput(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Call ``process``; ends with ``call_ended``, then ``slot_freed``."""
+    """Call `process`; the events `call_ended` and `slot_freed` follow."""
 
     job: Job
 
 
 class Cancel(NamedTuple):
-    """Let a running call end: ask it to, then, where possible, force it."""
+    """Cancel a running call; in a worker process it is killed if it does not end."""
 
     job: Job
 
 
 class FetchInputs(NamedTuple):
-    """Ask the orchestrator for the inputs; ends with ``inputs_fetched`` or ``fetch_failed``."""
+    """Call `get_inputs`; the event `inputs_fetched` or `fetch_failed` follows."""
 
     job: Job
 
 
 class Prepare(NamedTuple):
-    """Make fresh workers and run ``on_start``; ends with ``prepared`` or ``broken``."""
+    """Create workers and call `on_start`; the event `prepared` or `broken` follows."""
 
     generation: int
 

@@ -1,4 +1,4 @@
-"""The service by which a module is configured."""
+"""The service `<module>/configure`."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from sustainml_orchestrator.sdk.task import ModuleError
 from sustainml_orchestrator.sdk.user_code import clean, describe
 from sustainml_orchestrator.sdk.workers import Workers
 
-#: Calls pending at once, and longest text of a configuration in bytes.
+#: Maximum number of pending calls, and maximum length of a configuration in characters.
 MAX_PENDING = 16
 MAX_TEXT = 1 << 20
 
 
 class ConfigureService:
-    """Serves ``<module>/configure``; every call is answered in bounded time."""
+    """Serves `<module>/configure`; every call is answered in bounded time."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class ConfigureService:
             names.configure_service(module),
             self._serve,
             qos_profile=names.SERVICE_QOS,
-            # Several calls may be under way, each waiting for user code.
+            # Several calls may be pending, each waiting for user code.
             callback_group=ReentrantCallbackGroup(),
         )
 
@@ -84,7 +84,7 @@ class ConfigureService:
             except Exception as error:
                 answer = error
             answered.set_result(answer)
-            self._node.executor.create_task(lambda: None)  # the executor has to look again
+            self._node.executor.create_task(lambda: None)  # wake the executor
 
         threading.Thread(target=ask, name="configure", daemon=True).start()
         answer = await answered
@@ -94,7 +94,7 @@ class ConfigureService:
             return json.dumps(answer)
         except (TypeError, ValueError) as error:
             raise ModuleError(
-                f"configure() returned what is no JSON: {error}", ErrorCode.INTERNAL_ERROR
+                f"configure() returned a value that is not JSON: {error}", ErrorCode.INTERNAL_ERROR
             ) from error
 
     def _parse(self, text: str) -> dict[str, Any]:
@@ -105,7 +105,7 @@ class ConfigureService:
         try:
             configuration = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise ModuleError(f"the configuration is no JSON: {error}") from error
+            raise ModuleError(f"the configuration is not valid JSON: {error}") from error
         if not isinstance(configuration, dict):
-            raise ModuleError('the configuration is no JSON object; write {"key": value}')
+            raise ModuleError('the configuration is not a JSON object; write {"key": value}')
         return configuration

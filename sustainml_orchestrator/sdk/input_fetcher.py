@@ -21,7 +21,7 @@ from sustainml_orchestrator.sdk.module_spec import USER_INPUT, ModuleSpec
 from sustainml_orchestrator.sdk.task import BASELINE
 from sustainml_orchestrator.sdk.wire_ids import Ticket, read_ticket
 
-#: How often the orchestrator is called before a task is given back.
+#: Maximum number of calls before a task is returned to the orchestrator.
 MAX_CALLS = 4
 _POLL_PERIOD = 0.1
 
@@ -29,13 +29,13 @@ _POLL_PERIOD = 0.1
 @dataclass(slots=True, eq=False)
 class _Pending:
     job: Job
-    future: Any = None  #: of the call; None while none is made
+    future: Any = None  #: of the present call; None while there is none
     deadline: float = 0.0
     calls: int = 0
 
 
 class InputFetcher:
-    """Calls ``get_inputs``, again when there is no answer; each fetch ends in one of two ways."""
+    """Calls `get_inputs`, repeatedly if it is not answered, for each job."""
 
     def __init__(
         self,
@@ -56,14 +56,14 @@ class InputFetcher:
         self._client = node.create_client(
             GetInputs, names.service("get_inputs"), qos_profile=names.SERVICE_QOS
         )
-        # Steady, so that retries go on when ROS time stands still.
+        # A steady clock, as ROS time may stand still.
         self._timer = node.create_timer(
             _POLL_PERIOD, self._poll, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
         self._timer.cancel()
 
     def fetch(self, job: Job) -> None:
-        """Begin to fetch; one of the two callbacks is called later, from the executor."""
+        """Start to fetch; the executor calls one of the two callbacks later."""
         pending = _Pending(job)
         self._pending.append(pending)
         self._call(pending)
@@ -87,7 +87,7 @@ class InputFetcher:
         future.add_done_callback(lambda future: self._answered(pending, future))
 
     def _poll(self) -> None:
-        """Repeat what was not answered; hurry when the orchestrator has just appeared."""
+        """Repeat calls that were not answered, and those made before the service existed."""
         for pending in list(self._pending):
             if time.monotonic() >= pending.deadline:
                 self._retry(pending)
@@ -114,12 +114,12 @@ class InputFetcher:
 
     def _answered(self, pending: _Pending, future: Future) -> None:
         if pending.future is not future or pending not in self._pending:
-            return  # it was given up
+            return  # the call was repeated
         self._pending.remove(pending)
         try:
             self._finish(pending.job, future.result())
         except Exception as error:
-            text = f"{self._client.srv_name} gave an answer that cannot be used: {error}"
+            text = f"{self._client.srv_name} returned an invalid response: {error}"
             self._failed(pending.job, TaskStatus.RETURNED, ErrorCode.INTERNAL_ERROR, text)
 
     def _finish(self, job: Job, response: GetInputs.Response) -> None:
@@ -132,14 +132,14 @@ class InputFetcher:
         parts = _parts(response, job.ticket)
         needed = self._spec.needed(job.ticket.task_id.iteration_id)
         if missing := ", ".join(sorted(needed - parts.keys())):
-            text = f"{self._client.srv_name} gave no {missing}"
+            text = f"{self._client.srv_name} did not return {missing}"
             self._failed(job, TaskStatus.RETURNED, ErrorCode.NOT_FOUND, text)
             return
         self._fetched(job, response.try_number or job.try_number, parts)
 
 
 def _parts(response: GetInputs.Response, ticket: Ticket) -> Parts:
-    """The inputs and baselines of this very attempt, serialized, by name of their module."""
+    """The serialized inputs and baselines of this attempt, by the name of their module."""
     parts = {
         USER_INPUT: serialize_message(response.user_input),
         **{output.node_name: bytes(output.serialized) for output in response.inputs},

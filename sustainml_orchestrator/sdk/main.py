@@ -1,4 +1,4 @@
-"""Life of a module's process, from the command line to the exit code."""
+"""The main function of a module process, from the command line to the exit code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sustainml_orchestrator.sdk.worker_process import become_worker
 if TYPE_CHECKING:
     from sustainml_orchestrator.sdk.module import Module
 
-#: After a signal the process is gone within 2 s: user code has this long to heed, s.
+#: After a signal the process ends within 2 s; user code has this time to end, in s.
 _SIGNAL_GRACE = 0.5
 _SIGNAL_DEADLINE = 1.7
 
@@ -31,12 +31,12 @@ _SIGNAL, _COMMAND = "signal", "command"
 
 
 def run(cls: type[Module], args: Sequence[str] | None = None) -> int:
-    """Run the module until a signal or TERMINATE_NODE ends the process with 0.
+    """Run the node of a module until a signal or TERMINATE_NODE ends the process with 0.
 
     Returns:
-        The exit code, where it could not start.
+        The exit code, if the node cannot be started.
     """
-    # put() may be called from a signal handler, which no lock or event permits.
+    # Unlike a lock or an event, it may be used in a signal handler.
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
     on_end(lambda _: requests.put(_SIGNAL))
     try:
@@ -60,18 +60,17 @@ def run(cls: type[Module], args: Sequence[str] | None = None) -> int:
 
 
 def _end(node: ModuleNode, fork_server: ForkServer, reason: str) -> NoReturn:
-    """Stop all work, in time whatever hangs."""
+    """Stop all work and end the process in time, even if a thread hangs."""
     values = node.values
     grace, deadline = _SIGNAL_GRACE, _SIGNAL_DEADLINE
     if reason == _COMMAND:
         deadline = 0.9 * values.termination_grace
         grace = 0.5 * values.termination_grace
     grace = min(grace, values.cancel_grace)
-    # Whatever hangs, the process ends in time; its children end with it.
     timer = threading.Timer(deadline, shared_memory.end_process, [ExitCode.OK])
     timer.daemon = True
     timer.start()
     node.stop(grace)
     fork_server.close()
-    # User code may hold on to a thread, which no means ends but this.
+    # Threads of user code may still run: exit without joining them.
     shared_memory.end_process(ExitCode.OK)

@@ -103,7 +103,7 @@ class ModuleNode(Node):
         ConfigureService(self, spec.module, self.values.configure_timeout, self._ready_workers)
 
     def start(self) -> None:
-        """Begin to work, with a first status."""
+        """Publish the first status and start the threads."""
         self._dispatch(self._state.heartbeat)
         if self.values.autostart:
             self._dispatch(self._state.triggered, Trigger.START)
@@ -112,16 +112,16 @@ class ModuleNode(Node):
             threading.Thread(target=serve, name=serve.__name__, daemon=True).start()
 
     def stop(self, grace: float) -> bool:
-        """Give back all tasks, say so, and end user code; it has ``grace`` s to heed.
+        """Return all tasks to the orchestrator and end user code after `grace` s at most.
 
-        Returns whether no thread is left, so that the node can be destroyed.
+        Returns whether all worker threads have ended.
         """
         self._dispatch(self._state.triggered, Trigger.TERMINATE)
         ended = self._workers is None or self._workers.end(grace)
         self._statuses.flush(0.2)
         return self._threads.close(0.3) and ended
 
-    # What comes in #
+    # Subscriptions #
 
     def _subscribe(self, inputs: Mapping[str, type], baselines: Mapping[str, type]) -> None:
         control = partial(self._guarded, self._control)
@@ -166,20 +166,20 @@ class ModuleNode(Node):
         if self._state.evicted > self._evicted:
             self._evicted = self._state.evicted
             self.get_logger().warning(
-                f"{self._evicted} tasks with missing inputs were forgotten so far; "
+                f"{self._evicted} tasks with missing inputs were dropped so far; "
                 "raise max_pending_joins or max_held_bytes"
             )
 
     def _ready_workers(self) -> Workers | None:
-        """The workers, when they can be configured."""
+        """The workers, if they can be configured."""
         return self._workers if self._state.accepts_work else None
 
-    # What goes out #
+    # Actions #
 
     def _dispatch(self, happened: Callable[..., list[act.Action]], *args: object) -> None:
         with self._lock:
             for action in happened(*args):
-                # One that fails must not take along those after it: each Run is waited for.
+                # If one fails, the others are still carried out: each Run needs its end.
                 self._guarded(self._perform, action)
 
     def _perform(self, action: act.Action) -> None:
@@ -220,7 +220,7 @@ class ModuleNode(Node):
         )
 
     def _replace_workers(self, workers: Workers | None, generation: int) -> None:
-        """End the old workers, then prepare the new ones, on a thread of its own."""
+        """End the old workers, then prepare the new ones, in a thread."""
         old, self._workers = self._workers, workers
 
         def replace() -> None:
@@ -263,7 +263,7 @@ class ModuleNode(Node):
             outcome = act.Succeeded(stamped)
         self._dispatch(self._state.call_ended, job, outcome)
 
-    # The threads #
+    # Threads #
 
     def _receive_inputs(self) -> None:
         while True:
@@ -273,7 +273,7 @@ class ModuleNode(Node):
                 self._survive(error)
 
     def _spin(self) -> None:
-        """Serve all else: commands, services, parameters."""
+        """Serve commands, services and parameters."""
         while True:
             try:
                 self._executor_.spin_once()
@@ -308,8 +308,8 @@ class ModuleNode(Node):
         threading.Event().wait(0.1)
 
     def _guarded(self, callback: Callable[..., None], *args: object) -> None:
-        """Nothing that comes in, whatever it holds, may end the node."""
+        """Call a function; an exception is logged and does not end the node."""
         try:
             callback(*args)
         except Exception as error:
-            self.get_logger().warning(f"went on after {error!r}", throttle_duration_sec=1.0)
+            self.get_logger().warning(f"ignored an error: {error!r}", throttle_duration_sec=1.0)

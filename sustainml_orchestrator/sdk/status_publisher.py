@@ -1,4 +1,4 @@
-"""Reports of the state machine, as NodeStatus messages."""
+"""Publishes reports of the state machine as NodeStatus messages."""
 
 from __future__ import annotations
 
@@ -26,19 +26,16 @@ _Values = tuple[int, ...]
 
 
 class StatusPublisher:
-    """Publishes what a module says of itself. Not thread-safe: one message is reused.
+    """Publishes NodeStatus messages. Not thread-safe: one message is reused.
 
-    Two statuses come with each task, of which only numbers differ: these are written into the
-    serialized form of the one before, which takes 5 µs; to convert a message takes 25 µs.
+    Two are published per task, which differ in numbers only. These are written into the serialized
+    message: that takes 5 µs, converting a message takes 25 µs.
     """
 
     def __init__(
         self, node: Node, *, module: str, incarnation: int, matched: Callable[[], None]
     ) -> None:
-        """Sign all statuses with the name and incarnation of the node.
-
-        ``matched`` is called, by the executor, when somebody begins to listen.
-        """
+        """`matched` is called by the executor when a subscription has matched."""
         self._clock = node.get_clock()
         self._publisher = _publisher(node, matched)
         instance = node.get_fully_qualified_name()
@@ -49,7 +46,7 @@ class StatusPublisher:
         self._can_patch = self._check()
 
     def publish(self, report: Report, *, last_command: int, session: int) -> None:
-        """Publish a report; ``session`` is for those about the node alone."""
+        """Publish a report; `session` is set in those about the node alone."""
         ticket = report.ticket
         problem_id, iteration_id = ticket.task_id if ticket else NO_TASK
         seconds, nanoseconds = divmod(self._clock.now().nanoseconds, 1_000_000_000)
@@ -73,7 +70,7 @@ class StatusPublisher:
             self._publisher.publish(self._filled(values, report.text))
 
     def flush(self, timeout: float) -> None:
-        """Wait until every reader has what was published, ``timeout`` s at most."""
+        """Wait `timeout` s at most until all subscriptions have acknowledged all messages."""
         self._publisher.wait_for_all_acked(Duration(seconds=timeout))
 
     def _patched(self, values: _Values) -> bytes:
@@ -92,7 +89,7 @@ class StatusPublisher:
         return message
 
     def _check(self) -> bool:
-        """Whether the middleware serializes as we patch; if not, messages are converted."""
+        """Whether patching gives what the middleware serializes; if not, messages are converted."""
         values = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
         try:
             return self._patched(values) == serialize_message(self._filled(values, ""))
@@ -110,5 +107,5 @@ def _publisher(node: Node, matched: Callable[[], None]) -> Publisher:
         return node.create_publisher(
             *parts, event_callbacks=PublisherEventCallbacks(matched=changed)
         )
-    except UnsupportedEventTypeError:  # whoever listens has to wait for the next heartbeat
+    except UnsupportedEventTypeError:  # a new subscription has to wait for the next heartbeat
         return node.create_publisher(*parts)

@@ -1,4 +1,4 @@
-"""What user code sees of a task: its handle, its inputs, and how to say that it cannot be done."""
+"""What user code gets and raises: `Task`, `Inputs`, `ModuleError`."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from sustainml_orchestrator.core.ids import ErrorCode, TaskId
 
 
 class ModuleError(Exception):
-    """Raised in ``process`` or ``configure``: it cannot be done, and why.
+    """Raised by `process` or `configure` if the request cannot be fulfilled.
 
-    The sentence says what is wrong and what to do, for the user who reads it. INVALID_REQUEST,
-    the default code, tells that another try would fail as well.
+    Args:
+        sentence: shown to the user; says what is wrong and what to do.
+        error_code: INVALID_REQUEST means that another try would fail, too; after any other code
+            the task is tried again, up to max_tries of the module.
     """
 
     def __init__(self, sentence: str, error_code: ErrorCode = ErrorCode.INVALID_REQUEST) -> None:
-        """Say why, and with which code."""
         super().__init__(sentence)
         self.error_code = ErrorCode(error_code)
 
 
 class Cancelled(BaseException):
-    """Raised by ``Task.check``. No Exception, so that ``except Exception`` does not swallow it."""
+    """Raised by `Task.check`. A BaseException, so that `except Exception` does not catch it."""
 
 
 class Task:
-    """The task that ``process`` works on.
+    """The task that `process` is called for.
 
     Attributes:
         task_id: problem and iteration.
-        attempt: from 1; grows when the task is reset as a whole.
-        try_number: from 1; grows when this module has to do it again.
+        attempt: from 1; incremented when the whole task is reset.
+        try_number: from 1; incremented when this module has to try again.
     """
 
     def __init__(
         self, task_id: TaskId, *, attempt: int, try_number: int, cancelled: Callable[[], bool]
     ) -> None:
-        """``cancelled`` is asked each time."""
         self.task_id = task_id
         self.attempt = attempt
         self.try_number = try_number
@@ -47,24 +47,24 @@ class Task:
 
     @property
     def cancelled(self) -> bool:
-        """Whether nobody waits for the result any more. Cheap: ask in every loop."""
+        """Whether the task was cancelled. Cheap enough for every iteration of a loop."""
         return self._cancelled()
 
     def check(self) -> None:
-        """Raise ``Cancelled``, which needs no handling, once the task is cancelled."""
+        """Raise `Cancelled` if the task was cancelled; there is no need to catch it."""
         if self._cancelled():
             raise Cancelled
 
     def __repr__(self) -> str:
-        """Which task it is, for logs."""
+        """The ids, for logs."""
         return f"Task({self.task_id}, attempt={self.attempt}, try_number={self.try_number})"
 
 
 class Messages:
-    """Messages as attributes, each deserialized when first looked at."""
+    """Messages as attributes, each deserialized at its first access."""
 
     def __init__(self, types: Mapping[str, type], payloads: Mapping[str, bytes]) -> None:
-        """What has no payload is a default message."""
+        """A name without a payload has a default message."""
         self._types = types
         self._payloads = payloads
 
@@ -92,7 +92,7 @@ class Messages:
 
 
 class Inputs(Messages):
-    """The inputs of a task: ``inputs.user_input``, ``inputs.<module>``, and ``baselines``.
+    """The inputs of a task: `inputs.user_input`, `inputs.<module>`, `inputs.baselines.<module>`.
 
     Attributes:
         baselines: outputs of the iteration that this one starts from, by module; default
@@ -105,7 +105,7 @@ class Inputs(Messages):
         baseline_types: Mapping[str, type],
         payloads: Mapping[str, bytes],
     ) -> None:
-        """Baselines stand among the payloads, with ``BASELINE`` before their name."""
+        """The names of baselines in `payloads` begin with `BASELINE`."""
         super().__init__(types, payloads)
         prefix = len(BASELINE)
         self.baselines = Messages(
@@ -114,5 +114,5 @@ class Inputs(Messages):
         )
 
 
-#: What the name of a baseline begins with where inputs and baselines stand side by side.
+#: Prefix of the names of baselines among those of inputs.
 BASELINE = "baseline/"

@@ -1,8 +1,7 @@
-"""The states of a module node and what moves it from one to the other, as data.
+"""The modes of a module node and its transitions, as data.
 
-The law: a module does only what the orchestrator, or its own ``on_start``, triggers. It takes
-inputs in ACTIVE alone. A trigger without a row changes nothing and is answered by a status, which
-makes every command idempotent. What is done on the way in stands in ``StateMachine``.
+A trigger without a row changes nothing and is answered by a status, so that commands are
+idempotent. Inputs are accepted in ACTIVE only. The actions of transitions stand in `StateMachine`.
 """
 
 from __future__ import annotations
@@ -13,21 +12,21 @@ from sustainml_orchestrator.core.ids import NodeCommand, NodeStatus
 
 
 class Mode(Enum):
-    """What the module is up to; two of these are reported as NODE_INITIALIZING."""
+    """Modes of the node; STARTING and RESETTING are both reported as NODE_INITIALIZING."""
 
     INACTIVE = auto()
-    #: Initializing for a START: a RESET starts it over, in case ``on_start`` hangs.
+    #: After START: a RESET starts `on_start` again, as it may hang.
     STARTING = auto()
-    #: Initializing for a RESET: a repeated RESET does not start it over again.
+    #: After RESET: a repeated RESET does not start it again.
     RESETTING = auto()
-    #: Reported as NODE_RUNNING while it holds a task, else as NODE_IDLE.
+    #: Reported as NODE_RUNNING while a task is held, else as NODE_IDLE.
     ACTIVE = auto()
     ERROR = auto()
     TERMINATING = auto()
 
 
 class Trigger(Enum):
-    """What can move a node: a command, or the end of ``on_start``."""
+    """Causes of transitions: commands, and the end of `on_start`."""
 
     START = auto()
     STOP = auto()
@@ -65,7 +64,7 @@ TRANSITIONS: dict[tuple[Mode, Trigger], Mode] = {
     (Mode.ERROR, Trigger.TERMINATE): Mode.TERMINATING,
 }
 
-#: What each mode is reported as; ACTIVE becomes RUNNING while a task is held.
+#: The node status of each mode; ACTIVE is reported as RUNNING while a task is held.
 REPORTED = {
     Mode.INACTIVE: NodeStatus.INACTIVE,
     Mode.STARTING: NodeStatus.INITIALIZING,

@@ -1,7 +1,7 @@
-"""The ids at the head of every serialized message: read, and stamped, without deserializing it.
+"""Reads the ids of serialized messages, and sets their stamp, without deserializing them.
 
-All messages of the pipeline begin with task_id, attempt, session, token and header, in this order,
-so these stand at fixed offsets behind the four bytes of CDR encapsulation.
+All messages of the pipeline begin with task_id, attempt, session, token and header, so that these
+have fixed offsets after the four bytes of CDR encapsulation.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SHORTEST = _STAMP_OFFSET + 8
 
 
 class Ticket(NamedTuple):
-    """One attempt at one task in one life of the database: what inputs are joined on."""
+    """One attempt at a task in one session: the key by which inputs are joined."""
 
     task_id: TaskId
     attempt: int
@@ -28,14 +28,14 @@ class Ticket(NamedTuple):
 
     @property
     def key(self) -> tuple[int, TaskId]:
-        """Names the task whatever the attempt; task ids alone repeat from session to session."""
+        """Identifies the task, whichever the attempt; task ids repeat from session to session."""
         return self.session, self.task_id
 
     def replaces(self, other: Ticket) -> bool:
-        """Whether work under these ids takes the place of what is known under the same key.
+        """Whether this supersedes another ticket of the same key.
 
-        A newer attempt does, and so does another token of the same attempt, which comes from an
-        orchestrator whose journal was rolled back.
+        A later attempt does, and another token of the same attempt: the journal of the orchestrator
+        was rolled back.
         """
         return self.attempt > other.attempt or (
             self.attempt == other.attempt and self.token != other.token
@@ -46,10 +46,10 @@ def read_ticket(data: bytes) -> Ticket:
     """Read the ids of a serialized message.
 
     Raises:
-        ValueError: the bytes are no message of the pipeline, or name no task.
+        ValueError: not a message of the pipeline, or without a task.
     """
     if len(data) < _SHORTEST or data[0] != 0:
-        raise ValueError(f"{len(data)} bytes that are no message of the pipeline")
+        raise ValueError(f"{len(data)} bytes that are not a message of the pipeline")
     problem_id, iteration_id, attempt, session, token = _IDS[data[1] & 1].unpack_from(data)
     if not (problem_id and iteration_id and attempt and token):
         raise ValueError(

@@ -28,9 +28,9 @@ def test_it_answers_with_the_current_one(
 @pytest.mark.parametrize(
     ("text", "code", "sentence"),
     [
-        ("{", ErrorCode.INVALID_REQUEST, "the configuration is no JSON: "),
-        ("[]", ErrorCode.INVALID_REQUEST, "the configuration is no JSON object"),
-        ("[" * 100_000, ErrorCode.INVALID_REQUEST, "the configuration is no JSON: "),
+        ("{", ErrorCode.INVALID_REQUEST, "the configuration is not valid JSON: "),
+        ("[]", ErrorCode.INVALID_REQUEST, "the configuration is not a JSON object"),
+        ("[" * 100_000, ErrorCode.INVALID_REQUEST, "the configuration is not valid JSON: "),
         ("x" * 2_000_000, ErrorCode.INVALID_REQUEST, "the configuration is longer than "),
         ('{"greeting": 3}', ErrorCode.INVALID_REQUEST, "greeting is no text; write one"),
         ('{"greeting": "list"}', ErrorCode.INTERNAL_ERROR, "configure() of Playful returned"),

@@ -131,7 +131,7 @@ def test_incomplete_inputs_are_given_back(orchestrator: ScriptedOrchestrator) ->
     orchestrator.owed[(1, 1)].user_input.task_id.problem_id = 0
     orchestrator.order(task=TaskCommand.RESET, task_id=(1, 1))
     status = orchestrator.await_task((1, 1), TaskStatus.RETURNED)
-    assert "gave no user_input" in status.error_description
+    assert "did not return user_input" in status.error_description
 
 
 def test_a_task_is_given_back_when_nobody_hands_out_its_inputs(
