@@ -28,7 +28,7 @@ class Contents:
         records: and user inputs, by serial.
         outputs: by serial and module, with the attempt that they are of.
         numbers: last_revision, next_problem_id, reserved_problem_id.
-        session: names this life of the database.
+        session: of the database.
         incomplete: whether commits that were reported may be missing.
         promised: what a restart must bring back of each task.
         revision: a restart must not begin with a lower one.

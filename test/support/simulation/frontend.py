@@ -97,7 +97,7 @@ class FrontEnd:
             before = self.accepted.setdefault(about, reply.value)
             assert before == reply.value, f"{about} is two tasks: {before} and {reply.value}"
         elif isinstance(about, tuple):
-            self._site.laws.node_commanded(*about)
+            self._site.invariants.node_commanded(*about)
 
     def annoy(self) -> None:
         """Half a second of a nervous person."""
@@ -122,7 +122,7 @@ class FrontEnd:
 
     def command_node(self, name: str, command: NodeCommand) -> None:
         """Command a node, or all."""
-        heard = {m: (m.incarnation, m.heard[command]) for m in self._site.modules}
+        heard = {m: (m.incarnation, m.received[command]) for m in self._site.modules}
         self._call(NodeCommanded, (name, command, heard), name, command, 3.0)
 
     def help(self) -> None:

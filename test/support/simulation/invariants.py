@@ -237,7 +237,7 @@ class Invariants:
                 continue
             if command is NodeCommand.RESET:
                 processes = [m for m in before if m.name == node.name]
-                told = any((m.incarnation, m.heard[command]) > before[m] for m in processes)
+                told = any((m.incarnation, m.received[command]) > before[m] for m in processes)
                 blind = any(m.foreign for m in processes) or self._site.faults.duplicate
                 assert told or blind, f"{node.name} never heard of {command.name}"
 

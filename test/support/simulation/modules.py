@@ -86,7 +86,7 @@ def origin(inputs: Mapping[str, bytes]) -> bytes:
 
 
 class Module:
-    """One module of the pipeline over its lives; its supervisor starts it again."""
+    """One module of the pipeline over its restarts; its supervisor starts it again."""
 
     def __init__(
         self, world: World, spec: ModuleSpec, random: Random, instance: str, *, foreign: bool
@@ -97,10 +97,10 @@ class Module:
         self.spec = spec
         self.up = self.frozen = False
         self._ends: set[str] = set()
-        #: commands that must come before it hears anything again; none = it hears
+        #: commands of which one must come before it obeys again; empty = it obeys
         self.deaf_until: tuple[NodeCommand, ...] = ()
-        #: how often it heard each command for the node
-        self.heard: Counter[NodeCommand] = Counter()
+        #: how often it received each command for the node
+        self.received: Counter[NodeCommand] = Counter()
         #: tasks and tries that it said it works on, and when it said that it has ended
         self._working: dict[tuple[Ticket, int], float] = {}
         self.incarnation = 0
@@ -157,7 +157,7 @@ class Module:
             self.crash()
 
     def deafen(self) -> None:
-        """It hears nothing more, but says that it is well."""
+        """It ignores what it receives, but sends heartbeats."""
         commands = (NodeCommand.RESET, NodeCommand.TERMINATE)
         self.deaf_until = self._random.choice([commands, commands[1:]])
 
@@ -166,9 +166,9 @@ class Module:
         if self.up and not self.frozen:
             self.frozen = True
             self._world.permitted.suspect(self.spec.index, seconds + _AFTERMATH)
-            life = self.incarnation
+            incarnation = self.incarnation
             self._world.network.after(
-                seconds, lambda: self.thaw() if life == self.incarnation else None
+                seconds, lambda: self.thaw() if incarnation == self.incarnation else None
             )
 
     def thaw(self) -> None:
@@ -185,11 +185,11 @@ class Module:
         return needed
 
     def _later(self, delay: float, action: Callable[[], None]) -> None:
-        life = self.incarnation
-        self._world.network.after(delay, lambda: self._happen(life, action))
+        incarnation = self.incarnation
+        self._world.network.after(delay, lambda: self._happen(incarnation, action))
 
-    def _happen(self, life: int, action: Callable[[], None]) -> None:
-        if not self.up or life != self.incarnation:
+    def _happen(self, incarnation: int, action: Callable[[], None]) -> None:
+        if not self.up or incarnation != self.incarnation:
             return
         if self.frozen:
             self._backlog.append(action)
@@ -202,9 +202,9 @@ class Module:
         self._do(self.state.heartbeat())
         self._later(1.0, self._beat)
 
-    # What it hears #
+    # What it receives #
 
-    def hear_control(self, command: SendControl, session: int, sent: float) -> None:
+    def receive_control(self, command: SendControl, session: int, sent: float) -> None:
         """A command on its way arrives."""
         if sent < self.born:
             return
@@ -213,14 +213,14 @@ class Module:
                 return
             self.deaf_until = ()
         ticket = Ticket(command.task_id, command.attempt, session, command.token)
-        self.heard[command.cmd_node] += 1
+        self.received[command.cmd_node] += 1
         heard = Command(
             command.target, command.command_id, 0, ticket,
             command.cmd_node, command.cmd_task, command.try_number,
         )  # fmt: skip
         self._happen(self.incarnation, lambda: self._do(self.state.command_received(heard)))
 
-    def hear_input(self, name: str, ticket: Ticket, payload: bytes, sent: float) -> None:
+    def receive_input(self, name: str, ticket: Ticket, payload: bytes, sent: float) -> None:
         """An input on its way arrives."""
         if sent >= self.born and not self.deaf_until:
             self._happen(
@@ -286,13 +286,13 @@ class Module:
             if name != USER_INPUT and not name.startswith(BASELINE):
                 right = is_of(payload, name, job.ticket, made_from)
                 assert right, f"{self.name}: {payload!r} is no input of {job.ticket}"
-        self._world.site_of(job.ticket.session).laws.begun(self, job)
+        self._world.site_of(job.ticket.session).invariants.begun(self, job)
         permitted = self._world.permitted
         if "hung" in self._ends or self._world.chance("hang"):
             permitted.note(job.ticket, self.spec.index, job.try_number)
             permitted.suspect(self.spec.index, 60.0)  # others wait in its queue
             return
-        # Work of an earlier life of the database must be able to end in a later one.
+        # Work for an earlier session must be able to end in a later one.
         slow = self._world.faults.amnesia or self._world.faults.rollback
         duration = min(self._random.expovariate(0.5 if slow else 4.0), 5.0)
         if self._world.poisons(self, job) or self._world.chance("die"):
@@ -329,10 +329,10 @@ class Module:
             )
             return
         answered: list[bool] = []
-        life = self.incarnation
+        incarnation = self.incarnation
 
         def answer(reply: tuple[int, dict[str, bytes]] | ErrorCode) -> None:
-            self._happen(life, lambda: take(reply))
+            self._happen(incarnation, lambda: take(reply))
 
         def take(reply: tuple[int, dict[str, bytes]] | ErrorCode) -> None:
             if answered:

@@ -1,4 +1,4 @@
-"""The orchestrator's process: the core, what its disk holds, and its deaths."""
+"""The orchestrator's process: the core, what its disk holds, and its crashes."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ _ID_BLOCK = 4
 
 
 class Process:
-    """One orchestrator over its lives.
+    """An orchestrator over its restarts.
 
     Attributes:
-        core: of the present life; None while it is dead.
-        last: of the present life, or of the one before.
+        core: of the present process; None while there is none.
+        last: of the present process, or of the one before.
         left: whether it has ended for good, as another orchestrator stays.
     """
 
@@ -58,7 +58,7 @@ class Process:
 
     @property
     def session(self) -> int:
-        """Names this life of the database."""
+        """The session of the database."""
         return self.last.session
 
     @property
@@ -68,7 +68,7 @@ class Process:
         return self.core is not None and not frozen and not self.core.duplicate_check.leaving
 
     def start(self) -> None:
-        """Begin a life with what the disk holds, unless another orchestrator is seen at work."""
+        """Start with what the disk holds, unless another orchestrator is seen at work."""
         site, random = self._site, self._site.random
         if self.left or self.core is not None:
             return
@@ -96,7 +96,7 @@ class Process:
         )
         core.persistence.id_block = _ID_BLOCK
         commands = core.handle(self.disk.restored(site.pipeline), self._instant())
-        site.laws.after_restart(core)
+        site.invariants.after_restart(core)
         if self._reconcile:
             self._reconcile = False
             site.front_end.reconcile(core)
@@ -111,7 +111,7 @@ class Process:
         """Die, and be started again after so many s; the disk may have lost something."""
         if self.core is None:
             return
-        self._site.world.tell(f"{self._site.name} dies")
+        self._site.world.record(f"{self._site.name} crashes")
         self.core, self._inbox, self._frozen_until = None, [], 0.0
         if self._site.faults.amnesia:
             self._delete()
@@ -157,24 +157,24 @@ class Process:
         self._lose(rolled_back=True, noticed=True)
 
     def _lose(self, *, rolled_back: bool, noticed: bool) -> None:
-        self._site.world.tell(f"{self._site.name} lost commits ({rolled_back=}, {noticed=})")
+        self._site.world.record(f"{self._site.name} lost commits ({rolled_back=}, {noticed=})")
         self._site.lost(rolled_back=rolled_back, noticed=noticed)
         self._reconcile = True
 
-    def _write(self, life: Orchestrator, save: Save) -> None:
+    def _write(self, core: Orchestrator, save: Save) -> None:
         """The disk takes its time, refuses, or has kept what it refuses; death may come between."""
         world, faults, random = self._site.world, self._site.faults, self._site.random
         takes = random.expovariate(1 / faults.disk_delay) if world.network.faulty else 0.001
         if world.chance("disk_hangs"):
             takes += 8.0
         fails = world.chance("disk_fails")
-        promised = self._site.laws.saved.saving(life, save)
+        promised = self._site.invariants.saved.saving(core, save)
 
         def commit() -> None:
-            if life is self.core:
-                self._site.laws.saved.at_commit(life, save)
+            if core is self.core:
+                self._site.invariants.saved.at_commit(core, save)
                 self.disk.write(save, promised)
-                self.disk.contents.revision = max(self.disk.contents.revision, life.store.revision)
+                self.disk.contents.revision = max(self.disk.contents.revision, core.store.revision)
                 if faults.rollback and self._random.random() < _BACKUP:
                     self.disk.back_up()
 
@@ -183,56 +183,56 @@ class Process:
         outcome = (
             PersistFailed(save.number, "the disk is full") if fails else Persisted(save.number)
         )
-        world.network.after(takes, lambda: self.arrive(life, outcome))
+        world.network.after(takes, lambda: self.arrive(core, outcome))
 
     # The loop #
 
-    def _announce(self, life: Orchestrator) -> None:
-        if life is self.core:
+    def _announce(self, core: Orchestrator) -> None:
+        if core is self.core:
             if self._site.network.now >= self._frozen_until:
                 self._site.announce()
-            self._site.network.after(_STATE_PERIOD, lambda: self._announce(life))
+            self._site.network.after(_STATE_PERIOD, lambda: self._announce(core))
 
-    def _tick(self, life: Orchestrator) -> None:
-        if life is self.core:
+    def _tick(self, core: Orchestrator) -> None:
+        if core is self.core:
             if self._site.network.now >= self._frozen_until:
-                self.arrive(life, TimePassed())
-            self._site.network.after(_TICK, lambda: self._tick(life))
+                self.arrive(core, TimePassed())
+            self._site.network.after(_TICK, lambda: self._tick(core))
 
-    def arrive(self, life: Orchestrator | None, event: Event) -> None:
+    def arrive(self, core: Orchestrator | None, event: Event) -> None:
         """Something reaches the process, if it lives still."""
-        if life is None or life is not self.core:
+        if core is None or core is not self.core:
             return
         if not self._inbox:
             thaw = self._frozen_until - self._site.network.now
-            self._site.network.after(max(0.001, thaw), lambda: self._wake_up(life))
+            self._site.network.after(max(0.001, thaw), lambda: self._wake_up(core))
         self._inbox.append(event)
 
-    def _wake_up(self, life: Orchestrator) -> None:
+    def _wake_up(self, core: Orchestrator) -> None:
         """Handle what arrived, keep it, then carry it out; death may come between."""
         site, now = self._site, self._site.network.now
-        if life is not self.core:
+        if core is not self.core:
             return
         if now < self._frozen_until:
-            site.network.after(self._frozen_until - now, lambda: self._wake_up(life))
+            site.network.after(self._frozen_until - now, lambda: self._wake_up(core))
             return
         events, self._inbox = self._inbox, []
         if self._frozen_until:  # time is the first that it notices
             events, self._frozen_until = [TimePassed(), *events], 0.0
         for event in [*events, BatchEnded()]:
             if not isinstance(event, TimePassed):
-                site.world.tell(event)
-            commands = life.handle(event, self._instant())
-            site.laws.after_event(life, event, life.context.commands)
-            self._carry_out(life, commands)
-            if life is not self.core:
+                site.world.record(event)
+            commands = core.handle(event, self._instant())
+            site.invariants.after_event(core, event, core.context.commands)
+            self._carry_out(core, commands)
+            if core is not self.core:
                 return
         if site.network.faulty and site.random.random() < site.faults.restart / 50:
             self.crash(site.random.uniform(0.1, 5.0))
 
-    def _carry_out(self, life: Orchestrator, commands: Sequence[Command]) -> None:
+    def _carry_out(self, core: Orchestrator, commands: Sequence[Command]) -> None:
         for command in commands:
             if isinstance(command, Save):
-                self._write(life, command)
-        self._site.laws.saved.told(life, commands)
+                self._write(core, command)
+        self._site.invariants.saved.check_published(core, commands)
         self._site.carry_out(commands)

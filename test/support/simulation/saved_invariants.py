@@ -82,7 +82,7 @@ class SavedInvariants:
         if task is None or task.attempt <= event.attempt:
             assert core.session != event.session, f"{event} shows a rollback"
 
-    def told(self, core: Orchestrator, commands: Iterable[Command]) -> None:
+    def check_published(self, core: Orchestrator, commands: Iterable[Command]) -> None:
         """A crash takes back nothing that was announced, answered or given to modules."""
         if self._site.faults.amnesia:
             return

@@ -49,7 +49,7 @@ class Site:
         self.name = name
         self.random, self.faults, self.network = world.random, world.faults, world.network
         self.pipeline, self.permitted = world.pipeline, world.permitted
-        self.laws = Invariants(self)
+        self.invariants = Invariants(self)
         self.front_end = FrontEnd(self)
         self.process = Process(self, disk)
 
@@ -64,16 +64,16 @@ class Site:
 
     def lost(self, *, rolled_back: bool, noticed: bool) -> None:
         """The disk holds less than was reported."""
-        self.laws.lost(rolled_back=rolled_back, noticed=noticed)
+        self.invariants.lost(rolled_back=rolled_back, noticed=noticed)
 
     # What the orchestrator does #
 
     def carry_out(self, commands: Sequence[Command]) -> None:
         """It commands, publishes, answers."""
-        self.laws.user_input_published(commands)
+        self.invariants.user_input_published(commands)
         for command in commands:
             if isinstance(command, _TOLD):
-                self.world.tell(command)
+                self.world.record(command)
             if isinstance(command, SendControl):
                 self._send_control(command)
             elif isinstance(command, (PublishUserInput, PublishBaseline)):
@@ -86,27 +86,27 @@ class Site:
                 self.world.leave(self)
 
     def announce(self) -> None:
-        """Publish the system_state, which other orchestrators hear."""
+        """Publish the system_state, which other orchestrators receive."""
         core = self.process.core
         if core is None or core.duplicate_check.leaving:
             return
         event = PeerHeard(core.duplicate_check.incarnation, core.session)
         for other in self.world.sites:
             if other is not self:
-                other.hear("system_state", self.name, event)
+                other.receive("system_state", self.name, event)
 
     def _send_control(self, command: SendControl) -> None:
-        self.laws.sent(command)
+        self.invariants.sent(command)
         sent, session = self.network.now, self.process.session
         for module in self.modules:
             if module.name == command.target:
                 self.network.send(
                     "control", self.name, module.instance,
-                    lambda m=module: m.hear_control(command, session, sent),
+                    lambda m=module: m.receive_control(command, session, sent),
                 )  # fmt: skip
 
     def _publish(self, command: PublishUserInput | PublishBaseline) -> None:
-        self.laws.published(command)
+        self.invariants.published(command)
         ticket = Ticket(command.task_id, command.attempt, self.process.session, command.token)
         name, payload = USER_INPUT, command.payload or b""
         if isinstance(command, PublishBaseline):
@@ -117,30 +117,30 @@ class Site:
 
     # What reaches it #
 
-    def hear(self, topic: str, writer: str, event: object) -> None:
+    def receive(self, topic: str, writer: str, event: object) -> None:
         """Something is published that it subscribes."""
-        life = self.process.core
-        self.network.send(topic, writer, self.name, lambda: self.process.arrive(life, event))
+        core = self.process.core
+        self.network.send(topic, writer, self.name, lambda: self.process.arrive(core, event))
 
     def serve_inputs(self, module: Module, ticket: Ticket, answer: Answer) -> None:
         """A module calls get_inputs."""
-        life = self.process.core
+        core = self.process.core
         self.network.send(
             "get_inputs", module.instance, self.name,
-            lambda: self._answer(life, module, ticket, answer),
+            lambda: self._answer(core, module, ticket, answer),
         )  # fmt: skip
 
     def _answer(
-        self, life: Orchestrator | None, module: Module, ticket: Ticket, answer: Answer
+        self, core: Orchestrator | None, module: Module, ticket: Ticket, answer: Answer
     ) -> None:
-        if life is None or life is not self.process.core:
+        if core is None or core is not self.process.core:
             return
 
         def send(reply: tuple[int, dict[str, bytes]] | ErrorCode) -> None:
             self.network.send("answer", self.name, module.instance, lambda: answer(reply))
 
         try:
-            task, step = life.inputs_owed(*ticket, module.name)
+            task, step = core.inputs_owed(*ticket, module.name)
         except OrchestratorError as refusal:
             send(refusal.code)
             return
@@ -151,5 +151,5 @@ class Site:
         wanted = {name: given[name] for name in module.spec.inputs if name in given}
         if task.task_id.iteration_id > 1 and module.name == "ml_model_provider":
             for spec in self.pipeline.baselines:
-                wanted[BASELINE + spec.name] = life.tasks.baseline(task, spec.index) or b""
+                wanted[BASELINE + spec.name] = core.tasks.baseline(task, spec.index) or b""
         send((step.try_number, wanted))

@@ -95,7 +95,7 @@ class World:
         """Until every task has ended, one that is asked for afterwards, too.
 
         Raises:
-            AssertionError: a law does not hold; so with any bug of the core.
+            AssertionError: an invariant does not hold; so with any bug of the core.
         """
         patience = LONG_PATIENCE if self.faults.lasting else PATIENCE
         self._go_on(patience, self._over)
@@ -104,8 +104,8 @@ class World:
             self._go_on(patience, self._over)
         self._go_on(_SETTLING)
         site = self.site
-        site.laws.in_the_end()
-        site.laws.let_go()
+        site.invariants.in_the_end()
+        site.invariants.let_go()
         # One that is deaf and never confirms anything is only found out by the probe itself.
         if not self.faults.lasting and not (self.faults.deaf and self.faults.foreign):
             probe = site.process.last.store.get(site.front_end.accepted[_PROBE])
@@ -122,8 +122,8 @@ class World:
         if until is not None:
             raise AssertionError(f"not over after {patience} s: {self._open()}")
 
-    def tell(self, what: object) -> None:
-        """Add to the story."""
+    def record(self, what: object) -> None:
+        """Add to the story of this schedule."""
         self.story.append((self.network.now, what))
 
     def chance(self, fault: str) -> bool:
@@ -139,7 +139,7 @@ class World:
         """Whether a task kills who works on it."""
         mortal = self.faults.poison and module.spec.index == self._poisoned
         if mortal := mortal and job.ticket.task_id.problem_id == 1:
-            self.site.laws.poisoned(job.ticket, module)
+            self.site.invariants.poisoned(job.ticket, module)
         return mortal
 
     def _over(self) -> bool:
@@ -206,7 +206,7 @@ class World:
 
     def leave(self, site: Site) -> None:
         """An orchestrator ends for good; its users go to the other one."""
-        self.tell(f"{site.name} leaves")
+        self.record(f"{site.name} leaves")
         site.process.end()
         for name in site.front_end.asked:
             self.site.front_end.submit(name)
@@ -230,7 +230,7 @@ class World:
     def tell_orchestrators(self, topic: str, writer: str, event: Event) -> None:
         """A module publishes something that every orchestrator subscribes."""
         for site in self.sites:
-            site.hear(topic, writer, event)
+            site.receive(topic, writer, event)
 
     def tell_module(
         self, writer: str, index: int, name: str, ticket: Ticket, payload: bytes
@@ -240,7 +240,7 @@ class World:
         for module in self.modules_of(index):
             self.network.send(
                 name, writer, module.instance,
-                lambda m=module: m.hear_input(name, ticket, payload, sent),
+                lambda m=module: m.receive_input(name, ticket, payload, sent),
             )  # fmt: skip
 
     def ask_inputs(self, module: Module, ticket: Ticket, answer: Answer) -> None:
