@@ -36,10 +36,8 @@ _MAX_DELIVERIES = 3
 #: How long (s) a node may report IDLE although it holds a step: its output is published on another
 #: topic than its status and may be received later.
 _IDLE_GRACE = 1.0
-
 #: For so long (s) after its start, the orchestrator may not have received a status of every module.
 _BEGINNING = 3.0
-
 #: For so long (s) after a node became active, it may not be matched with all its publishers, and
 #: miss messages: the first redelivery to it follows after `_FRESH_PATIENCE` (s).
 _FRESH = 15.0
