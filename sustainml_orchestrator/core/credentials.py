@@ -9,7 +9,8 @@ from typing import Any
 
 #: Part of the name of a credential, without "-" and "_".
 _PARTS = (
-    "password", "passwd", "pwd", "secret", "apikey", "credential", "authorization", "privatekey",
+    "password", "passwd", "passphrase", "pwd", "secret", "apikey", "accesskey", "credential",
+    "authorization", "privatekey",
 )  # fmt: skip
 #: In texts: user and password of a URL; keys of well-known forms; headers; assignments, of which
 #: the name decides.
@@ -57,8 +58,8 @@ def _hide(match: re.Match[str]) -> str:
 def strip(value: Any) -> tuple[Any, bool]:
     """A copy of JSON data without credentials at any depth, and whether there were any."""
     if isinstance(value, dict):
-        kept = {key: strip(item) for key, item in value.items() if not is_credential(key)}
-        removed = len(kept) < len(value) or any(hit for _, hit in kept.values())
+        kept = {scrub(key): strip(item) for key, item in value.items() if not is_credential(key)}
+        removed = not kept.keys() >= value.keys() or any(hit for _, hit in kept.values())
         return {key: item for key, (item, _) in kept.items()}, removed
     if isinstance(value, list):
         items = [strip(item) for item in value]

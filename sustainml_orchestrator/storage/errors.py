@@ -57,6 +57,8 @@ def explain(error: Exception) -> str:
         return "it is on a read-only disk, or may not be written; make it writable"
     if number in (errno.EACCES, errno.EPERM):
         return "its place may not be written; set another journal_path"
+    if number == errno.ENOENT:
+        return "there is no such file or directory; name another file"
     if "disk I/O error" in text or number in (errno.EIO, errno.EFBIG):
         return "the disk does not take or give data (I/O error); look at the disk"
     if "locked" in text:

@@ -15,6 +15,7 @@ SECRET = [
     "token", "hf_token", "hfToken", "HF-TOKEN", "accessToken", "password", "db_password", "passwd",
     "userPwd", "client_secret", "secretKey", "api_key", "apiKey", "X-API-Key", "credential",
     "aws_credentials", "Authorization", "proxy-authorization", "auth", "private_key", "privateKey",
+    "accessKey", "AWS_ACCESS_KEY_ID", "passphrase",
 ]  # fmt: skip
 PLAIN = [
     "tokenizer", "max_tokens", "tokens", "author", "authors", "key", "keyboard", "goal", "metric",
@@ -56,6 +57,11 @@ def test_these_do_not(key: str) -> None:
 def test_credentials_in_texts_are_left_out(text: str, plain: str) -> None:
     assert credentials.scrub(text) == plain == printable(text)
     assert credentials.strip([text]) == ([plain], text != plain)
+
+
+def test_names_are_looked_into_as_values_are() -> None:
+    data = {"https://k:s3cret@h": 1, "hf_abcdefghijklmnopqrstuv": {"note": 2}}
+    assert credentials.strip(data) == ({"https://h": 1, "…": {"note": 2}}, True)
 
 
 def test_json_in_texts_is_looked_into() -> None:
