@@ -204,7 +204,6 @@ def test_a_backup_that_cannot_be_made_is_reported(
 ) -> None:
     usage = shutil.disk_usage(path.parent)._replace(free=100)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    driver.journal.maintain()
     warnings: list[str] = []
     wait_for(lambda: warnings.extend(driver.journal.maintain()) or warnings)
     assert "no backup of journal" in warnings[0]

@@ -59,14 +59,14 @@ def test_nodes_show_losses(running: Up) -> None:
 AS_ANOTHER_USER = """
 import os, sys
 from sustainml_orchestrator.cli.main import app
-domain, namespace = os.environ["ROS_DOMAIN_ID"], sys.argv[1]
+domain, namespace, timeout = os.environ["ROS_DOMAIN_ID"], sys.argv[1], sys.argv[3]
 os.environ["ROS_DOMAIN_ID"] = sys.argv[2]
 app(["--timeout", "0.2", "list"], standalone_mode=False)  # loads what the user cannot read
 os.environ["ROS_DOMAIN_ID"] = domain
 os.setgroups([])
 os.setresgid(65534, 65534, 65534)
 os.setresuid(65534, 65534, 65534)
-code = app(["--namespace", namespace, "--timeout", "3", "list"], standalone_mode=False)
+code = app(["--namespace", namespace, "--timeout", timeout, "list"], standalone_mode=False)
 print("code", code, file=sys.stderr)
 """
 
@@ -75,13 +75,17 @@ print("code", code, file=sys.stderr)
 def test_another_user_learns_why_nothing_is_answered(running: Up) -> None:
     other = str(domain.free(range(1, domain.LAST_SAFE)))
     command = [sys.executable, "-c", AS_ANOTHER_USER, running.namespace, other]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    result = subprocess.run(
+        [*command, "3"], capture_output=True, text=True, timeout=60, check=False
+    )
     assert "shared memory of another user cannot be read" in result.stderr, result.stderr
     assert "(root)" in result.stderr and result.stderr.splitlines()[-1] in ("code 1", "code 3")
     works = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET", "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}
     assert all(f"{name}={value}" in result.stderr for name, value in works.items())
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False,
-                            env={**os.environ, **works})  # fmt: skip
+    result = subprocess.run(
+        [*command, "30"], capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, **works},
+    )  # fmt: skip
     assert result.stderr.splitlines()[-1] == "code 0", result.stderr
 
 
