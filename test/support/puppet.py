@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
+from unittest.mock import patch
 
 import rclpy
 import sustainml_msgs.srv
@@ -59,10 +60,11 @@ class Puppet:
     """A participant that speaks as every module of PIPELINE, and calls as a front-end."""
 
     def __init__(self, namespace: str) -> None:
-        prefer_profile()  # as the orchestrator; without it discovery may take 3 s a step
         self.context = Context()
-        rclpy.init(context=self.context, args=[])
-        self.node = rclpy.create_node("puppet", namespace=namespace, context=self.context)
+        with patch.dict(os.environ):  # child processes choose for themselves
+            prefer_profile()  # as the orchestrator; without it discovery may take 3 s a step
+            rclpy.init(context=self.context, args=[])
+            self.node = rclpy.create_node("puppet", namespace=namespace, context=self.context)
         self.executor = SingleThreadedExecutor(context=self.context)
         self.heard: dict[str, list[Any]] = {}
         self.status = self.node.create_publisher(NodeStatus, "status", DEEP)
