@@ -98,3 +98,11 @@ class ErrorCode(IntEnum):
     REJECTED = 6
     RESOURCE_EXHAUSTED = 7
     CANCELLED = 8
+
+    @classmethod
+    def of(cls, code: int) -> ErrorCode:
+        """The error that a module reported, which may be any number."""
+        try:
+            return cls(code) or cls.INTERNAL_ERROR
+        except ValueError:
+            return cls.INTERNAL_ERROR

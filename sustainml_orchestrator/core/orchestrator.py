@@ -53,6 +53,7 @@ from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.core.task_manager import TaskManager
 from sustainml_orchestrator.core.task_store import TaskStore
 from sustainml_orchestrator.core.text import printable
+from sustainml_orchestrator.core.waiting import waiting_for
 
 _OF_PERSISTENCE = (BatchEnded, Persisted, PersistFailed)
 #: Commands that only one orchestrator of a namespace may execute.
@@ -265,7 +266,7 @@ class Orchestrator:
     def outcome_reason(self, task: Task) -> str:
         """Why a task ended; for one that is open, what it waits for."""
         if task.status is TaskStatus.RUNNING:
-            return self.tasks.steps.waiting_for(task)
+            return waiting_for(task, self.lifecycle, self.context.now)
         return self.waiting_reason() if task.open else task.outcome_reason
 
     def waiting_reason(self) -> str:

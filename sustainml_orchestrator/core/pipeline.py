@@ -37,8 +37,10 @@ class ModuleSpec:
         timeout: longest time of one try, in s.
         max_tries: failed tries of a step before its task fails.
         baseline: whether its output is published as a baseline of later iterations.
-        required: whether the system is ready only while this module is active. The step of a
-            module that is not required waits for it like any other, at most `node_lost_timeout`.
+        required: whether the system is ready only while this module is active, and a task fails
+            without its output.
+        wait: of a module that is not required, how long a task waits for it (s) when nothing else
+            is left to do.
         replicas: how many instances share its work.
         lifecycle: how its node is commanded: "node_control" (NodeControl messages) or "managed"
             (services of lifecycle_msgs).
@@ -52,6 +54,7 @@ class ModuleSpec:
     max_tries: int
     baseline: bool
     required: bool = True
+    wait: float = 5.0
     replicas: int = 1
     lifecycle: str = "node_control"
 
@@ -115,6 +118,7 @@ _VALUES: dict[str, tuple[Any, Callable[[Any], bool], str]] = {
     "max_tries": (2, lambda v: _is_whole(v, 100), "give a whole number, 1 to 100"),
     "baseline": (False, lambda v: isinstance(v, bool), "use true or false"),
     "required": (True, lambda v: isinstance(v, bool), "use true or false"),
+    "wait": (5.0, _is_duration, "give seconds from 0.01 to 2592000"),
     "replicas": (1, lambda v: _is_whole(v, 64), "give a whole number, 1 to 64"),
     "lifecycle": ("node_control", _LIFECYCLES.__contains__, f"use {' or '.join(_LIFECYCLES)}"),
 }

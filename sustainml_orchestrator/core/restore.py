@@ -91,5 +91,5 @@ def _settle(orchestrator: Orchestrator, task: Task, without_credentials: bool) -
     tasks = orchestrator.tasks
     if needs_input and without_credentials:
         tasks._fail(task, ErrorCode.INVALID_REQUEST, _NO_CREDENTIALS)
-    elif task.status is TaskStatus.RUNNING and None not in task.outputs:
-        tasks._succeed(task)  # the pipeline no longer has the module that it waited for
+    else:
+        tasks.settle(task)  # the pipeline may no longer have the module that it waited for

@@ -45,7 +45,7 @@ class StepState(IntEnum):
     RUNNING = 5  # the module works on it
     REPORTED = 6  # the module reported TASK_SUCCEEDED; its output is awaited
     DONE = 7  # output stored
-    FAILED = 8  # no try left
+    FAILED = 8  # no try left, or left out
 
 
 class StepMove(Enum):
@@ -166,6 +166,9 @@ STEP_MOVES: dict[tuple[StepState, StepMove], StepState] = {
     **{(start, StepMove.REWIND): StepState.PENDING for start in _UNFINISHED},
     **{(start, StepMove.FINISH): StepState.DONE for start in _UNFINISHED},
     **{(start, StepMove.FAIL): StepState.FAILED for start in _UNFINISHED},
+    # Of a module that is not required: a late output, and another attempt after PREEMPT_TASK.
+    (StepState.FAILED, StepMove.FINISH): StepState.DONE,
+    (StepState.FAILED, StepMove.REWIND): StepState.PENDING,
     **{(start, StepMove.REDELIVER): StepState.UNDELIVERED for start in OPEN_STEPS},
     **{(start, StepMove.GIVE_BACK): StepState.READY for start in (StepState.READY, *HELD_STEPS)},
     (StepState.UNDELIVERED, StepMove.GIVE_BACK): StepState.UNDELIVERED,

@@ -79,6 +79,14 @@ class Step:
         self.waited += self.worked
         self.worked = 0.0
 
+    def fail(self, code: int, text: str, stamp: int) -> None:
+        """Note why and when (ns of ROS time) it failed."""
+        self.error_code, self.error_description, self.finished = code, text, stamp
+
+    def clear_error(self) -> None:
+        """It did not fail, or begins anew."""
+        self.error_code, self.error_description = ErrorCode.NO_ERROR, ""
+
     def count(self, node: Node, elapsed: float) -> bool:
         """Add elapsed s to the clocks of an open step; True when they should be saved."""
         if not node.desired_active:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 
+from sustainml_orchestrator.core import deadlines
 from sustainml_orchestrator.core.commands import AnnounceTask, Log, SaveTask
 from sustainml_orchestrator.core.context import Context
 from sustainml_orchestrator.core.events import StatusReceived
-from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus, TaskStatus
+from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus, TaskCommand, TaskStatus
 from sustainml_orchestrator.core.lifecycle import Lifecycle
 from sustainml_orchestrator.core.node import Node
 from sustainml_orchestrator.core.pipeline import USER_INPUT
@@ -38,22 +39,8 @@ _MAX_DELIVERIES = 3
 _IDLE_GRACE = 1.0
 #: For so long (s) after its start, the orchestrator may not have received a status of every module.
 _BEGINNING = 3.0
-#: For so long (s) after a node became active, it may not be matched with all its publishers, and
-#: miss messages: the first redelivery to it follows after `_FRESH_PATIENCE` (s).
-_FRESH = 15.0
-_FRESH_PATIENCE = 1.0
-
 #: Processes remembered per step, so that forged statuses cannot fill the memory.
 _MAX_PROCESSES = 16
-
-#: What a module does with a step, as shown in `outcome_reason`.
-_DOES = {
-    StepState.READY: "task delivered",
-    StepState.UNDELIVERED: "task to be delivered again",
-    StepState.ACCEPTED: "task queued",
-    StepState.RUNNING: "working",
-    StepState.REPORTED: "finished, output not received yet",
-}
 
 _REPORTS = {TaskStatus.WAITING: StepMove.ACCEPT, TaskStatus.RUNNING: StepMove.RUN}
 _REPORTS[TaskStatus.SUCCEEDED] = StepMove.REPORT
@@ -64,6 +51,7 @@ class Steps:
 
     Args:
         fail_task: called with the task, code and reason when a step has no try left.
+        settle: called with a task when a step was left out; the task may have ended by that.
     """
 
     def __init__(
@@ -72,14 +60,25 @@ class Steps:
         lifecycle: Lifecycle,
         store: TaskStore,
         fail_task: Callable[[Task, ErrorCode, str], None],
+        settle: Callable[[Task], None],
     ) -> None:
         self._pipeline = context.pipeline
         self._settings = context.settings
         self._context = context
         self._lifecycle = lifecycle
         self._store = store
-        self._fail_task = fail_task
+        self._fail_task, self._settle = fail_task, settle
+        self._has_optional = not all(spec.required for spec in context.pipeline.modules)
         self._begun = self._ticked = math.nan
+
+    @property
+    def _now(self) -> float:
+        return self._context.now
+
+    @property
+    def _begins(self) -> bool:
+        """Whether statuses of some modules may not have been received yet."""
+        return not self._now - self._begun >= _BEGINNING  # it is NaN before the first tick
 
     # Moving #
 
@@ -101,43 +100,50 @@ class Steps:
 
     def resume(self, task: Task, redeliver: bool = True) -> None:
         """Continue the steps of a task: those that are not done are delivered again."""
-        for step in task.steps:
-            if step.state is not StepState.DONE:
-                step.fed_at = self._context.now
-                self._rewind(task, step, redeliver)
+        unfinished = [step for step in task.steps if step.state is not StepState.DONE]
+        for step in unfinished:
+            step.fed_at = self._context.now
+            self._rewind(step, redeliver)
+        for step in unfinished:
+            if step.state in PENDING_STEPS:
+                self._complete_inputs(task, step)
 
     def finish(self, step: Step) -> None:
         """The output of a step was stored."""
         step.state = move(STEP_MOVES, step.state, StepMove.FINISH)
+        step.clear_error()
         step.since = self._context.now
         step.started = step.started or self._context.stamp
         step.finished = self._context.stamp
 
     def feed_consumers(self, task: Task, module: int) -> None:
         """The output of a module was stored: the inputs of others may be complete now."""
-        for index in self._pipeline.consumers[module]:
-            step = task.steps[index]
+        for step in [task.steps[index] for index in self._pipeline.consumers[module]]:
             if step.state in PENDING_STEPS:
                 self._complete_inputs(task, step)
 
-    def _rewind(self, task: Task, step: Step, redeliver: bool) -> None:
-        """Begin a step anew, with the inputs that are stored."""
+    def _rewind(self, step: Step, redeliver: bool) -> None:
+        """Begin a step anew: its inputs are to be completed."""
         step.state = move(STEP_MOVES, step.state, StepMove.REWIND)
+        step.clear_error()
         if redeliver:
             step.state = move(STEP_MOVES, step.state, StepMove.MISS_INPUTS)
         step.processes = ()
-        self._complete_inputs(task, step)
 
     def _complete_inputs(self, task: Task, step: Step) -> None:
-        """Move a step on if all its inputs are stored."""
+        """Move a step on if all its inputs are stored, or left out."""
         if not self._complete(task, step):
+            return
+        node = self._lifecycle.nodes[step.index]
+        if self._leaves_out(task, step, node):
             return
         fed = [task.steps[i].since for i in self._pipeline.sources[step.index]]
         if USER_INPUT in self._pipeline.modules[step.index].inputs:
             fed.append(step.fed_at)
         step.fed_at = min(fed)
         # A module that became active after the first of its inputs was published has missed it.
-        if self._lifecycle.nodes[step.index].active_since > step.fed_at:
+        missed = node.active_since > step.fed_at
+        if missed or any(task.outputs[i] is None for i in self._pipeline.sources[step.index]):
             step.state = move(STEP_MOVES, step.state, StepMove.MISS_INPUTS)
         self._move(task, step, StepMove.COMPLETE_INPUTS)
 
@@ -188,10 +194,10 @@ class Steps:
             self._move(task, step, StepMove.GIVE_BACK)
             step.processes = ()
         else:
-            self._rewind(task, step, redeliver=True)
+            self._rewind(step, redeliver=True)
 
     def _on_error(self, task: Task, step: Step, event: StatusReceived) -> None:
-        code = _error_code(event.error_code)
+        code = ErrorCode.of(event.error_code)
         text = event.error_description or "no reason given"
         if code is ErrorCode.INVALID_REQUEST:
             self.fail(task, step, code, text)
@@ -217,13 +223,39 @@ class Steps:
         self._redeliver_later(task, step)
 
     def fail(self, task: Task, step: Step, code: ErrorCode, text: str) -> None:
-        """Fail a step and its task."""
-        name = self._pipeline.modules[step.index].name
-        step.error_code, step.error_description = code, text
-        step.finished = self._context.stamp
-        self._move(task, step, StepMove.FAIL)
+        """Fail a step, and its task where the module is required."""
+        spec = self._pipeline.modules[step.index]
         tries = f" after {step.try_number} tries" if step.try_number > 1 else ""
-        self._fail_task(task, code, f"{name}{tries}: {text}")
+        if not spec.required:
+            what = f"task {task.task_id} goes on without {spec.name}{tries}: {text}"
+            self._context.do(Log("warning", what))
+            self._leave_out(task, step, code, text)
+            return
+        step.fail(code, text, self._context.stamp)
+        self._move(task, step, StepMove.FAIL)
+        self._fail_task(task, code, f"{spec.name}{tries}: {text}")
+
+    # Modules that are not required #
+
+    def _leaves_out(self, task: Task, step: Step, node: Node) -> bool:
+        """Leave a step out if its module is neither required nor there."""
+        if self._begins or not deadlines.is_dispensable(step, node, self._settings, self._now):
+            return False
+        self._leave_out(task, step, ErrorCode.NODE_UNAVAILABLE, node.describe(self._now))
+        return True
+
+    def _leave_out(self, task: Task, step: Step, code: ErrorCode, text: str) -> None:
+        """Go on without the output of a module that is not required."""
+        node = self._lifecycle.nodes[step.index]
+        if node.active:
+            node.abandon(TaskCommand.STOP, task, step.try_number)
+        else:
+            node.outbox.forget(task.task_id)
+        step.fail(code, text, self._context.stamp)
+        self._move(task, step, StepMove.FAIL)
+        self._context.note(str(task.task_id), f"goes on without {node.name}: {text}")
+        self.feed_consumers(task, step.index)
+        self._settle(task)
 
     def _redeliver_later(self, task: Task, step: Step) -> None:
         """Deliver a step again as soon as its module can take it."""
@@ -231,12 +263,12 @@ class Steps:
             self._move(task, step, StepMove.REDELIVER)
             step.processes = ()
         else:  # a report arrived before the inputs
-            self._rewind(task, step, redeliver=True)
+            self._rewind(step, redeliver=True)
 
     def _complete(self, task: Task, step: Step) -> bool:
-        """Whether all inputs of a step are stored."""
+        """Whether all inputs of a step are stored, or left out."""
         sources = self._pipeline.sources[step.index]
-        return all(task.steps[i].state is StepState.DONE for i in sources)
+        return all(task.steps[i].state >= StepState.DONE for i in sources)
 
     def _deliver(self, task: Task, step: Step, node: Node) -> None:
         """Send RESET_TASK for a step, within the pace; after too many, climb the ladder."""
@@ -250,17 +282,6 @@ class Steps:
         step.state = move(STEP_MOVES, step.state, StepMove.DELIVER)
         step.since = self._context.now
         node.outbox.deliver(task, step.try_number)
-
-    def waiting_for(self, task: Task) -> str:
-        """The modules that a RUNNING task waits for, and what each of them does."""
-        parts, trouble = [], []
-        for step in task.steps:
-            if step.state in OPEN_STEPS:
-                node = self._lifecycle.nodes[step.index]
-                parts.append(f"{node.name} ({_DOES[step.state]})")
-                if not node.active:
-                    trouble.append(node.describe(self._context.now))
-        return "; ".join([f"waits for {', '.join(parts)}", *trouble])
 
     # Nodes that come and go #
 
@@ -323,40 +344,23 @@ class Steps:
         node = self._lifecycle.nodes[step.index]
         if step.count(node, elapsed):
             self._context.do(SaveTask(task.task_id))
-        if node.desired_active and self._overdue(task, step, node):
+        if text := node.desired_active and deadlines.overdue(step, node, self._settings):
+            self.retry(task, step, ErrorCode.TIMEOUT, text)
+            return
+        if text := self._has_optional and deadlines.holds_up(task, step, self._pipeline, self._now):
+            self._leave_out(task, step, ErrorCode.TIMEOUT, text)
             return
         if not node.active:
             self._wait_for(task, step, node)
         elif step.state is StepState.UNDELIVERED:
             self._deliver(task, step, node)
         elif step.state is StepState.READY:
-            if self._context.now - step.since >= self._patience(task, node):
+            again = node.outbox.deliveries(task.task_id) > 0
+            patience = deadlines.patience(node, again, self._settings, self._now)
+            if self._now - step.since >= patience:
                 self._deliver(task, step, node)
         else:
             self._watch_held(task, step, node)
-
-    def _overdue(self, task: Task, step: Step, node: Node) -> bool:
-        """Whether a step exceeded a deadline: it gets another try, or fails."""
-        timeout, queue_timeout = node.spec.timeout, self._settings.queue_timeout
-        # READY with an active node needs no limit: redelivery is limited.
-        waits = step.state is StepState.ACCEPTED or not node.active
-        if step.state is StepState.RUNNING:
-            if step.worked < timeout:
-                return False
-            text = f"did not finish within {timeout:g} s; raise its timeout in the pipeline"
-        elif waits and step.waited >= queue_timeout:
-            text = f"did not begin within {queue_timeout:g} s (queue_timeout)"
-        else:
-            return False
-        self.retry(task, step, ErrorCode.TIMEOUT, text)
-        return True
-
-    def _patience(self, task: Task, node: Node) -> float:
-        """Longest time without a report of a delivered step, in s."""
-        fresh = self._context.now - node.active_since < _FRESH
-        again = not fresh or node.outbox.deliveries(task.task_id)
-        patience = self._settings.ack_timeout
-        return patience if again else min(patience, _FRESH_PATIENCE)
 
     def _watch_held(self, task: Task, step: Step, node: Node) -> None:
         """Check whether the module still holds a step that it reported."""
@@ -380,20 +384,13 @@ class Steps:
             self._redeliver_later(task, step)
 
     def _wait_for(self, task: Task, step: Step, node: Node) -> None:
+        if self._leaves_out(task, step, node):
+            return
         if not node.desired_active or node.status is NodeStatus.INITIALIZING:
             return  # stopped on request: no limit; initialising: start_timeout applies
         if node.recovery.given_up:
             self.node_given_up(task, step, node)
             return
-        begins = self._context.now - self._begun < _BEGINNING
-        if step.absent >= self._settings.node_lost_timeout and not begins:
+        if step.absent >= self._settings.node_lost_timeout and not self._begins:
             text = f"{node.describe(self._context.now)}, or raise node_lost_timeout"
             self.fail(task, step, ErrorCode.NODE_UNAVAILABLE, text)
-
-
-def _error_code(code: int) -> ErrorCode:
-    """The error code of a module, which may be any number."""
-    try:
-        return ErrorCode(code) or ErrorCode.INTERNAL_ERROR
-    except ValueError:
-        return ErrorCode.INTERNAL_ERROR

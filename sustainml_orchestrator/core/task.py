@@ -116,7 +116,9 @@ class Task:
 
     @property
     def progress(self) -> float:
-        """Share of modules done, 0..1."""
+        """Share of modules done, 0..1; 1 also for a success without those that are not required."""
+        if self.status is TaskStatus.SUCCEEDED:
+            return 1.0
         return sum(output is not None for output in self.outputs) / len(self.outputs)
 
     @property
@@ -142,7 +144,7 @@ class Task:
         )
         if self.outputs[index] is not None:  # perhaps received after the task ended
             status = TaskStatus.SUCCEEDED
-        text = self.error_description if code else ""
+        text = (self.error_description or self.outcome_reason) if code else ""
         name = self._instances[index] if instance else ""
         return StepRecord(TaskStatus(status), tries, code, text, name, started, finished)
 

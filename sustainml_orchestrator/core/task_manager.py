@@ -45,6 +45,7 @@ from sustainml_orchestrator.core.states import (
 from sustainml_orchestrator.core.steps import Steps
 from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.core.task_store import TaskStore
+from sustainml_orchestrator.core.waiting import describe_success
 from sustainml_orchestrator.core.waiting_queue import WaitingQueue
 
 #: Longest wait (s) until a node that became active is matched with the publisher of user_input.
@@ -94,7 +95,7 @@ class TaskManager:
         self.rollback_check = RollbackCheck(store)
         self.retention = Retention(context, store)
         self.dropped: Counter[str] = Counter()
-        self.steps = Steps(context, lifecycle, store, self._fail)
+        self.steps = Steps(context, lifecycle, store, self._fail, self.settle)
 
     # Requests #
 
@@ -236,9 +237,15 @@ class TaskManager:
         self._end(task, TaskMove.FAIL, reason)
         self._optimiser.ended(task)
 
+    def settle(self, task: Task) -> None:
+        """End a RUNNING task if none of its steps is open."""
+        running = task.status is TaskStatus.RUNNING
+        if running and all(step.state >= StepState.DONE for step in task.steps):
+            self._succeed(task)
+
     def _succeed(self, task: Task) -> None:
         task.finished = self._context.stamp
-        task.outcome_reason = "every module delivered"
+        task.outcome_reason = describe_success(task, self._context.pipeline)
         self._move(task, TaskMove.SUCCEED)
         task.close(TaskStatus.SUCCEEDED)
         following = self._optimiser.succeeded(task)
@@ -247,9 +254,7 @@ class TaskManager:
         try:
             self._store.link(task, self.create(following, following.base_task))
         except OrchestratorError as refusal:
-            task.outcome_reason = (
-                f"every module delivered; no further iteration was started: {refusal.message}"
-            )
+            task.outcome_reason += f"; no further iteration was started: {refusal.message}"
 
     # Admission #
 
@@ -288,8 +293,7 @@ class TaskManager:
                 payload = self.baseline(task, spec.index)
                 self._context.do(PublishBaseline(spec.index, *ids, payload))
         self.steps.begin(task, redeliver)
-        if None not in task.outputs:  # the last output was received while the task waited
-            self._succeed(task)
+        self.settle(task)  # the last output may have been received while the task waited
 
     def baseline(self, task: Task, module: int) -> bytes | None:
         """The output of a module for the base of a task; None where there is none."""
@@ -370,8 +374,7 @@ class TaskManager:
                 node.abandon(TaskCommand.STOP, task, step.try_number)
         if task.status is TaskStatus.RUNNING:
             self.steps.feed_consumers(task, event.module)
-            if all(output is not None for output in task.outputs):
-                self._succeed(task)
+            self.settle(task)
 
     def refuse_output(self, event: UnreadableOutputReceived) -> None:
         """An output cannot be read: the step gets another try."""

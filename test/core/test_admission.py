@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from support.driver import PIPELINE, Driver
+from support.driver import Driver
 
 from sustainml_orchestrator.core.events import TimePassed
-from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus, TaskStatus
-from sustainml_orchestrator.core.pipeline import Pipeline
+from sustainml_orchestrator.core.ids import NodeStatus, TaskStatus
 from sustainml_orchestrator.core.task import Task
-
-
-def without(name: str) -> Pipeline:
-    """The pipeline, in which one module is not required."""
-    return Pipeline(tuple(replace(s, required=s.name != name) for s in PIPELINE.modules))
 
 
 def up_without(core: Driver, missing: str) -> None:
@@ -56,16 +48,6 @@ def test_admission_always_queues_what_exceeds_max_active_tasks() -> None:
     first, second = core.submit(), core.submit()
     assert (first.status, second.status) == (TaskStatus.RUNNING, TaskStatus.WAITING)
     assert reason(core, second) == "queued: 1 tasks run, 1 wait"
-
-
-def test_a_module_that_is_not_required_delays_no_admission_but_its_own_step() -> None:
-    core = Driver(pipeline=without("hw_constraints"))
-    up_without(core, "hw_constraints")
-    assert core.core.lifecycle.ready and not core.core.lifecycle.reason()
-    task = core.submit()
-    assert task.status is TaskStatus.RUNNING
-    core.beat(70.0)
-    assert (task.status, task.error_code) == (TaskStatus.ERROR, ErrorCode.NODE_UNAVAILABLE)
 
 
 def test_a_running_task_says_which_modules_it_waits_for_and_what_they_do(core: Driver) -> None:

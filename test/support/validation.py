@@ -79,9 +79,10 @@ def _check_task(core: Orchestrator, task: Task) -> None:
         _broken(core, "queued iff WAITING", task)
     if bool(task.steps) != task.open:
         _broken(core, "has steps iff open", task)
-    if task.status is TaskStatus.SUCCEEDED and None in task.outputs:
-        _broken(core, "succeeded with every output", task)
-    if running and None not in task.outputs:
+    required = [task.outputs[spec.index] for spec in core.pipeline.modules if spec.required]
+    if task.status is TaskStatus.SUCCEEDED and None in required:
+        _broken(core, "succeeded with every output that is required", task)
+    if running and all(step.state >= StepState.DONE for step in task.steps):
         _broken(core, "runs while something is missing", task)
     for other, later in ((task.base_task, False), (task.next_task, True)):
         if other != NO_TASK:
@@ -100,7 +101,10 @@ def _check_relative(core: Orchestrator, task: Task, other: TaskId, later: bool) 
 def _check_step(core: Orchestrator, task: Task, step: Step) -> None:
     if (task.outputs[step.index] is not None) != (step.state is StepState.DONE):
         _broken(core, "DONE iff stored", task)
-    if not 1 <= step.try_number <= core.pipeline.modules[step.index].max_tries:
+    spec = core.pipeline.modules[step.index]
+    if step.state is StepState.FAILED and spec.required and task.status is TaskStatus.RUNNING:
+        _broken(core, "no task goes on without a module that is required", task)
+    if not 1 <= step.try_number <= spec.max_tries:
         _broken(core, "tries within limits", task)
     if len(step.processes) > _MAX_PROCESSES:
         _broken(core, "few processes have a step", task)
@@ -112,7 +116,8 @@ def _check_step(core: Orchestrator, task: Task, step: Step) -> None:
         if not step.processes and step.state is not StepState.REPORTED:
             _broken(core, "whoever has a step is known", task)
         return
-    complete = all(task.outputs[i] is not None for i in core.pipeline.sources[step.index])
+    sources = core.pipeline.sources[step.index]
+    complete = all(task.steps[i].state >= StepState.DONE for i in sources)
     if complete == (step.state in PENDING_STEPS):
         _broken(core, "PENDING for want of inputs, READY or UNDELIVERED with all of them", task)
 
