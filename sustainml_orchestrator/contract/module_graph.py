@@ -6,13 +6,12 @@ Outputs are filed by the name of their module, never by type: two modules may de
 from __future__ import annotations
 
 from importlib import import_module
-from pathlib import Path
 
-import yaml
 from sustainml_msgs.msg import Task, UserInput
 
-from sustainml_orchestrator.contract import cdr, share_directory
-from sustainml_orchestrator.core.pipeline import USER_INPUT, ModuleSpec, Pipeline, PipelineError
+from sustainml_orchestrator.contract import cdr, pipeline_file
+from sustainml_orchestrator.core.pipeline import USER_INPUT, ModuleSpec, Pipeline
+from sustainml_orchestrator.core.pipeline_reader import Mistake, refusal
 
 #: Fields of a Task that belong to the modules of these names.
 TASK_FIELDS = {
@@ -30,30 +29,28 @@ def read_pipeline(path: str) -> Pipeline:
     """The pipeline that a file describes; "" means the one of the package.
 
     Raises:
-        PipelineError: one sentence that names file, key and remedy.
+        PipelineError: one sentence that names file, line, key and remedy; all in its `texts`.
     """
-    try:
-        file = Path(path) if path else share_directory.directory() / "config" / "pipeline.yaml"
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except Exception as error:  # PyYAML raises whatever a value leads to, RecursionError too
-        reason = " ".join(str(error).split())
-        raise PipelineError(
-            f"{path or 'pipeline.yaml'}: cannot be read ({reason}); correct it, "
-            "or leave pipeline_file empty"
-        ) from error
-    pipeline = Pipeline.from_data(data, str(file))
-    for spec in pipeline.modules:
-        key = f"{file}: modules.{spec.name}.output_type: {spec.output_type}"
-        try:
-            message_type = output_type(spec)
-        except (ImportError, AttributeError) as error:
-            raise PipelineError(
-                f"{key} is not installed ({error}); build its package and source its environment"
-            ) from error
-        if not cdr.names_a_task(message_type):
-            first = ", ".join(cdr.COMMON_FIELDS)
-            raise PipelineError(f"{key} does not begin with {first}; add these fields to it")
+    pipeline, lines = pipeline_file.parse_with_lines(path)
+    mistakes = [
+        Mistake(("modules", spec.name, "output_type"), f"{spec.output_type} {remedy}")
+        for spec in pipeline.modules
+        if (remedy := _flaw(spec))
+    ]
+    if mistakes:
+        raise refusal(str(pipeline_file.locate(path)), mistakes, lines)
     return pipeline
+
+
+def _flaw(spec: ModuleSpec) -> str:
+    """What is wrong with an output type, and what to do; "" for nothing."""
+    try:
+        message_type = output_type(spec)
+    except (ImportError, AttributeError) as error:
+        return f"is not installed ({error}); build its package and source its environment"
+    if not cdr.names_a_task(message_type):
+        return f"does not begin with {', '.join(cdr.COMMON_FIELDS)}; add these fields to it"
+    return ""
 
 
 def type_name(spec: ModuleSpec) -> str:

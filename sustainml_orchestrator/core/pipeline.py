@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-USER_INPUT = "user_input"
-
-#: Output types of sustainml_msgs; any other type is written ``package/msg/Type``.
-OUTPUT_TYPES = frozenset(
-    ("AppRequirements", "MLModelMetadata", "HWConstraints", "MLModel", "HWResource", "CO2Footprint")
-)
-
-_NAME = re.compile(r"[a-z](?:_?[a-z0-9]+)*")
-_FOREIGN_TYPE = re.compile(r"[a-z][a-z0-9_]*/msg/[A-Z][A-Za-z0-9]*")
-_LIFECYCLES = ("node_control", "managed")
-_MAX_MODULES = 64
-
-
-class PipelineError(ValueError):
-    """The description of the pipeline is wrong; the text names file, key and remedy."""
+from sustainml_orchestrator.core.pipeline_reader import USER_INPUT as USER_INPUT
+from sustainml_orchestrator.core.pipeline_reader import KeyPath, Reader, refusal
+from sustainml_orchestrator.core.pipeline_reader import PipelineError as PipelineError
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +30,8 @@ class ModuleSpec:
         replicas: how many instances share its work.
         lifecycle: how its node is commanded: "node_control" (NodeControl messages) or "managed"
             (services of lifecycle_msgs).
+        executable: command line of its process; "" = that of the package, where it has one;
+            "none" = it is started by other means.
     """
 
     name: str
@@ -57,6 +45,7 @@ class ModuleSpec:
     wait: float = 5.0
     replicas: int = 1
     lifecycle: str = "node_control"
+    executable: str = ""
 
 
 class Pipeline:
@@ -80,115 +69,22 @@ class Pipeline:
         return len(self.modules)
 
     @classmethod
-    def from_data(cls, data: Any, source: str) -> Pipeline:
+    def from_data(
+        cls, data: Any, source: str, lines: Mapping[KeyPath, int] | None = None
+    ) -> Pipeline:
         """Check and order what a YAML file holds.
 
         Args:
             data: ``{"modules": {name: {key: value}}}``; the keys are the attributes of ModuleSpec.
             source: name of the file, for messages.
+            lines: line of each key.
 
         Raises:
             PipelineError: with one sentence that names file, key and remedy.
         """
-        reader = _Reader(source)
+        reader = Reader()
         modules = reader.modules(data)
-        order = enumerate(reader.order(modules))
-        return cls(tuple(ModuleSpec(name=name, index=i, **modules[name]) for i, name in order))
-
-
-def _is_whole(value: Any, most: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
-
-
-def _is_duration(value: Any) -> bool:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and 0.01 <= value <= 30 * 86400
-
-
-def _is_type(value: Any) -> bool:
-    return isinstance(value, str) and (
-        value in OUTPUT_TYPES or _FOREIGN_TYPE.fullmatch(value) is not None
-    )
-
-
-#: For each optional key of a module: its default, its check, and what to do when that fails.
-_VALUES: dict[str, tuple[Any, Callable[[Any], bool], str]] = {
-    "output_type": (None, _is_type, f"use one of {sorted(OUTPUT_TYPES)} or package/msg/Type"),
-    "timeout": (300.0, _is_duration, "give seconds from 0.01 to 2592000"),
-    "max_tries": (2, lambda v: _is_whole(v, 100), "give a whole number, 1 to 100"),
-    "baseline": (False, lambda v: isinstance(v, bool), "use true or false"),
-    "required": (True, lambda v: isinstance(v, bool), "use true or false"),
-    "wait": (5.0, _is_duration, "give seconds from 0.01 to 2592000"),
-    "replicas": (1, lambda v: _is_whole(v, 64), "give a whole number, 1 to 64"),
-    "lifecycle": ("node_control", _LIFECYCLES.__contains__, f"use {' or '.join(_LIFECYCLES)}"),
-}
-
-
-class _Reader:
-    """Checks the content of one file; every error begins with its name."""
-
-    def __init__(self, source: str) -> None:
-        self._source = source
-
-    def fail(self, key: str, remedy: str) -> PipelineError:
-        return PipelineError(f"{self._source}: {key}: {remedy}")
-
-    def modules(self, data: Any) -> dict[str, dict[str, Any]]:
-        if not isinstance(data, Mapping) or not isinstance(data.get("modules"), Mapping):
-            raise self.fail("modules", "must be a mapping of module names to their settings")
-        unknown = set(map(str, data)) - {"modules"}
-        if unknown:
-            raise self.fail(min(unknown), "is not a key of this file; only 'modules' is")
-        modules = data["modules"]
-        if not 1 <= len(modules) <= _MAX_MODULES:
-            raise self.fail("modules", f"holds {len(modules)}; give between 1 and {_MAX_MODULES}")
-        return {self._name(name): self._module(name, modules) for name in modules}
-
-    def _name(self, name: Any) -> str:
-        if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > 64:
-            raise self.fail(f"modules.{name}", "is no ROS name; use lower case like hw_resources")
-        if name in (USER_INPUT, "orchestrator"):
-            raise self.fail(f"modules.{name}", "is a reserved name; choose another")
-        return name
-
-    def _module(self, name: str, modules: Mapping[str, Any]) -> dict[str, Any]:
-        key, values = f"modules.{name}", modules[name]
-        if not isinstance(values, Mapping):
-            raise self.fail(key, "must be a mapping with inputs and output_type")
-        read: dict[str, Any] = {"inputs": self._inputs(key, values.get("inputs"), modules)}
-        for part, (default, is_valid, remedy) in _VALUES.items():
-            read[part] = values.get(part, default)
-            if not is_valid(read[part]):
-                raise self.fail(f"{key}.{part}", f"is '{read[part]}'; {remedy}")
-        unknown = set(map(str, values)) - set(read)
-        if unknown:
-            raise self.fail(f"{key}.{min(unknown)}", f"is unknown; known are {sorted(read)}")
-        return read
-
-    def _inputs(self, key: str, inputs: Any, modules: Mapping[str, Any]) -> tuple[str, ...]:
-        key = f"{key}.inputs"
-        texts = isinstance(inputs, list) and all(isinstance(name, str) for name in inputs)
-        if not texts or not inputs:
-            raise self.fail(key, "must be a list that names user_input or other modules")
-        for name in inputs:
-            if name != USER_INPUT and name not in modules:
-                raise self.fail(key, f"names '{name}', which is no module of this file; add it")
-        if len(set(inputs)) != len(inputs):
-            raise self.fail(key, "names an input twice; remove one")
-        return tuple(inputs)
-
-    def order(self, modules: Mapping[str, Mapping[str, Any]]) -> list[str]:
-        """Inputs before their consumers, otherwise as written."""
-        names, order = list(modules), []
-        sorter = TopologicalSorter({n: set(modules[n]["inputs"]) - {USER_INPUT} for n in names})
-        try:
-            sorter.prepare()
-        except CycleError as error:
-            members = ", ".join(sorted(set(error.args[1]), key=names.index))
-            text = f"{members} wait for each other; break the cycle of inputs"
-            raise self.fail("modules", text) from None
-        while sorter.is_active():
-            ready = sorted(sorter.get_ready(), key=names.index)
-            sorter.done(*ready)
-            order += ready
-        return order
+        order = reader.order(modules)
+        if reader.mistakes:
+            raise refusal(source, reader.mistakes, lines or {})
+        return cls(tuple(ModuleSpec(name=n, index=i, **modules[n]) for i, n in enumerate(order)))
