@@ -62,7 +62,7 @@ _OUTBOX = "outbox.Outbox"
 MUTANTS = (
     # Delivery
     Mutant("silence is no reason to deliver again", f"{_STEPS}._watch",
-           "if ... >= self._patience(A, B):\n    self._deliver(C, D, B)"),
+           "if ... >= A:\n    self._deliver(B, C, D)"),
     Mutant("an idle node is believed to work", f"{_STEPS}._watch_held",
            "A >= _IDLE_GRACE + ...", "False"),
     Mutant("a missing output is not asked for again", f"{_STEPS}._on_progress",
@@ -74,8 +74,8 @@ MUTANTS = (
            "(setattr(C, 'try_number', min(C.try_number + 1, 2)),"
            " A.outbox.deliver(B, C.try_number))"),
     Mutant("a step waits for one of its inputs only", f"{_STEPS}._complete",
-           "all(A.steps[B].state is StepState.DONE for B in C)",
-           "not C or any(A.steps[B].state is StepState.DONE for B in C)"),
+           "all(A.steps[B].state >= StepState.DONE for B in C)",
+           "not C or any(A.steps[B].state >= StepState.DONE for B in C)"),
     Mutant("consumers are not told of an output", f"{_TASKS}.take_output",
            "self.steps.feed_consumers(A, B)", "None"),
     # Tries
@@ -95,8 +95,8 @@ MUTANTS = (
     Mutant("when two die at work that costs no try", f"{_STEPS}.node_activated",
            "A and not any(B)", "False"),
     # Deadlines
-    Mutant("work has no deadline", f"{_STEPS}._overdue", "A.worked < B", "True"),
-    Mutant("the queue has no deadline", f"{_STEPS}._overdue", "A and B.waited >= C", "False"),
+    Mutant("work has no deadline", "deadlines.overdue", "A.worked >= B", "False"),
+    Mutant("the queue has no deadline", "deadlines.overdue", "A and B.waited >= C", "False"),
     Mutant("work may be given back for ever", f"{_STEPS}._on_returned",
            "A.waited >= B", "False"),
     Mutant("a module that is gone is awaited for ever", f"{_STEPS}._wait_for",
