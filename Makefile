@@ -69,7 +69,7 @@ loop: build ## measure the optimisation loop against exhaustive search, as table
 
 UV = uv==0.13.9
 hashes: build ## write requirements/hashed from the pins in requirements, after changing those
-	@. ./env.sh && python -m pip install --quiet --no-deps --no-input $(UV) && for name in ros-jazzy ros-kilted build runtime dev; do \
+	@. ./env.sh && python -m pip install --quiet --no-deps --no-input $(UV) && for name in ros-jazzy ros-kilted build runtime web dev; do \
 	uv pip compile --quiet --no-deps --universal --generate-hashes --no-annotate --no-header --python-version 3.10 \
 	requirements/$$name.txt -o requirements/hashed/$$name.txt || exit 1; done
 

@@ -34,7 +34,7 @@ class Place:
         """Requirements with hashes; an installation of ROS 2 brings its own tools and numpy."""
         wheels = [] if self.installed else [f"ros-{self.distro}", "build"]
         folder = self.root / "requirements" / "hashed"
-        return [folder / f"{name}.txt" for name in [*wheels, "runtime", "dev"]]
+        return [folder / f"{name}.txt" for name in [*wheels, "runtime", "web", "dev"]]
 
     @property
     def venv_stamp(self) -> Stamp:
@@ -47,7 +47,7 @@ class Place:
     def messages_stamp(self) -> Stamp:
         """Of sustainml_msgs."""
         sources = [file for file in (self.root / "msg").rglob("*") if file.is_file()]
-        tools = self.requirements[:-2]
+        tools = self.requirements[:-3]
         fingerprint = digest(self._built_for, [*sources, *tools, *self._scripts])
         return Stamp(self.colcon("install") / ".made-messages", fingerprint)
 
