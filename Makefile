@@ -16,10 +16,11 @@ demo: build ## solve three example problems with the whole system, optimise one,
 up: build ## run the whole system until Ctrl-C
 	$(RUN) sustainml up $(ARGS)
 
-test: build ## run all tests, in a domain of their own (ARGS="test/core -k lifecycle")
+PROCESSES = 2 # they mostly wait: for processes that start, for deadlines
+test: build ## run all tests, in domains of their own (ARGS="test/core -k lifecycle" PROCESSES=0)
 	@. ./env.sh && export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ROS_DOMAIN_ID="$$(python scripts/free_domain.py)" && \
-	exec env PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTEST_PLUGINS=pytest_timeout,_hypothesis_pytestplugin \
-	python -m pytest --durations=10 $(ARGS)
+	exec env PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTEST_PLUGINS=pytest_timeout,_hypothesis_pytestplugin,xdist.plugin \
+	python -m pytest --durations=10 -n $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 N = 10000
 simulate: build ## run N random schedules of faults through the core, on all cores (N=1000000)

@@ -1,4 +1,4 @@
-"""For all tests: child processes find the package `support`; the run ends when its tests have."""
+"""For all tests: child processes find `support`; each process has a domain; the run ends."""
 
 from __future__ import annotations
 
@@ -6,13 +6,27 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from free_domain import DOMAINS, is_free
 
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, (str(Path(__file__).parent), os.environ.get("PYTHONPATH")))
 )
+
+
+def _own_domain(worker: str) -> str:
+    """A free domain for each of pytest-xdist's processes, which are called gw0, gw1 …."""
+    first, number = int(os.environ.get("ROS_DOMAIN_ID", "0")), int(worker.removeprefix("gw"))
+    start = first + 20 * number
+    candidates = [DOMAINS[(start + step) % len(DOMAINS)] for step in range(20)]
+    return str(next(filter(is_free, candidates)))
+
+
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    os.environ["ROS_DOMAIN_ID"] = _own_domain(worker)
 # A shell that runs the tests in the background has them ignore SIGINT, and all their processes.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -22,6 +36,12 @@ def _left() -> list[str]:
     """Threads for which the interpreter would wait for ever."""
     threads = (t for t in threading.enumerate() if t is not threading.main_thread())
     return [thread.name for thread in threads if not thread.daemon]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_threads_are_left() -> Iterator[None]:
+    yield
+    assert not (left := _left()), f"tests left threads that run on: {', '.join(left)}"
 
 
 @pytest.hookimpl(trylast=True)

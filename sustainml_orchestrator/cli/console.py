@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import errno
+import fcntl
 import io
 import json
 import os
@@ -169,10 +170,19 @@ def prepare_streams() -> None:
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         former = getattr(sys, name)
         encoding = former.encoding if former is not None else "utf-8"
-        buffer = io.BufferedWriter(_Output(descriptor, "w", closefd=False))
+        own = descriptor if descriptor == 2 else fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+        buffer = io.BufferedWriter(_Output(own, "w", closefd=False))
         is_lively = descriptor == 2 or os.isatty(descriptor)
         stream = io.TextIOWrapper(buffer, encoding, "sustainml", line_buffering=is_lively)
         setattr(sys, name, stream)
+
+
+def divert_foreign_output() -> None:
+    """From now on what C libraries print goes to standard error; ours goes on to standard output.
+
+    Fast DDS logs to descriptor 1, where it would end up within JSON or a table.
+    """
+    os.dup2(2, 1)
 
 
 def _replace(error: UnicodeError) -> tuple[str, int]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from sustainml_orchestrator.cli.console import as_utf8, write_json
+from sustainml_orchestrator.cli.console import as_utf8, divert_foreign_output, write_json
 from sustainml_orchestrator.contract.signals import ENDING
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def connected() -> Iterator[OrchestratorClient]:
     from sustainml_orchestrator.client import ClientError, OrchestratorClient
     from sustainml_orchestrator.client import OrchestratorUnavailable as Unavailable
 
+    divert_foreign_output()
     try:
         with OrchestratorClient(options.namespace, timeout=options.timeout) as client:
             yield client
@@ -141,6 +142,17 @@ def figure(value: float, digits: int = 3) -> str:
     return f"{value:.{digits}g}" if math.isfinite(value) else "–"
 
 
+def _is_stdout(path: Path, status: os.stat_result) -> bool:
+    """Whether a path means standard output, which may not be descriptor 1 any more."""
+    if str(path) in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
+        return True
+    try:
+        descriptor = sys.stdout.fileno()
+    except (OSError, ValueError):  # replaced by a stream in memory
+        descriptor = 1
+    return os.path.samestat(status, os.fstat(descriptor))
+
+
 @contextmanager
 def written(path: Path) -> Iterator[TextIO]:
     """A text file, readable by this user only, that replaces the former one when it is complete.
@@ -148,7 +160,7 @@ def written(path: Path) -> Iterator[TextIO]:
     Symbolic links are followed; devices, pipes and standard output are written to directly.
     """
     status = path.stat() if path.exists() else None
-    if status is not None and os.path.samestat(status, os.fstat(1)):
+    if status is not None and _is_stdout(path, status):
         yield as_utf8(sys.stdout)
         return
     target = Path(os.path.realpath(path))

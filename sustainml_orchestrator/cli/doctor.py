@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 import sustainml_orchestrator
-from sustainml_orchestrator.cli.console import out
+from sustainml_orchestrator.cli.console import divert_foreign_output, out
 from sustainml_orchestrator.cli.context import (
     EXIT_FAILED,
     EXIT_UNREACHABLE,
@@ -96,6 +96,7 @@ def _check_ros(findings: list[Finding]) -> int:
         remedy = "source the environment (`. ./env.sh`), or make it (`make build`)"
         findings.append(Finding("error", f"ROS 2 cannot be loaded: {error}", remedy))
         return EXIT_FAILED
+    divert_foreign_output()
     try:
         with OrchestratorClient(options.namespace, timeout=options.timeout) as client:
             try:

@@ -83,6 +83,30 @@ def test_errors_in_any_encoding(encoding: dict[str, str]) -> None:
     assert answer["error"] == "INVALID_REQUEST"
 
 
+def test_what_a_library_prints_does_not_get_into_the_output(tmp_path: Path) -> None:
+    code = """
+import ctypes, sys
+from pathlib import Path
+from sustainml_orchestrator.cli import console, context
+console.prepare_streams()
+console.divert_foreign_output()
+libc = ctypes.CDLL(None)
+libc.puts(b"noise")
+libc.fflush(None)
+console.write_json({"answer": 42})
+with context.written(Path(sys.argv[1])) as stream:
+    stream.write("exported")
+"""
+    for target in ("/dev/stdout", str(tmp_path / "file")):
+        result = subprocess.run(
+            [sys.executable, "-c", code, target], capture_output=True, text=True, check=False
+        )
+        answer, _, rest = result.stdout.partition("}\n")
+        assert json.loads(answer + "}") == {"answer": 42} and "noise" in result.stderr
+        assert rest == "exported" * (target == "/dev/stdout"), result
+    assert (tmp_path / "file").read_text() == "exported"
+
+
 def shell(line: str) -> subprocess.CompletedProcess[str]:
     """Run a line that starts with sustainml."""
     line = line.replace("sustainml", " ".join(SUSTAINML), 1)

@@ -259,7 +259,7 @@ def test_what_cannot_start_says_why(tmp_path: Path, words: list[str], text: str)
     ("what", "text"),
     [
         ("newer", "was written by a newer version (schema 99"),
-        ("locked", f"is in use by another orchestrator (process {os.getpid()} on "),
+        ("locked", "is in use by another orchestrator (process {process} on "),
         ("foreign", "is a database of another program"),
     ],
 )
@@ -281,4 +281,6 @@ def test_a_journal_that_cannot_be_used_says_why(tmp_path: Path, what: str, text:
     held.close()
     assert ended.returncode in PERMANENT, ended.stderr
     (line,) = ended.stderr.strip().splitlines()
-    assert line.startswith("orchestrator: ") and f"{path} {text}" in line, line
+    assert (
+        line.startswith("orchestrator: ") and f"{path} {text.format(process=os.getpid())}" in line
+    ), line
