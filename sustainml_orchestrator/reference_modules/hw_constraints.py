@@ -42,7 +42,11 @@ class HWConstraintsModule(Module):
             found = self.settings.complete(self.words.read(Problem.read(inputs.user_input)))
         except UnclearError as answer:
             raise ModuleError(str(answer)) from answer
-        about = {"max_memory_footprint_mib": found.memory_mib, "hardware_from": found.origin}
+        about = {
+            "max_memory_footprint_mib": found.memory_mib,
+            "memory_kind": found.memory_kind,
+            "hardware_from": found.origin,
+        }
         return HWConstraints(
             max_memory_footprint=found.whole_mib,
             hardware_required=list(found.hardware),

@@ -45,8 +45,10 @@ class HWResourcesModule(Module):
         work = self._workload(model)
         if self.settings.precision:
             work = replace(work, precisions=(self.settings.precision,))
+        memory_mib, memory_kind = requirements.memory_limit(limits)
         bounds = Limits(
-            memory_mib=float(limits.max_memory_footprint),
+            memory_mib=memory_mib,
+            memory_kind=memory_kind,
             latency_s=max(0.0, model.target_latency) or wanted.longest_s,
             power_w=wanted.max_power_w,
             runtime=self.settings.runtime,
@@ -58,7 +60,10 @@ class HWResourcesModule(Module):
             raise ModuleError(str(answer)) from answer
         best = place(work, devices, bounds)
         if best is None:
-            raise ModuleError(f"{model.model} does not fit: {obstacle(work, devices, bounds)}")
+            raise ModuleError(
+                f"{model.model} does not fit: "
+                + obstacle(work, devices, bounds, self.devices.devices)
+            )
         about = {
             "device_class": best.device.device_class,
             "precision": best.precision,
@@ -67,6 +72,8 @@ class HWResourcesModule(Module):
             "uncertainty_factor": best.uncertainty,
             "energy_uncertainty_factor": best.energy_uncertainty,
             "energy_per_inference_j": best.energy_j,
+            "flash_mib": best.flash_mib,
+            "engine": best.device.runtime,
             "simulated": best.device.simulated,
             "source": list(best.device.source),
         }

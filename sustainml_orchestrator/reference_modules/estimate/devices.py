@@ -37,6 +37,9 @@ class Efficiency:
     uncertainty: float  #: latency lies between estimate / factor and estimate x factor
     dispatch_s: float = 0.0  #: seconds in which a framework launches one operation
     waiting: float = 0.0  #: share of (max - idle) power drawn while waiting for a launch
+    op_s: float = 0.0  #: seconds per operation of a pass
+    sync_s: float = 0.0  #: seconds to share an operation among cores, if it is large enough
+    trees_s: float = 0.0  #: seconds per call of an ensemble of trees; 0 = as any other model
 
 
 @dataclass(frozen=True)
@@ -49,12 +52,15 @@ class Device:
     peak: Mapping[str, float]  #: operations per second by precision
     bandwidth: float  #: bytes per second
     memory_mib: float
-    cache_mib: float  #: weights up to this size cost no bandwidth
+    cache_mib: float  #: for activations, and weights that cost no bandwidth
     idle_w: float
     max_w: float
     efficiency: Efficiency
     simulated: bool  #: known from simulation only
     source: tuple[str, ...]
+    flash_mib: float = 0.0  #: for the weights, where they stay out of memory_mib; 0 = no such
+    runtime: str = ""  #: what runs models on it
+    operators: frozenset[str] = frozenset()  #: that the runtime executes; none = all
 
     def rate(self, precision: str) -> float:
         """Peak operations per second with weights of that precision, 0 if it cannot use them.
@@ -76,7 +82,7 @@ class DeviceCatalogue:
         Raises:
             ValueError: an entry is incomplete, naming it and the key.
         """
-        self.devices = tuple(_read(entry, data["engines"]) for entry in data["devices"])
+        self.devices = tuple(_read(entry, data) for entry in data["devices"])
         self._by_name: dict[str, tuple[Device, ...]] = {}
         for word, device_class in {**{c: c for c in CLASSES}, **_CLASS_WORDS}.items():
             members = tuple(d for d in self.devices if d.device_class == device_class)
@@ -113,11 +119,13 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9+]+", " ", name.casefold()).strip()
 
 
-def _read(entry: Mapping[str, Any], engines: Mapping[str, Any]) -> Device:
+def _read(entry: Mapping[str, Any], data: Mapping[str, Any]) -> Device:
     try:
         if entry["class"] not in CLASSES:
             raise ValueError(f"class {entry['class']!r} is none of {', '.join(CLASSES)}")
-        power = entry["power"]
+        power, engine = entry["power"], dict(data["engines"][entry["engine"]])
+        name = engine.pop("runtime", "")
+        runtime = data.get("runtimes", {}).get(entry.get("runtime", name), {})
         return Device(
             name=entry["name"],
             device_class=entry["class"],
@@ -128,9 +136,12 @@ def _read(entry: Mapping[str, Any], engines: Mapping[str, Any]) -> Device:
             cache_mib=float(entry.get("cache_mib", 0.0)),
             idle_w=float(power["idle"]),
             max_w=float(power["max"]),
-            efficiency=Efficiency(**{**engines[entry["engine"]], **entry.get("efficiency", {})}),
+            efficiency=Efficiency(**{**engine, **entry.get("efficiency", {})}),
             simulated=bool(entry.get("simulated", False)),
             source=tuple(entry["source"]),
+            flash_mib=float(entry.get("flash_mib", 0.0)),
+            runtime=runtime.get("name", ""),
+            operators=frozenset(runtime.get("operators", ())),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"device {entry.get('name', '?')}: {error!r}") from error

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sustainml_orchestrator.reference_modules.estimate.requirements import number
+
 BYTES_PER_PARAMETER = {"fp32": 4.0, "fp16": 2.0, "int8": 1.0, "int4": 0.5}
+#: Activations with weights of a precision: those of int4 weights are kept in fp16.
+BYTES_PER_ACTIVATION = {**BYTES_PER_PARAMETER, "int4": 2.0}
+#: Kinds of operations, by which runtimes differ in what they execute.
+OPERATORS = ("convolution", "convolution-3d", "depthwise", "linear", "layer-norm", "attention",
+             "deformable-attention", "recurrent", "trees", "graph", "search")  # fmt: skip
+#: Room for activations and runtime where the activations are unknown, as a share of the weights.
+ACTIVATION_SHARE = 0.2
+#: Buffers of the runtime beside the activations, as a share of these.
+RUNTIME_SHARE = 0.1
+#: Tokens for whose keys and values a generator of text keeps room.
+CONTEXT_TOKENS = 2048
 MIB = 2.0**20
+#: Ready as it is; to be fine-tuned on one's own labels; to be trained on one's own data.
+USES = ("ready", "fine-tune", "train")
+#: Of a model that knows about a hundred languages, all those of Europe among them.
+MANY = "many"
 #: Operations of one pass where they are not known: of a transformer with 7 layers, 8 in each.
 TYPICAL_LAUNCHES = 60
 
@@ -25,6 +42,25 @@ class Workload:
     pass_parameters: float = 0.0  #: weights read in each run; 0 = all
     depthwise: bool = False  #: built on depthwise convolutions
     launches: int = TYPICAL_LAUNCHES  #: operations of a pass, one launched after the other
+    operators: tuple[str, ...] = ()  #: of OPERATORS; none = unknown
+    peak_activations: float = 0.0  #: most values held at a time beside the weights; 0 = unknown
+    kv_per_token: int = 0  #: keys and values of one token, in values
+    autoregressive: bool = False  #: one pass over the input, then one for each token
+
+    def working_mib(self, precision: str) -> float:
+        """Memory in MiB beside the weights: activations, keys and values, and the runtime."""
+        if not self.peak_activations:
+            return self.weights_mib(precision) * ACTIVATION_SHARE
+        values = self.peak_activations * BYTES_PER_ACTIVATION[precision]
+        cached = self.kv_per_token * CONTEXT_TOKENS * 2.0  # fp16
+        return (values * (1.0 + RUNTIME_SHARE) + cached) / MIB
+
+    @property
+    def prefill_flops(self) -> float:
+        """Operations of the pass over the input, before the first token is generated."""
+        if not self.autoregressive:
+            return 0.0
+        return max(0.0, self.flops - 2.0 * (self.pass_parameters or self.parameters) * self.passes)
 
     def weights_mib(self, precision: str) -> float:
         """Memory of the weights in MiB."""
@@ -58,7 +94,26 @@ class Workload:
         if not known:
             raise ValueError(f"no known precision in {named!r}: {', '.join(BYTES_PER_PARAMETER)}")
         depthwise = properties.get("depthwise") is True
-        return cls(flops, parameters, known, passes, pass_parameters, depthwise, launches)
+        base = (flops, parameters, known, passes, pass_parameters, depthwise, launches)
+        return cls(*base, **_optional(properties))
+
+
+def _optional(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model may say of itself beside its size; what is no such figure counts as unsaid.
+
+    Raises:
+        ValueError: an operator is unknown.
+    """
+    named = properties.get("operators") or []
+    unknown = [name for name in named if name not in OPERATORS] if isinstance(named, list) else []
+    if unknown:
+        raise ValueError(f"unknown operator {unknown[0]!r} in model_properties")
+    return {
+        "operators": tuple(named) if isinstance(named, list) else (),
+        "peak_activations": number(properties, "peak_activations"),
+        "kv_per_token": int(min(number(properties, "kv_per_token"), 1e9)),
+        "autoregressive": properties.get("autoregressive") is True,
+    }
 
 
 @dataclass(frozen=True)
@@ -85,6 +140,12 @@ class Model:
     source: tuple[str, ...]
     flops_from: str
     note: str
+    use: str = USES[0]  #: what has to be done before it solves a problem
+    languages: tuple[str, ...] = ()  #: ISO 639-1 codes, or MANY; none = not about language
+
+    def speaks(self, codes: Iterable[str]) -> bool:
+        """Whether it knows every one of some languages."""
+        return not self.languages or MANY in self.languages or set(codes) <= set(self.languages)
 
     @property
     def path(self) -> str:
@@ -122,6 +183,12 @@ class Model:
             "pass_parameters": work.pass_parameters,
             "depthwise": work.depthwise,
             "launches": work.launches,
+            "operators": list(work.operators),
+            "peak_activations": work.peak_activations,
+            "kv_per_token": work.kv_per_token,
+            "autoregressive": work.autoregressive,
+            "use": self.use,
+            "languages": list(self.languages),
             "precisions": list(work.precisions),
             "weights_mib": {p: round(work.weights_mib(p), 3) for p in work.precisions},
             "input": self.input,
@@ -188,6 +255,16 @@ def _words(text: str) -> list[str]:
     return [word.removesuffix("s") for word in re.findall(r"[a-z0-9]+", text.casefold())]
 
 
+def _use(name: str) -> str:
+    if name not in USES:
+        raise ValueError(f"use {name!r} is none of {', '.join(USES)}")
+    return name
+
+
+def _languages(value: str | list[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
 def _read(entry: Mapping[str, Any], benchmarks: Mapping[str, Any]) -> Model:
     try:
         figures = {}
@@ -208,6 +285,8 @@ def _read(entry: Mapping[str, Any], benchmarks: Mapping[str, Any]) -> Model:
             source=tuple(entry["source"]),
             flops_from=entry["flops_from"],
             note=entry.get("note", ""),
+            use=_use(entry["use"]),
+            languages=_languages(entry.get("languages", [])),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"model {entry.get('name', '?')}: {error!r}") from error

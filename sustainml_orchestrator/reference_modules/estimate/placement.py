@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sustainml_orchestrator.reference_modules.estimate.devices import Device
 from sustainml_orchestrator.reference_modules.estimate.models import Workload
-from sustainml_orchestrator.reference_modules.estimate.roofline import Estimate, fitting, memory_mib
+from sustainml_orchestrator.reference_modules.estimate.roofline import Estimate, fitting, misfit
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,7 @@ class Limits:
     """What an inference may need; 0 = any."""
 
     memory_mib: float = 0.0  #: MiB for the model
+    memory_kind: str = ""  #: of which memory: ram, flash, or empty for all that the model takes
     latency_s: float = 0.0  #: seconds
     power_w: float = 0.0  #: W while it runs
     runtime: str = "compiled"  #: one of RUNTIMES, what runs the model
@@ -30,38 +31,60 @@ def place(
     estimates = [
         e
         for device in devices
-        for e in fitting(work, device, max_memory_mib=limits.memory_mib, runtime=limits.runtime)
+        for e in _fitting(work, device, limits)
         if not limits.latency_s or e.latency_s <= limits.latency_s
         if not limits.power_w or e.power_w <= limits.power_w
     ]
     return min(estimates, key=lambda e: (e.energy_j, e.latency_s, e.device.name), default=None)
 
 
-def obstacle(work: Workload, devices: Iterable[Device], limits: Limits = _NO_LIMITS) -> str:
-    """Why `place` found nothing, and what to change: one sentence part."""
+def obstacle(
+    work: Workload,
+    devices: Iterable[Device],
+    limits: Limits = _NO_LIMITS,
+    every_device: Iterable[Device] = (),
+) -> str:
+    """Why `place` found nothing, and what to change or would fit: one sentence part."""
     allowed = list(devices)
     if not allowed:
         return "no such device is in the catalogue"
     names = ", ".join(device.name for device in allowed[:3]) + (" ..." if len(allowed) > 3 else "")
-    precisions = [p for p in work.precisions if any(d.rate(p) for d in allowed)]
-    if not precisions:
-        return f"{names} cannot compute in {' or '.join(work.precisions)}; allow other hardware"
-    least = min(memory_mib(work, p) for p in precisions)
-    if limits.memory_mib and least > limits.memory_mib:
-        return (
-            f"it needs at least {least:.3g} MiB, max_memory_footprint is {limits.memory_mib:g}; "
-            f"raise it"
-        )
-    if place(work, allowed, Limits(memory_mib=limits.memory_mib)) is None:
-        return f"it needs at least {least:.3g} MiB, more than {names} has; allow larger hardware"
+    estimates = [e for device in allowed for e in _fitting(work, device, limits)]
+    if not estimates:
+        if limits.memory_mib and place(work, allowed):
+            return f"{reason(work, allowed, limits)}; raise it"
+        fits = [d.name for d in every_device if not d.simulated and place(work, (d,), limits)]
+        else_on = f"; it fits on {', '.join(fits[:4])}" if fits else ""
+        advice = "other" if _operators_missing(work, allowed) else "larger"
+        return f"{reason(work, allowed, limits)}{else_on}; allow {advice} hardware"
     if limits.power_w and place(work, allowed, replace(limits, power_w=0.0)):
         return f"on {names} it draws more than {limits.power_w:g} W; raise max_power"
-    best = min(
-        e.latency_s
-        for device in allowed
-        for e in fitting(work, device, max_memory_mib=limits.memory_mib, runtime=limits.runtime)
-    )
     return (
-        f"it takes at least {best:.3g} s on {names}, the limit is {limits.latency_s:g} s; "
-        f"relax the latency or allow faster hardware"
+        f"it takes at least {min(e.latency_s for e in estimates):.3g} s on {names}, the limit is "
+        f"{limits.latency_s:g} s; relax the latency or allow faster hardware"
+    )
+
+
+def reason(work: Workload, devices: Iterable[Device], limits: Limits = _NO_LIMITS) -> str:
+    """What keeps a model off the largest of some devices, in the precision that comes closest."""
+    largest = max(devices, key=lambda device: device.memory_mib)
+    # In order of precision, the narrowest last: it is the one that needs least.
+    usable = [p for p in work.precisions if largest.rate(p)]
+    if not usable and not _operators_missing(work, [largest]):
+        return f"{largest.name} cannot compute in {' or '.join(work.precisions)}"
+    usable = usable or list(work.precisions)
+    return misfit(work, largest, usable[-1], (limits.memory_mib, limits.memory_kind))
+
+
+def _operators_missing(work: Workload, devices: Iterable[Device]) -> bool:
+    return all(d.operators and not set(work.operators) <= d.operators for d in devices)
+
+
+def _fitting(work: Workload, device: Device, limits: Limits) -> list[Estimate]:
+    return fitting(
+        work,
+        device,
+        max_memory_mib=limits.memory_mib,
+        memory_kind=limits.memory_kind,
+        runtime=limits.runtime,
     )

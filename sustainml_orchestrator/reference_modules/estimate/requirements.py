@@ -71,6 +71,18 @@ def parse(lines: Iterable[str], extra: Mapping[str, Any]) -> Requirements:
     )
 
 
+def memory_limit(constraints: Any) -> tuple[float, str]:
+    """The limit in MiB (0 = none) and of which memory: ram, flash, or empty for all.
+
+    The message has whole MiB, rounded up; the exact limit is in its extra_data, where its module
+    tells it.
+    """
+    whole = float(constraints.max_memory_footprint)
+    told = json_object(constraints.extra_data)
+    exact = number(told, "max_memory_footprint_mib")
+    return exact if math.ceil(exact) == whole else whole, text(told, "memory_kind")
+
+
 def json_object(data: bytes | Iterable[int]) -> dict[str, Any]:
     """The JSON object in an `extra_data` field; empty when there is none or it is unreadable."""
     try:

@@ -14,22 +14,23 @@ the time in which it launches each, as the device waits; a *compiled* engine lau
 Power is the idle power, and above it a part of the range up to the maximum while the device waits
 for a launch, and the load while it is busy.
 
-Activations are taken to stay in caches: with one inference at a time they are small beside the
-weights, or, in convolutional networks, hidden by the computing.
+A generator takes one pass over its input, bound by computing, then one for each token, bound by
+reading the weights. Activations are taken to stay in caches: with one inference at a time they are
+small beside the weights, or, in convolutional networks, hidden by the computing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sustainml_orchestrator.reference_modules.estimate.devices import Device
+from sustainml_orchestrator.reference_modules.estimate.devices import Device, Efficiency
 from sustainml_orchestrator.reference_modules.estimate.models import MIB, Workload
 
-#: Room beside the weights for activations and the runtime, as a share of the weights.
-ACTIVATION_SHARE = 0.2
 #: Depthwise convolutions reach about half the rate of dense ones, as they reuse little of what they
 #: read (Ma et al.: ShuffleNet V2, arXiv:1807.11164, on why FLOPs alone mislead).
 DEPTHWISE_RATE = 0.5
+#: Operations with fewer floating-point operations are not shared among cores.
+_SHARED_FLOPS = 1e7
 RUNTIMES = ("compiled", "eager")
 #: Energy is less certain than latency: power lies anywhere between idle and maximum.
 _POWER_UNCERTAINTY = 1.5
@@ -47,6 +48,7 @@ class Estimate:
     bound: str  #: compute, memory or overhead: what takes most of the time
     uncertainty: float  #: latency lies within this factor either way
     runtime: str = "compiled"  #: one of RUNTIMES
+    flash_mib: float = 0.0  #: weights that stay in flash, beside memory_mib
 
     @property
     def energy_j(self) -> float:
@@ -60,8 +62,8 @@ class Estimate:
 
 
 def memory_mib(work: Workload, precision: str) -> float:
-    """Memory in MiB that a model takes on a device."""
-    return work.weights_mib(precision) * (1.0 + ACTIVATION_SHARE)
+    """Memory in MiB that a model takes on a device: weights and what it works in."""
+    return work.weights_mib(precision) + work.working_mib(precision)
 
 
 def estimate(work: Workload, device: Device, precision: str, runtime: str = "compiled") -> Estimate:
@@ -76,11 +78,13 @@ def estimate(work: Workload, device: Device, precision: str, runtime: str = "com
     if work.depthwise:
         rate *= DEPTHWISE_RATE
     computing = work.flops / (eff.compute * rate)
-    streamed = max(0.0, work.weights_read(precision) - device.cache_mib * MIB)
+    cached = max(0.0, device.cache_mib - _activations_mib(work, precision)) * MIB
+    streamed = max(0.0, work.weights_read(precision) - cached)
     reading = work.passes * streamed / (eff.bandwidth * device.bandwidth)
-    launching = work.launches * eff.dispatch_s if runtime == "eager" else 0.0
-    overhead = work.passes * (eff.overhead_s + launching)
-    busy = max(computing, reading)
+    overhead = work.passes * _overhead(work, eff, runtime)
+    # The pass over the input of a generator is bound by computing, those for each token by reading.
+    before = work.prefill_flops / (eff.compute * rate)
+    busy = before + max(computing - before, reading)
     latency = overhead + busy
     drawn = (eff.load * busy + eff.waiting * overhead) / latency
     power = device.idle_w + drawn * (device.max_w - device.idle_w)
@@ -90,20 +94,82 @@ def estimate(work: Workload, device: Device, precision: str, runtime: str = "com
         precision=precision,
         latency_s=latency,
         power_w=power,
-        memory_mib=memory_mib(work, precision),
+        memory_mib=work.working_mib(precision) if device.flash_mib else memory_mib(work, precision),
+        flash_mib=work.weights_mib(precision) if device.flash_mib else 0.0,
         bound=max(shares, key=lambda name: shares[name]),
         uncertainty=eff.uncertainty,
         runtime=runtime,
     )
 
 
+def _activations_mib(work: Workload, precision: str) -> float:
+    """What has to be on the chip of an accelerator; 0 where it is unknown."""
+    return work.working_mib(precision) if work.peak_activations else 0.0
+
+
+def _overhead(work: Workload, eff: Efficiency, runtime: str) -> float:
+    """Seconds of a pass in which nothing is computed."""
+    if "trees" in work.operators and eff.trees_s:
+        return eff.trees_s
+    if runtime == "eager":
+        return eff.overhead_s + work.launches * eff.dispatch_s
+    # Small operations run on one core: nobody waits for others.
+    shared = min(1.0, work.flops / work.passes / max(1, work.launches) / _SHARED_FLOPS)
+    return eff.overhead_s + work.launches * (eff.op_s + shared * eff.sync_s)
+
+
 def fitting(
-    work: Workload, device: Device, *, max_memory_mib: float = 0.0, runtime: str = "compiled"
+    work: Workload,
+    device: Device,
+    *,
+    max_memory_mib: float = 0.0,
+    memory_kind: str = "",
+    runtime: str = "compiled",
 ) -> list[Estimate]:
-    """Estimates for every precision in which the model fits into memory; 0 = no further limit."""
-    limit = min(device.memory_mib, max_memory_mib or device.memory_mib)
+    """Estimates for every precision in which the model runs there and fits; 0 = no further limit.
+
+    `memory_kind` says what the limit is on: "ram", "flash", or "" for all that the model takes.
+    """
+    limit = (max_memory_mib, memory_kind)
     return [
         estimate(work, device, precision, runtime)
         for precision in work.precisions
-        if device.rate(precision) and memory_mib(work, precision) <= limit
+        if not misfit(work, device, precision, limit)
     ]
+
+
+def misfit(
+    work: Workload, device: Device, precision: str, limit: tuple[float, str] = (0.0, "")
+) -> str:
+    """Why a model cannot run on a device in a precision; empty if it can."""
+    if device.operators and (missing := set(work.operators) - device.operators):
+        return f"{device.runtime} on {device.name} does not execute {' or '.join(sorted(missing))}"
+    if not device.rate(precision):
+        return f"{device.name} does not compute in {precision}"
+    weights, working = work.weights_mib(precision), work.working_mib(precision)
+    if device.flash_mib:
+        if weights > device.flash_mib:
+            return (
+                f"{weights:.3g} MiB of weights exceed the {device.flash_mib:g} MiB flash of "
+                f"{device.name}"
+            )
+        if working > device.memory_mib:
+            return (
+                f"{working:.3g} MiB of activations exceed the {device.memory_mib:.3g} MiB RAM of "
+                f"{device.name}"
+            )
+    elif device.cache_mib and _activations_mib(work, precision) > device.cache_mib:
+        return (
+            f"{working:.3g} MiB of activations exceed the {device.cache_mib:g} MiB on the chip of "
+            f"{device.name}"
+        )
+    elif weights + working > device.memory_mib:
+        return f"{weights + working:.3g} MiB exceed the {device.memory_mib:g} MiB of {device.name}"
+    most, kind = limit
+    parts = {"ram": working if device.flash_mib else weights + working, "flash": weights}
+    needed = parts.get(kind, weights + working)
+    return (
+        f"it needs at least {needed:.3g} MiB, max_memory_footprint is {most:g}"
+        if most and needed > most
+        else ""
+    )

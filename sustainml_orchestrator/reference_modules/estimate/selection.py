@@ -16,7 +16,7 @@ from math import inf
 
 from sustainml_orchestrator.reference_modules.estimate.devices import Device
 from sustainml_orchestrator.reference_modules.estimate.models import Model, ModelCatalogue, Workload
-from sustainml_orchestrator.reference_modules.estimate.placement import Limits, place
+from sustainml_orchestrator.reference_modules.estimate.placement import Limits, place, reason
 from sustainml_orchestrator.reference_modules.estimate.requirements import longest_s, quoted
 from sustainml_orchestrator.reference_modules.estimate.roofline import Estimate
 
@@ -41,6 +41,7 @@ class Query:
     family: str = ""
     licences: frozenset[str] = frozenset()
     max_memory_mib: float = 0.0
+    memory_kind: str = ""  #: of which memory: ram, flash, or empty for all that the model takes
     max_latency_s: float = 0.0
     min_throughput: float = 0.0  #: inferences per second, one at a time
     max_power_w: float = 0.0
@@ -176,6 +177,7 @@ def _place(work: Workload, query: Query) -> Estimate | None:
         query.devices,
         Limits(
             memory_mib=query.max_memory_mib,
+            memory_kind=query.memory_kind,
             latency_s=longest_s(query.max_latency_s, query.min_throughput),
             power_w=query.max_power_w,
         ),
@@ -216,12 +218,27 @@ def _explain(models: list[Model], query: Query) -> str:
         if relaxed == query:
             continue
         asked.append(name)
-        if matches := [c.model.name for c in _fitting(models, relaxed)]:
+        if matches := [_match(c, name) for c in _fitting(models, relaxed)]:
             helps.append(f"{name} (would give {_list(matches)})")
     head = f"none of {len(models)} models for {query.task} meets {', '.join(asked)}"
+    head += _why(models, query)
     if helps:
         return f"{head}; relax {' or '.join(helps)}"
     return f"{head}; no single one is to blame, relax several"
+
+
+def _match(candidate: Candidate, relaxed: str) -> str:
+    if relaxed != "hardware_required":
+        return candidate.model.name
+    return f"{candidate.model.name} on {candidate.placement.device.name}"
+
+
+def _why(models: list[Model], query: Query) -> str:
+    """What keeps the models off the hardware allowed, where none of them runs there."""
+    if any(place(model.workload, query.devices) for model in models) or not query.devices:
+        return ""
+    reasons = (f"{m.name}: {reason(m.workload, query.devices)}" for m in models)
+    return f" ({'; '.join(list(reasons)[:3])})"
 
 
 def _list(names: list[str], limit: int = 5) -> str:

@@ -31,6 +31,7 @@ class Constraints:
     memory_mib: float  #: 0 = no limit
     hardware: tuple[str, ...]  #: names of devices or classes, any of which will do
     origin: str  #: where the hardware comes from: "extra_data", "text" or "" for none
+    memory_kind: str = ""  #: of which memory: "ram", "flash", or "" for all that the model takes
 
     @property
     def whole_mib(self) -> int:
