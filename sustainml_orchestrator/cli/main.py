@@ -12,7 +12,17 @@ import typer
 from typer.core import TyperGroup
 
 import sustainml_orchestrator
-from sustainml_orchestrator.cli import compare, doctor, journal, nodes, run, submit, tasks
+from sustainml_orchestrator.cli import (
+    catalogue,
+    compare,
+    doctor,
+    journal,
+    measure,
+    nodes,
+    run,
+    submit,
+    tasks,
+)
 from sustainml_orchestrator.cli.console import err, out, write_json
 from sustainml_orchestrator.cli.context import EXIT_FAILED, Failure, end_on_signals, options
 
@@ -140,7 +150,8 @@ def settings(
 
 
 for _run in (run.up, run.demo, submit.submit, submit.iterate, tasks.watch, tasks.show, tasks.delete,
-             compare.compare, nodes.nodes, nodes.configure, doctor.doctor):  # fmt: skip
+             compare.compare, nodes.nodes, nodes.configure, doctor.doctor,
+             measure.measure):  # fmt: skip
     app.command()(_run)
 app.command("list")(tasks.list_tasks)
 app.command("export")(journal.export_command)
@@ -148,7 +159,10 @@ app.command("import")(journal.import_command)
 app.add_typer(nodes.node_app, name="node")
 app.add_typer(tasks.task_app, name="task")
 app.add_typer(journal.journal_app, name="journal")
-for _app in (app, nodes.node_app, tasks.task_app, journal.journal_app):
+app.add_typer(catalogue.catalogue_app, name="catalogue")
+for _app in (
+    app, nodes.node_app, tasks.task_app, journal.journal_app, catalogue.catalogue_app,
+):  # fmt: skip
     for _command in (*_app.registered_commands, _app.registered_callback):
         if _command is not None:
             _command.help = _help(_command.callback)

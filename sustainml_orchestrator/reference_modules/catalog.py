@@ -1,4 +1,4 @@
-"""The data files of the reference modules: `config/catalog/<name>.yaml`."""
+"""The data files of the reference modules: `config/catalog/<name>.yaml`, and overlays."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from sustainml_orchestrator.reference_modules import overlays
 
 _PACKAGE = "sustainml_orchestrator"
 _CHECKOUT = Path(__file__).resolve().parents[2]
@@ -20,10 +22,10 @@ class CatalogError(Exception):
 
 @cache
 def load(name: str) -> dict[str, Any]:
-    """The parsed catalogue `name`, read once per process: do not change what it returns.
+    """The parsed catalogue `name` with overlays, read once per process: do not change it.
 
     Raises:
-        CatalogError: the file is missing, is no YAML, or holds no mapping.
+        CatalogError: the file is missing, is no YAML, or holds no mapping; or an overlay is wrong.
     """
     path = directory() / f"{name}.yaml"
     try:
@@ -35,7 +37,10 @@ def load(name: str) -> dict[str, Any]:
         raise CatalogError(f"{path} is not valid YAML: {place}; correct it there") from error
     if not isinstance(content, dict):
         raise CatalogError(f"{path} must hold a mapping at its top; restore it or build again")
-    return content
+    try:
+        return overlays.over(name, content, overlays.files())
+    except overlays.OverlayError as error:
+        raise CatalogError(f"{error}; correct the file or remove it") from error
 
 
 def directory() -> Path:

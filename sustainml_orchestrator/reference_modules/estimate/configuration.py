@@ -74,7 +74,7 @@ def _info(configuration: Mapping[str, Any], models: ModelCatalogue) -> dict[str,
     found = models.find(name)
     if found is None:
         raise ValueError(f"model {name!r} is not in the catalogue")
-    about = found.properties(next(iter(found.figures)))
+    about = found.properties(next(iter(found.figures), ""))
     return {"model": found.name, "path": found.path, "tooltip": found.summary, **about}
 
 
@@ -86,7 +86,7 @@ def _search(configuration: Mapping[str, Any], models: ModelCatalogue) -> dict[st
             {
                 "model_id": model.name,
                 "score": score,
-                "pipeline_tag": next(iter(model.figures)),
+                "pipeline_tag": next(iter(model.figures), ""),
                 "tooltip": model.summary,
             }
             for model, score in found

@@ -1,0 +1,118 @@
+"""Counts what one inference of an ONNX file asks of a device."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Shapes = Mapping[str, Sequence[int]]
+
+
+class ModelFileError(Exception):
+    """The file is no ONNX model that can be counted or run; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What one inference asks of a device."""
+
+    parameters: int  #: weights
+    flops: float  #: floating-point operations, two per multiply-accumulate
+    weights_bytes: int  #: as the file stores them
+    activations_bytes: int  #: memory for what is alive at once, first fit
+    launches: int  #: operators
+    operators: tuple[str, ...]  #: kinds of operators, sorted
+    depthwise: bool  #: most convolutions are depthwise
+    inputs: Mapping[str, tuple[int, ...]]
+
+
+def count(path: Path, shapes: Shapes) -> Counts:
+    """Count an ONNX file with onnx-tool, which infers the shape of every tensor.
+
+    Args:
+        path: the file.
+        shapes: of inputs that leave dimensions open; an open dimension that nobody names is 1.
+
+    Raises:
+        ModelFileError: no ONNX file, or an operator without a rule for its shape.
+    """
+    import onnx
+
+    try:
+        model = onnx.load(str(path))
+        inputs = _inputs(model, shapes)
+        graph = _profiled(model, inputs)
+        blocks = graph.compress_memory()[0]
+    except ModelFileError:
+        raise
+    except Exception as error:
+        raise ModelFileError(
+            f"{path} cannot be counted ({type(error).__name__}: {error}); check it with "
+            "onnx.checker, and name open dimensions with --shape"
+        ) from error
+    nodes, tensors = list(graph.nodemap.values()), model.graph.initializer
+    return Counts(
+        parameters=sum(math.prod(tensor.dims) for tensor in tensors),
+        flops=2.0 * graph.macs[0],
+        weights_bytes=sum(_nbytes(tensor) for tensor in tensors),
+        activations_bytes=max((start + size for start, size in blocks.values()), default=0),
+        launches=len(nodes),
+        operators=tuple(sorted({node.op_type for node in nodes})),
+        depthwise=_is_depthwise(nodes),
+        inputs=inputs,
+    )
+
+
+def _profiled(model: Any, inputs: Mapping[str, tuple[int, ...]]) -> Any:
+    """The graph of onnx-tool with all shapes and figures."""
+    import onnx_tool
+
+    graph = onnx_tool.Model(model, {"verbose": False}).graph
+    graph.shape_infer({name: _zeros(model, name, shape) for name, shape in inputs.items()})
+    graph.profile()
+    return graph
+
+
+def _is_depthwise(nodes: list[Any]) -> bool:
+    groups = [getattr(node, "group", 1) for node in nodes if node.op_type == "Conv"]
+    return bool(groups) and 2 * sum(group > 1 for group in groups) >= len(groups)
+
+
+def _inputs(model: Any, shapes: Shapes) -> dict[str, tuple[int, ...]]:
+    """The shape of every input that is no weight."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    found = {}
+    for value in model.graph.input:
+        if value.name in weights:
+            continue
+        stated = [axis.dim_value for axis in value.type.tensor_type.shape.dim]
+        wanted = tuple(shapes.get(value.name, (size or 1 for size in stated)))
+        if len(wanted) != len(stated) or any(size < 1 for size in wanted):
+            raise ModelFileError(
+                f"input {value.name} has {len(stated)} dimensions; give as many sizes of at least "
+                f"1 with --shape {value.name}=…"
+            )
+        found[value.name] = wanted
+    if unknown := sorted(set(shapes) - set(found)):
+        names = ", ".join(found)
+        raise ModelFileError(f"no input is called {', '.join(unknown)}; the inputs are {names}")
+    return found
+
+
+def _zeros(model: Any, name: str, shape: tuple[int, ...]) -> Any:
+    import numpy
+    import onnx
+
+    (value,) = (value for value in model.graph.input if value.name == name)
+    kind = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+    return numpy.zeros(shape, kind)
+
+
+def _nbytes(tensor: Any) -> int:
+    import onnx
+
+    kind = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
+    return int(math.prod(tensor.dims) * kind.itemsize)

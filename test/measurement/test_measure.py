@@ -1,0 +1,144 @@
+"""A small ONNX model is counted, measured, and added to the catalogue, by the commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy
+import onnx
+import pytest
+import yaml
+from onnx import TensorProto, helper, numpy_helper
+
+from sustainml_orchestrator.measurement.energy import Rapl
+from sustainml_orchestrator.measurement.onnx_file import ModelFileError, count
+
+
+def convolution(name: str, source: str, into: str, weights: tuple[int, ...], groups: int) -> Any:
+    values = numpy.ones(weights, numpy.float32)
+    node = helper.make_node(
+        "Conv", [source, name], [into], pads=[weights[2] // 2] * 4, group=groups
+    )
+    return node, numpy_helper.from_array(values, name)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Convolution 3 → 8, depthwise on 8, of 3 × 3 on 16 × 16 pixels; the batch is open."""
+    first, first_weights = convolution("dense", "image", "a", (8, 3, 3, 3), 1)
+    second, second_weights = convolution("depthwise", "a", "b", (8, 1, 3, 3), 8)
+    graph = helper.make_graph(
+        [first, second],
+        "tiny",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 3, 16, 16])],
+        [helper.make_tensor_value_info("b", TensorProto.FLOAT, ["batch", 8, 16, 16])],
+        [first_weights, second_weights],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    file = tmp_path_factory.mktemp("model") / "tiny.onnx"
+    onnx.save(model, str(file))
+    return file
+
+
+def sustainml(*words: str | Path, home: Path, code: int = 0) -> str:
+    result = subprocess.run(
+        [sys.executable, "-m", "sustainml_orchestrator.cli", *map(str, words)],
+        capture_output=True, text=True, timeout=110, check=False,
+        env={**os.environ, "ROS_HOME": str(home)},
+    )  # fmt: skip
+    assert result.returncode == code, result.stdout + result.stderr
+    return result.stdout if code == 0 else result.stderr
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_a_model_is_counted(path: Path, batch: int) -> None:
+    found = count(path, {"image": (batch, 3, 16, 16)})
+    dense, depthwise = 8 * 3 * 9, 8 * 9
+    assert found.parameters == dense + depthwise
+    assert found.weights_bytes == 4 * (dense + depthwise)
+    assert found.flops == 2 * batch * 16 * 16 * (dense + depthwise)
+    # The place of the image, 3 channels, is too small for the last map of 8.
+    assert found.activations_bytes == batch * 4 * (3 + 8 + 8) * 16 * 16
+    assert found.launches == 2 and found.operators == ("Conv",) and found.depthwise
+
+
+def test_shapes_that_do_not_fit_are_refused(path: Path) -> None:
+    with pytest.raises(ModelFileError, match="4 dimensions"):
+        count(path, {"image": (1, 3)})
+    with pytest.raises(ModelFileError, match="the inputs are image"):
+        count(path, {"picture": (1, 3, 16, 16)})
+
+
+def test_from_a_file_to_the_catalogue(path: Path, tmp_path: Path) -> None:
+    home, written = tmp_path / "home", tmp_path / "tiny.yaml"
+    table = sustainml("measure", path, "--runs", "50", "-o", written, home=home)
+    assert "latency, 50 % of runs below" in table and "energy: " in table
+    entries = yaml.safe_load(written.read_text())
+    (row,) = entries["measurements"]
+    assert 0 < row["latency_s"] <= row["latency_p90_s"] <= row["latency_p99_s"] < 1
+    assert row["energy_j"] > 0 and row["memory_mib"] > 0 and row["runs"] == 50
+    assert ("RAPL" in row["energy_by"]) != ("codecarbon" in row["energy_by"])
+    assert entries["devices"][0]["name"] == row["device"]
+
+    sustainml("catalogue", "add", written, home=home)
+    (listed,) = json.loads(sustainml("catalogue", "list", "--json", home=home))
+    assert listed["name"] == "tiny" and "tiny" in listed["entries"]
+    sustainml("catalogue", "remove", "tiny", home=home)
+    assert json.loads(sustainml("catalogue", "list", "--json", home=home)) == []
+
+
+def test_what_is_no_model_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no model")
+    assert "cannot be counted" in sustainml("measure", broken, home=tmp_path, code=1)
+    assert "name an ONNX file" in sustainml("measure", tmp_path, home=tmp_path, code=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("models: [", "not valid YAML"),
+        ("colours: [red]", "must hold lists named"),
+        ("models: 7", "must be a list of mappings"),
+        ("models: [{name: x}]", "model x"),
+        ("devices: [{name: x, class: toaster}]", "device x"),
+        ("measurements: [{model: x, device: y, precision: fp32}]", "not in catalogue"),
+    ],
+)
+def test_a_wrong_file_is_not_added(tmp_path: Path, text: str, reason: str) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text(text)
+    said = sustainml("catalogue", "add", file, home=tmp_path, code=1)
+    assert reason in said and str(file) in said and "Traceback" not in said
+    assert not (tmp_path / "sustainml").exists()
+
+
+def zone(folder: Path, name: str, micro: int) -> Path:
+    place = folder / name
+    place.mkdir(exist_ok=True)
+    (place / "energy_uj").write_text(f"{micro}\n")
+    (place / "max_energy_range_uj").write_text("1000000\n")
+    return place
+
+
+def test_counters_of_the_packages_are_added_over_their_range(tmp_path: Path) -> None:
+    zone(tmp_path, "intel-rapl:0", 900_000)
+    zone(tmp_path, "intel-rapl:1", 0)
+    zone(tmp_path, "intel-rapl:0:0", 5)  # a part of package 0
+    meter = Rapl.find(tmp_path)
+    assert meter is not None
+    zone(tmp_path, "intel-rapl:0", 100_000)
+    zone(tmp_path, "intel-rapl:1", 300_000)
+    zone(tmp_path, "intel-rapl:0:0", 999_999)
+    assert meter.stop() == pytest.approx(0.5)
+
+
+def test_no_counters_no_meter(tmp_path: Path) -> None:
+    assert Rapl.find(tmp_path) is None
+    (zone(tmp_path, "intel-rapl:0", 1) / "energy_uj").unlink()
+    assert Rapl.find(tmp_path) is None
