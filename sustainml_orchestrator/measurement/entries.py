@@ -23,7 +23,7 @@ def model_entry(
     inputs = "; ".join(f"{k} {' x '.join(map(str, v))}" for k, v in counts.inputs.items())
     return {
         "name": name,
-        "family": "CNN" if "Conv" in counts.operators else "other",
+        "family": _family(counts.operators),
         "tasks": {task: [benchmark, figure] for task, (benchmark, figure) in tasks.items()},
         "parameters": counts.parameters,
         "flops": counts.flops,
@@ -31,7 +31,9 @@ def model_entry(
         "launches": counts.launches,
         "depthwise": counts.depthwise,
         "precisions": [_precision(measured)],
-        "activations_mib": _mib(counts.activations_bytes),
+        "operators": list(counts.operators),
+        "peak_activations": counts.activations_bytes // 4,  # values in single precision
+        "use": "ready",
         "input": inputs,
         "licence": licence,
         "source": [f"sustainml measure ({measured.runtime})"],
@@ -54,6 +56,12 @@ def measurement_entry(name: str, device: str, measured: Measured) -> dict[str, A
         "own": True,
         "source": f"sustainml measure ({measured.runtime})",
     }
+
+
+def _family(operators: tuple[str, ...]) -> str:
+    families = {"attention": "Transformers", "trees": "Trees", "recurrent": "RNNs"}
+    named = [name for kind, name in families.items() if kind in operators]
+    return named[0] if named else "CNNs" if "convolution" in operators else "MLPs"
 
 
 def _precision(measured: Measured) -> str:

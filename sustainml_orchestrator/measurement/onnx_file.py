@@ -24,7 +24,7 @@ class Counts:
     weights_bytes: int  #: as the file stores them
     activations_bytes: int  #: memory for what is alive at once, first fit
     launches: int  #: operators
-    operators: tuple[str, ...]  #: kinds of operators, sorted
+    operators: tuple[str, ...]  #: kinds of operations, as the catalogue of models names them
     depthwise: bool  #: most convolutions are depthwise
     inputs: Mapping[str, tuple[int, ...]]
 
@@ -60,7 +60,7 @@ def count(path: Path, shapes: Shapes) -> Counts:
         weights_bytes=sum(_nbytes(tensor) for tensor in tensors),
         activations_bytes=max((start + size for start, size in blocks.values()), default=0),
         launches=len(nodes),
-        operators=tuple(sorted({node.op_type for node in nodes})),
+        operators=kinds(nodes, {tensor.name for tensor in tensors}),
         depthwise=_is_depthwise(nodes),
         inputs=inputs,
     )
@@ -74,6 +74,43 @@ def _profiled(model: Any, inputs: Mapping[str, tuple[int, ...]]) -> Any:
     graph.shape_infer({name: _zeros(model, name, shape) for name, shape in inputs.items()})
     graph.profile()
     return graph
+
+
+#: Kinds of operations by ONNX operator; others, such as activations, run everywhere.
+_KINDS = {
+    "ConvTranspose": "convolution",
+    "Gemm": "linear",
+    "LayerNormalization": "layer-norm",
+    "SimplifiedLayerNormalization": "layer-norm",
+    "RMSNormalization": "layer-norm",
+    "Attention": "attention",
+    "MultiHeadAttention": "attention",
+    "GroupQueryAttention": "attention",
+    "GridSample": "deformable-attention",
+    "DeformConv": "deformable-attention",
+    "LSTM": "recurrent",
+    "GRU": "recurrent",
+    "RNN": "recurrent",
+    "TreeEnsemble": "trees",
+    "TreeEnsembleClassifier": "trees",
+    "TreeEnsembleRegressor": "trees",
+}
+
+
+def kinds(nodes: list[Any], weights: set[str]) -> tuple[str, ...]:
+    """The kinds of operations of a graph: what a runtime must execute."""
+    found = set()
+    for node in nodes:
+        if node.op_type in ("Conv", "ConvInteger", "QLinearConv"):
+            shape = getattr(node, "kernel_shape", ())
+            grouped = "depthwise" if getattr(node, "group", 1) > 1 else "convolution"
+            found.add("convolution-3d" if len(shape) == 3 else grouped)
+        elif node.op_type in ("MatMul", "MatMulInteger", "QLinearMatMul"):
+            # Only attention multiplies activations by activations.
+            found.add("linear" if weights & set(node.input) else "attention")
+        elif kind := _KINDS.get(node.op_type):
+            found.add(kind)
+    return tuple(sorted(found))
 
 
 def _is_depthwise(nodes: list[Any]) -> bool:

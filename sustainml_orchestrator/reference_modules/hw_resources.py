@@ -18,6 +18,7 @@ from sustainml_orchestrator.reference_modules import catalog
 from sustainml_orchestrator.reference_modules.estimate import requirements
 from sustainml_orchestrator.reference_modules.estimate.configuration import HardwareSettings
 from sustainml_orchestrator.reference_modules.estimate.devices import DeviceCatalogue
+from sustainml_orchestrator.reference_modules.estimate.measured import own
 from sustainml_orchestrator.reference_modules.estimate.models import ModelCatalogue, Workload
 from sustainml_orchestrator.reference_modules.estimate.placement import Limits, obstacle, place
 from sustainml_orchestrator.reference_modules.estimate.proposal import allowed_devices
@@ -33,7 +34,9 @@ class HWResourcesModule(Module):
     def on_start(self) -> None:
         """Read the catalogues."""
         self.models = ModelCatalogue(catalog.load("models"))
-        self.devices = DeviceCatalogue(catalog.load("hardware"))
+        self.devices = DeviceCatalogue(
+            catalog.load("hardware"), own(catalog.load("measurements")["measurements"])
+        )
         self.settings = HardwareSettings()
 
     def process(self, task: Task, inputs: Inputs) -> HWResource:
@@ -68,6 +71,7 @@ class HWResourcesModule(Module):
             "device_class": best.device.device_class,
             "precision": best.precision,
             "bound": best.bound,
+            "measured": best.is_measured,
             "runtime": best.runtime,
             "uncertainty_factor": best.uncertainty,
             "energy_uncertainty_factor": best.energy_uncertainty,
@@ -89,7 +93,8 @@ class HWResourcesModule(Module):
     def _workload(self, model: MLModel) -> Workload:
         """Figures from the message, else from the catalogue by name."""
         try:
-            return Workload.from_properties(json.loads(model.model_properties))
+            given = Workload.from_properties(json.loads(model.model_properties))
+            return replace(given, name=model.model)
         except (ValueError, TypeError, RecursionError) as error:
             known = self.models.find(model.model)
             if known is None:

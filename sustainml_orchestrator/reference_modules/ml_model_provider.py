@@ -16,6 +16,7 @@ from sustainml_orchestrator.reference_modules import catalog
 from sustainml_orchestrator.reference_modules.estimate import requirements
 from sustainml_orchestrator.reference_modules.estimate.configuration import ProviderSettings
 from sustainml_orchestrator.reference_modules.estimate.devices import DeviceCatalogue
+from sustainml_orchestrator.reference_modules.estimate.measured import own
 from sustainml_orchestrator.reference_modules.estimate.models import ModelCatalogue, Workload
 from sustainml_orchestrator.reference_modules.estimate.proposal import (
     Baseline,
@@ -34,7 +35,9 @@ class MLModelProviderModule(Module):
     def on_start(self) -> None:
         """Read the catalogues."""
         self.models = ModelCatalogue(catalog.load("models"))
-        self.devices = DeviceCatalogue(catalog.load("hardware"))
+        self.devices = DeviceCatalogue(
+            catalog.load("hardware"), own(catalog.load("measurements")["measurements"])
+        )
         self.settings = ProviderSettings()
 
     def process(self, task: Task, inputs: Inputs) -> MLModel:

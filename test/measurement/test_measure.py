@@ -17,6 +17,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from sustainml_orchestrator.measurement.energy import Rapl
 from sustainml_orchestrator.measurement.onnx_file import ModelFileError, count
+from sustainml_orchestrator.reference_modules import catalog
+from sustainml_orchestrator.reference_modules.estimate.devices import DeviceCatalogue
+from sustainml_orchestrator.reference_modules.estimate.measured import own
+from sustainml_orchestrator.reference_modules.estimate.models import ModelCatalogue
+from sustainml_orchestrator.reference_modules.estimate.placement import place
 
 
 def convolution(name: str, source: str, into: str, weights: tuple[int, ...], groups: int) -> Any:
@@ -64,7 +69,9 @@ def test_a_model_is_counted(path: Path, batch: int) -> None:
     assert found.flops == 2 * batch * 16 * 16 * (dense + depthwise)
     # The place of the image, 3 channels, is too small for the last map of 8.
     assert found.activations_bytes == batch * 4 * (3 + 8 + 8) * 16 * 16
-    assert found.launches == 2 and found.operators == ("Conv",) and found.depthwise
+    assert (
+        found.launches == 2 and found.operators == ("convolution", "depthwise") and found.depthwise
+    )
 
 
 def test_shapes_that_do_not_fit_are_refused(path: Path) -> None:
@@ -74,7 +81,9 @@ def test_shapes_that_do_not_fit_are_refused(path: Path) -> None:
         count(path, {"picture": (1, 3, 16, 16)})
 
 
-def test_from_a_file_to_the_catalogue(path: Path, tmp_path: Path) -> None:
+def test_from_a_file_to_the_catalogue(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home, written = tmp_path / "home", tmp_path / "tiny.yaml"
     table = sustainml("measure", path, "--runs", "50", "-o", written, home=home)
     assert "latency, 50 % of runs below" in table and "energy: " in table
@@ -88,6 +97,23 @@ def test_from_a_file_to_the_catalogue(path: Path, tmp_path: Path) -> None:
     sustainml("catalogue", "add", written, home=home)
     (listed,) = json.loads(sustainml("catalogue", "list", "--json", home=home))
     assert listed["name"] == "tiny" and "tiny" in listed["entries"]
+
+    monkeypatch.setenv("ROS_HOME", str(home))
+    catalog.load.cache_clear()
+    try:
+        model = ModelCatalogue(catalog.load("models")).find("tiny")
+        devices = DeviceCatalogue(
+            catalog.load("hardware"), own(catalog.load("measurements")["measurements"])
+        )
+    finally:
+        catalog.load.cache_clear()
+    assert model is not None
+    best = place(model.workload, devices.find(row["device"]))
+    assert best is not None and best.is_measured
+    assert best.latency_s == row["latency_s"] and best.energy_j == pytest.approx(row["energy_j"])
+    other = place(model.workload, devices.find("Raspberry Pi 4 Model B"))
+    assert other is not None and not other.is_measured
+
     sustainml("catalogue", "remove", "tiny", home=home)
     assert json.loads(sustainml("catalogue", "list", "--json", home=home)) == []
 

@@ -120,12 +120,12 @@ def test_ml_model_provider(stage: Stage) -> None:
 @pytest.mark.parametrize("stage", ["hw_resources"], indirect=True)
 def test_hw_resources(stage: Stage) -> None:
     """The device asked for, the best of all, a model that is too large, one that is unknown."""
-    resnet = {"model": "microsoft/resnet-50"}
+    bert = {"model": "google-bert/bert-base-uncased"}
     fixed = stage.solve(
         FIRST,
         app_requirements={},
         hw_constraints={"hardware_required": ["PIM_AI_1chip"]},
-        ml_model_provider=resnet,
+        ml_model_provider=bert,
     )
     assert fixed.hw_description == "PIM-AI-1chip"
     assert fixed.latency > 0.0 and fixed.power_consumption > 0.0
@@ -150,6 +150,7 @@ def test_hw_resources(stage: Stage) -> None:
         (4, 1), app_requirements={}, hw_constraints={}, ml_model_provider={"model": "mine"}
     )
     assert "cannot estimate 'mine'" in sentence
+    resnet = {"model": "microsoft/resnet-50"}
     h100 = {"hardware_required": ["NVIDIA H100 SXM5"]}
     asked = {"app_requirements": {}, "hw_constraints": h100, "ml_model_provider": resnet}
     compiled = stage.solve((6, 1), **asked)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from sustainml_orchestrator.reference_modules.estimate.measured import OfDevice
 
 CLASSES = ("microcontroller", "edge", "mobile", "cpu", "gpu", "fpga", "pim")
 #: Words that name a class beside its own name.
@@ -61,6 +63,7 @@ class Device:
     flash_mib: float = 0.0  #: for the weights, where they stay out of memory_mib; 0 = no such
     runtime: str = ""  #: what runs models on it
     operators: frozenset[str] = frozenset()  #: that the runtime executes; none = all
+    measured: OfDevice = field(default_factory=dict)  #: by the user, of models on it
 
     def rate(self, precision: str) -> float:
         """Peak operations per second with weights of that precision, 0 if it cannot use them.
@@ -76,13 +79,21 @@ class Device:
 class DeviceCatalogue:
     """All devices, found by name, alias or class."""
 
-    def __init__(self, data: Mapping[str, Any]) -> None:
+    def __init__(
+        self, data: Mapping[str, Any], measured: Mapping[str, OfDevice] | None = None
+    ) -> None:
         """Read the parsed `hardware.yaml`.
+
+        Args:
+            data: what it holds.
+            measured: the user's measurements, by the name of the device.
 
         Raises:
             ValueError: an entry is incomplete, naming it and the key.
         """
-        self.devices = tuple(_read(entry, data) for entry in data["devices"])
+        known = measured or {}
+        read = (_read(entry, data) for entry in data["devices"])
+        self.devices = tuple(replace(d, measured=known.get(d.name, {})) for d in read)
         self._by_name: dict[str, tuple[Device, ...]] = {}
         for word, device_class in {**{c: c for c in CLASSES}, **_CLASS_WORDS}.items():
             members = tuple(d for d in self.devices if d.device_class == device_class)

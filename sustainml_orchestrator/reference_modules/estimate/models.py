@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sustainml_orchestrator.reference_modules.estimate.requirements import number
@@ -46,6 +46,7 @@ class Workload:
     peak_activations: float = 0.0  #: most values held at a time beside the weights; 0 = unknown
     kv_per_token: int = 0  #: keys and values of one token, in values
     autoregressive: bool = False  #: one pass over the input, then one for each token
+    name: str = field(default="", compare=False)  #: of the model, where it is known
 
     def working_mib(self, precision: str) -> float:
         """Memory in MiB beside the weights: activations, keys and values, and the runtime."""
@@ -278,7 +279,7 @@ def _read(entry: Mapping[str, Any], benchmarks: Mapping[str, Any]) -> Model:
         return Model(
             name=entry["name"],
             family=entry["family"],
-            workload=Workload.from_properties(entry),
+            workload=replace(Workload.from_properties(entry), name=entry["name"]),
             figures=figures,
             input=entry["input"],
             licence=entry["licence"],

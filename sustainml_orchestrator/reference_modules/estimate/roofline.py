@@ -21,9 +21,10 @@ small beside the weights, or, in convolutional networks, hidden by the computing
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sustainml_orchestrator.reference_modules.estimate.devices import Device, Efficiency
+from sustainml_orchestrator.reference_modules.estimate.measured import LATENCY_UNCERTAINTY
 from sustainml_orchestrator.reference_modules.estimate.models import MIB, Workload
 
 #: Depthwise convolutions reach about half the rate of dense ones, as they reuse little of what they
@@ -49,6 +50,8 @@ class Estimate:
     uncertainty: float  #: latency lies within this factor either way
     runtime: str = "compiled"  #: one of RUNTIMES
     flash_mib: float = 0.0  #: weights that stay in flash, beside memory_mib
+    power_uncertainty: float = _POWER_UNCERTAINTY  #: factor beside that of the latency
+    is_measured: bool = False  #: by the user, on that device
 
     @property
     def energy_j(self) -> float:
@@ -58,7 +61,7 @@ class Estimate:
     @property
     def energy_uncertainty(self) -> float:
         """Energy lies within this factor either way."""
-        return self.uncertainty * _POWER_UNCERTAINTY
+        return self.uncertainty * self.power_uncertainty
 
 
 def memory_mib(work: Workload, precision: str) -> float:
@@ -132,10 +135,25 @@ def fitting(
     """
     limit = (max_memory_mib, memory_kind)
     return [
-        estimate(work, device, precision, runtime)
+        _outranked(estimate(work, device, precision, runtime), work.name)
         for precision in work.precisions
         if not misfit(work, device, precision, limit)
     ]
+
+
+def _outranked(placed: Estimate, model: str) -> Estimate:
+    """The user's measurement in place of the estimate where there is one."""
+    known = placed.device.measured.get((model.casefold(), placed.precision))
+    if known is None:
+        return placed
+    return replace(
+        placed,
+        latency_s=known.latency_s,
+        power_w=known.energy_j / known.latency_s if known.energy_j else placed.power_w,
+        uncertainty=LATENCY_UNCERTAINTY,
+        power_uncertainty=known.power_uncertainty if known.energy_j else placed.power_uncertainty,
+        is_measured=True,
+    )
 
 
 def misfit(
