@@ -7,13 +7,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
-import numpy
-import onnx
 import pytest
 import yaml
-from onnx import TensorProto, helper, numpy_helper
+from support.onnx_files import write_onnx
 
 from sustainml_orchestrator.measurement.energy import Rapl
 from sustainml_orchestrator.measurement.onnx_file import ModelFileError, count
@@ -24,30 +21,9 @@ from sustainml_orchestrator.reference_modules.estimate.models import ModelCatalo
 from sustainml_orchestrator.reference_modules.estimate.placement import place
 
 
-def convolution(name: str, source: str, into: str, weights: tuple[int, ...], groups: int) -> Any:
-    values = numpy.ones(weights, numpy.float32)
-    node = helper.make_node(
-        "Conv", [source, name], [into], pads=[weights[2] // 2] * 4, group=groups
-    )
-    return node, numpy_helper.from_array(values, name)
-
-
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Convolution 3 → 8, depthwise on 8, of 3 × 3 on 16 × 16 pixels; the batch is open."""
-    first, first_weights = convolution("dense", "image", "a", (8, 3, 3, 3), 1)
-    second, second_weights = convolution("depthwise", "a", "b", (8, 1, 3, 3), 8)
-    graph = helper.make_graph(
-        [first, second],
-        "tiny",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 3, 16, 16])],
-        [helper.make_tensor_value_info("b", TensorProto.FLOAT, ["batch", 8, 16, 16])],
-        [first_weights, second_weights],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    file = tmp_path_factory.mktemp("model") / "tiny.onnx"
-    onnx.save(model, str(file))
-    return file
+    return write_onnx(tmp_path_factory.mktemp("model") / "tiny.onnx", "image", 16)
 
 
 def sustainml(*words: str | Path, home: Path, code: int = 0) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.onnx_files import write_onnx
 from support.up_process import Up
 from typer import Typer
 
@@ -54,6 +55,8 @@ class Terminal:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (folder / "config").symlink_to(ROOT / "config")
+        write_onnx(folder / "detector.onnx", "image", 16)
+        write_onnx(folder / "net.onnx", "x", 224)
         binaries = Path(sys.executable).parent
         assert shutil.which("sustainml", path=str(binaries)), "the package is not installed"
         path = f"{binaries}{os.pathsep}{os.environ['PATH']}"
