@@ -21,8 +21,9 @@ from sustainml_orchestrator.cli.console import (
     line,
     out,
 )
-from sustainml_orchestrator.cli.context import AsJson, connected, figure, plain, print_json
+from sustainml_orchestrator.cli.context import AsJson, connected, figure, print_json
 from sustainml_orchestrator.cli.tables import name_of, positive
+from sustainml_orchestrator.contract.plain import plain
 
 
 def compare(

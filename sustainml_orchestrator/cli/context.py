@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import math
 import os
 import signal
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from sustainml_orchestrator.cli.console import as_utf8, divert_foreign_output, write_json
+from sustainml_orchestrator.contract.plain import plain
 from sustainml_orchestrator.contract.signals import ENDING
 
 if TYPE_CHECKING:
@@ -102,34 +101,6 @@ def task_id(text: str) -> TaskId:
         return TaskId.parse(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-
-
-def plain(value: Any) -> Any:
-    """A message as JSON data: NaN is null, embedded JSON is an object, other bytes are base64."""
-    if hasattr(value, "get_fields_and_field_types"):
-        names = value.get_fields_and_field_types()
-        data = {name: plain(getattr(value, name)) for name in names}
-        if "extra_data" in data:
-            data["extra_data"] = _object(bytes(value.extra_data))
-        if "json" in data:
-            data["json"] = _object(value.json.encode())
-        return data
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, (str, int)) or value is None:
-        return value
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, (bytes, bytearray)) or getattr(value, "typecode", "") == "B":
-        return base64.b64encode(bytes(value)).decode()
-    return [plain(item) for item in value]
-
-
-def _object(octets: bytes) -> Any:
-    try:
-        return plain(json.loads(octets or b"{}"))
-    except (ValueError, RecursionError):  # modules may put anything there
-        return plain(octets)
 
 
 def print_json(value: Any) -> None:

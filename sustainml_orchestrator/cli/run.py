@@ -23,8 +23,8 @@ from sustainml_orchestrator.cli.context import (
     connected,
     options,
 )  # fmt: skip
-from sustainml_orchestrator.cli.problems import explain_yaml
 from sustainml_orchestrator.contract import domain, log_directory
+from sustainml_orchestrator.contract.problem_input import explain_yaml
 from sustainml_orchestrator.contract.signals import EndRequest
 from sustainml_orchestrator.node import service_manager
 from sustainml_orchestrator.processes import node_forker

@@ -15,10 +15,10 @@ from sustainml_orchestrator.cli.context import (
     AsJson,
     Interrupted,
     connected,
-    plain,
     print_json,
     task_id,
 )  # fmt: skip
+from sustainml_orchestrator.contract.plain import plain
 from sustainml_orchestrator.core.ids import TaskCommand, TaskStatus
 
 TaskArgument = Annotated[str, typer.Argument(help="PROBLEM/ITERATION, or PROBLEM: its latest.")]

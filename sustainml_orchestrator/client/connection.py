@@ -231,6 +231,16 @@ class Connection:
             raise errors.refused(response)
         return response
 
+    def is_reachable(self) -> bool:
+        """Whether the services of an orchestrator are seen at this moment; does not wait.
+
+        One that was killed is seen until its lease is over.
+        """
+        client = self.run(
+            partial(self._client, "get_node_status", sustainml_msgs.srv.GetNodeStatus)
+        )
+        return bool(self.run(client.service_is_ready))
+
     def _forget(self, client: Any, futures: list[Any]) -> None:
         with suppress(ClientError):
             for future in futures:

@@ -1,0 +1,1 @@
+"""What HTTP servers of this package share, and the REST interface."""
