@@ -123,9 +123,9 @@ def write_yaml(data: Any) -> None:
     sys.stdout.write(text)
 
 
-def write_json(data: Any) -> None:
+def write_json(data: Any, indent: int | None = 2) -> None:
     """Write JSON to standard output: valid in every encoding, without control characters."""
-    text = json.dumps(data, ensure_ascii=not _is_utf8(sys.stdout), indent=2)
+    text = json.dumps(data, ensure_ascii=not _is_utf8(sys.stdout), indent=indent)
 
     def escape(match: re.Match[str]) -> str:
         return match[0] if match[0] == "\n" else json.dumps(match[0])[1:-1]

@@ -16,6 +16,7 @@ from sustainml_orchestrator.cli import (
     catalogue,
     compare,
     doctor,
+    history,
     journal,
     measure,
     nodes,
@@ -150,7 +151,7 @@ def settings(
 
 
 for _run in (run.up, run.demo, submit.submit, submit.iterate, tasks.watch, tasks.show, tasks.delete,
-             compare.compare, nodes.nodes, nodes.configure, doctor.doctor,
+             compare.compare, history.history, nodes.nodes, nodes.configure, doctor.doctor,
              measure.measure):  # fmt: skip
     app.command()(_run)
 app.command("list")(tasks.list_tasks)

@@ -14,6 +14,7 @@ from sustainml_msgs.msg import NodeState, SystemState, Task, TaskSummary, UserIn
 from sustainml_orchestrator.client.connection import Connection, checked
 from sustainml_orchestrator.client.errors import RequestRefused, RequestTimeout, unavailable
 from sustainml_orchestrator.client.feed import Feed
+from sustainml_orchestrator.client.following import follow
 from sustainml_orchestrator.client.running import run_task
 from sustainml_orchestrator.client.watching import LOOK_WAIT, Watch
 from sustainml_orchestrator.contract import names
@@ -124,6 +125,40 @@ class OrchestratorClient(Connection):
         response = self.call("compare_iterations", problem_id=problem_id)
         rows = response.iterations
         return [r for r in rows if not iteration_ids or r.task_id.iteration_id in iteration_ids]
+
+    def get_history(
+        self,
+        task_id: TaskId = NO_TASK,
+        node_name: str = "",
+        *,
+        after_revision: int = 0,
+        limit: int = 100,
+        newest_first: bool = False,
+    ) -> list[msg.HistoryEvent]:
+        """Events of a task, or of a module, or of all.
+
+        Args:
+            task_id: (0, 0) = any; (p, 0) = all iterations of problem p.
+            node_name: of a module; "" = any.
+            after_revision: only events with a greater revision.
+            limit: most events, at most 1000.
+            newest_first: the order; with False the oldest of those that match are returned.
+        """
+        response = self.call(
+            "get_history", task_id=_msg(task_id), node_name=node_name,
+            after_revision=after_revision, limit=limit, newest_first=newest_first,
+        )  # fmt: skip
+        return list(response.events)
+
+    def follow_history(
+        self, task_id: TaskId = NO_TASK, node_name: str = "", *, after_revision: int = 0
+    ) -> Iterator[msg.HistoryEvent]:
+        """Events as they happen, the oldest first, without end; also over a restart."""
+
+        def get(revision: int) -> list[msg.HistoryEvent]:
+            return self.get_history(task_id, node_name, after_revision=revision, limit=_PAGE)
+
+        return follow(get, _PAGE, after_revision)
 
     # Live updates #
 

@@ -36,7 +36,14 @@ _CHECK_PERIOD = 0.25
 _REPEAT_AFTER = 1.0
 #: Services whose requests change nothing, and those that `request_id` protects from doing it twice.
 _READING = frozenset(
-    {"get_task", "list_tasks", "compare_iterations", "get_node_status", "get_inputs"}
+    {
+        "get_task",
+        "list_tasks",
+        "compare_iterations",
+        "get_node_status",
+        "get_inputs",
+        "get_history",
+    }
 )
 _PROTECTED = frozenset({"start_task", "start_iteration"})
 _GONE = ErrorCode.NODE_UNAVAILABLE

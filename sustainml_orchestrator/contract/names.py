@@ -31,6 +31,7 @@ SERVICES = {
     "configure_node": "ConfigureNode",
     "get_inputs": "GetInputs",
     "compare_iterations": "CompareIterations",
+    "get_history": "GetHistory",
 }
 
 

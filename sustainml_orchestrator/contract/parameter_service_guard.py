@@ -32,7 +32,7 @@ def _guarded(node: Node, name: str, callback: Callable[..., Any]) -> Callable[..
             answer = type(response)()
             if hasattr(answer, "result") and hasattr(answer.result, "successful"):
                 answer.result = refusal
-            elif hasattr(answer, "results"):
+            elif hasattr(answer, "results") and hasattr(request, "parameters"):
                 answer.results = [refusal for _ in request.parameters]
             return answer
 

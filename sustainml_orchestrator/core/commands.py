@@ -115,6 +115,11 @@ class SaveSession(Change):
 
 
 @dataclass(frozen=True, slots=True)
+class SaveHistory(Change):
+    """There are events to save, although nothing else has changed."""
+
+
+@dataclass(frozen=True, slots=True)
 class ForgetProblem(Change):
     """A problem was deleted."""
 
@@ -149,6 +154,42 @@ class SavedOutput(NamedTuple):
     delivery: bytes | None
 
 
+class HistoryEvent(NamedTuple):
+    """One event of the history; see HistoryEvent.msg.
+
+    Attributes:
+        stamp: ns of ROS time.
+        revision: grows from event to event over the whole database.
+        task_id: (0, 0) for an event of a node alone.
+        event: one of `HAPPENINGS`.
+        detail: one sentence.
+    """
+
+    stamp: int
+    revision: int
+    task_id: TaskId
+    node_name: str
+    instance: str
+    attempt: int
+    try_number: int
+    event: str
+    error_code: int
+    detail: str
+
+
+class SavedHistory(NamedTuple):
+    """Events to be saved.
+
+    Attributes:
+        after: the journal must hold no later event than that of this revision before it adds these.
+        floor: events of lower revisions may be deleted.
+    """
+
+    events: Sequence[HistoryEvent] = ()
+    after: int = 0
+    floor: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Save(Command):
     """Save all of this or nothing, then answer with `Persisted` or `PersistFailed`.
@@ -163,6 +204,7 @@ class Save(Command):
         next_problem_id: no greater one was used.
         reserved_problem_id: ids below it must not be used again, whatever is lost.
         synchronous: must survive a loss of power, whatever the durability.
+        history: the events since the last save.
     """
 
     number: int
@@ -176,6 +218,7 @@ class Save(Command):
     next_problem_id: int
     reserved_problem_id: int
     synchronous: bool
+    history: SavedHistory
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +230,12 @@ class Leave(Command):
 
 @dataclass(frozen=True, slots=True)
 class Log(Command):
-    """Write a line in the log: "info" state changes, "warning" recovered, "error" needs a human."""
+    """Write a line in the log: "info" state changes, "warning" recovered, "error" needs a human.
+
+    Attributes:
+        part: of the orchestrator: "tasks", "lifecycle" or "store"; "" = none of these.
+    """
 
     severity: str
     text: str
+    part: str = ""

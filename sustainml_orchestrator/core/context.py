@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sustainml_orchestrator.core.commands import Command
+from sustainml_orchestrator.core.history import History
 from sustainml_orchestrator.core.pace import Pace
 from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.core.settings import Settings
 
-#: Transitions remembered for the texts of errors.
-STORY_LENGTH = 4096
+if TYPE_CHECKING:
+    from sustainml_orchestrator.core.task_store import TaskStore
 
 #: There are several events per second. After a longer pause (s) this process was frozen or had no
 #: processor time, and received nothing: only `_MOMENT` (s) of it counts towards deadlines.
@@ -36,20 +36,21 @@ class Context:
 
     Attributes:
         pace: of redeliveries.
+        history: records every move of a task, a step and a node.
         now: s on the steady clock, when the present event is handled.
         stamp: the same in ns of ROS time.
         commands: that the present event has led to.
     """
 
-    def __init__(self, pipeline: Pipeline, settings: Settings) -> None:
+    def __init__(self, pipeline: Pipeline, settings: Settings, store: TaskStore) -> None:
         self.pipeline = pipeline
         self.settings = settings
         self.pace = Pace(self)
+        self.history = History(self, store)
         self.now = 0.0
         self.stamp = 0
         self.commands: list[Command] = []
         self._begun = False
-        self._story: deque[tuple[float, str, str]] = deque(maxlen=STORY_LENGTH)
 
     def begin(self, now: Instant) -> float:
         """Start handling an event. Time never runs backwards, whatever the argument.
@@ -68,15 +69,3 @@ class Context:
     def do(self, command: Command) -> None:
         """Add a command."""
         self.commands.append(command)
-
-    def note(self, subject: str, what: str) -> None:
-        """Remember a transition of a task or node."""
-        self._story.append((self.now, subject, what))
-
-    def story(self, subject: str = "") -> list[str]:
-        """The last transitions, oldest first; of one task or node where given."""
-        return [
-            f"{when:.3f} {name}: {what}"
-            for when, name, what in self._story
-            if not subject or name == subject
-        ]

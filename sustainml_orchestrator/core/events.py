@@ -17,6 +17,7 @@ from sustainml_orchestrator.core.ids import (
 )
 
 if TYPE_CHECKING:
+    from sustainml_orchestrator.core.commands import HistoryEvent
     from sustainml_orchestrator.core.task import Task
 
 
@@ -133,6 +134,18 @@ class TaskSubmitted(Request):
     base_task: TaskId = NO_TASK
     goal: OptimisationGoal = OptimisationGoal()
 
+    def describe(self, base: TaskId) -> str:
+        """What is special about it, as a clause; "" for nothing."""
+        parts = [f"priority {self.priority}"] if self.priority else []
+        if base != NO_TASK:
+            parts.append(f"based on {base}, {'on request' if self.call else 'by itself'}")
+        return "; ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRead(Request):
+    """A front-end asked for the history: it is answered when all of it is saved."""
+
 
 @dataclass(frozen=True, slots=True)
 class BatchEnded(Event):
@@ -171,6 +184,7 @@ class Restored(Event):
             the session must be a new one then.
         without_credentials: tasks whose credentials were left out when they were saved.
         desired_active: desired state of the nodes, by name.
+        history: its events, oldest first.
     """
 
     tasks: Sequence[Task] = ()
@@ -180,6 +194,7 @@ class Restored(Event):
     incomplete: bool = False
     without_credentials: Collection[TaskId] = ()
     desired_active: Mapping[str, bool] = field(default_factory=dict)
+    history: Sequence[HistoryEvent] = ()
 
 
 @dataclass(frozen=True, slots=True)

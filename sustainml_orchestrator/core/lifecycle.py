@@ -14,6 +14,16 @@ from typing import NamedTuple
 from sustainml_orchestrator.core.commands import AnnounceSystem, Log
 from sustainml_orchestrator.core.context import Context
 from sustainml_orchestrator.core.events import StatusReceived
+from sustainml_orchestrator.core.happenings import (
+    NODE_APPEARED,
+    NODE_LOST,
+    NODE_RECOVERED,
+    NODE_RESPAWNED,
+    OF_LADDER_LEVELS,
+    OF_NODE_COMMANDS,
+    OF_NODE_STATUSES,
+    OF_RECOVERY_MOVES,
+)
 from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, NodeStatus, TaskCommand
 from sustainml_orchestrator.core.instance import Instance
 from sustainml_orchestrator.core.node import Node
@@ -110,18 +120,20 @@ class Lifecycle:
         new = node.primary is None and event.node_status not in ACTIVE_NODES
         if node.retired.pop(event.process, None) is None:  # else both are alive, with one name
             for other in node.instances.values():
-                if other.name == instance.name:  # the new process replaces it
+                if other.name == instance.name and other.responsive:  # the new one replaces it
                     other.responsive = False
                     node.last_loss_stamp = self._context.stamp
+                    self._record(node, NODE_LOST, other, "another process has taken its name")
         replaced = bool(node.instances) and not any(
             other.responsive for other in node.instances.values()
         )
-        node.restarts += not all(other.responsive for other in node.instances.values())
+        respawned = not all(other.responsive for other in node.instances.values())
+        node.restarts += respawned
         node.retire(self._context.now)
         node.instances[event.process] = instance
         node.outbox.appeared(event.process)
         node.choose_primary()
-        self._context.do(Log("info", f"{instance.name} appeared as {node.name}"))
+        self._record(node, NODE_RESPAWNED if respawned else NODE_APPEARED, instance)
         self._context.do(AnnounceSystem())
         if replaced:
             self._explain(node, node.outbox.process_lost(respawned=True))
@@ -130,7 +142,9 @@ class Lifecycle:
         others = [i.name for i in node.instances.values() if i.responsive and i is not instance]
         if others:
             text = f"{node.name} has several instances: {', '.join([*others, instance.name])}"
-            self._context.do(Log("warning", f"{text}; the first output of a step counts"))
+            self._context.do(
+                Log("warning", f"{text}; the first output of a step counts", "lifecycle")
+            )
         return instance
 
     def _change_status(self, node: Node, instance: Instance, event: StatusReceived) -> None:
@@ -141,7 +155,11 @@ class Lifecycle:
         node.choose_primary()
         if before in ACTIVE_NODES and event.node_status in ACTIVE_NODES and not lost:
             return  # IDLE ↔ RUNNING is too frequent to announce; the periodic state shows it
-        self._context.note(node.name, f"{before.name} → {instance.status.name} ({instance.name})")
+        if lost:
+            self._record(node, NODE_RECOVERED, instance)
+        if instance.status is not before:
+            name, text = OF_NODE_STATUSES[instance.status], instance.error_description
+            self._record(node, name, instance, text, instance.error_code)
         self._context.do(AnnounceSystem())
         if node.active and not was_active and not (lost and before in ACTIVE_NODES):
             node.active_since = now
@@ -150,11 +168,11 @@ class Lifecycle:
             fresh = before is NodeStatus.INITIALIZING
             what = NodeChange.INITIALIZED if fresh else NodeChange.ACTIVATED
             self._changes.append(Change(node, what))
-        text = f"{instance.name} is {'back, ' if lost else ''}{instance.status.name}"
-        if instance.status is NodeStatus.ERROR:
-            self._context.do(Log("warning", f"{text}: {instance.error_description}"))
-        else:
-            self._context.do(Log("info", text))
+
+    def _record(
+        self, node: Node, name: str, instance: Instance, detail: str = "", code: int = 0
+    ) -> None:
+        self._context.history.node(node.name, name, instance.name, detail, code)
 
     def _explain(self, node: Node, order: Order | None) -> None:
         """Set the text of a failed node command."""
@@ -173,7 +191,7 @@ class Lifecycle:
         level = node.recovery.climb()
         node.outbox.excuse_missing_echoes()
         command = NodeCommand.RESET if level is RecoveryLevel.RESET else NodeCommand.TERMINATE
-        self._context.do(Log("warning", f"{node.name}: {why}; sending {command.name}_NODE"))
+        self._context.history.node(node.name, OF_LADDER_LEVELS[level], "", why)
         node.outbox.command(command)
 
     # Time #
@@ -203,9 +221,8 @@ class Lifecycle:
                 instance.responsive = False
                 lost = True
                 node.last_loss_stamp = self._context.stamp
-                text = f"lost {instance.name}: no heartbeat for {silence:.1f} s"
-                self._context.do(Log("warning", text))
-                self._context.note(node.name, text)
+                text = f"no heartbeat for {silence:.1f} s"
+                self._record(node, NODE_LOST, instance, text, ErrorCode.NODE_UNAVAILABLE)
         if lost:
             node.choose_primary()
             if not node.responsive:
@@ -236,8 +253,8 @@ class Lifecycle:
             # START is repeated while the node is wanted; a live node that ignores it is terminated.
             recovery.ignored_starts += 1
             if recovery.ignored_starts % _MAX_IGNORED_STARTS == 0 and node.responsive:
-                text = f"{node.name}: {order.text}; sending TERMINATE_NODE"
-                self._context.do(Log("warning", text))
+                name = OF_NODE_COMMANDS[NodeCommand.TERMINATE]
+                self._context.history.node(node.name, name, "", order.text)
                 node.outbox.command(NodeCommand.TERMINATE)
         elif order.command in (NodeCommand.START, NodeCommand.RESET):
             if order.command is NodeCommand.RESET and recovery.level is RecoveryLevel.NONE:
@@ -266,14 +283,20 @@ class Lifecycle:
     def _recover(self, node: Node) -> None:
         """Reset a node in error, after a pause that doubles with every reset."""
         recovery, now = node.recovery, self._context.now
+        count = f"reset {recovery.resets + 1} of {self._settings.max_resets}"
         if recovery.resets >= self._settings.max_resets:
-            recovery.move(RecoveryMove.GIVE_UP)
+            self._move(node, RecoveryMove.GIVE_UP, node.describe(now))
             self._changes.append(Change(node, NodeChange.GIVEN_UP))
-            self._context.do(Log("error", node.describe(now)))
         elif recovery.state is RecoveryState.WELL:
-            recovery.move(RecoveryMove.PLAN)
-            recovery.reset_at = now + 2.0**recovery.resets
+            pause = 2.0**recovery.resets
+            self._move(node, RecoveryMove.PLAN, f"{count} follows in {pause:g} s")
+            recovery.reset_at = now + pause
         elif now >= recovery.reset_at:
-            recovery.move(RecoveryMove.RESET)
+            self._move(node, RecoveryMove.RESET, f"{count}, as the node is in error")
             recovery.resets += 1
             node.outbox.command(NodeCommand.RESET)
+
+    def _move(self, node: Node, how: RecoveryMove, detail: str) -> None:
+        node.recovery.move(how)
+        code, _ = node.error(self._context.now)
+        self._context.history.node(node.name, OF_RECOVERY_MOVES[how], "", detail, code)

@@ -8,6 +8,7 @@ from sustainml_orchestrator.core.commands import Reply, SaveNode
 from sustainml_orchestrator.core.context import Context
 from sustainml_orchestrator.core.errors import OrchestratorError
 from sustainml_orchestrator.core.events import NodeCommanded
+from sustainml_orchestrator.core.happenings import OF_NODE_COMMANDS
 from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, NodeStatus
 from sustainml_orchestrator.core.lifecycle import Lifecycle
 from sustainml_orchestrator.core.node import Node
@@ -30,12 +31,13 @@ class _Operation:
         self.rest = deque(nodes)
         self.deadline = deadline
         self.current: Order | None = None
+        self.recorded = False  # whether the command to the first of the nodes is
         self.restarted = False  # whether another process of the node follows, or has followed
 
     def next_node(self) -> None:
         """The first of the nodes has confirmed."""
         self.rest.popleft()
-        self.current, self.restarted = None, False
+        self.current, self.restarted, self.recorded = None, False, False
 
 
 class Operations:
@@ -132,6 +134,10 @@ class Operations:
         # A new process has nothing to drop: starting it is the reset.
         command = NodeCommand.START if operation.restarted else operation.command
         effect = self._judge(node, command)
+        if effect is not Effect.NOTHING and not operation.recorded:
+            operation.recorded = True
+            name = OF_NODE_COMMANDS[operation.command]
+            self._context.history.node(node.name, name, "", "on request of a front-end")
         desired = _DESIRED.get(command, node.desired_active)
         if desired is not node.desired_active:
             node.desired_active = desired

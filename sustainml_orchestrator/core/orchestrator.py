@@ -26,6 +26,7 @@ from sustainml_orchestrator.core.events import (
     ConsumersMatched,
     DeletionRequested,
     Event,
+    HistoryRead,
     NodeCommanded,
     OutputReceived,
     PeerHeard,
@@ -39,6 +40,7 @@ from sustainml_orchestrator.core.events import (
     TimePassed,
     UnreadableOutputReceived,
 )
+from sustainml_orchestrator.core.happenings import TASK_DELETED
 from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskId, TaskStatus
 from sustainml_orchestrator.core.lifecycle import Lifecycle
 from sustainml_orchestrator.core.operations import Operations
@@ -88,10 +90,10 @@ class Orchestrator:
     ) -> None:
         self.pipeline = pipeline
         self.settings = settings
-        self.context = context = Context(pipeline, settings)
+        self.store = TaskStore(len(pipeline), session)
+        self.context = context = Context(pipeline, settings, self.store)
         self.duplicate_check = DuplicateCheck(incarnation)
         self._standing_by = False
-        self.store = TaskStore(len(pipeline), session)
         self.lifecycle = Lifecycle(context)
         self.optimiser = Optimiser(settings, self.store, derive, exhausted)
         self.tasks = TaskManager(context, self.lifecycle, self.store, self.optimiser, draw_token)
@@ -113,6 +115,7 @@ class Orchestrator:
             NodeCommanded: self.operations.begin,
             DeletionRequested: self._on_deletion,
             PeerHeard: lambda event: None,
+            HistoryRead: self._on_history_read,
             Restored: lambda event: restore(self, event),
             BatchEnded: self.persistence.on_batch_ended,
             Persisted: self.persistence.on_persisted,
@@ -182,6 +185,7 @@ class Orchestrator:
         self.lifecycle.shift(missed)
         self.tasks.steps.shift(self.tasks.running.values(), missed)
         self.operations.shift(missed)
+        self.context.history.shift(missed)
         self.persistence.shift(missed)
 
     def _on_time(self, event: TimePassed) -> None:
@@ -190,6 +194,7 @@ class Orchestrator:
         # Modules do not know a task before it is saved.
         self.tasks.steps.tick([t for t in self.tasks.running.values() if self.persistence.holds(t)])
         self.operations.advance()
+        self.context.history.on_time()
         self.persistence.on_time(event)
 
     def _on_submission(self, event: TaskSubmitted) -> None:
@@ -214,6 +219,10 @@ class Orchestrator:
     def _on_match(self, event: ConsumersMatched) -> None:
         self.tasks.matched = event.count
 
+    def _on_history_read(self, event: HistoryRead) -> None:
+        self.context.history.have_saved()
+        self.context.do(Reply(event.call))
+
     def _on_deletion(self, event: DeletionRequested) -> None:
         for task in self.store.problem(event.problem_id):
             if task.open:
@@ -222,6 +231,8 @@ class Orchestrator:
                     f"task {task.task_id} is {task.status.name}; "
                     "stop or terminate it, then delete the problem",
                 )
+        for task in self.store.problem(event.problem_id):
+            self.context.history.task(task, TASK_DELETED, "on request")
         deleted = self.store.delete(event.problem_id)
         self.context.do(ForgetProblem(event.problem_id))
         self.context.do(AnnounceSystem())

@@ -212,8 +212,6 @@ class Outbox:
         command_id = self._ids.next()
         order.ids.append(command_id)
         order.sent_at = self._context.now
-        if order.task_id == NO_TASK:
-            self._context.note(self._target, f"{order.command.name} sent")
         self._context.do(self.adapter.encode(self._target, order, command_id))
 
     # Confirming #

@@ -243,6 +243,7 @@ class Persistence:
                 next_problem_id=store.next_problem_id,
                 reserved_problem_id=self._reserved_in_save,
                 synchronous=self._reserved_in_save > self._reserved,
+                history=self._context.history.to_save(),
             )
         )
 
@@ -270,6 +271,7 @@ class Persistence:
         self.settled = event.number
         self._durable_serial = self._serial_in_save
         self._reserved = self._reserved_in_save
+        self._context.history.saved()
         changes = self._changes
         waiting, changes.held = changes.held, []
         for command in saved.held:  # a summary shows the task as it is now

@@ -30,6 +30,7 @@ def restore(orchestrator: Orchestrator, event: Restored) -> None:
         ValueError: iterations of a problem do not follow each other.
     """
     store, tasks = orchestrator.store, orchestrator.tasks
+    orchestrator.context.history.restore(event.history)
     for node in orchestrator.lifecycle.nodes:
         node.desired_active = event.desired_active.get(node.name, node.desired_active)
     with no_collection():

@@ -7,8 +7,10 @@ from itertools import islice
 
 from sustainml_orchestrator.core.commands import AnnounceSystem, ForgetProblem
 from sustainml_orchestrator.core.context import Context
+from sustainml_orchestrator.core.happenings import TASK_DELETED
 from sustainml_orchestrator.core.task_store import TaskStore
 
+_WHY = "by retention (max_problems, max_payload_bytes)"
 #: Candidates looked up at a time: usually one is deleted, but there may be a million.
 _BATCH = 100
 
@@ -39,8 +41,9 @@ class Retention:
             return
         while oldest := list(islice(self._finished(fresh), _BATCH)):
             for problem_id in oldest:
+                for task in self._store.problem(problem_id):
+                    self._context.history.task(task, TASK_DELETED, _WHY)
                 self._store.delete(problem_id)
-                self._context.note(str(problem_id), "deleted by retention")
                 self._context.do(ForgetProblem(problem_id))
                 self._context.do(AnnounceSystem())
                 if not self._exceeded():

@@ -28,6 +28,8 @@ class Settings:
         max_auto_iterations: most iterations of one search, the first included.
         max_problems: most problems stored; 0 = no limit.
         max_payload_bytes: most payload bytes stored; 0 = no limit.
+        history_max_events: most events of the history.
+        history_max_age: age beyond which events of the history are dropped.
     """
 
     autostart: bool = True
@@ -47,3 +49,5 @@ class Settings:
     max_auto_iterations: int = 10
     max_problems: int = 0
     max_payload_bytes: int = 0
+    history_max_events: int = 100_000
+    history_max_age: float = 30 * 86400.0

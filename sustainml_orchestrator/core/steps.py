@@ -14,6 +14,7 @@ from sustainml_orchestrator.core import deadlines
 from sustainml_orchestrator.core.commands import AnnounceTask, Log, SaveTask
 from sustainml_orchestrator.core.context import Context
 from sustainml_orchestrator.core.events import StatusReceived
+from sustainml_orchestrator.core.happenings import STEP_LEFT_OUT, STEP_RETRIED
 from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus, TaskCommand, TaskStatus
 from sustainml_orchestrator.core.lifecycle import Lifecycle
 from sustainml_orchestrator.core.node import Node
@@ -82,10 +83,10 @@ class Steps:
 
     # Moving #
 
-    def _move(self, task: Task, step: Step, how: StepMove) -> None:
+    def _move(self, task: Task, step: Step, how: StepMove, detail: str = "", code: int = 0) -> None:
         step.state = move(STEP_MOVES, step.state, how)
         step.since = self._context.now
-        self._store.touch(task)
+        self._context.history.step(task, step, how, detail, code)
         self._context.do(AnnounceTask(task.task_id))
 
     def begin(self, task: Task, redeliver: bool) -> None:
@@ -108,11 +109,10 @@ class Steps:
             if step.state in PENDING_STEPS:
                 self._complete_inputs(task, step)
 
-    def finish(self, step: Step) -> None:
+    def finish(self, task: Task, step: Step) -> None:
         """The output of a step was stored."""
-        step.state = move(STEP_MOVES, step.state, StepMove.FINISH)
+        self._move(task, step, StepMove.FINISH)
         step.clear_error()
-        step.since = self._context.now
         step.started = step.started or self._context.stamp
         step.finished = self._context.stamp
 
@@ -191,7 +191,7 @@ class Steps:
             text = f"returned the task for {limit:g} s (queue_timeout): {why}"
             self.retry(task, step, ErrorCode.TIMEOUT, text)
         elif self._complete(task, step):
-            self._move(task, step, StepMove.GIVE_BACK)
+            self._move(task, step, StepMove.GIVE_BACK, event.error_description)
             step.processes = ()
         else:
             self._rewind(step, redeliver=True)
@@ -215,24 +215,22 @@ class Steps:
         step.try_number += 1
         self._lifecycle.nodes[step.index].outbox.delivered(task.task_id)
         step.begin_try()
-        self._context.note(str(task.task_id), f"{spec.name} try {step.try_number}: {text}")
-        self._context.do(
-            Log("warning", f"task {task.task_id}: {spec.name} failed ({text}); trying again")
+        failed = f"try {step.try_number - 1} failed: {text}"
+        self._context.history.step_event(
+            task, step.index, step.try_number, STEP_RETRIED, failed, code, step.instance
         )
         self._context.do(SaveTask(task.task_id))
-        self._redeliver_later(task, step)
+        self._redeliver_later(task, step, "for another try")
 
     def fail(self, task: Task, step: Step, code: ErrorCode, text: str) -> None:
         """Fail a step, and its task where the module is required."""
         spec = self._pipeline.modules[step.index]
         tries = f" after {step.try_number} tries" if step.try_number > 1 else ""
         if not spec.required:
-            what = f"task {task.task_id} goes on without {spec.name}{tries}: {text}"
-            self._context.do(Log("warning", what))
             self._leave_out(task, step, code, text)
             return
         step.fail(code, text, self._context.stamp)
-        self._move(task, step, StepMove.FAIL)
+        self._move(task, step, StepMove.FAIL, text, code)
         self._fail_task(task, code, f"{spec.name}{tries}: {text}")
 
     # Modules that are not required #
@@ -252,15 +250,17 @@ class Steps:
         else:
             node.outbox.forget(task.task_id)
         step.fail(code, text, self._context.stamp)
-        self._move(task, step, StepMove.FAIL)
-        self._context.note(str(task.task_id), f"goes on without {node.name}: {text}")
+        self._move(task, step, StepMove.FAIL, text, code)
+        self._context.history.step_event(
+            task, step.index, step.try_number, STEP_LEFT_OUT, text, code, step.instance
+        )
         self.feed_consumers(task, step.index)
         self._settle(task)
 
-    def _redeliver_later(self, task: Task, step: Step) -> None:
+    def _redeliver_later(self, task: Task, step: Step, why: str) -> None:
         """Deliver a step again as soon as its module can take it."""
         if self._complete(task, step):
-            self._move(task, step, StepMove.REDELIVER)
+            self._move(task, step, StepMove.REDELIVER, why)
             step.processes = ()
         else:  # a report arrived before the inputs
             self._rewind(step, redeliver=True)
@@ -279,8 +279,7 @@ class Steps:
             self._lifecycle.climb(node, why)
             self.retry(task, step, ErrorCode.NODE_UNAVAILABLE, f"{node.name} {why}")
             return
-        step.state = move(STEP_MOVES, step.state, StepMove.DELIVER)
-        step.since = self._context.now
+        self._move(task, step, StepMove.DELIVER, "RESET_TASK was sent")
         node.outbox.deliver(task, step.try_number)
 
     # Nodes that come and go #
@@ -293,7 +292,7 @@ class Steps:
                 return
             if step.state is StepState.RUNNING:
                 step.worked = 0.0  # it was dropped
-            self._redeliver_later(task, step)
+            self._redeliver_later(task, step, "its inputs are older than the activation")
 
     def node_initialized(self, task: Task, step: Step, node: Node) -> None:
         """The same, and it has dropped what it held: it works on it from the beginning."""
@@ -368,12 +367,13 @@ class Steps:
         idle = self._context.now - max(node.idle_since, step.since)
         if step.state is StepState.REPORTED and age >= self._settings.ack_timeout:
             text = "reported success, but its output was not received; requesting it again"
-            self._context.do(Log("warning", f"task {task.task_id}: {node.name} {text}"))
-            self._redeliver_later(task, step)
+            self._context.do(Log("warning", f"task {task.task_id}: {node.name} {text}", "tasks"))
+            self._redeliver_later(task, step, text)
         elif step.processes and not any(map(node.hosts, step.processes)):
             self._lose(task, step, node)
         elif node.status is NodeStatus.IDLE and idle >= _IDLE_GRACE + self._settings.resend_period:
-            self._redeliver_later(task, step)  # it may work all the same: its clocks go on
+            # It may work all the same: its clocks go on.
+            self._redeliver_later(task, step, "the module is idle")
 
     def _lose(self, task: Task, step: Step, node: Node) -> None:
         """The process that held the step is gone; if it worked on it, that costs a try."""
@@ -381,7 +381,7 @@ class Steps:
             text = f"the process of {node.name} was lost while it worked on the task"
             self.retry(task, step, ErrorCode.NODE_UNAVAILABLE, text)
         else:
-            self._redeliver_later(task, step)
+            self._redeliver_later(task, step, "the process that held it is gone")
 
     def _wait_for(self, task: Task, step: Step, node: Node) -> None:
         if self._leaves_out(task, step, node):

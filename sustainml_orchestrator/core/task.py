@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Generic, TypeVar
 
@@ -108,6 +108,11 @@ class Task:
         self.outcome_reason = ""
         self.error_code: int = ErrorCode.NO_ERROR
         self.error_description = ""
+
+    def take_facts(self, facts: Mapping[str, str | float]) -> None:
+        """Take over what an output reports, by attribute."""
+        for name, value in facts.items():
+            setattr(self, name, value)
 
     def clear_figures(self) -> None:
         """Forget what the outputs reported."""

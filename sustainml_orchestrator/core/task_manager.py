@@ -26,6 +26,7 @@ from sustainml_orchestrator.core.events import (
     TaskSubmitted,
     UnreadableOutputReceived,
 )
+from sustainml_orchestrator.core.happenings import OF_TASK_MOVES, STEP_FINISHED, TASK_SUBMITTED
 from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskCommand, TaskId, TaskStatus
 from sustainml_orchestrator.core.lifecycle import Change, Lifecycle, NodeChange
 from sustainml_orchestrator.core.node import Node
@@ -51,6 +52,7 @@ from sustainml_orchestrator.core.waiting_queue import WaitingQueue
 #: Longest wait (s) until a node that became active is matched with the publisher of user_input.
 _MATCHING = 1.0
 
+_LATE = "its output was received after the task had ended"
 #: The command to modules that hold a task which leaves RUNNING.
 _ABANDON = {
     TaskMove.STOP: TaskCommand.STOP,
@@ -123,14 +125,12 @@ class TaskManager:
         """
         self._check_queue("try again later, or raise max_waiting_tasks")
         task = self._store.add(base_task, event.request_id, event.user_input)
-        task.description = event.description
-        task.priority = event.priority
-        task.goal = event.goal
+        task.description, task.priority, task.goal = event.description, event.priority, event.goal
         task.created = self._context.stamp
         task.token = self._draw_token()
         self.waiting.add(task)
         self._changed(task)
-        self._context.note(str(task.task_id), "created")
+        self._context.history.task(task, TASK_SUBMITTED, event.describe(base_task))
         self.retention.note(task.task_id.problem_id)
         return task
 
@@ -149,7 +149,7 @@ class TaskManager:
         self.waiting.remove(task)
         self.running.pop(task.task_id, None)
         self._store.withdraw(task)
-        self._context.note(str(task.task_id), f"withdrawn: {reason}")
+        self._context.history.withdraw(task.task_id)
 
     def command(self, event: TaskCommanded) -> None:
         """Execute a command of a front-end on a task.
@@ -180,9 +180,8 @@ class TaskManager:
 
     # Moves of a task #
 
-    def _move(self, task: Task, how: TaskMove) -> None:
+    def _move(self, task: Task, how: TaskMove, reason: str = "") -> None:
         status = move(TASK_MOVES, task.status, how)
-        self._context.note(str(task.task_id), f"{task.status.name} → {status.name} ({how.value})")
         if task.status is TaskStatus.RUNNING:
             del self.running[task.task_id]
         elif task.status is TaskStatus.WAITING:
@@ -194,16 +193,17 @@ class TaskManager:
             self.waiting.add(task)
         if not task.open:
             self.retention.note(task.task_id.problem_id)
+        code = task.error_code if how is TaskMove.FAIL else ErrorCode.NO_ERROR
+        self._context.history.task(task, OF_TASK_MOVES[how], reason, code)
         self._changed(task)
 
     def _changed(self, task: Task) -> None:
-        self._store.touch(task)
         self._context.do(SaveTask(task.task_id))
         self._context.do(AnnounceTask(task.task_id))
 
     def _end(self, task: Task, how: TaskMove, reason: str) -> None:
         if (task.status, how) not in TASK_MOVES:
-            raise IllegalTransition(f"{task.task_id}: {self._context.story(str(task.task_id))}")
+            raise IllegalTransition(f"{self._context.history.story(task.task_id)}")
         if task.status is TaskStatus.RUNNING:
             self._abandon(task, _ABANDON.get(how))
         if how is TaskMove.RESET:
@@ -213,7 +213,7 @@ class TaskManager:
         elif how is not TaskMove.PREEMPT:
             task.finished = self._context.stamp
             task.outcome_reason = reason
-        self._move(task, how)
+        self._move(task, how, reason)
         if how is TaskMove.RESET:
             self._context.do(SaveTask(task.task_id, new_attempt=True))
         if not task.open and task.steps:
@@ -233,7 +233,6 @@ class TaskManager:
 
     def _fail(self, task: Task, code: ErrorCode, reason: str) -> None:
         task.error_code, task.error_description = code, reason
-        self._context.do(Log("warning", f"task {task.task_id} failed: {reason}"))
         self._end(task, TaskMove.FAIL, reason)
         self._optimiser.ended(task)
 
@@ -322,7 +321,7 @@ class TaskManager:
     def _begin_session(self, event: TaskReport) -> None:
         """Draw a session after a rollback, so that no task id in it was used before."""
         self._store.session = self._draw_token()
-        self._context.do(Log("error", self.rollback_check.describe(event)))
+        self._context.do(Log("error", self.rollback_check.describe(event), "store"))
         self._context.do(SaveSession())
         self._context.do(AnnounceSystem())
         for task in self.running.values():
@@ -358,20 +357,21 @@ class TaskManager:
             self.dropped["output that was there already"] += 1
             return
         self._store.set_output(task, event.module, event.payload)
-        for name, value in event.facts.items():
-            setattr(task, name, value)
+        task.take_facts(event.facts)
         self._context.do(SaveOutput(task.task_id, event.module))
-        self._store.touch(task)
-        self._context.do(AnnounceTask(task.task_id))
         node = self._lifecycle.nodes[event.module]
         node.recovery.did_well()
         node.outbox.delivered(task.task_id)
         if task.steps:
             step = task.steps[event.module]
-            self.steps.finish(step)
+            self.steps.finish(task, step)
             node.count_finished(step.instance)
             if len(node.instances) > 1:  # no other instance need do it
                 node.abandon(TaskCommand.STOP, task, step.try_number)
+        else:
+            tries = task.records()[event.module].tries
+            self._context.history.step_event(task, event.module, tries, STEP_FINISHED, _LATE)
+            self._context.do(AnnounceTask(task.task_id))
         if task.status is TaskStatus.RUNNING:
             self.steps.feed_consumers(task, event.module)
             self.settle(task)

@@ -56,6 +56,7 @@ from sustainml_orchestrator.node.configuration import Configuration
 from sustainml_orchestrator.node.diagnostics import Diagnostics
 from sustainml_orchestrator.node.duplicate_check import DuplicateCheck, find_peer
 from sustainml_orchestrator.node.goals import Goals
+from sustainml_orchestrator.node.log import LogWriter
 from sustainml_orchestrator.node.loop import Loop
 from sustainml_orchestrator.node.malloc_trim import Memory
 from sustainml_orchestrator.node.pending_calls import PendingCalls
@@ -88,12 +89,13 @@ class OrchestratorNode(Node):
         /diagnostics.
     Serves: orchestrator/{start_task, start_iteration, get_task, list_tasks, control_task,
         delete_problem, compare_iterations, get_node_status, control_node, configure_node,
-        get_inputs}; the action orchestrator/run_task.
+        get_inputs, get_history}; the action orchestrator/run_task.
     Calls: <module>/configure.
     Parameters: see docs/parameters.md.
     """
 
     def __init__(self, loop: Loop, **kwargs: Any) -> None:
+        kwargs = {"enable_logger_service": True, **kwargs}
         super().__init__(names.ORCHESTRATOR, namespace=names.DEFAULT_NAMESPACE, **kwargs)
         guard_parameter_services(self)
         self._loop = loop
@@ -128,6 +130,7 @@ class OrchestratorNode(Node):
         self._leave_reason = ""
         self._tick_at, self._period = 0.0, _BUSY_TICK
         self._matched = -1
+        self._log = LogWriter(self)
         restored = self._restore()
         self._make_endpoints(pipeline)
         self._carry_out(restored)
@@ -147,12 +150,9 @@ class OrchestratorNode(Node):
 
     def _restore(self) -> list[Command]:
         """Read the journal into the core; returns what follows from it."""
-        for warning in self._persistence.warnings():
-            self.get_logger().warning(warning)
+        self._log.warn_of_journal(self._persistence.warnings())
         commands = self.core.handle(self._persistence.restored(), self._instant())
-        if self._persistence.place:
-            count = sum(map(len, self.core.store.problems.values()))
-            self.get_logger().info(f"journal {self._persistence.place}: {count} iterations")
+        self._log.begin(self.core, self._persistence.place)
         return commands
 
     def _make_endpoints(self, pipeline: Pipeline) -> None:
@@ -168,7 +168,7 @@ class OrchestratorNode(Node):
             AnnounceTask: lambda command: self._changed_tasks.setdefault(command.task_id),
             AnnounceSystem: self._note_system,
             Reply: self._calls.reply,
-            Log: self._write_log,
+            Log: self._log.write,
             Save: self._persistence.save,
             Leave: self._note_leave,
         }
@@ -227,8 +227,9 @@ class OrchestratorNode(Node):
         if self.core.persistence.unsaved:
             self._handle([BatchEnded()])
         self._persistence.resume(self.core)
-        if self.core.persistence.failed:
+        if self._log.update_journal(self.core.persistence.failed):
             self.get_logger().error(self.core.persistence.failed, throttle_duration_sec=10.0)
+        self._log.update(self.core)
 
     async def saved(self) -> bool:
         """Wait until all that the store shows now is persistent; False when it will not be."""
@@ -260,16 +261,6 @@ class OrchestratorNode(Node):
     def _note_leave(self, command: Leave) -> None:
         self._leave_reason = command.reason
 
-    def _write_log(self, command: Log) -> None:
-        # rclpy wants one severity per calling line, hence the three calls.
-        logger = self.get_logger()
-        if command.severity == "info":
-            logger.info(command.text)
-        elif command.severity == "warning":
-            logger.warning(command.text)
-        else:
-            logger.error(command.text)
-
     def _announce_tasks(self) -> None:
         changed, self._changed_tasks = self._changed_tasks, {}
         subscribed, followed = self._own_publishers.has_listeners, self._goals.followed
@@ -288,6 +279,7 @@ class OrchestratorNode(Node):
         self._announced_revision = self.core.store.revision
         self._state_due = self.core.context.now + _STATE_PERIOD
         self._own_publishers.announce_system()
+        self._log.update_readiness(self.core)
         ready, reason = self._own_publishers.readiness()
         if (ready, reason) != self._notified:
             self._notified = ready, reason
@@ -341,8 +333,7 @@ class OrchestratorNode(Node):
         if now >= self._diagnostics_due:
             self._diagnostics_due = now + _DIAGNOSTICS_PERIOD
             self._diagnostics.publish(self.core.persistence.failed)
-            for warning in self._persistence.warnings():
-                self.get_logger().warning(warning)
+            self._log.warn_of_journal(self._persistence.warnings())
             self._memory.update(self.core.store.payload_bytes)
             self._watched_clients.update()
             self._reception_watch.update()

@@ -47,6 +47,10 @@ TABLE: tuple[Spec, ...] = (
          "all", 0, 2**31 - 1, read_only=True),
     Spec("max_payload_bytes", 0, "payload bytes to keep, the oldest finished problems are deleted "
          "first; 0 = all", 0, 2**53, read_only=True),
+    Spec("history_max_events", 100_000, "events of the history to keep", 0, 1_000_000,
+         read_only=True),
+    _seconds("history_max_age", 30 * 86400.0, "age up to which events of the history are kept",
+             3650 * 86400.0),
     _seconds("control_timeout", 30.0, "default time for control_node to be confirmed"),
     _seconds("configure_timeout", 10.0, "default time for a module to answer configure_node"),
     Spec("max_text_bytes", 2**20, "maximum size of a text field of a request, in bytes", 1, 2**30),

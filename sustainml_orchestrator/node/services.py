@@ -17,6 +17,7 @@ from sustainml_orchestrator.core import comparison
 from sustainml_orchestrator.core.errors import OrchestratorError
 from sustainml_orchestrator.core.events import (
     DeletionRequested,
+    HistoryRead,
     NodeCommanded,
     TaskCommanded,
     TaskSubmitted,
@@ -31,7 +32,7 @@ from sustainml_orchestrator.core.ids import (
 )
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.text import printable
-from sustainml_orchestrator.node import conversions, outputs, requests
+from sustainml_orchestrator.node import conversions, history, outputs, requests
 from sustainml_orchestrator.node.clients import Clients
 from sustainml_orchestrator.node.configuration import Configuration
 from sustainml_orchestrator.node.loop import Loop
@@ -252,6 +253,12 @@ class Services:
         """Iterations of a problem side by side."""
         rows = comparison.compare(self._core.store, request.problem_id)
         response.iterations = [conversions.comparison_to_msg(row) for row in rows]
+
+    async def get_history(self, request: Any, response: Any) -> None:
+        """Events of tasks and nodes; answered when they are saved."""
+        events = history.find(self._core, request)
+        await self._calls.ask(HistoryRead, exempt=True)
+        response.events = [history.event_to_msg(event) for event in events]
 
     # Nodes #
 

@@ -17,7 +17,7 @@ from typing import Literal
 from sustainml_orchestrator.core.commands import Save, SavedOutput, SavedTask
 from sustainml_orchestrator.core.events import Restored
 from sustainml_orchestrator.core.pipeline import USER_INPUT
-from sustainml_orchestrator.storage import epoch, files, records, schema
+from sustainml_orchestrator.storage import epoch, files, history_table, records, schema
 from sustainml_orchestrator.storage.errors import JournalError, explain
 from sustainml_orchestrator.storage.lock import Lock
 from sustainml_orchestrator.storage.opening import Contents, open_journal
@@ -120,6 +120,7 @@ class Journal:
             incomplete=contents.incomplete,
             without_credentials=contents.without_credentials,
             desired_active=dict(contents.desired_active),
+            history=contents.history,
         )
 
     def write(self, save: Save) -> list[str]:
@@ -188,6 +189,7 @@ class Journal:
         if save.desired_active:
             self._desired = {**self._desired, **save.desired_active}
             schema.write_modules(connection, self._numbers, self._desired)
+        history_table.write(connection, save.history)
         changed = self._epoch._replace(
             session=save.session,
             revision=save.last_revision,

@@ -42,14 +42,17 @@ def check(path: Path) -> Report:
             if not schema.require_version(connection, path):
                 raise Damaged("the version of its tables is missing")
             connection.execute("BEGIN")
-            tasks = opening.read(connection).tasks
+            contents = opening.read(connection)
     except Damaged as damage:
         return Report(0, 0, 0, size, [str(damage)])
     except (sqlite3.Error, OSError) as error:
         raise JournalError(f"journal {path} cannot be read: {explain(error)}") from error
+    tasks, findings = contents.tasks, []
+    if contents.damaged_history:
+        findings = [f"{contents.damaged_history} parts of the history are not as they were written"]
     problems = {task.task_id.problem_id for task in tasks}
     outputs = sum(output is not None for task in tasks for output in task.outputs)
-    return Report(len(problems), len(tasks), outputs, size, [])
+    return Report(len(problems), len(tasks), outputs, size, findings)
 
 
 def compact(path: Path) -> tuple[int, int]:

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from sustainml_orchestrator.core.commands import HistoryEvent
 from sustainml_orchestrator.core.ids import TaskId
 from sustainml_orchestrator.core.restore import no_collection
 from sustainml_orchestrator.core.task import Task
-from sustainml_orchestrator.storage import epoch, files, records, recovery, schema
+from sustainml_orchestrator.storage import epoch, files, history_table, records, recovery, schema
 from sustainml_orchestrator.storage.epoch import Epoch
 from sustainml_orchestrator.storage.errors import Damaged, damage_reported
 from sustainml_orchestrator.storage.lock import Lock
@@ -28,6 +29,8 @@ class Contents(NamedTuple):
         tasks: by serial.
         without_credentials: tasks whose user input was saved without its credentials.
         desired_active: what front-ends want of nodes, by name.
+        history: its events, oldest first.
+        damaged_history: how many rows of it are not as they were written.
         incomplete: whether commits that were reported may be missing; the session is a new one.
     """
 
@@ -37,6 +40,8 @@ class Contents(NamedTuple):
     tasks: list[Task]
     without_credentials: set[TaskId]
     desired_active: dict[str, bool]
+    history: list[HistoryEvent]
+    damaged_history: int = 0
     incomplete: bool = False
 
 
@@ -105,6 +110,8 @@ def _load(
             known, _ = schema.read_modules(connection)
             connection.execute("BEGIN IMMEDIATE")
             schema.write_modules(connection, contents.numbers, contents.desired_active)
+            if contents.damaged_history:
+                history_table.replace(connection, contents.history)
             epoch.write(connection, begun)
             connection.execute("COMMIT")
             connection.execute("PRAGMA wal_checkpoint")  # a log that gets lost is noticed
@@ -118,6 +125,8 @@ def _load(
             f"outputs of {', '.join(sorted(gone))} are kept but not shown: "
             "the pipeline has no such module now"
         )
+    if contents.damaged_history:
+        notices.append(f"{contents.damaged_history} parts of the history were damaged and left out")
     incomplete = begun.session != contents.epoch.session
     return connection, contents._replace(epoch=begun, incomplete=incomplete), notices
 
@@ -154,15 +163,20 @@ def read(connection: sqlite3.Connection, names: Sequence[str] | None = None) -> 
         numbers = schema.with_numbers(known, names or ())
         layout = Layout(list(numbers) if names is None else names, numbers)
         tasks, without = _read_tasks(connection, layout)
+        history: list[HistoryEvent] = []
+        damaged = 0
+        if schema.has_history(connection):
+            history, damaged = history_table.read(connection)
     # Whatever was announced is not above the old one; this process goes on above it.
     last = max((task.revision for task in tasks), default=0)
+    last = max(last, history[-1].revision if history else 0)
     problem_id = max((task.task_id.problem_id for task in tasks), default=0)
     found = found._replace(
         revision=max(found.revision, last + 1),
         next_problem_id=max(found.next_problem_id, problem_id + 1),
         modules=json.dumps(numbers),
     )
-    return Contents(found, numbers, layout, tasks, without, desired)
+    return Contents(found, numbers, layout, tasks, without, desired, history, damaged)
 
 
 def _read_tasks(connection: sqlite3.Connection, layout: Layout) -> tuple[list[Task], set[TaskId]]:

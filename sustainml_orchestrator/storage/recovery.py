@@ -17,7 +17,7 @@ from sustainml_orchestrator.core.commands import Record
 from sustainml_orchestrator.core.ids import ErrorCode, TaskId, TaskStatus
 from sustainml_orchestrator.core.persistence import REVISION_BLOCK
 from sustainml_orchestrator.core.record import STEP_SIZE
-from sustainml_orchestrator.storage import epoch, files, records, schema
+from sustainml_orchestrator.storage import epoch, files, history_table, records, schema
 from sustainml_orchestrator.storage.epoch import Epoch, Mark
 from sustainml_orchestrator.storage.errors import Damaged
 from sustainml_orchestrator.storage.records import WRONG_TYPE, Row, Stored, value, with_values
@@ -55,6 +55,7 @@ def recover(
             merged = _Merged(readers, names)
             saved = records.copy(merged.tasks(), target)
             schema.write_modules(target, merged.numbers, merged.desired)
+            history_table.put_rows(target, merged.history())
             epoch.write(target, merged.epoch())
     finally:
         damaged.close()
@@ -107,6 +108,11 @@ class _Merged:
             ),
             modules=json.dumps(self.numbers),
         )
+
+    def history(self) -> list[Row]:
+        """The rows of the history."""
+        rows = {row[0]: row for reader in reversed(self._readers) for row in reader.history}
+        return list(rows.values())
 
     def tasks(self) -> Iterator[Stored]:
         """All tasks in order of creation, with placeholders for lost iterations."""
@@ -162,6 +168,7 @@ class _Reader:
         epoch: None if unreadable.
         rows: whole rows of `iterations`.
         later: whole rows of `deliveries`, by serial.
+        history: whole rows of `history`.
     """
 
     def __init__(self, path: Path, upgrade: schema.Upgrade | None) -> None:
@@ -170,6 +177,7 @@ class _Reader:
         self.desired: Mapping[str, bool] = {}
         self.rows: dict[TaskId, Row] = {}
         self.later: dict[int, list[Row]] = {}
+        self.history: list[Row] = []
         self._upgrade: schema.Upgrade | None = None
         self._connection = sqlite3.connect(":memory:")
         if not path.exists():
@@ -191,6 +199,8 @@ class _Reader:
         with suppress(*_UNREADABLE):
             found = self._table(records.GET_DELIVERIES, "id", records.payload_is_whole)
             self.later = records.deliveries(found)
+        with suppress(*_UNREADABLE):
+            self.history = self._table(history_table.GET, "first", history_table.is_whole)
 
     def close(self) -> None:
         self._connection.close()

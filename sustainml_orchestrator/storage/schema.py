@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from sustainml_orchestrator.core.record import FIELDS
-from sustainml_orchestrator.storage import epoch, files
+from sustainml_orchestrator.storage import epoch, files, history_table
 from sustainml_orchestrator.storage.errors import Damaged, JournalError
 
 MAGIC = b"SQLite format 3\0"
@@ -17,8 +17,9 @@ APPLICATION_ID = 0x5355534A  # "SUSJ"; at byte 68 of the file
 PAGE_SIZE = 8192
 #: Modules that one journal can know: ids of outputs are serial * MAX_MODULES + number.
 MAX_MODULES = 1024
-#: The oldest version that was released, the first with tokens in its payloads, and the present one.
-OLDEST, _FIRST_WITH_TOKENS, NEWEST = 3, 4, 5
+#: The oldest version that was released, the first with tokens in its payloads, the first with a
+#: history, and the present one.
+OLDEST, _FIRST_WITH_TOKENS, _FIRST_WITH_HISTORY, NEWEST = 3, 4, 6, 6
 #: Spreads a small number over the seed of a CRC.
 MIX = 0x9E3779B1
 
@@ -73,6 +74,7 @@ MIGRATIONS = {
     0: _VERSION_3,
     3: "ALTER TABLE iterations ADD COLUMN token INTEGER NOT NULL DEFAULT 0",  # 0 = has none
     4: f"{epoch.COLUMNS_SINCE_5};\nALTER TABLE modules ADD COLUMN crc INTEGER NOT NULL DEFAULT 0",
+    5: history_table.TABLE,
 }
 
 #: Rewrites the payload of a module (or of "user_input") in the layout with a token.
@@ -91,6 +93,11 @@ def _version(connection: sqlite3.Connection) -> int:
 def has_old_payloads(connection: sqlite3.Connection) -> bool:
     """Whether its payloads are in the layout without a token."""
     return 0 < _version(connection) < _FIRST_WITH_TOKENS
+
+
+def has_history(connection: sqlite3.Connection) -> bool:
+    """Whether it has a history, maybe an empty one."""
+    return _version(connection) >= _FIRST_WITH_HISTORY
 
 
 def connect(path: Path, *, mode: str = "rw", full: bool = False) -> sqlite3.Connection:

@@ -45,7 +45,8 @@ def make_version_3(path: Path) -> None:
     session, revision, next_problem_id = epoch.read(connection)[:3]
     numbers, desired = schema.read_modules(connection)
     connection.executescript(
-        "ALTER TABLE iterations DROP COLUMN token; DROP TABLE life; DROP TABLE modules"
+        "ALTER TABLE iterations DROP COLUMN token; DROP TABLE life; DROP TABLE modules; "
+        "DROP TABLE history"
     )
     for table in schema.MIGRATIONS[0].split(";\n")[:2]:
         connection.execute(table)

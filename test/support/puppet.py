@@ -46,6 +46,7 @@ SERVICES = {
     "configure_node": "ConfigureNode",
     "get_inputs": "GetInputs",
     "compare_iterations": "CompareIterations",
+    "get_history": "GetHistory",
 }
 #: Two modules are a pipeline: what the second takes is what the first gives.
 PIPELINE = {

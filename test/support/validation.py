@@ -152,5 +152,5 @@ def _check_memory(core: Orchestrator) -> None:
 
 def _broken(core: Orchestrator, what: str, task: Task | None = None) -> NoReturn:
     subject = str(task.task_id) if task else ""
-    story = "\n".join(core.context.story(subject))
+    story = "\n".join(core.context.history.story(task.task_id if task else None))
     raise BrokenInvariant(f"{subject or 'the state'}: not so: {what}\n{story}")

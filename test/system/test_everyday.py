@@ -112,7 +112,7 @@ def test_the_examples_that_start_systems(tmp_path: Path) -> None:
         words = line.partition("#")[0].split()[2:]
         up = Up(*words, home=str(tmp_path))
         try:
-            up.wait_for_line("appeared as app_requirements")
+            up.wait_for_line("node.appeared app_requirements")
             up.process.send_signal(signal.SIGINT)
             assert up.process.wait(15.0) == 0
         finally:

@@ -183,7 +183,7 @@ def test_a_loss_is_noticed_in_time_and_told_everywhere(
         reason = rf"node {name} is INACTIVE \(no heartbeat for .* s\); start its process again"
         wait_for(lambda: re.search(reason, client.system_state().reason), 2.0)
         wait_for(lambda: re.search(reason, told()), 5.0)
-    lost = rf"lost .*/{name}: no heartbeat for (.*) s"
+    lost = rf"node\.lost {name} .*: no heartbeat for (\S+) s"
     noticed = [m[1] for _, line in lasting.lines[before:] if (m := re.search(lost, line))]
     assert [3.0 <= float(silence) <= 3.5 for silence in noticed] == [True]
     if how is signal.SIGSTOP:

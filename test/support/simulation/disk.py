@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from sustainml_orchestrator.core.commands import Record, Save
+from sustainml_orchestrator.core.commands import HistoryEvent, Record, Save
 from sustainml_orchestrator.core.events import Restored
 from sustainml_orchestrator.core.ids import NO_TASK, TaskId
 from sustainml_orchestrator.core.pipeline import Pipeline
@@ -32,6 +32,7 @@ class Contents:
         incomplete: whether commits that were reported may be missing.
         promised: what a restart must bring back of each task.
         revision: a restart must not begin with a lower one.
+        history: its events, oldest first.
     """
 
     session: int
@@ -42,12 +43,14 @@ class Contents:
     incomplete: bool = False
     promised: dict[TaskId, Summary] = field(default_factory=dict)
     revision: int = 0
+    history: list[HistoryEvent] = field(default_factory=list)
 
     def copy(self) -> Contents:
         """The same at this moment."""
         return Contents(
             self.session, dict(self.records), dict(self.outputs), dict(self.desired),
             self.numbers, self.incomplete, dict(self.promised), self.revision,
+            list(self.history),
         )  # fmt: skip
 
     def apply(self, save: Save) -> None:
@@ -67,6 +70,8 @@ class Contents:
         self.desired |= save.desired_active
         self.numbers = save.last_revision, save.next_problem_id, save.reserved_problem_id
         self.session = save.session
+        events, after, floor = save.history
+        self.history = [e for e in self.history if floor <= e.revision <= after] + list(events)
         self.incomplete = False
 
     def _forget(self, serial: int) -> None:
@@ -158,4 +163,5 @@ class Disk:
             reserved_problem_id=reserved,
             incomplete=contents.incomplete,
             desired_active=dict(contents.desired),
+            history=list(contents.history),
         )

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from support.simulation.history_invariants import HistoryInvariants, losses
 from support.simulation.modules import Module
 from support.simulation.queue_invariants import QueueInvariants
 from support.simulation.saved_invariants import SavedInvariants
@@ -17,7 +18,6 @@ from support.validation import validate
 from sustainml_orchestrator.core.commands import (
     Command,
     ForgetProblem,
-    Log,
     PublishBaseline,
     PublishUserInput,
     SendControl,
@@ -25,6 +25,7 @@ from sustainml_orchestrator.core.commands import (
 from sustainml_orchestrator.core.events import (
     Event,
     OutputReceived,
+    PersistFailed,
     StatusReceived,
     TimePassed,
 )
@@ -62,6 +63,7 @@ class Invariants:
         self._site = site
         self.saved = SavedInvariants(site)
         self._queue = QueueInvariants()
+        self._history = HistoryInvariants()
         self._revision = 0
         self._at_work: set[int] = set()
         self._fates: Counter[tuple[Ticket, int]] = Counter()
@@ -78,6 +80,7 @@ class Invariants:
         """A fresh core has been filled from the disk."""
         self._revision = core.store.revision
         self.saved.after_restart(core)
+        self._history.after_restart(core)
         self._queue.after_restart(core, self._site.process.disk.contents.promised)
         self._redelivered = []
         self._at_work = set()
@@ -88,6 +91,7 @@ class Invariants:
         """One event was handled."""
         if commands or core.store.revision != self._revision:
             validate(core)  # else nothing happened but a heartbeat, or a moment passed
+        told = self._history.after_event(core, withdrawn=isinstance(event, PersistFailed))
         assert core.store.revision >= self._revision, "revisions go back"
         self._revision = core.store.revision
         assert len(core.tasks.running) <= core.settings.max_active_tasks, "too many tasks run"
@@ -102,7 +106,7 @@ class Invariants:
         if isinstance(event, StatusReceived):
             self._check_reminder(core, event, commands)
         if self._site.faults.gentle:
-            lost = [c.text for c in commands if isinstance(c, Log) and c.text.startswith("lost")]
+            lost = losses(told)
             assert not lost, f"a healthy node is missed: {lost}"
         self._check_pace(core, commands)
         forgotten = {c.problem_id for c in commands if isinstance(c, ForgetProblem)}

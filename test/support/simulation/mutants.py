@@ -135,6 +135,15 @@ MUTANTS = (
     Mutant("a preempted task is forgotten", f"{_TASKS}._move", "self.waiting.add(A)", "None"),
     Mutant("a preempted task is published again", f"{_TASKS}._admit", "A = B.published",
            "A = False"),
+    # History
+    Mutant("the moves of tasks are not recorded", f"{_TASKS}._move",
+           "self._context.history.task(A, B, C, D)", "self._store.touch(A)"),
+    Mutant("what was withdrawn stays in the history", f"{_TASKS}.withdraw",
+           "self._context.history.withdraw(A)", "None"),
+    Mutant("the history is not saved", "history.History.to_save",
+           "tuple(self.since(self._saved))", "tuple(self.since(self._in_save))"),
+    Mutant("the moves of steps are not recorded", "history.History.step",
+           "self.step_event(A, B, C, D, E, F, G)", "self._store.touch(A)"),
     # Admission
     Mutant("too many tasks run", f"{_TASKS}.admit", "A < B.max_active_tasks",
            "A <= B.max_active_tasks"),
