@@ -105,6 +105,7 @@ def show(
 
     sustainml show 1 --json    # the latest iteration of problem 1
     """
+    from sustainml_orchestrator.cli.remarks import remarks
     from sustainml_orchestrator.cli.tables import result_table, status_of
 
     with connected() as client:
@@ -123,6 +124,8 @@ def show(
             ("hardware asked for", data.hw_constraints.hardware_required),
         ):
             out.say(f"{title}: {', '.join(values) or '–'}")
+        for line in remarks(data):
+            out.say(line)
         for module in item.modules:
             state = TaskStatus(module.task_status).name
             out.say(f"  {module.node_name:<20}{state:<12}{module.error_description}")

@@ -12,7 +12,8 @@ A transparent estimate, meant to be replaced by a reader of one's own. Each requ
     metric                  the one that matters, as the user named it
     min_<metric>            0..1: accuracy, precision, recall, f1, roc_auc, map or mean_iou
     real_time               true
-    deployment              microcontroller, edge, mobile or cloud
+    deployment              microcontroller, edge, mobile, office, server
+                            or cloud
     connectivity            offline
     privacy                 local_processing
     regulation              gdpr, hipaa or ai_act
@@ -22,7 +23,12 @@ A transparent estimate, meant to be replaced by a reader of one's own. Each requ
     labels                  few or none
     explainability, robustness, safety  required; required; critical
 
-`extra_data` is the user's, without credentials, for the modules that follow.
+    volume_period           of maximum_samples: day, night, week, month or year
+    model_size              parameters
+    region                  where it runs, if only the text says so
+
+`extra_data` is the user's, without credentials, for the modules that follow, and
+`not_understood`: the numbers with a unit and the names of hardware in the text that were not used.
 """
 
 from __future__ import annotations
@@ -32,7 +38,11 @@ from typing import Any
 from sustainml_msgs.msg import AppRequirements
 
 from sustainml_orchestrator.reference_modules import catalog
+from sustainml_orchestrator.reference_modules.estimate.devices import DeviceCatalogue
+from sustainml_orchestrator.reference_modules.estimate.regions import CarbonRegions
 from sustainml_orchestrator.reference_modules.text.demands import DemandCatalogue, passed_on
+from sustainml_orchestrator.reference_modules.text.hardware import HardwareWords
+from sustainml_orchestrator.reference_modules.text.leftovers import unread
 from sustainml_orchestrator.reference_modules.text.problem import (
     Problem,
     UnclearError,
@@ -50,6 +60,9 @@ class AppRequirementsModule(Module):
     def on_start(self) -> None:
         """Read the phrases."""
         self.demands = DemandCatalogue(catalog.load("requirements"))
+        devices = DeviceCatalogue(catalog.load("hardware"))
+        self.hardware = HardwareWords(catalog.load("constraints"), devices)
+        self.regions = CarbonRegions()
         self.settings = DemandSettings()
 
     def process(self, task: Any, inputs: Any) -> AppRequirements:
@@ -59,10 +72,25 @@ class AppRequirementsModule(Module):
             extra = passed_on(problem)
         except UnclearError as answer:
             raise ModuleError(str(answer)) from answer
+        understood = self.demands.understood(problem)
+        lines = [line for line, _ in understood]
+        place = self.regions.in_text(problem.text)
+        if place and not inputs.user_input.geo_location_region:
+            lines.append(f"region:{place.region}")
+        extra["not_understood"] = self._not_understood(problem, [p for _, p in understood])
         return AppRequirements(
-            app_requirements=self.settings.complete(self.demands.read(problem)),
+            app_requirements=self.settings.complete(list(dict.fromkeys(lines))),
             extra_data=write_object(extra),
         )
+
+    def _not_understood(self, problem: Problem, used: list[str]) -> list[str]:
+        try:
+            named = self.hardware.read(problem)
+        except UnclearError:  # hw_constraints says what is wrong
+            return []
+        text = f"{problem.text} . {problem.outputs}"
+        taken = [*used, *named.used, *self.hardware.products_in(text)]
+        return [*unread(text, taken), *(n for n, _ in named.unknown if n not in named.hardware)]
 
     def configure(self, configuration: dict[str, Any]) -> dict[str, Any]:
         """Set `always`: requirements that every problem has, such as ["licence:permissive"]."""

@@ -5,7 +5,8 @@ A transparent estimate, meant to be replaced by measurements of one's own:
     energy (Wh) = inferences * latency (s) * power (W) / 3600
     carbon (kgCO2e) = energy (Wh) / 1000 * intensity (gCO2e/kWh) / 1000
 
-as in Lacoste et al. 2019 (arXiv:1910.09700), for `maximum_samples` inferences, at least one. The
+as in Lacoste et al. 2019 (arXiv:1910.09700), for `maximum_samples` inferences, else the volume that
+the text names, else one. The
 intensity of the region comes from the data of the codecarbon package, offline; an unknown region
 gets the world's mean.
 """
@@ -13,14 +14,19 @@ gets the world's mean.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
-from sustainml_msgs.msg import CO2Footprint, HWResource
+from sustainml_msgs.msg import CO2Footprint, HWResource, UserInput
 
+from sustainml_orchestrator.reference_modules import catalog
 from sustainml_orchestrator.reference_modules.estimate import requirements
 from sustainml_orchestrator.reference_modules.estimate.carbon import carbon_kg, energy_wh
 from sustainml_orchestrator.reference_modules.estimate.configuration import CarbonSettings
-from sustainml_orchestrator.reference_modules.estimate.regions import CarbonRegions
+from sustainml_orchestrator.reference_modules.estimate.regions import CarbonRegions, Intensity
+from sustainml_orchestrator.reference_modules.text.demands import demanding
+from sustainml_orchestrator.reference_modules.text.problem import Problem
+from sustainml_orchestrator.reference_modules.text.volumes import VolumeWords
 from sustainml_orchestrator.sdk import Inputs, Module, ModuleError, Task
 
 #: Of the 322 regions of the data set 72 % lie within this factor of the world's mean.
@@ -35,6 +41,7 @@ class CarbonTrackerModule(Module):
     def on_start(self) -> None:
         """Read the carbon intensities."""
         self.regions = CarbonRegions()
+        self.volumes = VolumeWords(catalog.load("requirements"))
         self.settings = CarbonSettings()
 
     def process(self, task: Task, inputs: Inputs) -> CO2Footprint:
@@ -44,9 +51,12 @@ class CarbonTrackerModule(Module):
             value = getattr(hardware, name)
             if not (math.isfinite(value) and value >= 0.0):
                 raise ModuleError(f"{name} of hw_resources is {value}; it must be 0 or more")
-        inferences = self.settings.inferences or max(1, user.maximum_samples)
+        problem = Problem.read(user)
+        volume = None if user.maximum_samples else self.volumes.volume(demanding(problem))
+        read = volume.count if volume else 1
+        inferences = self.settings.inferences or user.maximum_samples or read
         energy = energy_wh(hardware.latency, hardware.power_consumption, inferences)
-        place = self.regions.find(user.geo_location_region, user.geo_location_continent)
+        place = self._place(problem, user)
         intensity = self.settings.carbon_intensity or place.g_per_kwh
         extra = requirements.json_object(user.extra_data)
         restrained = [model.model, *requirements.names(extra.get("model_restrains"))]
@@ -69,6 +79,12 @@ class CarbonTrackerModule(Module):
             carbon_intensity=intensity,
             extra_data=requirements.json_bytes(about),
         )
+
+    def _place(self, problem: Problem, user: UserInput) -> Intensity:
+        """Where it runs: as the field says, else as the text says."""
+        if not user.geo_location_region.strip() and (found := self.regions.in_text(problem.text)):
+            return replace(found, note="region read from the text")
+        return self.regions.find(user.geo_location_region, user.geo_location_continent)
 
     def configure(self, configuration: dict[str, Any]) -> dict[str, Any]:
         """Fix `carbon_intensity` or `inferences` (0 = not fixed), or list {"query": "regions"}."""

@@ -14,7 +14,10 @@ from typing import Any
 from sustainml_msgs.msg import HWConstraints
 
 from sustainml_orchestrator.reference_modules import catalog
-from sustainml_orchestrator.reference_modules.estimate.devices import DeviceCatalogue
+from sustainml_orchestrator.reference_modules.estimate.devices import (
+    DeviceCatalogue,
+    not_in_catalogue,
+)
 from sustainml_orchestrator.reference_modules.text.hardware import HardwareWords
 from sustainml_orchestrator.reference_modules.text.problem import (
     Problem,
@@ -46,6 +49,11 @@ class HWConstraintsModule(Module):
             "max_memory_footprint_mib": found.memory_mib,
             "memory_kind": found.memory_kind,
             "hardware_from": found.origin,
+            "assumptions": list(found.assumptions),
+            "not_in_catalogue": [
+                not_in_catalogue(name, self.words.devices.nearest(name, device_class))
+                for name, device_class in found.unknown
+            ],
         }
         return HWConstraints(
             max_memory_footprint=found.whole_mib,

@@ -58,7 +58,8 @@ class HWResourcesModule(Module):
         )
         try:
             required = list(limits.hardware_required)
-            devices = allowed_devices(self.devices, required, wanted.deployment)
+            told = requirements.not_in_catalogue(limits)
+            devices = allowed_devices(self.devices, required, wanted.deployment, told)
         except NoMatchError as answer:
             raise ModuleError(str(answer)) from answer
         best = place(work, devices, bounds)

@@ -48,9 +48,10 @@ class MLModelProviderModule(Module):
         tasks = list(inputs.ml_model_metadata.ml_model_metadata) or [""]
         try:
             required = list(hardware.hardware_required)
+            told = requirements.not_in_catalogue(hardware)
             proposal = propose(
                 self.models,
-                allowed_devices(self.devices, required, wanted.deployment),
+                allowed_devices(self.devices, required, wanted.deployment, told),
                 wanted,
                 metadata_task=tasks[0],
                 every_device=self.devices.devices,

@@ -328,8 +328,18 @@ def test_without_the_wish_to_optimise_the_baseline_is_ignored() -> None:
 def test_hardware_may_be_named_or_follow_from_the_deployment() -> None:
     assert [d.name for d in allowed_devices(DEVICES, ["T4"], "edge")] == ["NVIDIA T4"]
     assert {d.device_class for d in allowed_devices(DEVICES, [], "edge")} == {"edge"}
-    assert allowed_devices(DEVICES, [""], "somewhere") == ALL
-    assert allowed_devices(DEVICES, ["(empty)"], "") == ALL
+    for context, classes in (
+        ("", {"cpu", "gpu"}),
+        ("somewhere", {"cpu", "gpu"}),
+        ("server", {"cpu", "gpu"}),
+        ("office", {"cpu"}),
+        ("mobile", {"mobile"}),
+        ("battery", {"edge", "microcontroller"}),
+    ):
+        for nothing in ([], [""], ["(empty)"]):
+            found = allowed_devices(DEVICES, nothing, context)
+            assert {d.device_class for d in found} == classes
+            assert not any(d.simulated for d in found)
     with pytest.raises(NoMatchError, match=r"raspbery pi.*did you mean Raspberry Pi"):
         allowed_devices(DEVICES, ["raspbery pi 4"], "")
 

@@ -64,6 +64,19 @@ class Device:
     runtime: str = ""  #: what runs models on it
     operators: frozenset[str] = frozenset()  #: that the runtime executes; none = all
     measured: OfDevice = field(default_factory=dict)  #: by the user, of models on it
+    generic: tuple[str, ...] = ()  #: names that it shares with other products
+    least_mode_w: float = 0.0  #: its power modes begin there; 0 = it has none
+
+    def within(self, watts: float) -> Device:
+        """Itself in the power mode for a budget; as it is where it has none.
+
+        Rates fall as the power above idle does, which is a little too strict: voltage falls too.
+        """
+        if not 0 < self.least_mode_w <= watts < self.max_w:
+            return self
+        share = (watts - self.idle_w) / (self.max_w - self.idle_w)
+        peak = {precision: rate * share for precision, rate in self.peak.items()}
+        return replace(self, peak=peak, bandwidth=self.bandwidth * share, max_w=watts)
 
     def rate(self, precision: str) -> float:
         """Peak operations per second with weights of that precision, 0 if it cannot use them.
@@ -99,12 +112,17 @@ class DeviceCatalogue:
             members = tuple(d for d in self.devices if d.device_class == device_class)
             self._by_name[_plain(word)] = self._by_name[_plain(word + "s")] = members
         for device in self.devices:
-            for alias in (device.name, *device.aliases):
+            for alias in (device.name, *device.aliases, *device.generic):
                 self._by_name[_plain(alias)] = (device,)
+        self._generic = {_plain(name) for device in self.devices for name in device.generic}
 
     def find(self, name: str) -> tuple[Device, ...]:
         """The devices of a name, an alias (one) or a class (many); none if it is unknown."""
         return self._by_name.get(_plain(name), ())
+
+    def is_generic(self, name: str) -> bool:
+        """Whether other products share the name of the device that it stands for."""
+        return _plain(name) in self._generic
 
     def resolve(self, names: Iterable[str]) -> tuple[list[Device], list[str]]:
         """Devices for a list of names and the names that are unknown; all that exist for none."""
@@ -119,6 +137,28 @@ class DeviceCatalogue:
         words = {_plain(a): d.name for d in self.devices for a in (d.name, *d.aliases)}
         close = difflib.get_close_matches(_plain(name), words, count * 2, 0.4)
         return list(dict.fromkeys(words[key] for key in close))[:count]
+
+    def nearest(self, name: str, device_class: str, count: int = 3) -> list[str]:
+        """The devices of a class whose names come closest to one that is unknown."""
+        plain = _plain(name)
+        members = [d for d in self.devices if d.device_class == device_class and not d.simulated]
+
+        def close(device: Device) -> tuple[int, float]:
+            names = (device.name, *device.aliases, *device.generic)
+            return max(_closeness(plain, _plain(each)) for each in names)
+
+        return [d.name for d in sorted(members, key=close, reverse=True)[:count]]
+
+
+def _closeness(name: str, other: str) -> tuple[int, float]:
+    words = len(set(name.split()) & set(other.split()))
+    return words, difflib.SequenceMatcher(None, name, other).ratio()
+
+
+def not_in_catalogue(name: str, close: list[str]) -> str:
+    """What is said of a name that no device has."""
+    nearest = f"; nearest are {', '.join(close)}" if close else ""
+    return f"{name!r} is not in the catalogue{nearest}"
 
 
 def named(names: Iterable[str]) -> list[str]:
@@ -153,6 +193,8 @@ def _read(entry: Mapping[str, Any], data: Mapping[str, Any]) -> Device:
             flash_mib=float(entry.get("flash_mib", 0.0)),
             runtime=runtime.get("name", ""),
             operators=frozenset(runtime.get("operators", ())),
+            generic=tuple(entry.get("generic", ())),
+            least_mode_w=float(entry.get("least_mode_w", 0.0)),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"device {entry.get('name', '?')}: {error!r}") from error

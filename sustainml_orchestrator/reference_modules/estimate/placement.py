@@ -9,6 +9,9 @@ from sustainml_orchestrator.reference_modules.estimate.devices import Device
 from sustainml_orchestrator.reference_modules.estimate.models import Workload
 from sustainml_orchestrator.reference_modules.estimate.roofline import Estimate, fitting, misfit
 
+#: Energies within this factor count as equal: no estimate is that certain.
+TIE = 1.3
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -27,7 +30,10 @@ _NO_LIMITS = Limits()
 def place(
     work: Workload, devices: Iterable[Device], limits: Limits = _NO_LIMITS
 ) -> Estimate | None:
-    """The estimate with the least energy per inference within the limits; None if nothing fits."""
+    """The estimate with the least energy per inference within the limits; None if nothing fits.
+
+    A difference within TIE says nothing: of those devices the smallest is taken.
+    """
     estimates = [
         e
         for device in devices
@@ -35,7 +41,11 @@ def place(
         if not limits.latency_s or e.latency_s <= limits.latency_s
         if not limits.power_w or e.power_w <= limits.power_w
     ]
-    return min(estimates, key=lambda e: (e.energy_j, e.latency_s, e.device.name), default=None)
+    least = min((e.energy_j for e in estimates), default=0.0)
+    ties = [e for e in estimates if e.energy_j <= least * TIE]
+    smallest = min((e.device.max_w for e in ties), default=0.0)
+    best = [e for e in ties if e.device.max_w == smallest]
+    return min(best, key=lambda e: (e.energy_j, e.latency_s, e.device.name), default=None)
 
 
 def obstacle(
@@ -83,7 +93,7 @@ def _operators_missing(work: Workload, devices: Iterable[Device]) -> bool:
 def _fitting(work: Workload, device: Device, limits: Limits) -> list[Estimate]:
     return fitting(
         work,
-        device,
+        device.within(limits.power_w),
         max_memory_mib=limits.memory_mib,
         memory_kind=limits.memory_kind,
         runtime=limits.runtime,

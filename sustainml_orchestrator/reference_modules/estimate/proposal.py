@@ -44,25 +44,43 @@ class Proposal:
 
 
 def allowed_devices(
-    catalogue: DeviceCatalogue, required: Sequence[str], deployment: str
+    catalogue: DeviceCatalogue, required: Sequence[str], deployment: str, told: Sequence[str] = ()
 ) -> tuple[Device, ...]:
     """The devices among which the user lets us choose.
+
+    `told` is what the reader of the problem says of names that the catalogue lacks.
 
     Raises:
         NoMatchError: a required name is unknown; the text offers similar ones.
     """
     devices, unknown = catalogue.resolve(required)
     if unknown and not devices:
-        close = catalogue.similar(unknown[0])
-        hint = f"; did you mean {' or '.join(close)}?" if close else ""
         raise NoMatchError(
-            f"hardware {', '.join(quoted(name) for name in unknown[:5])} is unknown{hint} "
-            "(a device, one of its aliases, or a class such as edge or gpu)"
+            f"{'; '.join(told[:3]) or _unknown(catalogue, unknown)}; name a device of the "
+            "catalogue, one of its aliases, or a class such as edge or gpu"
         )
     if not named(required):
-        narrowed = [d for d in catalogue.find(deployment) if not d.simulated]
-        return tuple(narrowed or devices)
+        classes = _BY_CONTEXT.get(deployment, (deployment,))
+        narrowed = [d for d in catalogue.devices if d.device_class in classes and not d.simulated]
+        return tuple(narrowed or [d for d in devices if d.device_class in _BY_CONTEXT[""]])
     return tuple(devices)
+
+
+def _unknown(catalogue: DeviceCatalogue, names: Sequence[str]) -> str:
+    close = catalogue.similar(names[0])
+    hint = f"; nearest are {', '.join(close)} (did you mean {' or '.join(close)}?)" if close else ""
+    return f"hardware {', '.join(map(quoted, names[:5]))} is not in the catalogue{hint}"
+
+
+#: Classes of devices for a context of use. Nobody gets a telephone, a microcontroller or an
+#: accelerator for embedded use who does not say so.
+_BY_CONTEXT = {
+    "": ("cpu", "gpu"),
+    "server": ("cpu", "gpu"),
+    "office": ("cpu",),
+    "cloud": ("cpu", "gpu"),
+    "battery": ("edge", "microcontroller"),
+}
 
 
 def propose(

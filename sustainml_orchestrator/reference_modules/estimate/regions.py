@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import json
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,17 @@ from sustainml_orchestrator.reference_modules.estimate.requirements import quote
 _GRAMS_PER_POUND = 453.59237
 #: codecarbon's names of the sources in the Canadian file -> those in its table of intensities.
 _CANADIAN_SOURCES = {"naturalGas": "natural_gas", "hydro": "hydroelectricity"}
+
+
+#: Characters of a text that are looked at.
+_MAX_TEXT = 20_000
+#: Names of countries shorter than any word that could be mistaken for one.
+_SHORT = frozenset({"UK", "US", "USA", "UAE"})
+#: A place: up to four words after "in", in seven languages.
+_IN = re.compile(
+    r"\b(?:[Ii]n|[Ee]n|[Ee]m|[Aa]ux?|[Ii]m|[Nn]el|[Aa]cross|[Tt]hroughout)\s+"
+    r"(?:the |der |den |la |los |las |le |les |o |a |os |as )?(?=((?:[^\W\d_][\w'’.-]*[ ]?){1,4}))"
+)
 
 
 @dataclass(frozen=True)
@@ -95,6 +107,17 @@ class CarbonRegions:
         hint = f"; did you mean {', '.join(close)}?" if close else ""
         note = f"region {quoted(region.strip())} unknown; world mean{hint}"
         return Intensity(self.world_mean, "world", False, note)
+
+    def in_text(self, text: str) -> Intensity | None:
+        """The first country or smaller region in which a text says that something is."""
+        for match in _IN.finditer(text[:_MAX_TEXT]):
+            words = match.group(1).split()
+            for count in range(len(words), 0, -1):
+                name = " ".join(words[:count]).strip(".,;:!?()'\"")
+                known = _plain(name) in self._names or _plain(name) in self._regions
+                if known and name[:1].isupper() and (len(name) > 3 or name in _SHORT):
+                    return self.find(name)
+        return None
 
 
 def _regions(root: Path, sources: Mapping[str, Any]) -> dict[str, float]:

@@ -31,7 +31,9 @@ class Requirements:
     max_power_w: float = 0.0
     min_quality: float = 0.0  #: 0..1, a bound
     accuracy: float = 0.0  #: 0..1, a wish: it concerns the user's data, not a benchmark's
-    deployment: str = ""  #: class of device, where no hardware is required
+    deployment: str = ""  #: context of use, where no hardware is required
+    languages: frozenset[str] = frozenset()  #: ISO 639-1 codes that the model must know
+    model_size: float = 0.0  #: parameters asked for, met as well as the hardware allows
     optimise: bool = False  #: the user wants less carbon than the baseline's
     desired_carbon_kg: float = 0.0
 
@@ -49,7 +51,9 @@ def longest_s(max_latency_s: float, min_throughput: float) -> float:
 
 def parse(lines: Iterable[str], extra: Mapping[str, Any]) -> Requirements:
     """Read requirements; what is not understood is left out."""
-    pairs = dict(_pairs(lines))
+    lines = list(lines)
+    # Of several lines with one key the first counts: they are sorted by how much they tell.
+    pairs = dict(reversed(list(_pairs(lines))))
     licence = pairs.get("licence", pairs.get("license", ""))
     permissive = licence in {"permissive", "commercial", "open", "open-source"}
     return Requirements(
@@ -63,12 +67,19 @@ def parse(lines: Iterable[str], extra: Mapping[str, Any]) -> Requirements:
         max_power_w=_plain(pairs, "max_power"),
         min_quality=_share(pairs, "min_quality", "quality"),
         accuracy=max(_share(pairs, f"min_{metric}", metric) for metric in _METRICS),
-        deployment=pairs.get("deployment", pairs.get("platform", "")),
+        deployment=_deployment(pairs),
+        languages=frozenset(value for key, value in _pairs(lines) if key == "language"),
+        model_size=_plain(pairs, "model_size"),
         optimise=any(
             extra.get(f"optimize_carbon_footprint_{how}") is True for how in ("auto", "manual")
         ),
         desired_carbon_kg=number(extra, "desired_carbon_footprint"),
     )
+
+
+def _deployment(pairs: Mapping[str, str]) -> str:
+    named = pairs.get("deployment", pairs.get("platform", ""))
+    return named or ("battery" if pairs.get("power_source") == "battery" else "")
 
 
 def memory_limit(constraints: Any) -> tuple[float, str]:
@@ -81,6 +92,12 @@ def memory_limit(constraints: Any) -> tuple[float, str]:
     told = json_object(constraints.extra_data)
     exact = number(told, "max_memory_footprint_mib")
     return exact if math.ceil(exact) == whole else whole, text(told, "memory_kind")
+
+
+def not_in_catalogue(constraints: Any) -> list[str]:
+    """What hw_constraints says of names of hardware that the catalogue lacks."""
+    told = json_object(constraints.extra_data).get("not_in_catalogue")
+    return [line for line in told if isinstance(line, str)] if isinstance(told, list) else []
 
 
 def json_object(data: bytes | Iterable[int]) -> dict[str, Any]:

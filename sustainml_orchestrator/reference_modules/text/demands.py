@@ -8,6 +8,7 @@ from typing import Any
 from sustainml_orchestrator.core import credentials
 from sustainml_orchestrator.reference_modules.text import quantities
 from sustainml_orchestrator.reference_modules.text.problem import Problem, UnclearError, choice
+from sustainml_orchestrator.reference_modules.text.volumes import VolumeWords
 from sustainml_orchestrator.reference_modules.text.words import (
     fold,
     needle,
@@ -35,9 +36,12 @@ class DemandCatalogue:
         self._latency = frozenset(data["latency"])
         self._directly = frozenset(data["latency_directly_before"])
         self._duration = frozenset(data["duration"])
-        self._power = frozenset(data["power"])
-        self._things = [needle(cue) for cue in data["throughput"]["things"]]
+        things = [*data["throughput"]["things"], *data["volume"]["things"]]
+        self._things = [needle(cue) for cue in dict.fromkeys(things)]
         self._each = frozenset(data["throughput"]["each"])
+        self._not_power = frozenset(data["not_power"])
+        self._people = frozenset(data["people"])
+        self.volumes = VolumeWords(data)
 
     @property
     def requirements(self) -> list[str]:
@@ -46,16 +50,31 @@ class DemandCatalogue:
 
     def read(self, problem: Problem) -> list[str]:
         """The demands of a problem, without repetitions."""
-        text = f"{problem.title} . {problem.definition} . {problem.outputs}"
+        return [line for line, _ in self.understood(problem)]
+
+    def understood(self, problem: Problem) -> list[tuple[str, str]]:
+        """The demands, each with the passage of the folded text that states it, where one does."""
+        text = demanding(problem)
         folded, words = fold(text), plain(text)
         found = [
-            *_from_fields(problem),
+            *((line, "") for line in _from_fields(problem)),
             *self._quantities(folded),
-            *(line for line, cues in self._phrases.items() if self._states(cues, words)),
-            *(f"language:{code}" for code, cues in self._languages.items()
+            *self._volume(problem, folded),
+            *((line, "") for line, cues in self._phrases.items() if self._states(cues, words)),
+            *((f"language:{code}", "") for code, cues in self._languages.items()
               if self._speaks(cues, words)),
         ]  # fmt: skip
         return list(dict.fromkeys(found))
+
+    def _volume(self, problem: Problem, text: str) -> Iterator[tuple[str, str]]:
+        volume, size = self.volumes.volume(text), self.volumes.size(text)
+        if volume:
+            if not problem.maximum_samples:
+                yield f"maximum_samples:{volume.count}", volume.surface
+            if volume.period:
+                yield f"volume_period:{volume.period}", volume.surface
+        if size:
+            yield f"model_size:{size.parameters:g}", size.surface
 
     def _states(self, cues: Iterable[str], words: str) -> bool:
         """Whether one of the phrases stands in the text without a negation before it."""
@@ -64,32 +83,41 @@ class DemandCatalogue:
         )
 
     def _speaks(self, cues: Iterable[str], words: str) -> bool:
+        """Whether a language is named, and not only a country's people or things."""
         for cue in cues:
             for at in places(cue, words):
                 after = words[at + 1 : at + 60].split()[1:2]
-                if preceded(words, at, self._language_before, within=1) or (
-                    after and after[0] in self._language_after
-                ):
+                if preceded(words, at, self._language_before, within=1):
+                    return True
+                if not after or not after[0].startswith(tuple(self._people)):
                     return True
         return False
 
-    def _quantities(self, text: str) -> Iterator[str]:
-        latencies = [q.value for q in quantities.times(text) if q.value and self._is_latency(q)]
+    def _quantities(self, text: str) -> Iterator[tuple[str, str]]:
+        latencies = [q for q in quantities.times(text) if q.value and self._is_latency(q)]
         if latencies:
-            yield f"max_latency:{min(latencies):g}"
-        rates = [q.value for q in quantities.frame_rates(text)]
-        rates += [q.value for q, things, each in quantities.rates(text)
-                  if (each == "/" or each in self._each) and self._counts(things)]  # fmt: skip
-        if any(rates):
-            yield f"min_throughput:{max(rates):g}"
-        powers = [q.value for q in quantities.powers(text)
-                  if q.value and set(q.before[-3:]) & (self._bounds | self._power)]  # fmt: skip
+            least = min(latencies, key=lambda q: q.value)
+            yield f"max_latency:{least.value:g}", least.surface
+        rates = quantities.frame_rates(text) + [
+            q for q, things, each in quantities.rates(text)
+            if (each == "/" or each in self._each) and self._counts(things)
+            and quantities.period_s(q.unit) < quantities.LONG_PERIOD
+        ]  # fmt: skip
+        if any(q.value for q in rates):
+            most = max(rates, key=lambda q: q.value)
+            yield f"min_throughput:{most.value:g}", most.surface
+        powers = [q for q in quantities.powers(text) if q.value and self._is_power(q)]
         if powers:
-            yield f"max_power:{min(powers):g}"
+            least = min(powers, key=lambda q: q.value)
+            yield f"max_power:{least.value:g}", least.surface
         for quantity in quantities.shares(text):
             metric = self._metric(quantity)
             if metric:
-                yield f"min_{metric}:{quantity.value:g}"
+                yield f"min_{metric}:{quantity.value:g}", quantity.surface
+
+    def _is_power(self, quantity: quantities.Quantity) -> bool:
+        """Whether a power is what the solution may draw, not that of a lamp or a motor."""
+        return not {*quantity.before[-2:], *quantity.after[:2]} & self._not_power
 
     def _is_latency(self, quantity: quantities.Quantity) -> bool:
         near, after = set(quantity.before[-3:]), set(quantity.after[:3])
@@ -116,6 +144,11 @@ class DemandCatalogue:
                 if any(cue in text for cue in cues):
                     return metric
         return ""
+
+
+def demanding(problem: Problem) -> str:
+    """The parts of a problem that state demands."""
+    return f"{problem.title} . {problem.definition} . {problem.outputs}"
 
 
 def passed_on(problem: Problem) -> dict[str, Any]:

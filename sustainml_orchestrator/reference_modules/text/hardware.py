@@ -16,6 +16,7 @@ from sustainml_orchestrator.reference_modules.text.problem import (
     UnclearError,
     choices,
 )
+from sustainml_orchestrator.reference_modules.text.products import Product, Products
 from sustainml_orchestrator.reference_modules.text.words import fold, needle, places, plain
 
 _MAX_MIB = 2**32 - 1
@@ -31,6 +32,9 @@ class Constraints:
     memory_mib: float  #: 0 = no limit
     hardware: tuple[str, ...]  #: names of devices or classes, any of which will do
     origin: str  #: where the hardware comes from: "extra_data", "text" or "" for none
+    assumptions: tuple[str, ...] = ()  #: what was taken for what
+    unknown: tuple[tuple[str, str], ...] = ()  #: products that the catalogue lacks: name, class
+    used: tuple[str, ...] = ()  #: passages of the text that were understood
     memory_kind: str = ""  #: of which memory: "ram", "flash", or "" for all that the model takes
 
     @property
@@ -54,9 +58,10 @@ class HardwareWords:
         self._sure_names: list[_Cue] = []
         self._unsure_names: list[_Cue] = []
         for device in devices.devices:
-            for alias in (device.name, *device.aliases):
+            for alias in (device.name, *device.aliases, *device.generic):
                 into = self._sure_names if _distinctive(alias) else self._unsure_names
                 into.append((needle(alias), device.name))
+        self._products = Products(data["products"], devices)
         self._before, self._after, self._subject, self._ignored = (
             _Words(data[key]) for key in ("before", "after", "subject", "ignored_after")
         )
@@ -71,12 +76,18 @@ class HardwareWords:
             UnclearError: a value in extra_data has no meaning; the message says which has.
         """
         given = choices(problem.extra.get("hardware_required"))
-        named = [self.canonical(name) for name in given] or self.in_text(problem.text)
+        found = self.named(problem.text)
+        named = [self.canonical(name) for name in given] or found.hardware
         memory = self._given_memory(problem.extra.get("max_memory_footprint"))
+        in_text, kind, used = self._memory_in(problem.text)
         return Constraints(
-            memory_mib=memory or self.memory_in_text(problem.text),
+            memory_mib=memory or in_text,
             hardware=tuple(dict.fromkeys(named)),
             origin="extra_data" if given else "text" if named else "",
+            assumptions=(*self._taken_for(given), *(() if given else found.assumptions)),
+            unknown=found.unknown,
+            used=used,
+            memory_kind="" if memory else kind,
         )
 
     def canonical(self, name: str) -> str:
@@ -87,29 +98,91 @@ class HardwareWords:
         return found[0].name if len(found) == 1 else found[0].device_class
 
     def in_text(self, text: str) -> list[str]:
-        """The devices named, else the classes."""
+        """The devices named, else the classes, else products that the catalogue lacks."""
+        return list(self.named(text).hardware)
+
+    def named(self, text: str) -> Constraints:
+        """The hardware that a text names: the devices, else the classes, else unknown products."""
         words = plain(text[:MAX_TEXT])
+        products = self._products.find(words)
+        unknown = [p for p in products if p.device is None]
         devices = self._spot(self._sure_names, words, sure=True)
         devices += self._spot(self._unsure_names, words, sure=False)
-        # "Raspberry Pi 5" also holds "Raspberry Pi": the longest name at a place is meant.
+        devices += [(p.start, p.end, p.device.name) for p in products
+                    if p.device and self._runs_on(words, p)]  # fmt: skip
+        # "Raspberry Pi 5" also holds "Raspberry Pi": the longest name at a place is meant, also
+        # where the catalogue lacks it: an Orin NX is no AGX Orin.
+        devices = [spot for spot in devices if not any(p.meets(*spot[:2]) for p in unknown)]
         kept = [
             (start, end, name)
-            for start, end, name in devices
+            for start, end, name in sorted(devices)
             if not any(s <= start and end <= e and e - s > end - start for s, e, _ in devices)
         ]
-        if kept:
-            return list(dict.fromkeys(name for _, _, name in sorted(kept)))
+        lacking = {p.name: p.device_class for p in unknown}
+        required = [p.name for p in unknown if self._runs_on(words, p)]
+        hardware = [name for _, _, name in kept] or required or self._classes(words)
+        return Constraints(
+            memory_mib=0.0,
+            hardware=tuple(dict.fromkeys(hardware)),
+            origin="text",
+            assumptions=self._taken_for(words[start:end].strip() for start, end, _ in kept),
+            unknown=tuple(lacking.items()),
+        )
+
+    def products_in(self, text: str) -> list[str]:
+        """The names of products in a text, as they stand in its plain form."""
+        return [product.name for product in self._products.find(plain(text[:MAX_TEXT]))]
+
+    def _classes(self, words: str) -> list[str]:
         spots = self._spot(self._sure, words, sure=True)
         spots += self._spot(self._unsure, words, sure=False)
         classes = list(dict.fromkeys(name for _, _, name in sorted(spots)))
         special = [name for name in classes if name in _SPECIAL]
         return special or classes
 
+    def _runs_on(self, words: str, product: Product) -> bool:
+        sure = _distinctive(product.name)
+        return self._is_platform(words, product.start - 1, product.end, sure=sure, phrase="")
+
+    def _taken_for(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Which device stands for names that several products share."""
+        return tuple(
+            f"{name!r} is taken for {self.devices.find(name)[0].name}"
+            for name in dict.fromkeys(names)
+            if self.devices.is_generic(name)
+        )
+
     def memory_in_text(self, text: str) -> float:
         """The smallest amount of memory named, in MiB; 0 for none."""
-        found = [(q.value, self._is_memory(q)) for q in quantities.memory(fold(text))]
-        sure = [value for value, kind in found if kind == "sure" and value]
-        return min(sure or [value for value, kind in found if kind and value], default=0.0)
+        return self._memory_in(text)[0]
+
+    def _memory_in(self, text: str) -> tuple[float, str, tuple[str, ...]]:
+        """The smallest amount of memory in MiB, of which kind, and the passages understood."""
+        folded = fold(text)
+        own = self._own_memory(plain(folded))
+        found = [(q, self._is_memory(q)) for q in quantities.memory(folded)]
+        found = [(q, kind) for q, kind in found if kind and q.value]
+        used = tuple(q.surface for q, _ in found)
+        # What a device has anyway is no limit: "an A100 40GB".
+        bounds = [(q, kind) for q, kind in found if not self._is_own(q, own)]
+        sure = [q for q, kind in bounds if kind == "sure"]
+        least = min(sure or [q for q, _ in bounds], key=lambda q: q.value, default=None)
+        return (least.value, _memory_kind(least), used) if least else (0.0, "", used)
+
+    def _own_memory(self, words: str) -> list[tuple[tuple[str, ...], float]]:
+        """The words of each graphics card named, and its memory in MiB: its name may tell it."""
+        products = [(p.name, p.device) for p in self._products.find(words) if p.device]
+        return [(tuple(n.split()), d.memory_mib) for n, d in products if d.device_class == "gpu"]
+
+    def _is_own(
+        self, quantity: quantities.Quantity, own: Iterable[tuple[tuple[str, ...], float]]
+    ) -> bool:
+        for name, mib in own:
+            # The name may hold the amount: "a100 40gb".
+            near = {*quantity.before[-1:], *plain(quantity.surface).split()}
+            if set(name[-2:]) & near and quantity.value >= 0.9 * mib:
+                return True
+        return False
 
     def _spot(self, cues: Iterable[_Cue], words: str, *, sure: bool) -> list[tuple[int, int, str]]:
         spots = []
@@ -159,6 +232,17 @@ class HardwareWords:
                 'of MiB such as 512, or a text such as "8 GB" (0 for no limit)'
             )
         return float(amount)
+
+
+def _memory_kind(quantity: quantities.Quantity) -> str:
+    """Of which memory an amount is, where the words beside it tell."""
+    for words in (quantity.after[:2], quantity.before[-2:]):
+        for word in words:
+            if word in ("ram", "sram", "vram", "arbeitsspeicher"):
+                return "ram"
+            if word in ("flash", "rom"):
+                return "flash"
+    return ""
 
 
 class _Words:

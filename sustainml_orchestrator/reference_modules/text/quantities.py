@@ -4,39 +4,54 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from sustainml_orchestrator.reference_modules.text.words import plain
 
-_NUMBER = r"(?<![\w.,])(\d{1,15}(?:[.,]\d{1,9}){0,5})"
+NUMBER = r"(?<![\w.,])(\d{1,15}(?:[.,]\d{1,9}){0,5})"
 #: Beginning of a unit's name -> its size; the first that fits is taken.
 _MEMORY = {"k": 2.0**-10, "m": 1.0, "g": 2.0**10, "t": 2.0**20}
 _TIME = {"us": 1e-6, "µs": 1e-6, "μs": 1e-6, "micro": 1e-6, "ms": 1e-3, "mil": 1e-3,
          "min": 60.0, "s": 1.0}  # fmt: skip
+_POWER = {"mw": 1e-3, "milli": 1e-3, "kw": 1e3, "kilo": 1e3, "w": 1.0, "v": 1.0}
 _PERIODS = {"s": 1.0, "min": 60.0, "h": 3600.0, "st": 3600.0, "ora": 3600.0, "heu": 3600.0,
             "d": 86400.0, "tag": 86400.0, "jour": 86400.0, "gior": 86400.0, "w": 604800.0,
-            "stu": 3600.0}  # fmt: skip
-_PERIOD_WORDS = (
+            "stu": 3600.0, "mo": 2629800.0, "mes": 2629800.0, "maa": 2629800.0, "y": 31557600.0,
+            "an": 31557600.0, "ja": 31557600.0, "n": 86400.0, "sem": 604800.0, "set": 604800.0,
+            "se": 1.0}  # fmt: skip
+#: Things in so long a time are a volume, which may wait, not a rate.
+LONG_PERIOD = 86_400.0
+PERIOD_WORDS = (
     r"(s|sec|seconds?|segundos?|sekunden?|secondes?|secondi|secondo|min|minutes?|minutos?|minuten?"
-    r"|minuti|h|hours?|horas?|stunden?|heures?|ore|ora|days?|dias?|tag|tage|jours?|giorn[oi]|weeks?)"
+    r"|minuti|h|hours?|horas?|stunden?|heures?|ore|ora|days?|dias?|tag|tage|jours?|giorn[oi]"
+    r"|weeks?|woche|semanas?|semaines?|settimane?|settimana"
+    r"|months?|monat|mes|mois|mese|maand|years?|jahr|ano|an|annee|anno|jaar"
+    r"|nights?|nacht|noche|nuit|notte|noite)"
 )
 _PERCENT = r"(%|percent|per cent|prozent|por ciento|pour cent|per cento)"
-_THINGS = r"((?:[^\W\d_]+[ -]){0,2}?[^\W\d_]+)"
+THINGS = r"((?:[^\W\d_]+[ -]){0,2}?[^\W\d_]+)"
 _PATTERNS = {
     "memory": re.compile(
-        _NUMBER + r"[ -]?([kmgt](?:i?b|o)|(?:kilo|mega|giga|tera)(?:byte|octet)s?)(?![\w/])"
+        NUMBER + r"[ -]?([kmgt](?:i?b|o)|(?:kilo|mega|giga|tera)(?:byte|octet)s?)(?![\w/])"
     ),
     "time": re.compile(
-        _NUMBER + r"[ -]?(us|µs|μs|microse\w+|ms|msec|mil?lise[ckg]\w+|mil?isegundos?|s|secs?"
+        NUMBER + r"[ -]?(us|µs|μs|microse\w+|ms|msec|mil?lise[ckg]\w+|mil?isegundos?|s|secs?"
         r"|seconds?|segundos?|sekunden?|secondes?|secondi|secondo|minutes?|minutos?|minuten?"
         r"|minuti|min)(?![\w/])"
     ),
-    "power": re.compile(_NUMBER + r"[ -]?(w|watts?|vatios?)(?![\w/])"),
-    "share": re.compile(_NUMBER + r" ?" + _PERCENT + "?"),
-    "rate": re.compile(_NUMBER + rf"(k?) ?{_THINGS} ?(/|[^\W\d_]+ ){_PERIOD_WORDS}\b"),
-    "fps": re.compile(_NUMBER + r" ?(fps|hz)\b"),
+    "power": re.compile(NUMBER + r"[ -]?([mk]?w|(?:milli|kilo)?watts?|vatios?)(?![\w/])"),
+    "share": re.compile(NUMBER + r" ?" + _PERCENT + "?"),
+    "rate": re.compile(NUMBER + rf"(k?) ?{THINGS} ?(/|[^\W\d_]+ ){PERIOD_WORDS}\b"),
+    "fps": re.compile(NUMBER + r" ?(fps|hz)\b"),
 }
+#: Things per time, and large numbers of things.
+COUNTED = (
+    _PATTERNS["rate"],
+    re.compile(
+        NUMBER + r"k? (?:million\w*|millon\w*|milhoes|milioni|thousand|tausend|billion) \w+"
+    ),
+)
 #: Numbers of one kind that are looked at: a text with more of them is a table.
 _MAX_FOUND = 200
 _SENTENCE_END = re.compile(r"(?<!\bmax)(?<!\bmin)[.;!?\n](?=\s|$)")
@@ -53,6 +68,7 @@ class Quantity:
     unit: str
     before: tuple[str, ...]  #: last words before it in its sentence, the nearest last
     after: tuple[str, ...]  #: first words after it in its clause
+    surface: str = ""  #: as it stands in the text
 
 
 def memory(text: str) -> list[Quantity]:
@@ -67,15 +83,12 @@ def times(text: str) -> list[Quantity]:
 
 def powers(text: str) -> list[Quantity]:
     """Powers in a folded text, in W."""
-    return list(_find("power", text))
+    return [_scaled(found, _POWER) for found in _find("power", text)]
 
 
 def shares(text: str) -> list[Quantity]:
     """Numbers between 0 and 1 and percentages in a folded text, as shares of 1."""
-    found = (
-        Quantity(q.value / 100 if q.unit else q.value, q.unit, q.before, q.after)
-        for q in _find("share", text)
-    )
+    found = (replace(q, value=q.value / 100 if q.unit else q.value) for q in _find("share", text))
     return [q for q in found if 0 < q.value <= 1 and (q.unit or q.value < 1)]
 
 
@@ -84,10 +97,15 @@ def rates(text: str) -> list[tuple[Quantity, str, str]]:
     found = []
     for match in islice(_PATTERNS["rate"].finditer(text), _MAX_FOUND):
         number, kilo, things, each, period = match.groups()
-        size = next(s for start, s in _longest_first(_PERIODS) if period.startswith(start))
-        value = _number(number, whole=True) * (1000 if kilo else 1) / size
-        found.append((Quantity(value, "", *_around(text, match)), things, each.strip()))
+        value = number_of(number, whole=True) * (1000 if kilo else 1) / period_s(period)
+        quantity = Quantity(value, period, *around(text, match), match.group())
+        found.append((quantity, things, each.strip()))
     return found
+
+
+def period_s(word: str) -> float:
+    """Seconds of a span of time by its name; of a second where it is none."""
+    return next((s for start, s in _longest_first(_PERIODS) if word.startswith(start)), 1.0)
 
 
 def frame_rates(text: str) -> list[Quantity]:
@@ -98,19 +116,20 @@ def frame_rates(text: str) -> list[Quantity]:
 def _find(kind: str, text: str) -> Iterator[Quantity]:
     for match in islice(_PATTERNS[kind].finditer(text), _MAX_FOUND):
         number, unit = match.groups()
-        yield Quantity(_number(number), unit or "", *_around(text, match))
+        words = around(text, match)
+        yield Quantity(number_of(number), unit or "", *words, match.group())
 
 
 def _scaled(found: Quantity, units: dict[str, float]) -> Quantity:
     size = next(s for start, s in _longest_first(units) if found.unit.startswith(start))
-    return Quantity(found.value * size, found.unit, found.before, found.after)
+    return replace(found, value=found.value * size)
 
 
 def _longest_first(units: dict[str, float]) -> list[tuple[str, float]]:
     return sorted(units.items(), key=lambda item: -len(item[0]))
 
 
-def _number(digits: str, *, whole: bool = False) -> float:
+def number_of(digits: str, *, whole: bool = False) -> float:
     """The value of "1,000", "0.5", "0,5", "1.000.000"; `whole` reads "1.000" as a thousand."""
     groups = re.split(r"[.,]", digits)
     thousands = len(groups) > 1 and groups[0] != "0" and all(len(g) == 3 for g in groups[1:])
@@ -119,7 +138,8 @@ def _number(digits: str, *, whole: bool = False) -> float:
     return float(".".join(("".join(groups[:-1]), groups[-1])) if len(groups) > 1 else digits)
 
 
-def _around(text: str, match: re.Match[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def around(text: str, match: re.Match[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The last words before a match in its sentence, and the first after it in its clause."""
     before = _SENTENCE_END.split(text[max(0, match.start() - 80) : match.start()])[-1]
     after = _CLAUSE_END.split(text[match.end() : match.end() + 80])[0]
     # Signs stand for words here: "< 100 ms".

@@ -12,6 +12,7 @@ like those that state no problem. It says how clear the text is; it is not a pro
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,12 @@ _HEAD = 1_500
 _RUNNER_UP = 0.1
 #: The least share of a task that a refusal names.
 _LIKELY = 0.1
+#: The confidence in its first clause alone that a short text needs where as a whole it is unclear.
+_SURE = 0.5
+_CLAUSE_END = re.compile(
+    r"[,.;:(\n]| (?:on|with|at|within|under|in|auf|mit|en|con|sur|avec|su) "
+    r"(?=[\w$€]*[A-Z\d]|an? |our )"
+)
 _HINT = "name the task in extra_data.goal, for example image-classification"
 
 
@@ -110,19 +117,29 @@ class TaskCatalogue:
                 "the problem has no text; describe what goes in and what shall come out, or "
                 + _HINT
             )
-        shares = self._shares(text, problem.modality)
-        doubt = self.thresholds["doubt"] + self.thresholds["no_problem"] * shares.pop(NONE, 0.0)
+        shares, confidence = self._judged(text, problem.modality)
+        if confidence < min_confidence and not goal and (clause := _first_clause(text)):
+            # Numbers and hardware in a short text hide what is to be done; it mostly stands first.
+            of_clause = self._judged(clause, problem.modality)
+            if of_clause[1] >= max(min_confidence, _SURE):
+                shares, confidence = of_clause
         ranking = sorted(shares, key=lambda label: -shares[label])
         if goal:
             return Verdict(goal, 1.0, self._runners_up(ranking, shares, goal))
-        best, second = ranking[:2]
-        confidence = shares[best] / (shares[best] + shares[second] + doubt)
+        best = ranking[0]
         if confidence < min_confidence:
             likely = [tag for tag in ranking[:3] if tag in self.tasks and shares[tag] > _LIKELY]
             raise UnclearError(_complaint(likely))
         if best in self.unsupported:
             raise UnclearError(f"{self.unsupported[best]}, or {_HINT}")
         return Verdict(best, round(confidence, 3), self._runners_up(ranking, shares, best))
+
+    def _judged(self, text: str, modality: str) -> tuple[dict[str, float], float]:
+        """The share of each label but that of no problem, and the confidence in the best."""
+        shares = self._shares(text, modality)
+        doubt = self.thresholds["doubt"] + self.thresholds["no_problem"] * shares.pop(NONE, 0.0)
+        best, second = sorted(shares.values(), reverse=True)[:2]
+        return shares, best / (best + second + doubt)
 
     def _shares(self, text: str, modality: str) -> dict[str, float]:
         """The likeness to each label; a known modality moves shares to the tasks that fit it."""
@@ -172,6 +189,12 @@ def _data_set(extra: Mapping[str, Any]) -> Iterable[str]:
             items = value if isinstance(value, list) else [value]
             words = ", ".join(item for item in items[:50] if isinstance(item, str))
             yield words[:_HEAD]
+
+
+def _first_clause(text: str) -> str:
+    """What stands before the first comma, number or place; empty where that is one word or all."""
+    head = _CLAUSE_END.split(text, maxsplit=1)[0].strip()
+    return head if len(head.split()) > 1 and head != text else ""
 
 
 def _complaint(likely: list[str]) -> str:

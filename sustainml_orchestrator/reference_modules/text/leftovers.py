@@ -1,0 +1,48 @@
+"""Numbers with a unit that no reader has used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import islice
+
+from sustainml_orchestrator.reference_modules.text import quantities
+from sustainml_orchestrator.reference_modules.text.words import fold
+
+_UNITS = (
+    r"[kmgt](?:i?b|bit|o)\b(?:/s|ps)?|(?:kilo|mega|giga|tera)(?:byte|octet|bit)s?|bytes?|bits?"
+    r"|us|µs|ms|msec|s|secs?|seconds?|segundos?|sekunden?|secondes?|secondi|min|minutes?|minutos?"
+    r"|minuten|minuti|h|hours?|horas?|stunden?|heures?|ore|days?|dias?|tage?n?|jours?|giorni"
+    r"|weeks?|months?|years?"
+    r"|[mk]?w|watts?|[mk]?wh|m?ah|k?j|joules?|m?v|volts?|m?a|amps?"
+    r"|%|percent|per cent|prozent|por ciento|pour cent|fps|[kmg]?hz|db"
+    r"|€|eur|euros?|\$|usd|dollars?|£|gbp|pounds?|chf|cents?"
+    r"|mm|cm|m|km|metres?|meters?|inch(?:es)?|px|pixels?|dpi|mp|megapixels?"
+    r"|m?g|kg|grams?|tonnes?|°c?|°f|degrees?|rpm|tokens?|words?|characters?|languages?|classes"
+    r"|g?co2e?|kgco2e?|b|bn|params?|parameters?|tops|[gt]?flops?|cores?|channels?|users?"
+)
+_NUMBER_WITH_UNIT = re.compile(rf"([€$£] ?)?{quantities.NUMBER}(k?)[ -]?({_UNITS})(?!\w)")
+_MONEY = re.compile(rf"[€$£] ?{quantities.NUMBER}")
+#: More than these of one text would be a table, not a problem.
+_MOST = 20
+
+
+def unread(text: str, used: Iterable[str]) -> list[str]:
+    """The numbers with a unit of a text that are in none of the passages used."""
+    folded = fold(text)
+    spans = [s for passage in used if passage for s in _places(passage, folded)]
+    found = []
+    for pattern in (*quantities.COUNTED, _NUMBER_WITH_UNIT, _MONEY):
+        for match in islice(pattern.finditer(folded), _MOST * 10):
+            if any(start < match.end() and match.start() < end for start, end in spans):
+                continue
+            spans.append(match.span())
+            found.append((match.start(), " ".join(match.group().split())))
+    return list(dict.fromkeys(surface for _, surface in sorted(found)))[:_MOST]
+
+
+def _places(passage: str, text: str) -> Iterable[tuple[int, int]]:
+    at = text.find(passage)
+    while at >= 0:
+        yield at, at + len(passage)
+        at = text.find(passage, at + 1)

@@ -1,0 +1,166 @@
+"""Nothing that a text says is lost: it is used, or listed as not understood."""
+
+import json
+
+import pytest
+from sustainml_msgs.msg import UserInput
+
+from sustainml_orchestrator.reference_modules import catalog
+from sustainml_orchestrator.reference_modules.app_requirements import AppRequirementsModule
+from sustainml_orchestrator.reference_modules.estimate.devices import DeviceCatalogue
+from sustainml_orchestrator.reference_modules.estimate.regions import CarbonRegions
+from sustainml_orchestrator.reference_modules.hw_constraints import HWConstraintsModule
+from sustainml_orchestrator.reference_modules.text.volumes import VolumeWords
+
+DEVICES = DeviceCatalogue(catalog.load("hardware"))
+VOLUMES = VolumeWords(catalog.load("requirements"))
+REGIONS = CarbonRegions()
+
+
+class _Inputs:
+    def __init__(self, text: str) -> None:
+        self.user_input = UserInput(problem_definition=text)
+
+
+@pytest.fixture(scope="module")
+def demands() -> AppRequirementsModule:
+    module = AppRequirementsModule()
+    module.on_start()
+    return module
+
+
+@pytest.fixture(scope="module")
+def hardware() -> HWConstraintsModule:
+    module = HWConstraintsModule()
+    module.on_start()
+    return module
+
+
+@pytest.mark.parametrize(
+    ("text", "lines", "lost"),
+    [
+        ("Detect weeds from a drone with a 10 W power budget, at 30 frames per second",
+         {"max_power:10", "min_throughput:30", "deployment:edge"}, []),
+        ("Near-duplicates among 2 million posts, nightly batch",
+         {"maximum_samples:2000000", "volume_period:night"}, []),
+        ("Summarise 10,000 clinical discharge letters a month in a hospital in Poland",
+         {"maximum_samples:10000", "volume_period:month", "region:Poland"}, []),
+        ("A chat assistant, a 70B LLM", {"model_size:7e+10"}, []),
+        ("A chat assistant with a 7 billion parameter model", {"model_size:7e+09"}, []),
+        ("Keyword spotting at most 5 mW with a 230 mAh battery", {"max_power:0.005"}, ["230 mah"]),
+        ("Transcribe calls (francais)", {"language:fr"}, []),
+        ("Translate German maintenance tickets into Polish", {"language:de", "language:pl"}, []),
+        ("Detect smoke, budget 200 € a month, camera of 12 MP at 12 V", set(),
+         ["200 €", "12 mp", "12 v"]),
+        ("Beside a 60 W lamp, classify photos of 3 cm", set(), ["60 w", "3 cm"]),
+        ("Sentiment of 500 tweets per minute", {"min_throughput:8.33333"}, []),
+        ("Count cars at -20 °C on a Jetson Thor", set(), ["20 °c"]),
+        ("Clasificar 3 mil facturas al mes en Chile",
+         {"maximum_samples:3000", "volume_period:mes", "region:Chile"}, []),
+        ("Wir haben 5000 annotierte Bilder aus 12 Werken", set(), []),
+    ],
+)  # fmt: skip
+def test_numbers_are_used_or_listed(
+    demands: AppRequirementsModule, text: str, lines: set[str], lost: list[str]
+) -> None:
+    found = demands.process(None, _Inputs(text))
+    assert lines <= set(found.app_requirements)
+    assert json.loads(bytes(found.extra_data))["not_understood"] == lost
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "said"),
+    [
+        ("Detect people on a Jetson Orin NX", ["NVIDIA Jetson Orin NX 16GB"], ""),
+        ("Detect people on a Jetson AGX Orin", ["NVIDIA Jetson AGX Orin 64GB"], ""),
+        ("Detect people on a Raspberry Pi 3", ["Raspberry Pi 3 Model B+"], ""),
+        ("Detect people on a Raspberry Pi 4 with 2 GB", ["Raspberry Pi 4 Model B"], ""),
+        ("Detect people on a Jetson Thor", ["jetson thor"],
+         "'jetson thor' is not in the catalogue; nearest are NVIDIA Jetson"),
+        ("Run it on an RTX 4070 Ti", ["rtx 4070 ti"], "nearest are NVIDIA GeForce RTX 4070"),
+        ("Run it on a Coral Dev Board Mini", ["coral dev board mini"], "nearest are Google Coral"),
+        ("Count cars on a BeagleBone Black", ["beaglebone black"], "not in the catalogue"),
+        ("Keywords on an STM32F407", ["stm32f407"], "not in the catalogue; nearest are STM32"),
+        ("Keywords on an ESP32", ["ESP32"], ""),
+        ("An app for the iPhone 13", ["Apple A15 Bionic"], ""),
+        ("Classify photos taken with an iPhone 12 on our server", ["cpu"],
+         "'iphone 12' is not in the catalogue"),
+        ("Run it on a Galaxy S23", ["Snapdragon 8 Gen 2"], ""),
+        ("Transcribe podcasts on a Pixel 4", ["Google Pixel 4"], ""),
+    ],
+)  # fmt: skip
+def test_no_product_is_replaced_by_another(
+    hardware: HWConstraintsModule, text: str, names: list[str], said: str
+) -> None:
+    found = hardware.process(None, _Inputs(text))
+    assert list(found.hardware_required) == names
+    told = json.loads(bytes(found.extra_data))["not_in_catalogue"]
+    assert said in " ".join(told) and bool(told) == bool(said)
+
+
+def test_a_name_that_several_products_share_is_told(hardware: HWConstraintsModule) -> None:
+    for text, device in (
+        ("on a Raspberry Pi", "Raspberry Pi 4 Model B"),
+        ("on my laptop", "AMD Ryzen 7 7840U"),
+        ("iPhone app", "Apple A17 Pro"),
+    ):
+        told = json.loads(bytes(hardware.process(None, _Inputs(text)).extra_data))
+        assert f"is taken for {device}" in told["assumptions"][0]
+    exact = hardware.process(None, _Inputs("on a Raspberry Pi 5"))
+    assert json.loads(bytes(exact.extra_data))["assumptions"] == []
+
+
+def test_the_memory_of_a_card_is_no_limit(hardware: HWConstraintsModule) -> None:
+    for text, mib in (
+        ("on one A100 40GB", 0),
+        ("one consumer GPU (RTX 4090, 24 GB)", 0),
+        ("at most 8 GB on an RTX 4090", 8192),
+        ("on a Raspberry Pi 4 with 2 GB", 2048),
+    ):
+        assert hardware.process(None, _Inputs(text)).max_memory_footprint == mib, text
+    small = hardware.process(None, _Inputs("at most 256 kB of RAM"))
+    told = json.loads(bytes(small.extra_data))
+    assert (small.max_memory_footprint, told["max_memory_footprint_mib"]) == (1, 0.25)
+    assert told["memory_kind"] == "ram"
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "period"),
+    [
+        ("about 2 million posts, nightly", 2_000_000, "night"),
+        ("1.5 million images a year", 1_500_000, "year"),
+        ("500k reviews", 500_000, ""),
+        ("10.000 Briefe im Monat", 10_000, ""),
+        ("300 x-rays per day", 300, "day"),
+        ("we have 20,000 labelled images", 0, ""),
+        ("40 hours a week", 0, ""),
+        ("12 words", 0, ""),
+        ("90 frames per minute", 0, ""),
+    ],
+)
+def test_volumes(text: str, count: int, period: str) -> None:
+    found = VOLUMES.volume(text)
+    assert (found.count, found.period) == (count, period) if found and count else found is None
+
+
+@pytest.mark.parametrize(
+    ("text", "region"),
+    [
+        ("a hospital in Poland, on premises", "Poland"),
+        ("una tienda en México", "Mexico"),
+        ("in the United Kingdom", "United Kingdom"),
+        ("in Frankreich", "France"),
+        ("chairs in turkey red", ""),
+        ("detect defects in time", ""),
+    ],
+)
+def test_countries_in_texts(text: str, region: str) -> None:
+    found = REGIONS.in_text(text)
+    assert (found.region if found else "") == region
+
+
+def test_a_board_with_power_modes_keeps_a_budget_by_going_slower() -> None:
+    board = DEVICES.find("Orin NX")[0]
+    slow = board.within(15.0)
+    assert slow.max_w == 15.0 and slow.rate("int8") < board.rate("int8")
+    assert board.within(5.0) == board.within(0.0) == board.within(100.0) == board
