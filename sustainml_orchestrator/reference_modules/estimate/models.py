@@ -286,7 +286,7 @@ def _read(entry: Mapping[str, Any], benchmarks: Mapping[str, Any]) -> Model:
             source=tuple(entry["source"]),
             flops_from=entry["flops_from"],
             note=entry.get("note", ""),
-            use=_use(entry["use"]),
+            use=_use(entry.get("use", USES[0])),
             languages=_languages(entry.get("languages", [])),
         )
     except (KeyError, TypeError, ValueError) as error:
