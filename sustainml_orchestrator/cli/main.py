@@ -19,7 +19,9 @@ from sustainml_orchestrator.cli import (
     history,
     journal,
     measure,
+    new,
     nodes,
+    pipeline,
     run,
     submit,
     tasks,
@@ -161,8 +163,11 @@ app.add_typer(nodes.node_app, name="node")
 app.add_typer(tasks.task_app, name="task")
 app.add_typer(journal.journal_app, name="journal")
 app.add_typer(catalogue.catalogue_app, name="catalogue")
+app.add_typer(pipeline.pipeline_app, name="pipeline")
+app.add_typer(new.new_app, name="new")
 for _app in (
     app, nodes.node_app, tasks.task_app, journal.journal_app, catalogue.catalogue_app,
+    pipeline.pipeline_app, new.new_app,
 ):  # fmt: skip
     for _command in (*_app.registered_commands, _app.registered_callback):
         if _command is not None:

@@ -8,7 +8,6 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -23,12 +22,13 @@ from sustainml_orchestrator.cli.context import (
     connected,
     options,
 )  # fmt: skip
+from sustainml_orchestrator.cli.started import started
 from sustainml_orchestrator.contract import domain, log_directory
 from sustainml_orchestrator.contract.problem_input import explain_yaml
 from sustainml_orchestrator.contract.signals import EndRequest
 from sustainml_orchestrator.node import service_manager
 from sustainml_orchestrator.processes import node_forker
-from sustainml_orchestrator.processes.programs import MODULES, Program, programs
+from sustainml_orchestrator.processes.programs import Program, programs
 from sustainml_orchestrator.processes.supervisor import Supervisor
 from sustainml_orchestrator.storage.location import USUAL_PLACE
 
@@ -56,7 +56,13 @@ Without = Annotated[
 ]
 _FILE = {"exists": True, "dir_okay": False}
 Params = Annotated[Path | None, typer.Option(**_FILE, help="ROS parameter file for all nodes.")]
-Pipeline = Annotated[Path | None, typer.Option(**_FILE, help="Module graph to use.")]
+Pipeline = Annotated[
+    Path | None, typer.Option(**_FILE, help="Module graph; the executables it names are started.")
+]
+Replicas = Annotated[
+    list[str] | None,
+    typer.Option("--replicas", metavar="MODULE=N", help="Start N instances, which share its work."),
+]
 _JOURNAL_HELP = "Database file; auto = below ROS_HOME or ~/.local/state, none = memory only."
 Journal = Annotated[str, typer.Option(metavar="PATH", help=_JOURNAL_HELP)]
 IsolationOption = Annotated[
@@ -69,6 +75,7 @@ def up(
     without: Without = None,
     params: Params = None,
     pipeline: Pipeline = None,
+    replicas: Replicas = None,
     journal: Journal = "",
     isolation: IsolationOption = None,
     log_level: Level = "info",
@@ -81,18 +88,17 @@ def up(
 
     sustainml up
 
+    sustainml up --pipeline config/pipeline.yaml
+
     sustainml up --without hw_resources    # and run your own: python examples/my_module.py
     """
-    for name in without or []:
-        if name not in MODULES:
-            close = get_close_matches(name, MODULES, 1)
-            hint = f"did you mean {close[0]}?" if close else f"use one of: {', '.join(MODULES)}"
-            raise typer.BadParameter(f"'{name}' is no module; {hint}")
-    paths = [_path(each) for each in (journal, params or "", pipeline or "")]
+    paths = [
+        _path(each) for each in (journal, params or "", pipeline.absolute() if pipeline else "")
+    ]
     place = paths[0] or ("" if params and _names_journal(params) else USUAL_PLACE)
-    _supervise(programs(namespace=options.namespace, without=without or [], params_file=paths[1],
-                        pipeline_file=paths[2], journal=place, isolation=isolation or "",
-                        log_level=log_level))  # fmt: skip
+    _supervise(started(without or [], replicas or [], namespace=options.namespace,
+                       params_file=paths[1], pipeline_file=paths[2], journal=place,
+                       isolation=isolation or "", log_level=log_level))  # fmt: skip
 
 
 def _path(path: Path | str) -> str:

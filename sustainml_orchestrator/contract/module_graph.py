@@ -35,17 +35,17 @@ def read_pipeline(path: str) -> Pipeline:
     mistakes = [
         Mistake(("modules", spec.name, "output_type"), f"{spec.output_type} {remedy}")
         for spec in pipeline.modules
-        if (remedy := _flaw(spec))
+        if (remedy := type_flaw(spec.output_type))
     ]
     if mistakes:
         raise refusal(str(pipeline_file.locate(path)), mistakes, lines)
     return pipeline
 
 
-def _flaw(spec: ModuleSpec) -> str:
+def type_flaw(name: str) -> str:
     """What is wrong with an output type, and what to do; "" for nothing."""
     try:
-        message_type = output_type(spec)
+        message_type = _load(name)
     except (ImportError, AttributeError) as error:
         return f"is not installed ({error}); build its package and source its environment"
     if not cdr.names_a_task(message_type):
@@ -55,7 +55,11 @@ def _flaw(spec: ModuleSpec) -> str:
 
 def type_name(spec: ModuleSpec) -> str:
     """The full ROS name of a module's output type, such as ``sustainml_msgs/msg/MLModel``."""
-    return spec.output_type if "/" in spec.output_type else f"{_PACKAGE}/{spec.output_type}"
+    return _full(spec.output_type)
+
+
+def _full(name: str) -> str:
+    return name if "/" in name else f"{_PACKAGE}/{name}"
 
 
 def output_type(spec: ModuleSpec) -> type:
@@ -64,8 +68,12 @@ def output_type(spec: ModuleSpec) -> type:
     Raises:
         ImportError, AttributeError: it is not installed.
     """
-    package, _, name = type_name(spec).rpartition("/")
-    return getattr(import_module(package.replace("/", ".")), name)
+    return _load(spec.output_type)
+
+
+def _load(name: str) -> type:
+    package, _, type_ = _full(name).rpartition("/")
+    return getattr(import_module(package.replace("/", ".")), type_)
 
 
 def message_types(pipeline: Pipeline) -> dict[str, type]:

@@ -44,24 +44,33 @@ def parse_with_lines(path: str) -> tuple[Pipeline, dict[KeyPath, int]]:
     Raises:
         PipelineError: as `parse` does.
     """
-    file = locate(path)
+    data, lines, repeated = read(path)
+    source = str(locate(path))
+    if repeated:
+        reader = Reader()
+        reader.order(reader.modules(data))
+        raise refusal(source, [*repeated, *reader.mistakes], lines)
+    return Pipeline.from_data(data, source, lines), lines
+
+
+def read(path: str) -> tuple[Any, dict[KeyPath, int], list[Mistake]]:
+    """What a file holds, the line of each key, and the keys that stand twice.
+
+    Raises:
+        PipelineError: it is no YAML file.
+    """
     try:
+        file = locate(path)
         if file.stat().st_size > _MAX_BYTES:
             raise ValueError(f"it is larger than {_MAX_BYTES >> 20} MiB")
         text = file.read_text(encoding="utf-8")
-        data = yaml.safe_load(text)
-        lines, repeated = _lines(text)
+        return yaml.safe_load(text), *_lines(text)
     except Exception as error:  # PyYAML raises whatever a value leads to, RecursionError too
         reason = " ".join(str(error).split())
         raise PipelineError(
             f"{path or 'pipeline.yaml'}: cannot be read ({reason}); correct it, "
             "or leave pipeline_file empty"
         ) from error
-    if repeated:
-        reader = Reader()
-        reader.order(reader.modules(data))
-        raise refusal(str(file), [*repeated, *reader.mistakes], lines)
-    return Pipeline.from_data(data, str(file), lines), lines
 
 
 def _lines(text: str) -> tuple[dict[KeyPath, int], list[Mistake]]:

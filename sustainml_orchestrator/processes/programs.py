@@ -1,13 +1,17 @@
-"""The command lines of the orchestrator and the standard modules."""
+"""The command lines of the orchestrator and the modules of a pipeline."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+from sustainml_orchestrator.core.pipeline import Pipeline
+from sustainml_orchestrator.processes.executables import ELSEWHERE, resolve
 from sustainml_orchestrator.processes.fork_server import python_command
 
+#: The modules that come with the package.
 MODULES = (
     "app_requirements",
     "ml_model_metadata",
@@ -36,33 +40,77 @@ class Program:
 def programs(
     *,
     namespace: str,
+    pipeline: Pipeline | None = None,
     without: Sequence[str] = (),
+    replicas: Mapping[str, int] | None = None,
     params_file: str = "",
     pipeline_file: str = "",
     journal: str = "",
     isolation: str = "",
     log_level: str = "info",
 ) -> list[Program]:
-    """The orchestrator and the modules, with these settings; "" leaves a setting unset."""
+    """The orchestrator and the modules, with these settings; "" leaves a setting unset.
+
+    Args:
+        pipeline: what `pipeline_file` describes; None = the standard modules.
+        without: modules that are started by other means.
+        replicas: how many instances of a module to start, in place of what the pipeline says.
+
+    Raises:
+        ExecutableError: an executable of the pipeline is not there.
+    """
     common = ["--ros-args", "-r", f"__ns:=/{namespace.strip('/')}", "--log-level", log_level]
     if params_file:
-        # rcl reads it as UTF-8, whichever the encoding of file names is.
-        common += ["--params-file", os.fsencode(params_file).decode("utf-8", "surrogateescape")]
-    modules = {name: {"isolation": isolation} for name in MODULES if name not in without}
+        common += ["--params-file", _as_utf8(params_file)]
     settings = {"journal_path": journal, "pipeline_file": pipeline_file}
-    return [
-        _program("orchestrator", "node.orchestrator_node", common, settings),
-        *(
-            _program(name, f"reference_modules.{name}", common, given)
-            for name, given in modules.items()
-        ),
-    ]
+    given = {"isolation": isolation, "pipeline_file": pipeline_file}
+    found = [_program("orchestrator", "node.orchestrator_node", common, settings)]
+    folder = Path(pipeline_file).parent
+    modules = [(s.name, s.executable, s.replicas) for s in pipeline.modules] if pipeline else []
+    for name, executable, count in modules or [(name, "", 1) for name in MODULES]:
+        if name not in without and has_program(name, executable):
+            module = _module(name, executable and resolve(executable, folder), common, given)
+            found += _instances(module, (replicas or {}).get(name, count))
+    return found
+
+
+def has_program(name: str, executable: str) -> bool:
+    """Whether a module of the pipeline is started with the orchestrator."""
+    return executable != ELSEWHERE and bool(executable or name in MODULES)
+
+
+def _module(
+    name: str, command: Sequence[str], common: list[str], settings: dict[str, str]
+) -> Program:
+    if not command:
+        return _program(name, f"reference_modules.{name}", common, settings)
+    # The node has the name of its module, whichever its program is called.
+    return Program(name, (*command, *common, *_parameters(settings), "-r", f"__node:={name}"))
+
+
+def _instances(module: Program, count: int) -> Iterator[Program]:
+    """The first node has the name of its module, the others have a number as well."""
+    yield module
+    *words, last = module.command
+    if last != f"__node:={module.name}":
+        words += [last, "-r"]
+    for number in range(2, count + 1):
+        name = f"{module.name}_{number}"
+        yield replace(module, name=name, command=(*words, f"__node:={name}"))
 
 
 def _program(name: str, module: str, common: list[str], settings: dict[str, str]) -> Program:
-    given = [word for k, v in settings.items() if v for word in ("-p", f"{k}:={_quoted(v)}")]
     full = f"sustainml_orchestrator.{module}"
-    return Program(name, (*python_command(full), *common, *given), full)
+    return Program(name, (*python_command(full), *common, *_parameters(settings)), full)
+
+
+def _parameters(settings: dict[str, str]) -> list[str]:
+    return [word for k, v in settings.items() if v for word in ("-p", f"{k}:={_quoted(v)}")]
+
+
+def _as_utf8(path: str) -> str:
+    """A path as rcl reads it: as UTF-8, whichever the encoding of file names is."""
+    return os.fsencode(path).decode("utf-8", "surrogateescape")
 
 
 def _quoted(text: str) -> str:

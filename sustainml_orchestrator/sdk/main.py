@@ -17,7 +17,7 @@ from sustainml_orchestrator.contract.exit_codes import ExitCode
 from sustainml_orchestrator.contract.signals import on_end
 from sustainml_orchestrator.processes.fork_server import ForkServer
 from sustainml_orchestrator.sdk.module_node import ModuleNode
-from sustainml_orchestrator.sdk.module_spec import spec_of
+from sustainml_orchestrator.sdk.module_spec import name_of
 from sustainml_orchestrator.sdk.worker_process import become_worker
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def run(cls: type[Module], args: Sequence[str] | None = None) -> int:
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
     on_end(lambda _: requests.put(_SIGNAL))
     try:
-        spec_of(cls)
+        name_of(cls)
     except TypeError as error:
         sys.stderr.write(f"{error}\n")
         return ExitCode.USAGE
@@ -52,7 +52,7 @@ def run(cls: type[Module], args: Sequence[str] | None = None) -> int:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node = ModuleNode(cls, fork_server, on_exit=lambda: requests.put(_COMMAND))
     except Exception as error:
-        sys.stderr.write(f"{cls.module}: {error}\n")
+        sys.stderr.write(f"{'' if isinstance(error, TypeError) else f'{cls.module}: '}{error}\n")
         fork_server.close()
         return ExitCode.CANNOT_CREATE if isinstance(error, OSError) else ExitCode.USAGE
     node.start()

@@ -15,6 +15,7 @@ from rclpy.node import Node
 from sustainml_msgs.msg import NodeControl
 
 from sustainml_orchestrator.contract import names
+from sustainml_orchestrator.contract.module_graph import read_pipeline
 from sustainml_orchestrator.contract.parameter_service_guard import guard_parameter_services
 from sustainml_orchestrator.contract.wait_set import WaitSet
 from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, TaskCommand, TaskId
@@ -23,7 +24,7 @@ from sustainml_orchestrator.sdk import actions as act
 from sustainml_orchestrator.sdk import parameters
 from sustainml_orchestrator.sdk.configure_service import ConfigureService
 from sustainml_orchestrator.sdk.input_fetcher import InputFetcher
-from sustainml_orchestrator.sdk.module_spec import USER_INPUT, ModuleSpec, spec_of
+from sustainml_orchestrator.sdk.module_spec import USER_INPUT, ModuleSpec, name_of, spec_of
 from sustainml_orchestrator.sdk.state_machine import StateMachine
 from sustainml_orchestrator.sdk.status_publisher import StatusPublisher
 from sustainml_orchestrator.sdk.task import BASELINE
@@ -58,13 +59,15 @@ class ModuleNode(Node):
         """Come up INACTIVE; `on_exit` is called at TERMINATE_NODE.
 
         Raises:
-            ValueError: a parameter has a value that is not permitted.
+            ValueError: a parameter or the pipeline file has a value that is not permitted.
+            TypeError: the class does not describe a module of the pipeline.
         """
-        spec = spec_of(cls)
-        super().__init__(spec.module, namespace=names.DEFAULT_NAMESPACE)
+        super().__init__(name_of(cls), namespace=names.DEFAULT_NAMESPACE)
         guard_parameter_services(self)
         self._class, self._fork_server, self._on_exit = cls, fork_server, on_exit
         self.values = values = parameters.declare(self)
+        graph = read_pipeline(values.pipeline_file) if values.pipeline_file else None
+        self._spec = spec = spec_of(cls, graph)
         incarnation = random.SystemRandom().randrange(1, 1 << 64)
         self._lock = threading.RLock()
         self._state = StateMachine(
@@ -210,10 +213,11 @@ class ModuleNode(Node):
     def _new_workers(self) -> Workers:
         values, instance = self.values, self.get_fully_qualified_name()
         if values.isolation == parameters.THREAD:
-            return ThreadWorkers(Host(self._class, instance), self._configuration)
+            return ThreadWorkers(Host(self._class, instance, self._spec), self._configuration)
         return ProcessWorkers(
             self._fork_server,
             instance=instance,
+            spec=self._spec,
             count=values.workers,
             cancel_grace=values.cancel_grace,
             configuration=self._configuration,

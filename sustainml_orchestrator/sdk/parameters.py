@@ -19,6 +19,7 @@ class Parameters(Limits):
     """Values of the parameters; times in s, sizes in bytes."""
 
     isolation: str
+    pipeline_file: str
     autostart: bool
     heartbeat_period: float
     cancel_grace: float
@@ -32,6 +33,7 @@ TABLE: tuple[Spec, ...] = (
     Spec("workers", 1, "maximum number of calls of `process` at a time", 1, 64),
     Spec("isolation", PROCESS, "where user code runs: 'process' (it may crash, and is killed when "
          "it hangs) or 'thread' (fastest)", choices=(PROCESS, THREAD)),
+    Spec("pipeline_file", "", "the module graph; empty = the one of the package"),
     Spec("autostart", False, "start without waiting for START_NODE"),
     Spec("heartbeat_period", 1.0, "period of node-level statuses, in s", 0.01, 3600.0),
     Spec("cancel_grace", 1.0, "time a cancelled call may go on before its worker process is "

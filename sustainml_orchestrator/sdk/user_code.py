@@ -13,7 +13,7 @@ from sustainml_msgs.msg import TaskId
 
 from sustainml_orchestrator.core.ids import ErrorCode
 from sustainml_orchestrator.sdk.actions import Failed, Job, Outcome, Succeeded
-from sustainml_orchestrator.sdk.module_spec import spec_of
+from sustainml_orchestrator.sdk.module_spec import ModuleSpec, spec_of
 from sustainml_orchestrator.sdk.output_message import FieldError, checked, field_of
 from sustainml_orchestrator.sdk.task import Cancelled, ModuleError, Task
 from sustainml_orchestrator.sdk.wire_ids import Ticket
@@ -28,10 +28,10 @@ LONGEST_TEXT = 2000
 class Host:
     """Holds one instance of the author's class and calls its hooks."""
 
-    def __init__(self, cls: type[Module], instance: str) -> None:
+    def __init__(self, cls: type[Module], instance: str, spec: ModuleSpec | None = None) -> None:
         """`instance` is the fully qualified node name, set as frame_id of the outputs."""
         self._class = cls
-        self._spec = spec_of(cls)
+        self._spec = spec or spec_of(cls)
         self._name = instance
         self._author: Module | None = None
 

@@ -15,6 +15,7 @@ from io import TextIOWrapper
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sustainml_orchestrator.sdk.module_spec import ModuleSpec
 from sustainml_orchestrator.sdk.task import ModuleError
 from sustainml_orchestrator.sdk.user_code import Host, describe
 
@@ -27,6 +28,7 @@ class Setup(NamedTuple):
 
     instance: str
     configuration: dict[str, Any]
+    spec: ModuleSpec
 
 
 class Cancel(NamedTuple):
@@ -60,7 +62,7 @@ def become_worker(cls: type[Module], _: bytes, descriptors: list[int]) -> None:
     side_connection: Connection = Connection(descriptors[1])
     try:
         setup = calls.recv()
-        host = Host(cls, setup.instance)
+        host = Host(cls, setup.instance, setup.spec)
         try:
             host.start(setup.configuration)
         except BaseException as error:

@@ -17,6 +17,7 @@ from sustainml_orchestrator.core.ids import ErrorCode
 from sustainml_orchestrator.processes.child_process import describe_exit
 from sustainml_orchestrator.processes.fork_server import ForkServer, readable
 from sustainml_orchestrator.sdk.actions import Failed, Job, Outcome
+from sustainml_orchestrator.sdk.module_spec import ModuleSpec
 from sustainml_orchestrator.sdk.task import ModuleError
 from sustainml_orchestrator.sdk.worker_process import Cancel, Configure, Setup
 from sustainml_orchestrator.sdk.workers import BrokenWorkersError, Workers, no_answer
@@ -147,6 +148,7 @@ class ProcessWorkers(Workers):
         fork_server: ForkServer,
         *,
         instance: str,
+        spec: ModuleSpec,
         count: int,
         cancel_grace: float,
         configuration: dict[str, Any],
@@ -157,6 +159,7 @@ class ProcessWorkers(Workers):
         """
         self._fork_server = fork_server
         self._instance = instance
+        self._spec = spec
         self._count = count
         self._cancel_grace = cancel_grace
         self._configuration = configuration
@@ -266,7 +269,7 @@ class ProcessWorkers(Workers):
         with self._changed:
             if self._ended:
                 raise BrokenWorkersError("the workers were ended meanwhile")
-            setup = Setup(self._instance, dict(self._configuration))
+            setup = Setup(self._instance, dict(self._configuration), self._spec)
             worker = WorkerProcess(self._fork_server, setup)
             self._all.add(worker)
             return worker

@@ -1,0 +1,63 @@
+"""The orchestrator and the modules of a pipeline file, with the executables that it names.
+
+ros2 launch sustainml_orchestrator pipeline.launch.py pipeline_file:=/path/to/my_pipeline.yaml
+ros2 launch sustainml_orchestrator pipeline.launch.py replicas:=ml_model_provider=3,hw_resources=2
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
+from launch.substitutions import LaunchConfiguration
+
+from launch import LaunchContext, LaunchDescription
+from sustainml_orchestrator.cli.started import started
+
+#: Default and description of each argument.
+ARGUMENTS = {
+    "namespace": ("sustainml", "namespace of all nodes"),
+    "pipeline_file": ("", "the module graph; empty = the standard one"),
+    "params_file": ("", "parameters of all nodes"),
+    "journal_path": ("auto", "SQLite file of the database; auto = in its usual place; none"),
+    "isolation": ("process", "where the modules' user code runs: process or thread"),
+    "respawn": ("true", "whether processes that end are started again"),
+    "log_level": ("info", "debug, info, warn, error or fatal"),
+    "replicas": ("", "how many instances of modules to start: MODULE=N,MODULE=N"),
+    "without": ("", "modules not to start: MODULE,MODULE"),
+}
+
+
+def _start(context: LaunchContext) -> list[ExecuteProcess]:
+    """One action for each process."""
+    values = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    pipeline = values["pipeline_file"]
+    programs = started(
+        list(filter(None, values["without"].split(","))),
+        list(filter(None, values["replicas"].split(","))),
+        namespace=values["namespace"],
+        pipeline_file=str(Path(pipeline).absolute()) if pipeline else "",
+        params_file=values["params_file"],
+        journal=values["journal_path"],
+        isolation=values["isolation"],
+        log_level=values["log_level"],
+    )
+    return [
+        ExecuteProcess(
+            cmd=list(program.command),
+            name=program.name,
+            output="screen",
+            respawn=values["respawn"].lower() == "true",
+            respawn_delay=1.0,
+        )
+        for program in programs
+    ]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """The arguments, then the processes."""
+    arguments = [
+        DeclareLaunchArgument(name, default_value=default, description=text)
+        for name, (default, text) in ARGUMENTS.items()
+    ]
+    return LaunchDescription([*arguments, OpaqueFunction(function=_start)])
