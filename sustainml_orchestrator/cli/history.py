@@ -10,9 +10,9 @@ import typer
 
 from sustainml_orchestrator.cli.console import Table, line, out, write_json
 from sustainml_orchestrator.cli.context import AsJson, Interrupted, connected, print_json
+from sustainml_orchestrator.contract.plain import plain
 from sustainml_orchestrator.core.happenings import HAPPENINGS
 from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskId
-from sustainml_orchestrator.reference_modules.text.words import plain
 
 if TYPE_CHECKING:
     from sustainml_msgs.msg import HistoryEvent
