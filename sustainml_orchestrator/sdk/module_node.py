@@ -110,6 +110,11 @@ class ModuleNode(Node):
         self._dispatch(self._state.heartbeat)
         if self.values.autostart:
             self._dispatch(self._state.triggered, Trigger.START)
+        does = "starts by itself" if self.values.autostart else "waits for START_NODE"
+        self.get_logger().info(
+            f"module {self._class.module} {does}: {self.values.workers} worker(s), isolation "
+            f"{self.values.isolation}; its orchestrator is the one of {self.get_namespace()}"
+        )
         self._threads.start()
         for serve in (self._receive_inputs, self._spin, self._send_heartbeats):
             threading.Thread(target=serve, name=serve.__name__, daemon=True).start()

@@ -11,6 +11,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
 from sustainml_msgs.msg import TaskId
 
+from sustainml_orchestrator.core.credentials import scrub
 from sustainml_orchestrator.core.ids import ErrorCode
 from sustainml_orchestrator.sdk.actions import Failed, Job, Outcome, Succeeded
 from sustainml_orchestrator.sdk.module_spec import ModuleSpec, spec_of
@@ -44,11 +45,20 @@ class Host:
         for type_ in (self._spec.output_type, *self._spec.inputs.values()):
             # The first use of a type loads libraries: not during the first task.
             deserialize_message(serialize_message(type_()), type_)
-        author = self._class()
-        author.on_start()
-        if configuration:
-            author.configure(dict(configuration))
+        try:
+            author = self._class()
+            author.on_start()
+            if configuration:
+                author.configure(dict(configuration))
+        except BaseException:
+            self._log_error("on_start")
+            raise
         self._author = author
+
+    def _log_error(self, what: str) -> None:
+        """Log the traceback of the exception that is being handled."""
+        log = get_logger(self._name.strip("/").replace("/", "."))
+        log.error(clean(scrub(f"{what}: {traceback.format_exc()}")))
 
     def configure(self, configuration: dict[str, Any]) -> dict[str, Any]:
         """Call `configure`.
@@ -90,8 +100,7 @@ class Host:
         except ModuleError as error:
             return Failed(error.error_code, clean(str(error)))
         except BaseException as error:
-            log = get_logger(self._name.strip("/").replace("/", "."))
-            log.error(clean(f"task {ticket.task_id}: {traceback.format_exc()}"))
+            self._log_error(f"task {ticket.task_id}")
             return Failed(ErrorCode.INTERNAL_ERROR, describe(error))
 
     def _serialize(self, output: Any, ticket: Ticket) -> bytes:

@@ -102,7 +102,7 @@ def test_reset_of_an_inactive_node_changes_nothing(orchestrator: ScriptedOrchest
 def test_a_failing_on_start_is_an_error_that_only_reset_leaves(
     orchestrator: ScriptedOrchestrator, mode: str, reason: str
 ) -> None:
-    orchestrator.launch("Playful", ON_START=mode)
+    process = orchestrator.launch("Playful", ON_START=mode)
     orchestrator.order(node=START)
     assert orchestrator.await_node(NodeStatus.ERROR).error_description == reason
     number = orchestrator.order(node=START)
@@ -112,6 +112,10 @@ def test_a_failing_on_start_is_an_error_that_only_reset_leaves(
     orchestrator.order(node=RESET)
     if mode == "raise once":
         orchestrator.await_node(NodeStatus.IDLE)
+        process.terminate()
+        _, log = process.communicate(timeout=20.0)
+        assert "module app_requirements waits for START_NODE" in log
+        assert "on_start: Traceback" in log and 'raise RuntimeError("the model' in log
     else:
         orchestrator.until(
             lambda: (
