@@ -53,6 +53,10 @@ if [ "$sustainml_kind" = wheels ]; then
     done
     # Python in the wheels starts itself a second time to set LD_LIBRARY_PATH, unless told that it is set.
     export _ROS_WHEELS_BOOTSTRAP_COMPLETE=1
+    # ROS tools ask for the distribution; the second name tells it from that of a sourced installation.
+    export ROS_DISTRO="$sustainml_distro" SUSTAINML_WHEELS="$sustainml_distro"
+else
+    unset SUSTAINML_WHEELS
 fi
 sustainml_python=$(cd "$sustainml_venv/lib" && echo python3.*)
 sustainml_prepend PATH "$sustainml_venv/bin"

@@ -31,6 +31,8 @@ setup(
     license="Apache-2.0",
     maintainer="SustainML maintainers",
     maintainer_email="maintainers@sustainml.org",
+    author="SustainML maintainers",
+    author_email="maintainers@sustainml.org",
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
     package_data={"": ["py.typed"]},
@@ -40,6 +42,8 @@ setup(
         *shared("config", "launch"),
     ],
     install_requires=["setuptools"],
+    # `colcon test` runs pytest for a package that names it here.
+    extras_require={"test": ["hypothesis", "psutil", "pytest", "pytest-timeout"]},
     zip_safe=False,
     entry_points={
         "console_scripts": [

@@ -17,5 +17,10 @@ def is_free(domain: int) -> bool:
     return True
 
 
+def choose() -> int:
+    """A free domain, at random, so that two runs that begin together rarely meet."""
+    return next(filter(is_free, random.sample(DOMAINS, len(DOMAINS))))
+
+
 if __name__ == "__main__":
-    print(next(filter(is_free, random.sample(DOMAINS, len(DOMAINS)))))
+    print(choose())

@@ -1,14 +1,14 @@
 # Sourced by env.sh and scripts/build.sh: which ROS 2 is meant, and what its directories are called.
 #
 #   ROS=kilted       asks for wheels of that distribution (of the sourced installation, where it is the same)
-#   ROS_DISTRO=...   a sourced installation, used as it is
+#   ROS_DISTRO=...   a sourced installation, used as it is; or, where SUSTAINML_WHEELS says the same, what env.sh set before
 #   neither          Jazzy from wheels
 #
 # Sets sustainml_kind (wheels or installed), sustainml_distro and sustainml_suffix (of .venv, build, install, log);
 # returns 1, having said why, where that ROS 2 cannot be used. Wants sustainml_root, the checkout.
 
 sustainml_distro=${ROS:-${ROS_DISTRO:-jazzy}}
-if [ "$sustainml_distro" = "${ROS_DISTRO:-}" ]; then
+if [ "$sustainml_distro" = "${ROS_DISTRO:-}" ] && [ "$sustainml_distro" != "${SUSTAINML_WHEELS:-}" ]; then
     sustainml_kind=installed
     sustainml_suffix=-ros-$sustainml_distro
 else

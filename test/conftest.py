@@ -1,4 +1,7 @@
-"""For all tests: child processes find `support`; each process has a domain; the run ends."""
+"""For all tests: a domain for each process, children find `support`, the run ends with its tests.
+
+`make test` chooses the domain before; `colcon test` and a plain `pytest` leave it to this file.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from free_domain import DOMAINS, is_free
+from free_domain import DOMAINS, choose, is_free
 
+os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+if not os.environ.get("ROS_DOMAIN_ID"):
+    os.environ["ROS_DOMAIN_ID"] = str(choose())
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, (str(Path(__file__).parent), os.environ.get("PYTHONPATH")))
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import configparser
 import re
 import subprocess
@@ -10,6 +11,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from ament_index_python.packages import get_packages_with_prefixes
 from docutils import core
 
 ROOT = Path(__file__).parents[2]
@@ -39,6 +41,44 @@ def test_package_xml(path: Path) -> None:
     assert all(re.fullmatch(r"[a-z][a-z0-9_.+-]*", name) for _, name in depends)
     assert len(set(depends)) == len(depends)
     assert root.findtext("export/build_type") in ("ament_python", "ament_cmake")
+
+
+def test_every_ros_package_that_is_imported_is_a_dependency() -> None:
+    """Names of packages also stand in texts, such as those of message modules."""
+    known = set(get_packages_with_prefixes()) - {"sustainml_orchestrator"}
+    named: set[str] = set()
+    for path in (ROOT / "sustainml_orchestrator").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                named.add((node.module or "").partition(".")[0])
+            elif isinstance(node, ast.Import):
+                named |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                named |= set(re.findall(r"^([a-z_]+)\.(?:msg|srv|action)\b", node.value))
+    root = ElementTree.parse(PACKAGES[0]).getroot()
+    declared = {c.text for c in root if c.tag in ("depend", "exec_depend")}
+    assert len(named & known) > 5
+    assert named & known <= declared
+
+
+def test_people_find_the_project() -> None:
+    root = ElementTree.parse(PACKAGES[0]).getroot()
+    urls = {url.get("type"): url.text or "" for url in root.findall("url")}
+    assert set(urls) == {"website", "repository", "bugtracker"}
+    assert all(url.startswith("https://") for url in urls.values())
+    assert root.findall("author")
+
+
+def test_colcon_test_runs_pytest() -> None:
+    """colcon looks for pytest among the test dependencies in setup.py, and runs nothing without."""
+    tree = ast.parse((ROOT / "setup.py").read_text(encoding="utf-8"))
+    call = next(n for n in ast.walk(tree) if isinstance(n, ast.Call) and _name(n) == "setup")
+    extras = next(k.value for k in call.keywords if k.arg == "extras_require")
+    assert "pytest" in ast.literal_eval(extras)["test"]
+
+
+def _name(call: ast.Call) -> str:
+    return getattr(call.func, "id", "")
 
 
 def test_the_licence_is_there() -> None:

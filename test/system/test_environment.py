@@ -23,6 +23,9 @@ BARE = {
     },
 }
 SOURCED = ("AMENT_PREFIX_PATH", "CMAKE_PREFIX_PATH", "LD_LIBRARY_PATH", "PYTHONPATH")
+if BARE.get("ROS_DISTRO") == os.environ.get("SUSTAINML_WHEELS"):  # it comes from env.sh
+    BARE.pop("ROS_DISTRO", None)
+    BARE.setdefault("ROS", os.environ.get("SUSTAINML_WHEELS", ""))
 if "ROS_DISTRO" in BARE:  # a sourced installation is kept, and needs its paths
     BARE |= {name: os.environ[name] for name in SOURCED if name in os.environ}
 
@@ -67,6 +70,20 @@ def test_discovery_is_local_unless_set_and_the_domain_is_left_alone(tmp_path: Pa
     assert source("sh", show, tmp_path).stdout == "LOCALHOST none\n"
     chosen = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET", "ROS_DOMAIN_ID": "7"}
     assert source("sh", show, tmp_path, **chosen).stdout == "SUBNET 7\n"
+
+
+def test_tools_learn_the_distribution_and_a_second_look_still_means_the_wheels() -> None:
+    """`ros2` and rqt ask for ROS_DISTRO; only a sourced installation may choose another place."""
+    if "ROS_DISTRO" in BARE:
+        pytest.skip("a sourced installation sets it")
+    show = '. "$ENV_SH"; echo "$ROS_DISTRO $SUSTAINML_WHEELS"'
+    distro = BARE.get("ROS") or "jazzy"
+    assert source("sh", show, ROOT).stdout == f"{distro} {distro}\n"
+    again = 'sustainml_root=$PWD; . scripts/which_ros.sh; echo "$sustainml_kind$sustainml_suffix"'
+    sourced = {"ROS": "", "ROS_DISTRO": "jazzy", "ROS_VERSION": "2"}
+    assert source("sh", again, ROOT, **sourced).stdout == "installed-ros-jazzy\n"
+    ours = sourced | {"SUSTAINML_WHEELS": "jazzy"}
+    assert source("sh", again, ROOT, **ours).stdout == "wheels\n"
 
 
 def test_sourced_before_it_is_made_it_says_what_to_do(unmade: Path) -> None:
