@@ -61,7 +61,8 @@ class Connection:
     Args:
         namespace: of the framework.
         timeout: default deadline of a call, in s.
-        node_name: prefix of the name of the ROS 2 node.
+        node_name: prefix of the name of the ROS 2 node; the leading underscore hides the node of a
+            client from `ros2 node list` and rqt_graph.
 
     Raises:
         OrchestratorUnavailable: ROS cannot start, because of ROS_DOMAIN_ID or the namespace.
@@ -72,7 +73,7 @@ class Connection:
         namespace: str = names.DEFAULT_NAMESPACE,
         *,
         timeout: float = DEFAULT_TIMEOUT,
-        node_name: str = "sustainml_client",
+        node_name: str = "_sustainml_client",
     ) -> None:
         self.namespace = "/" + namespace.strip("/")
         self.timeout = timeout

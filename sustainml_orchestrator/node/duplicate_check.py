@@ -16,8 +16,10 @@ from sustainml_msgs.msg import SystemState
 
 from sustainml_orchestrator.contract import names
 
-#: Discovery on one machine takes about 0.1 s; the latched state of an orchestrator comes at once.
-_DISCOVERY = 0.5
+#: Discovery on one machine takes about 0.1 s, but seconds on one that starts many processes at
+#: once, such as two launch files: where another process holds the claim there is one to be found.
+_DISCOVERY = 1.0
+_DISCOVERY_OF_THE_CLAIMANT = 5.0
 #: Maximum wait for the state of an orchestrator in the graph, which also holds killed ones.
 _STATE = 1.5
 
@@ -31,10 +33,13 @@ def orchestrators(node: Node) -> int:
     )
 
 
-def find_peer(node: Node) -> str:
+def find_peer(node: Node, *, claimed: bool = False) -> str:
     """A sentence about an orchestrator that is active here; "" when there is none.
 
     To be called before the node makes endpoints of its own.
+
+    Args:
+        claimed: whether another process of this machine holds the place of the orchestrator.
     """
     received: list[SystemState] = []
     subscription = node.create_subscription(
@@ -43,11 +48,12 @@ def find_peer(node: Node) -> str:
     executor = SingleThreadedExecutor(context=node.context)
     executor.add_node(node)
     began = time.monotonic()
+    discovery = _DISCOVERY_OF_THE_CLAIMANT if claimed else _DISCOVERY
     try:
         while not (received and orchestrators(node)):
             waited = time.monotonic() - began
             announced = node.count_publishers(names.SYSTEM_STATE) > 0
-            if waited >= (_STATE if announced else _DISCOVERY):
+            if waited >= (max(_STATE, discovery) if announced else discovery):
                 return ""
             executor.spin_once(timeout_sec=0.05)
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import traceback
 from collections.abc import Callable
 from functools import partial
@@ -12,6 +13,7 @@ from rclpy.action.server import ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from sustainml_msgs.action import RunTask
+from sustainml_msgs.msg import TaskSummary
 
 from sustainml_orchestrator.contract import names
 from sustainml_orchestrator.contract.wait_set import ClientId, GoalServer
@@ -28,6 +30,10 @@ from sustainml_orchestrator.node.pending_calls import PendingCalls
 #: How a task that did not succeed reads as an error of its goal.
 _CODES = {TaskStatus.STOPPED: ErrorCode.CANCELLED, TaskStatus.TERMINATED: ErrorCode.CANCELLED}
 
+#: Fields of a summary whose change is worth a feedback.
+_NEWS = ("task_id", "task_status", "progress", "attempt", "model", "hw_description",
+         "error_code", "error_description")  # fmt: skip
+
 
 class _Goal:
     """A goal under way and the task that it follows now; NO_TASK until it has one."""
@@ -38,6 +44,20 @@ class _Goal:
         self.key = bytes(handle.goal_id.uuid)
         self.task_id = NO_TASK
         self.cancelled = False
+        self._told = TaskSummary()
+
+    def news(self, summary: TaskSummary) -> RunTask.Feedback | None:
+        """Feedback with the modules that changed since the last; None where the task did not.
+
+        That a module accepted or began its step is no news of the task.
+        """
+        told = self._told
+        if all(getattr(told, field) == getattr(summary, field) for field in _NEWS):
+            return None
+        self._told = summary
+        short = copy.copy(summary)
+        short.modules = [progress for progress in summary.modules if progress not in told.modules]
+        return RunTask.Feedback(summary=short)
 
 
 class Goals:
@@ -166,8 +186,9 @@ class Goals:
         """A task changed: feedback for whoever follows it."""
         for goal in list(self._by_task.get(iteration.task_id, {}).values()):
             if goal.handle.is_active:
-                summary = conversions.summary_to_msg(self._core, iteration)
-                goal.handle.publish_feedback(RunTask.Feedback(summary=summary))
+                feedback = goal.news(conversions.summary_to_msg(self._core, iteration))
+                if feedback is not None:
+                    goal.handle.publish_feedback(feedback)
             self._advance(goal)
 
     def _cancel(self, handle: ServerGoalHandle) -> CancelResponse:

@@ -143,8 +143,9 @@ class OrchestratorNode(Node):
         """
         self._claim = domain.Claim(self.get_namespace())
         # With the claim, and where only this machine can be reached, there is none.
-        peer = "" if self._claim.is_ours and domain.is_local() else find_peer(self)
-        if peer:
+        ours = self._claim.is_ours
+        alone = ours and domain.is_local()
+        if peer := "" if alone else find_peer(self, claimed=ours is False):
             self.destroy_node()
             raise StartError(peer)
 

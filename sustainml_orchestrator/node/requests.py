@@ -196,9 +196,15 @@ def merge_overrides(
     """The base's user input with the named fields taken from `message`.
 
     Raises:
-        OrchestratorError: INVALID_REQUEST, for an override that names no field.
+        OrchestratorError: INVALID_REQUEST, for an override that names no field, or for none while
+            the whole user input, which then counts, is empty.
     """
     if not overrides:
+        if message == UserInput():
+            raise invalid(
+                "overrides and user_input are empty; name in overrides the fields of user_input "
+                "that differ from the base, such as [extra_data], or give user_input whole"
+            )
         return message
     merged: UserInput = deserialize_message(base, UserInput)
     of_base = bytes(merged.extra_data)

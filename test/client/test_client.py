@@ -146,7 +146,7 @@ def test_goals_are_sent_by_the_thread_that_takes_their_answers(
         monkeypatch.setattr(kind, name, spy)
     with pytest.raises(ClientError):
         client.run_task(PROBLEM, timeout=1.0)
-    assert threads == ["sustainml_client"] * 3
+    assert threads == ["_sustainml_client"] * 3
 
 
 def test_what_ends_the_wait_cancels_the_goal(

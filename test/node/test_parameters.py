@@ -11,8 +11,10 @@ import pytest
 import yaml
 
 from sustainml_orchestrator.contract.exit_codes import ExitCode
+from sustainml_orchestrator.contract.parameters import ParameterError, Spec
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.node.parameters import TABLE
+from sustainml_orchestrator.sdk.parameters import TABLE as MODULE_TABLE
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -28,6 +30,37 @@ def test_each_is_described_and_bounded() -> None:
         if isinstance(spec.default, (int, float)) and not isinstance(spec.default, bool):
             assert spec.low is not None and spec.high is not None
             assert spec.low <= spec.default <= spec.high
+
+
+def test_ranges_fit_the_sliders_of_rqt() -> None:
+    """A range beyond 32 bits ends the list of rqt_reconfigure; such limits are checked instead."""
+    wide = 0
+    for spec in (*TABLE, *MODULE_TABLE):
+        for bounds in spec.descriptor.integer_range:
+            assert -(2**31) <= bounds.from_value < bounds.to_value < 2**31
+        if isinstance(spec.default, int) and (spec.high or 0) >= 2**31:
+            wide += 1
+            assert spec.allowed in spec.descriptor.additional_constraints
+            assert spec.checked(spec.high) == spec.high
+            with pytest.raises(ParameterError, match=rf"{spec.name} is .*; give "):
+                spec.checked(int(spec.high or 0) + 1)
+    assert wide == 3
+
+
+@pytest.mark.parametrize(
+    ("spec", "good", "bad"),
+    [
+        (Spec("a", 1, "", 0, 9), [0, 9, 3.0], [-1, 10, 3.5, True, "3", float("nan"), None]),
+        (Spec("a", 1.0, "", 0.0, 9.0), [0, 9, 3.5], [-1, 9.1, False, "3", float("inf"), []]),
+        (Spec("a", "x", "", choices=("x", "")), ["x", ""], ["y", 0, None]),
+        (Spec("a", True, ""), [True, False], [1, "true"]),
+    ],
+)
+def test_a_value_is_checked_by_its_type_and_limits(spec: Spec, good: list, bad: list) -> None:
+    assert all(type(spec.checked(value)) is type(spec.default) for value in good)
+    for value in bad:
+        with pytest.raises(ParameterError, match=r"^a is "):
+            spec.checked(value)
 
 
 def test_every_setting_of_the_core_is_a_parameter_of_the_same_default() -> None:

@@ -76,12 +76,18 @@ def test_alternatives_follow_each_other(system) -> None:
 
 
 def test_the_action_feeds_back_and_returns_the_task(system) -> None:
-    progress: list[float] = []
-    task = system.client.run_task(
-        UserInput(problem_definition="by action"), feedback=lambda s: progress.append(s.progress)
-    )
+    """Once for each change of the task, with the modules that changed since the last time."""
+    told = []
+    task = system.client.run_task(UserInput(problem_definition="by action"), feedback=told.append)
     assert task.summary.task_status == TaskStatus.SUCCEEDED
-    assert progress and progress == sorted(progress)  # the result may overtake the last one
+    shown = [(s.task_status, s.progress, s.model, s.hw_description) for s in told]
+    assert shown and len(set(shown)) == len(shown)
+    progress = [s.progress for s in told]
+    assert progress == sorted(progress)  # the result may overtake the last one
+    assert len(told) <= 2 + 6
+    assert all(s.status_text == TaskStatus(s.task_status).name for s in told)
+    named = [(m.node_name, m.task_status, m.has_output) for s in told for m in s.modules]
+    assert named and len(set(named)) == len(named)
 
 
 def search(text: str, target: float = 0.0) -> UserInput:
@@ -242,6 +248,7 @@ BAD_CALLS = [
     ),
     ("start_iteration", {}, ErrorCode.INVALID_REQUEST, "problem_id is 0"),
     ("start_iteration", {"base_task": (9999, 1)}, ErrorCode.NOT_FOUND, "no problem 9999"),
+    ("start_iteration", {"base_task": (1, 1)}, ErrorCode.INVALID_REQUEST, "name in overrides the"),
     (
         "start_iteration",
         {"base_task": (1, 1), "overrides": ["colour"]},
