@@ -87,11 +87,8 @@ class Spec:
             value = kind(value)
         if type(value) is not kind:
             raise ParameterError(f"{self.name} is {value!r}; give {_KINDS[kind]}")
-        if isinstance(value, str):
-            low = high = None
-        else:
-            low, high = self.low, self.high
-        if (low is not None and not value >= low) or (high is not None and not value <= high):
+        low, high = self.low, self.high
+        if low is not None and high is not None and not low <= float(value) <= high:
             raise ParameterError(f"{self.name} is {value}; give {self.allowed}")
         if self.choices and value not in self.choices:
             raise ParameterError(f"{self.name} is {value!r}; give {self.allowed}")

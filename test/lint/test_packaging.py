@@ -70,7 +70,7 @@ def test_people_find_the_project() -> None:
 
 
 def test_colcon_test_runs_pytest() -> None:
-    """The tool looks for pytest among the test dependencies in setup.py, and runs nothing without."""
+    """It looks for pytest among the test dependencies in setup.py, and else runs nothing."""
     tree = ast.parse((ROOT / "setup.py").read_text(encoding="utf-8"))
     call = next(n for n in ast.walk(tree) if isinstance(n, ast.Call) and _name(n) == "setup")
     extras = next(k.value for k in call.keywords if k.arg == "extras_require")
