@@ -19,7 +19,8 @@ A transparent estimate, meant to be replaced by a reader of one's own. Each requ
     regulation              gdpr, hipaa or ai_act
     power_source, energy    battery; low
     licence                 permissive, apache-2.0 or mit
-    language                ISO 639-1 code of a language named
+    language, language_to   ISO 639-1 codes of languages named, and of those to translate into
+    topic                   sentiment or reading (of characters)
     labels                  few or none
     explainability, robustness, safety  required; required; critical
 

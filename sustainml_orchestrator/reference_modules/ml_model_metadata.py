@@ -45,6 +45,7 @@ class MLModelMetadataModule(Module):
             "ml_task": verdict.tag,
             "confidence": verdict.confidence,
             "alternatives": list(verdict.alternatives),
+            "parts": list(verdict.parts),
         }
         return MLModelMetadata(
             keywords=keywords(problem.text, self.settings.max_keywords),

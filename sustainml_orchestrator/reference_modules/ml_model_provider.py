@@ -23,6 +23,7 @@ from sustainml_orchestrator.reference_modules.estimate.proposal import (
     allowed_devices,
     propose,
 )
+from sustainml_orchestrator.reference_modules.estimate.requirements import Requirements
 from sustainml_orchestrator.reference_modules.estimate.selection import NoMatchError
 from sustainml_orchestrator.sdk import Inputs, Module, ModuleError, Task
 
@@ -63,13 +64,14 @@ class MLModelProviderModule(Module):
             )
         except NoMatchError as answer:
             raise ModuleError(str(answer)) from answer
+        parts = self._parts(inputs, wanted, proposal.task)
         model = proposal.model
         about: dict[str, Any] = {
             "task": proposal.task,
             "family": model.family,
             "model_restrains": [*wanted.restrains, model.name],
             "alternatives": list(proposal.alternatives),
-            "notes": list(proposal.notes),
+            "notes": [*proposal.notes, *parts],
         }
         for key in ("quality", "remaining", "least_quality"):
             if (value := getattr(proposal, key)) is not None:
@@ -81,6 +83,21 @@ class MLModelProviderModule(Module):
             target_latency=wanted.longest_s,
             extra_data=requirements.json_bytes(about),
         )
+
+    def _parts(self, inputs: Inputs, wanted: Requirements, first: str) -> list[str]:
+        """Of a problem of two parts what is proposed for the second."""
+        told = requirements.json_object(inputs.ml_model_metadata.extra_data).get("parts")
+        others = [p for p in told if p != first] if isinstance(told, list) else []
+        if wanted.goal or wanted.selected or not others:
+            return []
+        required = list(inputs.hw_constraints.hardware_required)
+        try:
+            devices = allowed_devices(self.devices, required, wanted.deployment)
+            found = propose(self.models, devices, wanted, metadata_task=str(others[0]))
+        except NoMatchError as answer:
+            return [f"second part, {others[0]}: {answer}"]
+        return [f"a problem of two parts; the second, {found.task}: {found.model.name}",
+                *(f"{found.model.name}: {note}" for note in found.notes)]  # fmt: skip
 
     def configure(self, configuration: dict[str, Any]) -> dict[str, Any]:
         """Set `flops_weight` or `kept_quality`, or list models.

@@ -144,8 +144,13 @@ class Model:
     use: str = USES[0]  #: what has to be done before it solves a problem
     languages: tuple[str, ...] = ()  #: ISO 639-1 codes, or MANY; none = not about language
 
-    def speaks(self, codes: Iterable[str]) -> bool:
-        """Whether it knows every one of some languages."""
+    to: tuple[str, ...] = ()  #: languages into which it translates; none = all
+    topic: str = ""  #: all it can do within its tasks; empty = anything
+
+    def speaks(self, codes: Iterable[str], into: Iterable[str] = ()) -> bool:
+        """Whether it knows every one of some languages, and translates into some."""
+        if self.to and not set(into) <= set(self.to):
+            return False
         return not self.languages or MANY in self.languages or set(codes) <= set(self.languages)
 
     @property
@@ -288,6 +293,8 @@ def _read(entry: Mapping[str, Any], benchmarks: Mapping[str, Any]) -> Model:
             note=entry.get("note", ""),
             use=_use(entry.get("use", USES[0])),
             languages=_languages(entry.get("languages", [])),
+            to=tuple(entry.get("to", ())),
+            topic=entry.get("topic", ""),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"model {entry.get('name', '?')}: {error!r}") from error

@@ -121,6 +121,10 @@ def propose(
         max_power_w=wanted.max_power_w,
         min_quality=wanted.min_quality,
         accuracy=wanted.accuracy,
+        languages=wanted.languages,
+        into=wanted.into,
+        topics=wanted.topics,
+        model_size=wanted.model_size,
         excluded=excluded,
         flops_weight=flops_weight,
     )
@@ -133,10 +137,26 @@ def propose(
         task,
         best.quality,
         tuple(c.model.name for c in choice.candidates[1:6]),
-        choice.notes,
+        (*choice.notes, *_to_do(best.model, task), *([_STAKES] if wanted.critical else [])),
         _remaining(models, query, choice, goal),
         query.least_quality,
     )
+
+
+_STAKES = (
+    "a wrong answer may harm people: validate it on your own cases, set the threshold on the safe "
+    "side, and let a person decide"
+)
+
+
+def _to_do(model: Model, task: str) -> list[str]:
+    """What has to be done before the model solves the problem."""
+    data = model.figures[task].benchmark
+    if model.use == "train":
+        return ["a recipe: it has to be trained on your own data"]
+    if model.use == "fine-tune":
+        return [f"needs fine-tuning on your own data; its figure is that on {data}"]
+    return []
 
 
 @dataclass(frozen=True)

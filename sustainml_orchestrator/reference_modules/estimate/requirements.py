@@ -33,6 +33,9 @@ class Requirements:
     accuracy: float = 0.0  #: 0..1, a wish: it concerns the user's data, not a benchmark's
     deployment: str = ""  #: context of use, where no hardware is required
     languages: frozenset[str] = frozenset()  #: ISO 639-1 codes that the model must know
+    into: frozenset[str] = frozenset()  #: languages into which to translate
+    topics: frozenset[str] = frozenset()  #: what of its task the model must do
+    critical: bool = False  #: a wrong answer may harm people
     model_size: float = 0.0  #: parameters asked for, met as well as the hardware allows
     optimise: bool = False  #: the user wants less carbon than the baseline's
     desired_carbon_kg: float = 0.0
@@ -69,6 +72,9 @@ def parse(lines: Iterable[str], extra: Mapping[str, Any]) -> Requirements:
         accuracy=max(_share(pairs, f"min_{metric}", metric) for metric in _METRICS),
         deployment=_deployment(pairs),
         languages=frozenset(value for key, value in _pairs(lines) if key == "language"),
+        into=frozenset(value for key, value in _pairs(lines) if key == "language_to"),
+        topics=frozenset(value for key, value in _pairs(lines) if key == "topic"),
+        critical=pairs.get("safety") == "critical",
         model_size=_plain(pairs, "model_size"),
         optimise=any(
             extra.get(f"optimize_carbon_footprint_{how}") is True for how in ("auto", "manual")

@@ -15,12 +15,19 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from sustainml_orchestrator.reference_modules.estimate.devices import Device
-from sustainml_orchestrator.reference_modules.estimate.models import Model, ModelCatalogue, Workload
+from sustainml_orchestrator.reference_modules.estimate.models import (
+    USES,
+    Model,
+    ModelCatalogue,
+    Workload,
+)
 from sustainml_orchestrator.reference_modules.estimate.placement import Limits, place, reason
 from sustainml_orchestrator.reference_modules.estimate.requirements import longest_s, quoted
 from sustainml_orchestrator.reference_modules.estimate.roofline import Estimate
 
 DEFAULT_FLOPS_WEIGHT = 0.05
+#: What a model that was made for just this is worth beside one for the whole task.
+_MADE_FOR_IT = 1.5
 #: Share of the baseline's energy aimed at when the user asks for less without saying how much.
 DEFAULT_REDUCTION = 0.5
 #: Share of the first proposal's quality that is kept then, unless the user asks for a quality.
@@ -48,6 +55,10 @@ class Query:
     min_quality: float = 0.0  #: a bound
     accuracy: float = 0.0  #: a wish, met as well as the models allow
     excluded: frozenset[str] = frozenset()  #: names, case-folded
+    languages: frozenset[str] = frozenset()  #: that the model must know
+    into: frozenset[str] = frozenset()  #: into which it must translate
+    topics: frozenset[str] = frozenset()  #: what of the task it must do
+    model_size: float = 0.0  #: parameters asked for, met as well as memory allows
     flops_weight: float = DEFAULT_FLOPS_WEIGHT
     baseline: Workload | None = None  #: to be undercut in energy
     baseline_attained: float = 0.0  #: what the baseline attains of the accuracy asked
@@ -110,6 +121,8 @@ def choose(catalogue: ModelCatalogue, query: Query) -> Choice:
     fitting = _fitting(of_task, query)
     if not fitting:
         raise NoMatchError(_explain(of_task, query))
+    if query.model_size:
+        fitting = _of_size(of_task, fitting, query, notes)
     return Choice(tuple(_order(fitting, query, notes)), tuple(notes))
 
 
@@ -118,6 +131,7 @@ _RELAXED: dict[str, Callable[[Query], Query]] = {
     "model_restrains": lambda q: replace(q, excluded=frozenset()),
     "family": lambda q: replace(q, family=""),
     "licence": lambda q: replace(q, licences=frozenset()),
+    "language": lambda q: replace(q, languages=frozenset(), into=frozenset()),
     "min_quality": lambda q: replace(q, min_quality=0.0),
     "min_accuracy": lambda q: replace(q, accuracy=0.0),
     "hardware_required": lambda q: replace(q, devices=q.every_device or q.devices),
@@ -140,6 +154,9 @@ def _fitting(models: list[Model], query: Query) -> list[Candidate]:
             excludes(query.excluded, model)
             or not _of_family(model, query)
             or (query.licences and model.licence not in query.licences)
+            or not model.speaks(query.languages, query.into)
+            or (model.topic and model.topic not in query.topics)
+            or ("reading" in query.topics and query.task == "image-to-text" and not model.topic)
             or figure.quality < max(query.min_quality, query.least_quality)
             or figure.attained < query.accuracy
         ):
@@ -147,6 +164,7 @@ def _fitting(models: list[Model], query: Query) -> list[Candidate]:
         placed = _place(model.workload, query)
         if placed is not None and placed.energy_j < ceiling:
             score = figure.quality / model.workload.flops**query.flops_weight
+            score *= _MADE_FOR_IT if model.topic else 1.0
             found.append(Candidate(model, placed, figure.quality, score))
     return found
 
@@ -159,6 +177,26 @@ def _attainable(models: list[Model], query: Query, notes: list[str]) -> float:
     if best < query.accuracy:
         notes.append(f"accuracy {query.accuracy:g} asked; the best there is has {best:g}")
     return min(best, query.accuracy)
+
+
+def _of_size(
+    models: list[Model], fitting: list[Candidate], query: Query, notes: list[str]
+) -> list[Candidate]:
+    """Those of the size asked for; where none fits, the largest below it, saying why."""
+    wanted = query.model_size
+    near = [c for c in fitting if wanted / 1.25 <= c.model.workload.parameters <= wanted * 1.25]
+    if near:
+        return near
+    size = f"{wanted / 1e9:.3g}B"
+    known = [m for m in models if wanted / 1.25 <= m.workload.parameters <= wanted * 1.25]
+    why = f": {reason(known[0].workload, query.devices)} ({known[0].name})" if known else ""
+    smaller = [c for c in fitting if c.model.workload.parameters < wanted] or fitting
+    largest = max(c.model.workload.parameters for c in smaller)
+    if known:
+        notes.append(f"a model of {size} does not fit{why}; the largest that fits is proposed")
+    else:
+        notes.append(f"no model of {size} in the catalogue; the nearest below is proposed")
+    return [c for c in smaller if c.model.workload.parameters >= largest / 1.25]
 
 
 def _of_family(model: Model, query: Query) -> bool:
@@ -198,7 +236,7 @@ def _order(candidates: list[Candidate], query: Query, notes: list[str]) -> list[
     others by energy.
     """
     if query.baseline is None:
-        return sorted(candidates, key=lambda c: (-c.score, c.model.name))
+        return sorted(candidates, key=lambda c: (-c.score, USES.index(c.model.use), c.model.name))
     thrifty = sorted(candidates, key=lambda c: (c.energy_j, -c.quality))
     share = query.energy_share or DEFAULT_REDUCTION
     limit = _energy(query.baseline, query) * share

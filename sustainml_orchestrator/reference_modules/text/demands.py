@@ -30,7 +30,7 @@ class DemandCatalogue:
         self._phrases = _needles(data["phrases"])
         self._languages = _needles(data["languages"])
         self._language_before = frozenset(data["language_before"])
-        self._language_after = frozenset(data["language_after"])
+        self._into = frozenset(data["language_into"])
         self._metrics = _needles(data["metrics"])
         self._bounds = frozenset(data["bounds"])
         self._latency = frozenset(data["latency"])
@@ -63,6 +63,8 @@ class DemandCatalogue:
             *((line, "") for line, cues in self._phrases.items() if self._states(cues, words)),
             *((f"language:{code}", "") for code, cues in self._languages.items()
               if self._speaks(cues, words)),
+            *((f"language_to:{code}", "") for code, cues in self._languages.items()
+              if self._is_target(cues, words)),
         ]  # fmt: skip
         return list(dict.fromkeys(found))
 
@@ -92,6 +94,11 @@ class DemandCatalogue:
                 if not after or not after[0].startswith(tuple(self._people)):
                     return True
         return False
+
+    def _is_target(self, cues: Iterable[str], words: str) -> bool:
+        return any(
+            preceded(words, at, self._into, within=1) for c in cues for at in places(c, words)
+        )
 
     def _quantities(self, text: str) -> Iterator[tuple[str, str]]:
         latencies = [q for q in quantities.times(text) if q.value and self._is_latency(q)]

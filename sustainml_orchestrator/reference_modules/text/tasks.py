@@ -19,7 +19,7 @@ from typing import Any
 
 from sustainml_orchestrator.reference_modules.text.likeness import NONE, Likeness
 from sustainml_orchestrator.reference_modules.text.problem import Problem, UnclearError, choice
-from sustainml_orchestrator.reference_modules.text.words import plain
+from sustainml_orchestrator.reference_modules.text.words import fold, needle, plain
 
 DEFAULT_MIN_CONFIDENCE = 0.4
 #: Characters of a definition that are compared: what it is about stands at its beginning.
@@ -33,6 +33,13 @@ _SURE = 0.5
 _CLAUSE_END = re.compile(
     r"[,.;:(\n]| (?:on|with|at|within|under|in|auf|mit|en|con|sur|avec|su) "
     r"(?=[\w$€]*[A-Z\d]|an? |our )"
+)
+_FIRST = re.compile(
+    r"\b(?:first|two[- ]stage|zuerst|erst|primero|d'abord|dabord|prima|primeiro|eerst)\b"
+)
+_THEN = re.compile(
+    r"[,;.]?\s*(?:and |und |y |et |e |en )?"
+    r"\b(?:then|afterwards|second|dann|danach|luego|despues|puis|ensuite|poi|depois|daarna)\b"
 )
 _HINT = "name the task in extra_data.goal, for example image-classification"
 
@@ -64,6 +71,7 @@ class Verdict:
     tag: str
     confidence: float  #: 0..1
     alternatives: tuple[str, ...]  #: runner-ups, best first
+    parts: tuple[str, ...] = ()  #: of a problem of two parts the task of each, in their order
 
 
 class TaskCatalogue:
@@ -78,6 +86,7 @@ class TaskCatalogue:
         self.likeness = likeness
         self.thresholds: dict[str, float] = dict(data["thresholds"])
         self.unsupported: dict[str, str] = dict(data["unsupported"])
+        self._refused = {needle(cue): text for cue, text in data["refused_phrases"].items()}
         self.tasks = {
             tag: Task(tag, frozenset(entry["in"]), entry.get("out", ""), tuple(entry["metrics"]))
             for tag, entry in data["tasks"].items()
@@ -117,6 +126,13 @@ class TaskCatalogue:
                 "the problem has no text; describe what goes in and what shall come out, or "
                 + _HINT
             )
+        words = plain(text)
+        for phrase, advice in self._refused.items():
+            if not goal and phrase in words:
+                raise UnclearError(f"{advice}, or {_HINT}")
+        parts = () if goal else self._parts(text, problem.modality, min_confidence)
+        if parts:
+            return Verdict(parts[0], min_confidence, parts[1:], parts)
         shares, confidence = self._judged(text, problem.modality)
         if confidence < min_confidence and not goal and (clause := _first_clause(text)):
             # Numbers and hardware in a short text hide what is to be done; it mostly stands first.
@@ -133,6 +149,19 @@ class TaskCatalogue:
         if best in self.unsupported:
             raise UnclearError(f"{self.unsupported[best]}, or {_HINT}")
         return Verdict(best, round(confidence, 3), self._runners_up(ranking, shares, best))
+
+    def _parts(self, text: str, modality: str, min_confidence: float) -> tuple[str, ...]:
+        """The tasks of a problem whose text says "first ..., then ..."; none where it does not."""
+        if not _FIRST.search(fold(text)):
+            return ()
+        found: list[str] = []
+        for part in _THEN.split(fold(text), maxsplit=1):
+            shares, confidence = self._judged(part, modality)
+            best = max(shares, key=lambda label: shares[label])
+            # The second part leaves out what it is about.
+            if confidence >= min_confidence * (0.5 if found else 1.0) and best in self.tasks:
+                found.append(best)
+        return tuple(found) if len(set(found)) > 1 else ()
 
     def _judged(self, text: str, modality: str) -> tuple[dict[str, float], float]:
         """The share of each label but that of no problem, and the confidence in the best."""

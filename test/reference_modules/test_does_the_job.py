@@ -1,0 +1,101 @@
+"""A model that does the job: languages, use, topics, sizes, and problems of two parts."""
+
+import json
+
+import pytest
+
+from bench.loop.framework import Framework
+from sustainml_orchestrator.reference_modules import catalog
+from sustainml_orchestrator.reference_modules.estimate.models import MANY, USES, ModelCatalogue
+
+MODELS = ModelCatalogue(catalog.load("models"))
+
+
+@pytest.fixture(scope="module")
+def framework() -> Framework:
+    return Framework()
+
+
+def ask(framework: Framework, text: str, **extra: object) -> dict:
+    """Model, hardware, notes and refusal of a problem, by all six modules."""
+    fields = {"problem_definition": text, "extra_data": json.dumps(extra).encode()}
+    task = framework.solve(fields)[-1]
+    provider = framework.output(task, "ml_model_provider")
+    about = json.loads(bytes(provider.extra_data) or b"{}")
+    return {
+        "model": provider.model,
+        "hardware": framework.output(task, "hw_resources").hw_description,
+        "notes": " | ".join(about.get("notes", [])),
+        "refused": "" if provider.model else task.outcome_reason,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "model", "note"),
+    [
+        ("Translate German maintenance tickets into Polish on a laptop without GPU",
+         "Helsinki-NLP/opus-mt-de-pl", ""),
+        ("Translate Polish maintenance tickets into German", "Helsinki-NLP/opus-mt-pl-de", ""),
+        ("Queremos um modelo que leia em voz alta os avisos da estacao, em portugues",
+         "coqui/XTTS-v2", ""),
+        ("Sentiment of Spanish hotel reviews",
+         "nlptown/bert-base-multilingual-uncased-sentiment", ""),
+        ("I want to run a 70B LLM locally as a chat assistant on one GPU (RTX 4090, 24 GB)",
+         "Qwen/Qwen2.5-32B-Instruct", "70B does not fit: "),
+        ("A chat assistant with a 70B LLM on an H100", "Qwen2.5-72B-Instruct", ""),
+        ("Detect people in camera pictures on a Raspberry Pi 5", "", "needs fine-tuning"),
+        ("Flag fraudulent transactions in a CSV on a CPU", "", "trained on your own data"),
+        ("Two-stage: first detect the licence plate in the gate camera picture, then read the "
+         "characters.", "", "the second, image-to-text: microsoft/trocr"),
+        ("Detect from a photo whether a mushroom is poisonous; iPhone app", "", "may harm people"),
+    ],
+)  # fmt: skip
+def test_the_model_does_the_job(framework: Framework, text: str, model: str, note: str) -> None:
+    answer = ask(framework, text)
+    assert answer["model"].endswith(model) and answer["model"], answer
+    assert note in answer["notes"], answer
+
+
+@pytest.mark.parametrize(
+    ("text", "because"),
+    [
+        ("Predict remaining useful life of turbofan engines", "remaining useful life"),
+        ("Recommend three accessories to each customer based on their purchase history",
+         "recommendation, which is not in the catalogue"),
+        ("Summarise Polish court decisions", "relax language"),
+        ("Upscale small pictures on an Arduino", "activations exceed"),
+    ],
+)  # fmt: skip
+def test_a_refusal_says_why(framework: Framework, text: str, because: str) -> None:
+    assert because in ask(framework, text)["refused"]
+
+
+def test_every_model_says_what_it_knows_and_needs() -> None:
+    for entry in catalog.load("models")["models"]:
+        assert entry["use"] in USES, entry["name"]
+    about_language = {"text-classification", "translation", "text-to-speech", "summarization",
+                      "text-generation", "automatic-speech-recognition"}  # fmt: skip
+    for model in MODELS.models:
+        if about_language & set(model.figures):
+            assert model.languages, model.name
+        assert all(len(code) == 2 or code == MANY for code in model.languages), model.name
+        assert set(model.to) <= set(model.languages), model.name
+
+
+def test_a_base_checkpoint_is_not_called_ready() -> None:
+    """A figure after fine-tuning is not that of the checkpoint."""
+    for name in ("huawei-noah/TinyBERT_General_4L_312D", "google/mobilebert-uncased",
+                 "microsoft/layoutlmv3-base", "Qwen/Qwen2.5-7B",
+                 "mistralai/Mistral-7B-v0.1"):  # fmt: skip
+        found = MODELS.find(name)
+        assert found is not None and found.use == "fine-tune"
+
+
+def test_error_rates_are_told_apart() -> None:
+    """Whisper tiny makes more than twice the errors of small: not 96 % of its quality."""
+    tiny, small = (
+        found.figures["automatic-speech-recognition"].quality
+        for found in (MODELS.find("whisper-tiny"), MODELS.find("whisper-small"))
+        if found
+    )
+    assert tiny < 0.5 * small
