@@ -143,7 +143,7 @@ def test_signals_end_the_process_cleanly(
     orchestrator.await_node(NodeStatus.TERMINATING)
     assert process.wait(5) == 0
     assert time.monotonic() - begun < 2
-    assert process.stderr.read() == ""
+    assert [line for line in process.stderr if "[INFO]" not in line] == []
     assert not any(map(alive, children))
     if what:
         assert orchestrator.course((1, 1))[-1] == TaskStatus.RETURNED
@@ -157,7 +157,7 @@ def test_signals_end_a_thread_module(orchestrator: ScriptedOrchestrator) -> None
     process.terminate()
     assert process.wait(5) == 0
     assert time.monotonic() - begun < 2
-    assert process.stderr.read() == ""
+    assert [line for line in process.stderr if "[INFO]" not in line] == []
 
 
 @pytest.mark.parametrize("what", ["never", "hold", "swallow"])
@@ -247,7 +247,7 @@ def test_the_example_works_as_printed(orchestrator: ScriptedOrchestrator) -> Non
     assert orchestrator.configure('{"watts": 3}', "hw_resources").success
     orchestrator.order(node=NodeCommand.TERMINATE)
     assert process.wait(5) == 0
-    assert process.stderr.read() == ""
+    assert [line for line in process.stderr if "[INFO]" not in line] == []
 
 
 @pytest.mark.parametrize(
