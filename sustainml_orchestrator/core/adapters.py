@@ -1,15 +1,15 @@
 """How a kind of node is commanded, and which statuses confirm a command.
 
 A node of the contract takes NodeControl messages. Most confirm each by its id in `last_command`;
-others never do, and only their reported state shows what they did. A node that is commanded in
-another way (services of lifecycle_msgs) needs one more adapter here and nothing else.
+others never do, and only their reported state shows what they did. A managed node is commanded by
+its services of lifecycle_msgs; its state, which is read again after each, shows what it did.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sustainml_orchestrator.core.commands import SendControl
+from sustainml_orchestrator.core.commands import ChangeLifecycle, Command, SendControl
 from sustainml_orchestrator.core.ids import NodeCommand, NodeStatus, TaskCommand
 from sustainml_orchestrator.core.instance import Instance
 
@@ -34,7 +34,7 @@ class StateAdapter:
 
     confirms = False
 
-    def encode(self, target: str, order: Order, command_id: int) -> SendControl:
+    def encode(self, target: str, order: Order, command_id: int) -> Command:
         """The message that carries an order to the node."""
         command, is_node_command = order.command, isinstance(order.command, NodeCommand)
         return SendControl(
@@ -76,8 +76,18 @@ class EchoAdapter(StateAdapter):
         return exact or order.command is not NodeCommand.RESET
 
 
+class ManagedAdapter(StateAdapter):
+    """A managed node; only commands on tasks are NodeControl messages."""
+
+    def encode(self, target: str, order: Order, command_id: int) -> Command:
+        """See `StateAdapter.encode`."""
+        if isinstance(order.command, NodeCommand):
+            return ChangeLifecycle(target, order.command)
+        return super().encode(target, order, command_id)
+
+
 def _begins_anew(order: Order, instance: Instance) -> bool:
     return instance.status is NodeStatus.INITIALIZING or order.acknowledged
 
 
-STATE_ADAPTER, ECHO_ADAPTER = StateAdapter(), EchoAdapter()
+STATE_ADAPTER, ECHO_ADAPTER, MANAGED_ADAPTER = StateAdapter(), EchoAdapter(), ManagedAdapter()

@@ -61,6 +61,14 @@ class SendControl(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeLifecycle(Command):
+    """Command a managed node by its lifecycle_msgs services."""
+
+    target: str
+    command: NodeCommand
+
+
+@dataclass(frozen=True, slots=True)
 class AnnounceTask(Command):
     """Publish the summary of a task that changed; several in one wake-up may be merged."""
 

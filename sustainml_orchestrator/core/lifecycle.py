@@ -69,7 +69,7 @@ class Lifecycle:
         self._sources = context.pipeline.sources
         self.command_ids = ids = CommandIds()
         self.nodes = [
-            Node(spec, settings.autostart, context.now, Outbox(spec.name, context, ids))
+            Node(spec, settings.autostart, context.now, Outbox(spec, context, ids))
             for spec in context.pipeline.modules
         ]
         self.by_name = {node.name: node for node in self.nodes}

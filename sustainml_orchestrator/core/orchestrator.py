@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from sustainml_orchestrator.core.commands import (
     AnnounceSystem,
+    ChangeLifecycle,
     Command,
     ForgetProblem,
     Leave,
@@ -59,7 +60,7 @@ from sustainml_orchestrator.core.waiting import waiting_for
 
 _OF_PERSISTENCE = (BatchEnded, Persisted, PersistFailed)
 #: Commands that only one orchestrator of a namespace may execute.
-_FOR_MODULES = (SendControl, PublishUserInput, PublishBaseline)
+_FOR_MODULES = (SendControl, ChangeLifecycle, PublishUserInput, PublishBaseline)
 
 
 class Orchestrator:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from sustainml_orchestrator.core.adapters import (
     CIRCLE,
     ECHO_ADAPTER,
+    MANAGED_ADAPTER,
     STATE_ADAPTER,
     StateAdapter,
     reached,
@@ -28,6 +29,7 @@ from sustainml_orchestrator.core.ids import (
     TaskStatus,
 )
 from sustainml_orchestrator.core.instance import Instance, Process
+from sustainml_orchestrator.core.pipeline import ModuleSpec
 from sustainml_orchestrator.core.states import NODE_GOALS
 from sustainml_orchestrator.core.task import Task
 
@@ -126,12 +128,13 @@ class Outbox:
         orders: by task; NO_TASK: the command on the node itself.
     """
 
-    def __init__(self, target: str, context: Context, ids: CommandIds) -> None:
-        self._target = target
+    def __init__(self, spec: ModuleSpec, context: Context, ids: CommandIds) -> None:
+        self._target = spec.name
         self._settings = context.settings
         self._context = context
         self._ids = ids
-        self.adapter: StateAdapter = STATE_ADAPTER
+        managed = spec.lifecycle == "managed"
+        self.adapter: StateAdapter = MANAGED_ADAPTER if managed else STATE_ADAPTER
         self.orders: dict[TaskId, Order] = {}
 
     @property
@@ -221,7 +224,8 @@ class Outbox:
         last = event.last_command
         echoed = last != 0 and last != instance.last_command
         if echoed:
-            self.adapter = ECHO_ADAPTER
+            if self.adapter is STATE_ADAPTER:
+                self.adapter = ECHO_ADAPTER
             self._ids.seen(last)
         if not self.orders:
             return

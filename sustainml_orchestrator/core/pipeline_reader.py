@@ -177,6 +177,8 @@ class Reader:
                 hint = nearest(key, _KEYS)
                 text = f"is unknown; {hint}known are {', '.join(sorted(_KEYS))}"
                 self._note("modules", name, key, remedy=text)
+        if read["lifecycle"] == "managed" and read["replicas"] != 1:
+            self._note("modules", name, "replicas", remedy="is for modules that are not managed")
         return read
 
     def _inputs(self, name: str, inputs: Any, modules: Mapping[str, Any]) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from sustainml_orchestrator.contract.signals import on_end
 from sustainml_orchestrator.core.commands import (
     AnnounceSystem,
     AnnounceTask,
+    ChangeLifecycle,
     Command,
     Leave,
     Log,
@@ -59,6 +60,7 @@ from sustainml_orchestrator.node.goals import Goals
 from sustainml_orchestrator.node.log import LogWriter
 from sustainml_orchestrator.node.loop import Loop
 from sustainml_orchestrator.node.malloc_trim import Memory
+from sustainml_orchestrator.node.managed_nodes import ManagedNodes
 from sustainml_orchestrator.node.pending_calls import PendingCalls
 from sustainml_orchestrator.node.persistence import Persistence
 from sustainml_orchestrator.node.publishers import Publishers
@@ -162,10 +164,12 @@ class OrchestratorNode(Node):
             self.dispatch, self.saved, self._loop.wake,
             lambda: int(self.get_parameter("max_pending_calls").value),
         )  # fmt: skip
+        managed = ManagedNodes(self, pipeline, self._settings, self.dispatch)
         self._carry: dict[type, Callable[[Any], None]] = {
             PublishUserInput: publishers.publish_user_input,
             PublishBaseline: publishers.publish_baseline,
             SendControl: publishers.send_control,
+            ChangeLifecycle: managed.change,
             AnnounceTask: lambda command: self._changed_tasks.setdefault(command.task_id),
             AnnounceSystem: self._note_system,
             Reply: self._calls.reply,
@@ -183,7 +187,9 @@ class OrchestratorNode(Node):
             lambda: self._settings.max_waiting_tasks,
         )  # fmt: skip
         self._diagnostics = Diagnostics(self, self.core, self._dropped)
-        subscriptions = Subscriptions(self, self._loop, self.core, self.dispatch, self._dropped)
+        subscriptions = Subscriptions(
+            self, self._loop, self.core, self.dispatch, self._dropped, managed.adopt
+        )
         self._duplicate_check = DuplicateCheck(
             self, lambda peer: self.dispatch([PeerHeard(peer.incarnation, peer.session)])
         )

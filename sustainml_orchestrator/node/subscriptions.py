@@ -38,6 +38,7 @@ class Subscriptions:
     Args:
         dispatch: takes the events of one wake-up.
         dropped: counts dropped messages, by reason.
+        adopt: what a status counts for; None = nothing.
     """
 
     def __init__(
@@ -47,7 +48,9 @@ class Subscriptions:
         core: Orchestrator,
         dispatch: Callable[[list[Event]], None],
         dropped: Counter[str],
+        adopt: Callable[[StatusReceived], StatusReceived | None],
     ) -> None:
+        self._adopt = adopt
         self._node = node
         self._loop = loop
         self._core = core
@@ -83,7 +86,7 @@ class Subscriptions:
 
     def _status(self, data: bytes) -> StatusReceived | None:
         try:
-            return cdr.read_status(data)
+            return self._adopt(cdr.read_status(data))
         except cdr.BadPayload:
             self._dropped["status that cannot be read"] += 1
             return None
