@@ -60,6 +60,8 @@ class Operations:
             OrchestratorError: NOT_FOUND, for an unknown node.
         """
         nodes = self.targets(event.node_name)
+        if not event.node_name:  # a module that is not required and not there holds up no others
+            nodes = [n for n in nodes if n.spec.required or n.primary is not None]
         if event.command in _REVERSED:
             nodes.reverse()
         operation = _Operation(event, nodes, self._context.now + event.timeout)

@@ -6,7 +6,9 @@ ros2 run sustainml_orchestrator orchestrator --ros-args -p journal_path:=/tmp/jo
 from __future__ import annotations
 
 import math
+import os
 import random
+import signal
 import sys
 import time
 import traceback
@@ -57,6 +59,7 @@ from sustainml_orchestrator.node.configuration import Configuration
 from sustainml_orchestrator.node.diagnostics import Diagnostics
 from sustainml_orchestrator.node.duplicate_check import DuplicateCheck, find_peer
 from sustainml_orchestrator.node.goals import Goals
+from sustainml_orchestrator.node.lifecycle import OrchestratorLifecycle
 from sustainml_orchestrator.node.log import LogWriter
 from sustainml_orchestrator.node.loop import Loop
 from sustainml_orchestrator.node.malloc_trim import Memory
@@ -186,6 +189,9 @@ class OrchestratorNode(Node):
             self, self.core, self._calls, self._watched_clients, services.submission,
             lambda: self._settings.max_waiting_tasks,
         )  # fmt: skip
+        OrchestratorLifecycle(
+            self, self._loop, self._calls, lambda: os.kill(os.getpid(), signal.SIGTERM)
+        )
         self._diagnostics = Diagnostics(self, self.core, self._dropped)
         subscriptions = Subscriptions(
             self, self._loop, self.core, self.dispatch, self._dropped, managed.adopt

@@ -24,6 +24,7 @@ from sustainml_orchestrator.sdk import actions as act
 from sustainml_orchestrator.sdk import parameters
 from sustainml_orchestrator.sdk.configure_service import ConfigureService
 from sustainml_orchestrator.sdk.input_fetcher import InputFetcher
+from sustainml_orchestrator.sdk.lifecycle import ModuleLifecycle
 from sustainml_orchestrator.sdk.module_spec import USER_INPUT, ModuleSpec, name_of, spec_of
 from sustainml_orchestrator.sdk.state_machine import StateMachine
 from sustainml_orchestrator.sdk.status_publisher import StatusPublisher
@@ -103,6 +104,10 @@ class ModuleNode(Node):
         )
         self._inputs = WaitSet(self.context, self._input_failed)
         self._subscribe(spec.inputs, spec.baselines)
+        self._mode = self._state.mode
+        self._lifecycle = ModuleLifecycle(
+            self, spec.module, lambda: self._state.mode, self._obey_transition
+        )
         ConfigureService(self, spec.module, self.values.configure_timeout, self._ready_workers)
 
     def start(self) -> None:
@@ -189,6 +194,13 @@ class ModuleNode(Node):
             for action in happened(*args):
                 # If one fails, the others are still carried out: each Run needs its end.
                 self._guarded(self._perform, action)
+            if self._state.mode is not self._mode:
+                self._mode = self._state.mode
+                self._guarded(self._lifecycle.update)
+
+    def _obey_transition(self, trigger: Trigger) -> None:
+        """Execute a command that no orchestrator has sent."""
+        self._dispatch(self._state.triggered, trigger)
 
     def _perform(self, action: act.Action) -> None:
         match action:

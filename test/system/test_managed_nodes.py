@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import rclpy
-from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.msg import State, Transition, TransitionEvent
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.node import Node
@@ -65,9 +65,17 @@ class Lifecycle:
     """What `ros2 lifecycle get` and `set` do."""
 
     def __init__(self, node: Node, executor: Executor, name: str) -> None:
-        self._executor = executor
+        self._executor, self._node, self._name = executor, node, name
         self._get = node.create_client(GetState, f"{name}/get_state")
         self._change = node.create_client(ChangeState, f"{name}/change_state")
+
+    def events(self) -> list[TransitionEvent]:
+        """The transition_events that will come."""
+        events: list[TransitionEvent] = []
+        topic = f"{self._name}/transition_event"
+        self._node.create_subscription(TransitionEvent, topic, events.append, 10)
+        wait_for(lambda: self._node.count_publishers(topic) > 0, 10.0)
+        return events
 
     def state(self) -> int:
         return int(self._call(self._get, GetState.Request()).current_state.id)
@@ -154,4 +162,35 @@ def test_one_that_refuses_is_in_error_until_it_is_reset(
     sustainml(system, "node", "reset", NAME)
     states = json.loads(sustainml(system, "nodes", "--json").stdout)
     assert next(s for s in states if s["node_name"] == NAME)["node_status"] == 2
+    solve(client)
+
+
+def test_modules_and_the_orchestrator_are_moved_by_transitions_too(
+    system: Up, client: OrchestratorClient, lifecycle: Callable[[str], Lifecycle]
+) -> None:
+    """A transition is the command: the orchestrator does not undo it."""
+    module, orchestrator = lifecycle("ml_model_metadata"), lifecycle("orchestrator")
+    events = module.events()
+    assert module.state() == State.PRIMARY_STATE_ACTIVE
+    assert module.change(Transition.TRANSITION_DEACTIVATE)
+    (state,) = client.get_node_status("ml_model_metadata")
+    assert (state.node_status, state.desired_status) == (0, 0)
+    assert module.state() == State.PRIMARY_STATE_INACTIVE
+    assert not module.change(Transition.TRANSITION_DEACTIVATE)  # not permitted in that state
+    for transition in (Transition.TRANSITION_CLEANUP, Transition.TRANSITION_CONFIGURE):
+        assert module.change(transition)
+    assert module.change(Transition.TRANSITION_ACTIVATE)
+    assert module.state() == State.PRIMARY_STATE_ACTIVE
+    assert [e.goal_state.label for e in events] == [
+        "inactive",
+        "unconfigured",
+        "inactive",
+        "active",
+    ]
+    client.control_node("ml_model_metadata", NodeCommand.STOP, 10.0)
+    assert module.state() == State.PRIMARY_STATE_INACTIVE
+    assert orchestrator.change(Transition.TRANSITION_DEACTIVATE)
+    assert lifecycle(NAME).state() == State.PRIMARY_STATE_INACTIVE
+    assert orchestrator.change(Transition.TRANSITION_ACTIVATE)
+    assert module.state() == orchestrator.state() == State.PRIMARY_STATE_ACTIVE
     solve(client)
