@@ -192,10 +192,14 @@ class OrchestratorNode(Node):
         OrchestratorLifecycle(
             self, self._loop, self._calls, lambda: os.kill(os.getpid(), signal.SIGTERM)
         )
-        self._diagnostics = Diagnostics(self, self.core, self._dropped)
         subscriptions = Subscriptions(
             self, self._loop, self.core, self.dispatch, self._dropped, managed.adopt
         )
+        self._make_watches(subscriptions, publishers)
+
+    def _make_watches(self, subscriptions: Subscriptions, publishers: Publishers) -> None:
+        """What looks after the others."""
+        self._diagnostics = Diagnostics(self, self.core, self._dropped)
         self._duplicate_check = DuplicateCheck(
             self, lambda peer: self.dispatch([PeerHeard(peer.incarnation, peer.session)])
         )

@@ -41,6 +41,10 @@ BAD = [
     (one(required=1), "modules.a.required: is '1'; use true or false"),
     (one(replicas=0), "modules.a.replicas: is '0'; give a whole number, 1 to 64"),
     (one(replicas=True), "modules.a.replicas: is 'True'; give a whole number"),
+    (
+        one(lifecycle="managed", replicas=2),
+        "modules.a.replicas: is for modules that are not managed",
+    ),
     (one(lifecycle="auto"), "modules.a.lifecycle: is 'auto'; use node_control or managed"),
     (one(lifecycle=["managed"]), "modules.a.lifecycle: is '['managed']'; use node_control"),
 ]
@@ -68,6 +72,6 @@ def test_a_type_of_ones_own() -> None:
 def test_a_module_is_required_and_alone_unless_the_file_says_otherwise() -> None:
     spec = Pipeline.from_data(one(), "my.yaml").by_name["a"]
     assert (spec.required, spec.replicas, spec.lifecycle) == (True, 1, "node_control")
-    changes = {"required": False, "replicas": 3, "lifecycle": "managed"}
-    spec = Pipeline.from_data(one(**changes), "my.yaml").by_name["a"]
-    assert {name: getattr(spec, name) for name in changes} == changes
+    for changes in ({"required": False, "replicas": 3}, {"lifecycle": "managed", "wait": 2.5}):
+        spec = Pipeline.from_data(one(**changes), "my.yaml").by_name["a"]
+        assert {name: getattr(spec, name) for name in changes} == changes

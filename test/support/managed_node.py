@@ -1,21 +1,24 @@
 """The managed node of the examples, which refuses to be configured while a file is there."""
 
 import os
-import sys
+import runpy
+from contextlib import suppress
 from pathlib import Path
 
+import rclpy
+from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import TransitionCallbackReturn
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
-import managed_module
+EXAMPLE = Path(__file__).parents[2] / "examples" / "managed_module.py"
 
 
-class Refusing(managed_module.Managed):
+class Refusing(runpy.run_path(str(EXAMPLE))["Managed"]):
     def on_configure(self, state):
         if Path(os.environ["REFUSE_TO_CONFIGURE"]).exists():
             return TransitionCallbackReturn.FAILURE
         return super().on_configure(state)
 
 
-managed_module.Managed = Refusing
-managed_module.main()
+rclpy.init()
+with suppress(KeyboardInterrupt, ExternalShutdownException):
+    rclpy.spin(Refusing())
