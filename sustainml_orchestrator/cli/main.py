@@ -22,6 +22,7 @@ from sustainml_orchestrator.cli import (
     new,
     nodes,
     pipeline,
+    rest,
     run,
     submit,
     tasks,
@@ -152,9 +153,9 @@ def settings(
     options.namespace, options.timeout = namespace, timeout
 
 
-for _run in (run.up, run.demo, submit.submit, submit.iterate, tasks.watch, tasks.show, tasks.delete,
-             compare.compare, history.history, nodes.nodes, nodes.configure, doctor.doctor,
-             measure.measure):  # fmt: skip
+for _run in (run.up, run.demo, rest.rest, submit.submit, submit.iterate, tasks.watch, tasks.show,
+             tasks.delete, compare.compare, history.history, nodes.nodes, nodes.configure,
+             doctor.doctor, measure.measure):  # fmt: skip
     app.command()(_run)
 app.command("list")(tasks.list_tasks)
 app.command("export")(journal.export_command)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.text import Text
 
+from sustainml_orchestrator.cli import rest as rest_server
 from sustainml_orchestrator.cli.console import err, harmless, line, out
 from sustainml_orchestrator.cli.context import (
     EXIT_FAILED,
@@ -68,6 +69,8 @@ Journal = Annotated[str, typer.Option(metavar="PATH", help=_JOURNAL_HELP)]
 IsolationOption = Annotated[
     Isolation | None, typer.Option(help="Run user code of modules in a process or a thread.")
 ]
+Rest = Annotated[bool, typer.Option("--rest", help="Also serve the original front-end and REST.")]
+RestPort = Annotated[int, typer.Option(min=1, max=65535, help="Port of --rest.")]
 Level = Annotated[LogLevel, typer.Option(help="Lowest severity that the nodes log.")]
 
 
@@ -78,6 +81,8 @@ def up(
     replicas: Replicas = None,
     journal: Journal = "",
     isolation: IsolationOption = None,
+    rest: Rest = False,
+    rest_port: RestPort = rest_server.DEFAULT_PORT,
     log_level: Level = "info",
 ) -> None:
     """Start the orchestrator and its modules.
@@ -90,15 +95,20 @@ def up(
 
     sustainml up --pipeline config/pipeline.yaml
 
+    sustainml up --rest                    # with the server of the original front-end
+
     sustainml up --without hw_resources    # and run your own: python examples/my_module.py
     """
     paths = [
         _path(each) for each in (journal, params or "", pipeline.absolute() if pipeline else "")
     ]
     place = paths[0] or ("" if params and _names_journal(params) else USUAL_PLACE)
-    _supervise(started(without or [], replicas or [], namespace=options.namespace,
+    children = started(without or [], replicas or [], namespace=options.namespace,
                        params_file=paths[1], pipeline_file=paths[2], journal=place,
-                       isolation=isolation or "", log_level=log_level))  # fmt: skip
+                       isolation=isolation or "", log_level=log_level)  # fmt: skip
+    if rest:
+        children.append(rest_server.program(options.namespace, rest_port))
+    _supervise(children)
 
 
 def _path(path: Path | str) -> str:

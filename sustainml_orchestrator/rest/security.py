@@ -69,12 +69,14 @@ class Access:
         token: what a user must know; "" = nothing, on a loopback address alone.
         allowed_hosts: further names under which the server is reached.
         open_paths: what needs no token: the login page and its files.
+        changing_paths: what changes something although it is asked for by GET.
     """
 
     host: str = "127.0.0.1"
     token: str = ""
     allowed_hosts: tuple[str, ...] = ()
     open_paths: tuple[str, ...] = ()
+    changing_paths: tuple[str, ...] = ()
     _sessions: dict[str, float] = field(default_factory=dict)
 
     def is_our_host(self, authority: str) -> bool:
@@ -167,8 +169,10 @@ class Guard:
         access = self._access
         if not access.is_our_host(headers.get("host", "")):
             return 421, "this host name is not served here; use the address that was printed"
-        changes = scope["type"] == "websocket" or scope["method"] not in _SAFE
-        if changes and not access.is_same_origin(headers):
+        is_read = scope["type"] == "http" and scope["method"] in _SAFE
+        if (not is_read or scope["path"] in access.changing_paths) and not access.is_same_origin(
+            headers
+        ):
             return 403, "a page of another site may change nothing here"
         if not (access.is_open(scope["path"]) or access.is_known(headers)):
             return 401, "give the token: log in, or send Authorization: Bearer TOKEN"

@@ -25,9 +25,12 @@ ARROWS = {
     "sdk": {"core", "contract", "processes"},
     "reference_modules": {"core", "sdk"},
     "measurement": set(),
+    "rest": {"core", "contract", "client"},
+    "web": {"core", "contract", "client", "rest"},
+    "compat": {"core", "contract", "client", "rest"},
     "cli": {
         "core", "contract", "storage", "processes", "node", "client", "reference_modules",
-        "measurement",
+        "measurement", "rest", "compat",
     },
 }  # fmt: skip
 MAX_LINES = 400

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 
 import psutil
@@ -21,16 +22,20 @@ MARK = "SUSTAINML_TEST_MARK"
 class Up:
     """`sustainml up` in a namespace of its own, as a process."""
 
-    def __init__(self, *options: str, namespace: str = "", home: str = "") -> None:
+    def __init__(
+        self, *options: str, namespace: str = "", home: str = "",
+        variables: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
         self.mark = f"{os.getpid()}_{time.monotonic_ns()}"
         self.namespace = namespace or f"/cli_{self.mark}"
+        at_home = {"ROS_HOME": home} if home else {}
         self.process = subprocess.Popen(
             [
                 *(*SUSTAINML, "--namespace", self.namespace, "up"),
                 *(() if home else ("--journal", "none")),
                 *options,
             ],
-            env={**os.environ, MARK: self.mark, **({"ROS_HOME": home} if home else {})},
+            env={**os.environ, MARK: self.mark, **(variables or {}), **at_home},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -1,0 +1,114 @@
+"""`/config_request`: questions of the front-end to the modules."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from typing import Any
+
+from sustainml_orchestrator.client import ClientError
+from sustainml_orchestrator.compat import configuration, dataset
+from sustainml_orchestrator.compat.configuration import MODULES, Query
+from sustainml_orchestrator.core.ids import ErrorCode
+from sustainml_orchestrator.rest.calls import Calls
+
+#: Longest time that a module may take to answer, in s.
+_TIMEOUT = 10.0
+#: Answers that are kept for the time in which a module is busy or away.
+_KEPT = 256
+
+
+class Configuring:
+    """Answers to configuration texts.
+
+    Older front-ends match the answers to their requests by their order for each node, newer ones
+    by `request_id`: the order is kept for requests without it, and both ids are sent back.
+
+    Args:
+        calls: to the orchestrator.
+    """
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._transactions = itertools.count(1)
+        self._turns: dict[int, asyncio.Lock] = {}
+        self._kept: dict[str, dict[str, Any]] = {}
+
+    async def answer(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a request; never an error body."""
+        text = body.get("configuration")
+        if not isinstance(text, str):
+            return self.refuse(body, "configuration must be a text, such as modality")
+        if "request_id" in body:
+            return await self._ask(body, text)
+        async with self._turns.setdefault(_node_id(body, text), asyncio.Lock()):
+            return await self._ask(body, text)
+
+    def refuse(self, body: dict[str, Any], reason: str) -> dict[str, Any]:
+        """The answer to a request that makes no sense."""
+        code = ErrorCode.INVALID_REQUEST
+        return self._response(body, {"error": reason}, code, reason)
+
+    async def _ask(self, body: dict[str, Any], text: str) -> dict[str, Any]:
+        told = body.get("node_id")
+        try:
+            query = configuration.read(text, told if isinstance(told, int) else None)
+        except ValueError as error:
+            return self.refuse(body, str(error))
+        try:
+            if query.configuration is None:
+                found = await self._calls.run(dataset.profile, query.path)
+            else:
+                found = await self._query(text, query)
+        except ClientError as error:
+            value = {**query.empty, "error": error.message}
+            return self._response(body, value, error.code, error.message)
+        except dataset.DatasetError as error:
+            value = {**query.empty, "error": str(error)}
+            return self._response(body, value, ErrorCode.NOT_FOUND, str(error))
+        return self._response(body, found)
+
+    async def _query(self, text: str, query: Query) -> dict[str, Any]:
+        """Ask the module; while it is busy or away its last answer to this text holds."""
+        module, asked = MODULES[query.node_id], query.configuration or {}
+        try:
+            found = await self._calls.run(
+                self._calls.client.configure_node, module, asked, _TIMEOUT
+            )
+        except ClientError as error:
+            is_absent = error.code in (ErrorCode.TIMEOUT, ErrorCode.NODE_UNAVAILABLE)
+            if is_absent and "query" in asked and text in self._kept:
+                return self._kept[text]
+            raise
+        converted = query.convert(found)
+        if len(self._kept) >= _KEPT:
+            self._kept.pop(next(iter(self._kept)))
+        self._kept[text] = converted
+        return converted
+
+    def _response(
+        self, body: dict[str, Any], value: dict[str, Any],
+        code: ErrorCode = ErrorCode.NO_ERROR, message: str = "",
+    ) -> dict[str, Any]:  # fmt: skip
+        text = body.get("configuration")
+        request_id = body.get("request_id", 0)
+        return {
+            "message": message or "Configuration request sent successfully.",
+            "response": {
+                "node_id": _node_id(body, text if isinstance(text, str) else ""),
+                "request_id": request_id if isinstance(request_id, int) else 0,
+                "transaction_id": next(self._transactions),
+                "success": code is ErrorCode.NO_ERROR,
+                "err_code": int(code),
+                "configuration": json.dumps(value),
+            },
+        }
+
+
+def _node_id(body: dict[str, Any], text: str) -> int:
+    """The node that the front-end named, else the one that the text is meant for."""
+    told = body.get("node_id")
+    if isinstance(told, int) and not isinstance(told, bool):
+        return told
+    return configuration.addressed(text)

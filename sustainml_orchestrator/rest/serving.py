@@ -1,0 +1,83 @@
+"""Serving an ASGI application: address, socket, end."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from sustainml_orchestrator.rest.security import is_loopback
+
+#: Connections served at a time; more are answered 503.
+_MAX_CONNECTIONS = 2000
+#: How long requests in progress may go on at the end, in s.
+_GRACE = 1
+
+
+class AddressError(Exception):
+    """The server cannot listen there; the message says why and what to do."""
+
+
+def listen(host: str, port: int, token: str, hint: str) -> socket.socket:
+    """A socket that listens, before anything else is started.
+
+    Args:
+        host: address or name.
+        port: 0 = a free one.
+        token: needed where other machines can reach the address.
+        hint: how another port is chosen.
+
+    Raises:
+        AddressError: the address is in use, is not ours, or is open to others without a token.
+    """
+    if not is_loopback(host) and not token:
+        raise AddressError(
+            f"{host} can be reached from other machines; set a token with --token or "
+            "SUSTAINML_TOKEN, or use --host 127.0.0.1"
+        )
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except (OSError, OverflowError, UnicodeError) as error:
+        text = f"port {port} of {host} cannot be used ({error}); choose another with {hint}"
+        raise AddressError(text) from error
+
+
+class Server:
+    """One application on one socket, until a signal or `stop`.
+
+    Args:
+        app: the application.
+        listener: of `listen`.
+    """
+
+    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+        self._socket = listener
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE,
+            limit_concurrency=_MAX_CONNECTIONS, server_header=False, ws="none",
+        )  # fmt: skip
+        self._server = uvicorn.Server(config)
+
+    @property
+    def port(self) -> int:
+        """The port that it listens to."""
+        return int(self._socket.getsockname()[1])
+
+    def run(self) -> None:
+        """Serve; a signal ends it and is raised again."""
+        try:
+            self._server.run(sockets=[self._socket])
+        finally:
+            self._socket.close()
+
+    @property
+    def stop(self) -> Callable[[], None]:
+        """End `run` soon; may be called by any thread."""
+
+        def end() -> None:
+            self._server.should_exit = True
+
+        return end

@@ -1,0 +1,18 @@
+from collections.abc import Iterator
+
+import pytest
+from support.front_end import FrontEnd
+from support.rest_server import Served
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with Served(tmp_path_factory.mktemp("served")) as made:
+        yield made
+
+
+@pytest.fixture
+def front_end(served: Served) -> Iterator[FrontEnd]:
+    made = FrontEnd(served.port)
+    yield made
+    made.close()
