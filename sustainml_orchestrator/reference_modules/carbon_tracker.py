@@ -6,23 +6,24 @@ A transparent estimate, meant to be replaced by measurements of one's own:
     carbon (kgCO2e) = energy (Wh) / 1000 * intensity (gCO2e/kWh) / 1000
 
 as in Lacoste et al. 2019 (arXiv:1910.09700), for `maximum_samples` inferences, else the volume that
-the text names, else one. The
-intensity of the region comes from the data of the codecarbon package, offline; an unknown region
-gets the world's mean.
+the text names, else one. The intensity of the region comes from the data of the codecarbon package,
+offline; an unknown region gets the world's mean. `summary` in extra_data is one sentence to quote:
+what one inference is, what counts, intensity with region and year, and the range.
 """
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
-from sustainml_msgs.msg import CO2Footprint, HWResource, UserInput
+from sustainml_msgs.msg import CO2Footprint, HWResource, MLModel, UserInput
 
 from sustainml_orchestrator.reference_modules import catalog
 from sustainml_orchestrator.reference_modules.estimate import requirements
-from sustainml_orchestrator.reference_modules.estimate.carbon import carbon_kg, energy_wh
 from sustainml_orchestrator.reference_modules.estimate.configuration import CarbonSettings
+from sustainml_orchestrator.reference_modules.estimate.footprint import Statement, footprint
 from sustainml_orchestrator.reference_modules.estimate.regions import CarbonRegions, Intensity
 from sustainml_orchestrator.reference_modules.text.demands import demanding
 from sustainml_orchestrator.reference_modules.text.problem import Problem
@@ -55,9 +56,20 @@ class CarbonTrackerModule(Module):
         volume = None if user.maximum_samples else self.volumes.volume(demanding(problem))
         read = volume.count if volume else 1
         inferences = self.settings.inferences or user.maximum_samples or read
-        energy = energy_wh(hardware.latency, hardware.power_consumption, inferences)
         place = self._place(problem, user)
-        intensity = self.settings.carbon_intensity or place.g_per_kwh
+        if self.settings.carbon_intensity:
+            place = replace(place, g_per_kwh=self.settings.carbon_intensity, known=True, year=0)
+        told = requirements.json_object(hardware.extra_data)
+        result = footprint(
+            hardware.latency,
+            hardware.power_consumption,
+            requirements.number(told, "idle_w"),
+            inferences,
+            place.g_per_kwh,
+            self.settings.options,
+        )
+        factor = _uncertainty(told, place.known)
+        said = self._statement(model, hardware, place, volume.period if volume else "", factor)
         extra = requirements.json_object(user.extra_data)
         restrained = [model.model, *requirements.names(extra.get("model_restrains"))]
         outputs = requirements.number(extra, "num_outputs")
@@ -67,17 +79,51 @@ class CarbonTrackerModule(Module):
             "inferences": inferences,
             "region": place.region,
             "region_known": place.known,
-            "uncertainty_factor": _uncertainty(
-                hardware, place.known or self.settings.carbon_intensity > 0
-            ),
+            "uncertainty_factor": factor,
             "note": place.note,
             "carbon_intensity_source": self.settings.source,
+            "carbon_intensity_year": place.year,
+            "functional_unit": said.unit or "one inference",
+            "volume_period": said.period,
+            "boundary": said.boundary,
+            "options": asdict(self.settings.options),
+            "energy_wh_per_1000": result.energy_wh_per_1000,
+            "carbon_kg_per_1000": result.carbon_kg_per_1000,
+            "carbon_range_kg": [result.carbon_kg / factor, result.carbon_kg * factor]
+            if factor
+            else None,
+            "summary": said.sentence(result),
         }
         return CO2Footprint(
-            carbon_footprint=carbon_kg(energy, intensity),
-            energy_consumption=energy,
-            carbon_intensity=intensity,
+            carbon_footprint=result.carbon_kg,
+            energy_consumption=result.energy_wh,
+            carbon_intensity=place.g_per_kwh,
             extra_data=requirements.json_bytes(about),
+        )
+
+    def _statement(
+        self,
+        model: MLModel,
+        hardware: HWResource,
+        place: Intensity,
+        period: str,
+        factor: float | None,
+    ) -> Statement:
+        try:
+            properties = json.loads(model.model_properties or "{}")
+        except (ValueError, RecursionError):
+            properties = {}
+        about = properties if isinstance(properties, dict) else {}
+        told = requirements.json_object(hardware.extra_data)
+        return Statement(
+            model=model.model or "the model",
+            hardware=hardware.hw_description or "the hardware",
+            power_of=requirements.text(told, "power_of"),
+            unit=requirements.text(about, "input"),
+            period=period,
+            intensity=place.text,
+            options=self.settings.options,
+            factor=factor,
         )
 
     def _place(self, problem: Problem, user: UserInput) -> Intensity:
@@ -87,16 +133,19 @@ class CarbonTrackerModule(Module):
         return self.regions.find(user.geo_location_region, user.geo_location_continent)
 
     def configure(self, configuration: dict[str, Any]) -> dict[str, Any]:
-        """Fix `carbon_intensity` or `inferences` (0 = not fixed), or list {"query": "regions"}."""
+        """Fix `carbon_intensity` or `inferences` (0 = not fixed), or list {"query": "regions"}.
+
+        `pue`, `idle_share` (of the time that the device is on), `embodied_kg` and `lifetime_years`
+        say what counts beside the device while it computes.
+        """
         try:
             return self.settings.apply(configuration, self.regions)
         except ValueError as error:
             raise ModuleError(str(error)) from error
 
 
-def _uncertainty(hardware: HWResource, intensity_known: bool) -> float | None:
+def _uncertainty(told: dict[str, Any], intensity_known: bool) -> float | None:
     """The factor around the carbon footprint; None where that of the energy is not told."""
-    told = requirements.json_object(hardware.extra_data)
     factor = requirements.number(told, "energy_uncertainty_factor")
     if not math.isfinite(factor) or factor < 1.0:
         return None

@@ -20,8 +20,14 @@ from sustainml_orchestrator.reference_modules.estimate.configuration import Hard
 from sustainml_orchestrator.reference_modules.estimate.devices import DeviceCatalogue
 from sustainml_orchestrator.reference_modules.estimate.measured import own
 from sustainml_orchestrator.reference_modules.estimate.models import ModelCatalogue, Workload
-from sustainml_orchestrator.reference_modules.estimate.placement import Limits, obstacle, place
+from sustainml_orchestrator.reference_modules.estimate.placement import (
+    Limits,
+    obstacle,
+    place,
+    ties,
+)
 from sustainml_orchestrator.reference_modules.estimate.proposal import allowed_devices
+from sustainml_orchestrator.reference_modules.estimate.roofline import Estimate
 from sustainml_orchestrator.reference_modules.estimate.selection import NoMatchError
 from sustainml_orchestrator.sdk import Inputs, Module, ModuleError, Task
 
@@ -78,6 +84,10 @@ class HWResourcesModule(Module):
             "energy_uncertainty_factor": best.energy_uncertainty,
             "energy_per_inference_j": best.energy_j,
             "flash_mib": best.flash_mib,
+            "idle_w": best.device.idle_w,
+            "power_of": best.device.power_of,
+            "ties": ties(best, work, devices, bounds),
+            "notes": _notes(best),
             "engine": best.device.runtime,
             "simulated": best.device.simulated,
             "source": list(best.device.source),
@@ -112,6 +122,18 @@ class HWResourcesModule(Module):
             return self.settings.apply(configuration, self.devices)
         except ValueError as error:
             raise ModuleError(str(error)) from error
+
+
+def _notes(best: Estimate) -> list[str]:
+    """What the user should know of the estimate."""
+    notes = []
+    if best.precision.startswith("int"):
+        loss = "up to one per cent" if best.precision == "int8" else "a few per cent"
+        notes.append(f"in {best.precision}; its quality was published for floating point, of which "
+                     f"quantisation usually costs {loss}")  # fmt: skip
+    if "without its host" in best.device.power_of:
+        notes.append("the accelerator needs a host, whose power does not count here")
+    return notes
 
 
 main = HWResourcesModule.main

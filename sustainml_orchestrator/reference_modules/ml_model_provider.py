@@ -71,6 +71,7 @@ class MLModelProviderModule(Module):
             "family": model.family,
             "model_restrains": [*wanted.restrains, model.name],
             "alternatives": list(proposal.alternatives),
+            "ties": list(proposal.ties),
             "notes": [*proposal.notes, *parts],
         }
         for key in ("quality", "remaining", "least_quality"):

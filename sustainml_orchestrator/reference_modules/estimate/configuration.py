@@ -7,9 +7,11 @@ strings, the same joined by ", ". Anything else sets values; a bad one changes n
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 from sustainml_orchestrator.reference_modules.estimate.devices import CLASSES, DeviceCatalogue
+from sustainml_orchestrator.reference_modules.estimate.footprint import Options
 from sustainml_orchestrator.reference_modules.estimate.models import (
     BYTES_PER_PARAMETER,
     ModelCatalogue,
@@ -137,6 +139,7 @@ class CarbonSettings:
     def __init__(self) -> None:
         self.carbon_intensity = 0.0
         self.inferences = 0
+        self.options = Options()
 
     @property
     def source(self) -> str:
@@ -149,21 +152,35 @@ class CarbonSettings:
         Raises:
             ValueError: an unknown key or query, or a value out of range.
         """
-        _known(configuration, "carbon_intensity", "inferences")
+        _known(configuration, "carbon_intensity", "inferences", *_OPTIONS)
         intensity, inferences = self.carbon_intensity, self.inferences
         if "carbon_intensity" in configuration:
             intensity = _number(configuration, "carbon_intensity", 0.0, 1e5)
         if "inferences" in configuration:
             inferences = int(_number(configuration, "inferences", 0, 2**53))
+        changed = {
+            k: _number(configuration, k, *_OPTIONS[k]) for k in _OPTIONS if k in configuration
+        }
+        self.options = replace(self.options, **changed)
         self.carbon_intensity, self.inferences = intensity, inferences
         if "query" in configuration:
             return _regions(configuration, regions)
         return {
             "carbon_intensity": intensity,
             "inferences": inferences,
+            **asdict(self.options),
             "world_mean": regions.world_mean,
             "regions": regions.names,
         }
+
+
+#: Settings of the footprint, with their bounds.
+_OPTIONS = {
+    "pue": (1.0, 10.0),
+    "idle_share": (0.0, 0.99),
+    "embodied_kg": (0.0, 1e6),
+    "lifetime_years": (0.1, 100.0),
+}
 
 
 def _regions(configuration: Mapping[str, Any], regions: CarbonRegions) -> dict[str, Any]:

@@ -65,6 +65,7 @@ class Device:
     operators: frozenset[str] = frozenset()  #: that the runtime executes; none = all
     measured: OfDevice = field(default_factory=dict)  #: by the user, of models on it
     generic: tuple[str, ...] = ()  #: names that it shares with other products
+    power_of: str = ""  #: what of it the power is of, such as "board"
     least_mode_w: float = 0.0  #: its power modes begin there; 0 = it has none
 
     def within(self, watts: float) -> Device:
@@ -194,6 +195,7 @@ def _read(entry: Mapping[str, Any], data: Mapping[str, Any]) -> Device:
             runtime=runtime.get("name", ""),
             operators=frozenset(runtime.get("operators", ())),
             generic=tuple(entry.get("generic", ())),
+            power_of=str(entry.get("power_of", "")),
             least_mode_w=float(entry.get("least_mode_w", 0.0)),
         )
     except (KeyError, TypeError, ValueError) as error:

@@ -11,6 +11,8 @@ from sustainml_orchestrator.reference_modules.estimate.roofline import Estimate,
 
 #: Energies within this factor count as equal: no estimate is that certain.
 TIE = 1.3
+#: Devices that a list of ties names.
+_MOST_TIES = 8
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,18 @@ def place(
     smallest = min((e.device.max_w for e in ties), default=0.0)
     best = [e for e in ties if e.device.max_w == smallest]
     return min(best, key=lambda e: (e.energy_j, e.latency_s, e.device.name), default=None)
+
+
+def ties(
+    best: Estimate, work: Workload, devices: Iterable[Device], limits: Limits = _NO_LIMITS
+) -> list[str]:
+    """Other devices within the limits whose energy the uncertainty cannot tell from the best's."""
+    others = {}
+    for device in devices:
+        found = place(work, (device,), limits) if device.name != best.device.name else None
+        if found and found.energy_j <= best.energy_j * best.uncertainty:
+            others[device.name] = found.energy_j
+    return sorted(others, key=lambda name: others[name])[:_MOST_TIES]
 
 
 def obstacle(

@@ -38,6 +38,7 @@ class Proposal:
     task: str
     quality: float | None  #: 0..1, None where the model has no figure for the task
     alternatives: tuple[str, ...] = ()  #: the next best
+    ties: tuple[str, ...] = ()  #: those that are as good
     notes: tuple[str, ...] = ()
     remaining: int | None = None  #: models left for a next proposal; None where nobody looked
     least_quality: float = 0.0  #: what the search keeps, for the next proposal; 0 = not searching
@@ -137,6 +138,7 @@ def propose(
         task,
         best.quality,
         tuple(c.model.name for c in choice.candidates[1:6]),
+        tuple(choice.ties),
         (*choice.notes, *_to_do(best.model, task), *([_STAKES] if wanted.critical else [])),
         _remaining(models, query, choice, goal),
         query.least_quality,

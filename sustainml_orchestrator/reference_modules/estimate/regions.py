@@ -45,6 +45,13 @@ class Intensity:
     region: str  #: what it was taken for, "world" for the mean of all
     known: bool  #: False where the world's mean stands in
     note: str = ""  #: how it was found; empty when the region was named exactly
+    year: int = 0  #: to which it applies; 0 = unknown
+
+    @property
+    def text(self) -> str:
+        """The intensity with region and year, for people."""
+        where = "the world's mean" if not self.known else self.region
+        return f"{self.g_per_kwh:.0f} gCO2e/kWh ({where}{f', {self.year}' if self.year else ''})"
 
 
 class CarbonRegions:
@@ -60,12 +67,12 @@ class CarbonRegions:
         sources = _json(root / "carbon_intensity_per_source.json")
         self.world_mean = float(sources["world_average"])
         self._countries = {
-            code: (entry["country_name"], float(entry["carbon_intensity"]))
+            code: (entry["country_name"], float(entry["carbon_intensity"]), entry.get("year", 0))
             for code, entry in _json(root / "global_energy_mix.json").items()
             if entry.get("carbon_intensity") is not None
         }
         self._regions = _regions(root, sources)
-        self._names = {_plain(name): code for code, (name, _) in self._countries.items()}
+        self._names = {_plain(name): code for code, (name, *_) in self._countries.items()}
         self._names |= {code.casefold(): code for code in self._countries}
         for code, others in catalog.load("countries")["countries"].items():
             if code in self._countries:
@@ -76,7 +83,7 @@ class CarbonRegions:
     def names(self) -> list[str]:
         """Countries and smaller regions, as one may write them, sorted."""
         smaller = {name for name in self._regions if not name.startswith("us ")}
-        return sorted({name for name, _ in self._countries.values()} | smaller)
+        return sorted({name for name, *_ in self._countries.values()} | smaller)
 
     def find(self, region: str, continent: str = "") -> Intensity:
         """Intensity of a region; the world's mean, saying so, when it is unknown.
@@ -91,22 +98,24 @@ class CarbonRegions:
         parts = [part for part in parts if part]
         if not parts:
             where = f" for {continent}" if continent.strip() else ""
-            return Intensity(self.world_mean, "world", False, f"no region given; world mean{where}")
+            return Intensity(
+                self.world_mean, "world", False, f"no region given; world mean{where}", 2018
+            )
         countries = [self._names[part] for part in parts if part in self._names]
         for part in parts:
             # A word that names a country too, as Georgia does, is a state only beside its country.
             if part in self._regions and (part not in self._names or "USA" in countries):
-                return Intensity(self._regions[part], part, True)
+                return Intensity(self._regions[part], part, True, year=_year(part))
             if "USA" in countries and f"us {part}" in self._regions:
-                return Intensity(self._regions[f"us {part}"], part, True)
+                return Intensity(self._regions[f"us {part}"], part, True, year=2023)
         if countries:
-            name, value = self._countries[countries[0]]
-            return Intensity(value, name, True)
+            name, value, year = self._countries[countries[0]]
+            return Intensity(value, name, True, year=year)
         words = [name for name in {**self._names, **self._regions} if len(name) > 3]
         close = difflib.get_close_matches(parts[0], words, 3, 0.75)
         hint = f"; did you mean {', '.join(close)}?" if close else ""
         note = f"region {quoted(region.strip())} unknown; world mean{hint}"
-        return Intensity(self.world_mean, "world", False, note)
+        return Intensity(self.world_mean, "world", False, note, 2018)
 
     def in_text(self, text: str) -> Intensity | None:
         """The first country or smaller region in which a text says that something is."""
@@ -118,6 +127,11 @@ class CarbonRegions:
                 if known and name[:1].isupper() and (len(name) > 3 or name in _SHORT):
                     return self.find(name)
         return None
+
+
+def _year(region: str) -> int:
+    """Of the data of smaller regions: the Nordic bidding zones are of 2025, the others of 2023."""
+    return 2025 if region[-1:].isdigit() else 2023
 
 
 def _regions(root: Path, sources: Mapping[str, Any]) -> dict[str, float]:

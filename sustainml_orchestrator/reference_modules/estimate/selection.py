@@ -26,6 +26,8 @@ from sustainml_orchestrator.reference_modules.estimate.requirements import longe
 from sustainml_orchestrator.reference_modules.estimate.roofline import Estimate
 
 DEFAULT_FLOPS_WEIGHT = 0.05
+#: Ranks within this factor say nothing: benchmarks differ by more from one data set to the next.
+_TIE = 1.02
 #: What a model that was made for just this is worth beside one for the whole task.
 _MADE_FOR_IT = 1.5
 #: Share of the baseline's energy aimed at when the user asks for less without saying how much.
@@ -98,6 +100,12 @@ class Choice:
         """The first of them."""
         return self.candidates[0]
 
+    @property
+    def ties(self) -> list[str]:
+        """Models that are as good as the best, as far as the rulers tell."""
+        limit = self.best.score / _TIE
+        return [c.model.name for c in self.candidates[1:] if c.score >= limit]
+
 
 def choose(catalogue: ModelCatalogue, query: Query) -> Choice:
     """Rank the models that meet every constraint.
@@ -162,11 +170,18 @@ def _fitting(models: list[Model], query: Query) -> list[Candidate]:
         ):
             continue
         placed = _place(model.workload, query)
-        if placed is not None and placed.energy_j < ceiling:
+        if placed is not None and _is_less(placed, model.workload, query.baseline, ceiling):
             score = figure.quality / model.workload.flops**query.flops_weight
             score *= _MADE_FOR_IT if model.topic else 1.0
             found.append(Candidate(model, placed, figure.quality, score))
     return found
+
+
+def _is_less(placed: Estimate, work: Workload, baseline: Workload | None, ceiling: float) -> bool:
+    """Whether the energy is below a baseline's: with more work, beyond what is uncertain only."""
+    if baseline is None or work.flops <= baseline.flops:
+        return placed.energy_j < ceiling
+    return placed.energy_j * placed.energy_uncertainty < ceiling
 
 
 def _attainable(models: list[Model], query: Query, notes: list[str]) -> float:
