@@ -35,7 +35,7 @@ setup(
     author_email="maintainers@sustainml.org",
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={"": ["py.typed"]},
+    package_data={"": ["py.typed"], f"{NAME}.web": ["static/*", "static/pages/*"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),

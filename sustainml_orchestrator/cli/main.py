@@ -26,6 +26,7 @@ from sustainml_orchestrator.cli import (
     run,
     submit,
     tasks,
+    web,
 )
 from sustainml_orchestrator.cli.console import err, out, write_json
 from sustainml_orchestrator.cli.context import EXIT_FAILED, Failure, end_on_signals, options
@@ -155,7 +156,7 @@ def settings(
 
 for _run in (run.up, run.demo, rest.rest, submit.submit, submit.iterate, tasks.watch, tasks.show,
              tasks.delete, compare.compare, history.history, nodes.nodes, nodes.configure,
-             doctor.doctor, measure.measure):  # fmt: skip
+             doctor.doctor, measure.measure, web.web):  # fmt: skip
     app.command()(_run)
 app.command("list")(tasks.list_tasks)
 app.command("export")(journal.export_command)

@@ -15,6 +15,7 @@ import typer
 from rich.text import Text
 
 from sustainml_orchestrator.cli import rest as rest_server
+from sustainml_orchestrator.cli import web
 from sustainml_orchestrator.cli.console import err, harmless, line, out
 from sustainml_orchestrator.cli.context import (
     EXIT_FAILED,
@@ -72,6 +73,8 @@ IsolationOption = Annotated[
 Rest = Annotated[bool, typer.Option("--rest", help="Also serve the original front-end and REST.")]
 RestPort = Annotated[int, typer.Option(min=1, max=65535, help="Port of --rest.")]
 Level = Annotated[LogLevel, typer.Option(help="Lowest severity that the nodes log.")]
+WithWeb = Annotated[bool, typer.Option("--web/--no-web", help="Serve the web page.")]
+WebPort = Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 = a free one.")]
 
 
 def up(
@@ -84,8 +87,10 @@ def up(
     rest: Rest = False,
     rest_port: RestPort = rest_server.DEFAULT_PORT,
     log_level: Level = "info",
+    with_web: WithWeb = True,
+    web_port: WebPort = 8080,
 ) -> None:
-    """Start the orchestrator and its modules.
+    """Start the orchestrator, its modules and the web page.
 
     They run until Ctrl-C; processes that end are restarted. The database is kept in a file and
     used again at the next start. ROS_DOMAIN_ID and ROS_AUTOMATIC_DISCOVERY_RANGE are respected;
@@ -108,7 +113,15 @@ def up(
                        isolation=isolation or "", log_level=log_level)  # fmt: skip
     if rest:
         children.append(rest_server.program(options.namespace, rest_port))
-    _supervise(children)
+    _supervise(children + (_web_page(web_port, paths[2]) if with_web else []))
+
+
+def _web_page(port: int, pipeline: str) -> list[Program]:
+    """The process that serves the web page; none, and a line that says so, where it cannot run."""
+    if text := web.lacking():
+        _print_line("up", f"no web page: {text}")
+        return []
+    return [web.program(options.namespace, port, pipeline)]
 
 
 def _path(path: Path | str) -> str:

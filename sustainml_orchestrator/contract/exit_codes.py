@@ -22,6 +22,8 @@ class ExitCode(IntEnum):
     DATA = 65
     #: Another orchestrator is active in the namespace.
     NAME_TAKEN = 69
+    #: The address of the web page is taken, or not of this machine.
+    CANNOT_LISTEN = 71
     #: No place to write: log directory or journal.
     CANNOT_CREATE = 73
     #: The journal is used by another process.

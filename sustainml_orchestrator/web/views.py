@@ -69,6 +69,12 @@ def node(of: NodeState) -> dict[str, Any]:
     }
 
 
+def event(of: Any) -> dict[str, Any]:
+    """One event of the history."""
+    task_id = f"{of.task_id.problem_id}/{of.task_id.iteration_id}" if of.task_id.problem_id else ""
+    return {**plain(of), "stamp": seconds(of.stamp), "task_id": task_id}
+
+
 def graph(pipeline: Pipeline) -> list[dict[str, Any]]:
     """The modules of the pipeline in order."""
     return [
@@ -90,6 +96,7 @@ def graph(pipeline: Pipeline) -> list[dict[str, Any]]:
 def task(of: Task, pipeline: Pipeline) -> dict[str, Any]:
     """All of a task: summary, input, and the outputs by module, in the order of the pipeline."""
     user_input = plain(of.user_input)
+    of.ml_model.raw_model = []  # a download has it
     return {
         "summary": summary(of.summary),
         "input": {name: user_input[name] for name in user_input if name not in _SHOWN_INPUT},

@@ -30,7 +30,7 @@ ARROWS = {
     "compat": {"core", "contract", "client", "rest"},
     "cli": {
         "core", "contract", "storage", "processes", "node", "client", "reference_modules",
-        "measurement", "rest", "compat",
+        "measurement", "rest", "compat", "web",
     },
 }  # fmt: skip
 MAX_LINES = 400

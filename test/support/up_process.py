@@ -33,6 +33,7 @@ class Up:
             [
                 *(*SUSTAINML, "--namespace", self.namespace, "up"),
                 *(() if home else ("--journal", "none")),
+                *(() if any(each.startswith("--web") for each in options) else ("--no-web",)),
                 *options,
             ],
             env={**os.environ, MARK: self.mark, **(variables or {}), **at_home},

@@ -1,0 +1,145 @@
+"""The application of the web server: pages, their data, the live connection, the login."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Form, Request, WebSocket
+from fastapi.responses import FileResponse, RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.websockets import WebSocketDisconnect
+
+from sustainml_orchestrator.client import ClientError
+from sustainml_orchestrator.rest.security import COOKIE, SESSION_TIME, Access, Guard
+from sustainml_orchestrator.web import api
+from sustainml_orchestrator.web.live import Live, Subscriber
+
+STATIC = Path(__file__).with_name("static")
+LOGIN = "/login"
+#: What a browser without a token may read.
+OPEN_PATHS = (LOGIN, "/static/style.css", "/static/icon.svg", "/healthz")
+#: Addresses of pages; each is the same document, which shows what its address names.
+PAGES = ("/", "/tasks", "/new", "/log", "/tasks/{a}/{b}", "/problems/{a}", "/modules/{a}")
+_LONGEST_SILENCE = 15.0  # s, between two messages to a page
+_PERIOD = 0.1  # s, between two messages to a page
+_MOST_WATCHED = 1000  # tasks
+_WRONG_TOKEN_PAUSE = 0.5  # s
+
+
+def create_app(make_live: Callable[[], Live], access: Access) -> Any:
+    """The application.
+
+    Args:
+        make_live: connects to the orchestrator, when the application starts.
+        access: who may use it.
+    """
+
+    @asynccontextmanager
+    async def running(app: FastAPI) -> AsyncIterator[None]:
+        with make_live() as live:
+            app.state.live = live
+            yield
+
+    app = FastAPI(
+        title="SustainML", docs_url=None, redoc_url=None, openapi_url=None, lifespan=running
+    )
+    app.state.access = access
+    app.add_exception_handler(ClientError, api.refused)
+    app.include_router(api.router)
+    app.add_api_websocket_route("/page/live", live_connection)
+    app.add_api_route(LOGIN, login_page, include_in_schema=False)
+    app.add_api_route(LOGIN, log_in, methods=["POST"], include_in_schema=False)
+    app.add_api_route("/logout", log_out, methods=["POST"], include_in_schema=False)
+    for path in PAGES:
+        app.add_api_route(path, page, include_in_schema=False)
+    app.mount("/static", _Files(directory=STATIC))
+    access.open_paths = OPEN_PATHS
+    return Guard(GZipMiddleware(app, minimum_size=1024), access, LOGIN)
+
+
+class _Files(StaticFiles):
+    """Our own files: a browser asks whether they are new, so that an update is seen at once."""
+
+    def file_response(self, *args: Any, **options: Any) -> Response:
+        response = super().file_response(*args, **options)
+        response.headers["cache-control"] = "no-cache"
+        return response
+
+
+def page() -> Response:
+    """The document of all pages."""
+    return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
+
+
+def login_page() -> Response:
+    """Where a user gives the token."""
+    return FileResponse(STATIC / "login.html", headers={"cache-control": "no-store"})
+
+
+async def log_in(request: Request, token: Annotated[str, Form(max_length=1000)] = "") -> Response:
+    """Take the token, give a cookie."""
+    access: Access = request.app.state.access
+    if not access.knows(token):
+        await asyncio.sleep(_WRONG_TOKEN_PAUSE)
+        return RedirectResponse(f"{LOGIN}?wrong=1", 303)
+    response = RedirectResponse(_own_path(request.query_params.get("next", "")), 303)
+    response.set_cookie(
+        COOKIE, access.new_session(), max_age=int(SESSION_TIME), httponly=True, samesite="lax",
+        secure=request.url.scheme == "https",
+    )  # fmt: skip
+    return response
+
+
+def _own_path(path: str) -> str:
+    """A path of this server; the front page in place of anything else."""
+    is_own = path.startswith("/") and not path.startswith("//") and "\\" not in path
+    return path if is_own and path.isprintable() else "/"
+
+
+def log_out(request: Request) -> Response:
+    """Forget the cookie."""
+    access: Access = request.app.state.access
+    access.end_session(request.cookies.get(COOKIE, ""))
+    response = RedirectResponse(LOGIN, 303)
+    response.delete_cookie(COOKIE)
+    return response
+
+
+async def live_connection(socket: WebSocket) -> None:
+    """Tell a page what changes; it says of which tasks: {"watch": ["1/1"]}, or "all"."""
+    live: Live = socket.app.state.live
+    await socket.accept()
+    subscriber = Subscriber(asyncio.get_running_loop())
+    live.subscribe(subscriber)
+    listening = asyncio.create_task(_listen(socket, subscriber))
+    try:
+        while not listening.done():
+            text = await subscriber.next(_LONGEST_SILENCE)
+            await socket.send_text(text or "{}")
+            await asyncio.sleep(_PERIOD)
+    except (WebSocketDisconnect, RuntimeError):
+        pass
+    finally:
+        live.unsubscribe(subscriber)
+        listening.cancel()
+
+
+async def _listen(socket: WebSocket, subscriber: Subscriber) -> None:
+    """Hear which tasks a page wants, until it is closed."""
+    with suppress(WebSocketDisconnect, RuntimeError):
+        while True:
+            text = await socket.receive_text()
+            try:
+                watch = json.loads(text).get("watch")
+            except (ValueError, AttributeError, RecursionError):
+                continue
+            if watch == "all":
+                subscriber.wanted = None
+            elif isinstance(watch, list):
+                subscriber.wanted = frozenset(map(str, watch[:_MOST_WATCHED]))

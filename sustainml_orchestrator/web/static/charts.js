@@ -1,0 +1,61 @@
+// Small charts as SVG. Each has a text for screen readers; the figures stand in tables beside it.
+
+import { s } from "./dom.js";
+
+const W = 420, H = 220, LEFT = 62, RIGHT = 14, TOP = 14, BOTTOM = 40;
+
+export function sparkline(values, label) {
+  const last = values.slice(-150);
+  if (last.length < 2) return s("svg", { viewBox: "0 0 100 34", role: "img", "aria-label": `${label}: no samples yet` });
+  const most = Math.max(1, ...last);
+  const at = (v, i) => `${((i * 100) / (last.length - 1)).toFixed(1)},${(32 - (v / most) * 29).toFixed(1)}`;
+  const line = last.map(at).join(" ");
+  return s("svg", { viewBox: "0 0 100 34", preserveAspectRatio: "none", class: "chart s-running", role: "img", "aria-label": `${label}: now ${last.at(-1)}, most ${most}` },
+    s("polygon", { class: "area", points: `0,34 ${line} 100,34` }),
+    s("polyline", { class: "line", points: line, "vector-effect": "non-scaling-stroke" }));
+}
+
+function ticks(low, high, most = 4) {
+  const rough = (high - low || Math.abs(high) || 1) / most;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].find((each) => each * power >= rough) * power;
+  const found = [];
+  for (let at = Math.ceil(low / step) * step; at <= high + step / 1e6; at += step) found.push(Number(at.toPrecision(12)));
+  return found;
+}
+
+function scale(values, from, to, padded) {
+  let low = Math.min(...values), high = Math.max(...values);
+  if (padded) {
+    const margin = (high - low || Math.abs(high) || 1) * 0.12;
+    low -= low >= 0 && low - margin < 0 ? low : margin;
+    high += margin;
+  } else if (low === high) { low -= 0.5; high += 0.5; }
+  const to_ = (value) => from + ((value - low) / (high - low)) * (to - from);
+  return { at: to_, ticks: ticks(low, high) };
+}
+
+// Points {x, y, label, best, front, href} with axes; joined by a line, or the front alone.
+export function chart({ points, xLabel, yLabel, formatX = String, formatY, joined, whole }) {
+  const known = points.filter(({ x, y }) => Number.isFinite(x) && Number.isFinite(y) && x !== null && y !== null);
+  const text = `${yLabel} against ${xLabel}: ${known.map((p) => `${p.label}: ${formatY(p.y)}`).join("; ") || "no figures yet"}`;
+  if (!known.length)
+    return s("svg", { viewBox: `0 0 ${W} ${H}`, class: "chart", role: "img", "aria-label": text },
+      s("text", { x: W / 2, y: H / 2, "text-anchor": "middle" }, "no figures yet"));
+  const x = scale(known.map((p) => p.x), LEFT, W - RIGHT, !whole);
+  const y = scale(known.map((p) => p.y), H - BOTTOM, TOP, true);
+  const marks = whole ? x.ticks.filter(Number.isInteger) : x.ticks;
+  const line = (list) => list.map((p) => `${x.at(p.x).toFixed(1)},${y.at(p.y).toFixed(1)}`).join(" ");
+  const front = known.filter((p) => p.front).sort((a, b) => a.x - b.x);
+  return s("svg", { viewBox: `0 0 ${W} ${H}`, class: "chart s-running", role: "img", "aria-label": text },
+    y.ticks.map((tick) => [
+      s("line", { class: "axis", x1: LEFT, x2: W - RIGHT, y1: y.at(tick), y2: y.at(tick) }),
+      s("text", { x: LEFT - 8, y: y.at(tick) + 4, "text-anchor": "end" }, formatY(tick))]),
+    marks.map((tick) => s("text", { x: x.at(tick), y: H - BOTTOM + 18, "text-anchor": "middle" }, formatX(tick))),
+    s("text", { x: (LEFT + W - RIGHT) / 2, y: H - 4, "text-anchor": "middle", class: "strong" }, xLabel),
+    joined && known.length > 1 && s("polyline", { class: "line", points: line(known) }),
+    front.length > 1 && s("polyline", { class: "front", points: line(front) }),
+    known.map((p) => s("g", { class: p.best ? "s-succeeded" : null },
+      s("circle", { class: "point", cx: x.at(p.x), cy: y.at(p.y), r: p.best ? 7 : 5 }, s("title", {}, `${p.label}: ${formatY(p.y)}`)),
+      (p.best || !joined) && s("text", { x: x.at(p.x), y: y.at(p.y) - 11, "text-anchor": "middle", class: "strong" }, p.best ? `${p.label} ★` : p.label))));
+}

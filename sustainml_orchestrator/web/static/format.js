@@ -1,0 +1,64 @@
+// Figures, times and states for people.
+
+export const TASK = ["waiting", "error", "running", "succeeded", "stopped", "terminated", "returned"];
+export const NODE = ["inactive", "error", "idle", "initializing", "running", "terminating"];
+const PREFIXES = [[1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""], [1e-3, "m"], [1e-6, "µ"], [1e-9, "n"]];
+
+const known = (value) => value !== null && value !== undefined && Number.isFinite(value);
+const digits = (value) => (Math.abs(value) >= 100 ? Math.round(value).toString() : Number(value.toPrecision(3)).toString());
+
+// A figure with an SI prefix; a dash for what is not known.
+export function si(value, unit) {
+  if (!known(value)) return "–";
+  if (value === 0) return `0 ${unit}`;
+  const [factor, prefix] = PREFIXES.find(([least]) => Math.abs(value) >= least * 0.9995) ?? PREFIXES.at(-1);
+  return `${digits(value / factor)} ${prefix}${unit}`;
+}
+
+export const carbon = (kilograms) => si(known(kilograms) ? kilograms * 1000 : kilograms, "g CO₂e");
+export const energy = (wattHours) => si(wattHours, "Wh");
+export const latency = (seconds) => si(seconds, "s");
+export const quality = (value) => (known(value) ? Number(value.toPrecision(3)).toString() : "–");
+export const count = (value) => (known(value) ? value.toLocaleString("en") : "–");
+
+export function duration(seconds) {
+  if (!known(seconds)) return "–";
+  if (seconds < 0) return "0 s";
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 60) return `${digits(seconds)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+  return `${Math.floor(seconds / 86400)} d ${Math.floor((seconds % 86400) / 3600)} h`;
+}
+
+// How long ago, by the clock of the server.
+export let clockOffset = 0;
+export const setClock = (now) => { clockOffset = now - Date.now() / 1000; };
+export const now = () => Date.now() / 1000 + clockOffset;
+export function age(seconds) {
+  if (!known(seconds)) return "never";
+  const past = Math.max(0, now() - seconds);
+  if (past < 2) return "just now";
+  if (past < 60) return `${Math.floor(past)} s ago`;
+  if (past < 3600) return `${Math.floor(past / 60)} min ago`;
+  if (past < 86400) return `${Math.floor(past / 3600)} h ago`;
+  return `${Math.floor(past / 86400)} d ago`;
+}
+
+export function time(seconds) {
+  return known(seconds) ? new Date(seconds * 1000).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" }) : "–";
+}
+
+export function clock(seconds) {
+  if (!known(seconds)) return "–";
+  const date = new Date(seconds * 1000);
+  return `${date.toLocaleTimeString("en-GB")}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+}
+
+// The state of a module as it is shown: what is not heard is lost.
+export function nodeState(node) {
+  if (!node || !node.last_seen) return "unseen";
+  return node.responsive ? NODE[node.node_status] ?? "inactive" : "lost";
+}
+
+export const title = (text) => text.replaceAll("_", " ").replace(/^./, (first) => first.toUpperCase());

@@ -1,0 +1,38 @@
+// What happened in the system, filterable, live.
+
+import { app, load, request } from "../app.js";
+import { h } from "../dom.js";
+import { events } from "../parts.js";
+
+export function page() {
+  const query = new URLSearchParams(location.search);
+  const at = { words: query.get("words") ?? "", node: query.get("node") ?? "", kind: query.get("kind") ?? "" };
+  const data = { events: [] };
+  let due = 0;
+  const later = () => { if (!due) due = setTimeout(() => { due = 0; load(); }, 500); };
+  const change = (fields) => {
+    Object.assign(at, fields);
+    history.replaceState(null, "", `/log?${new URLSearchParams(at)}`);
+    load();
+  };
+  return {
+    title: "History",
+    watch: "all",
+    async load() { data.events = (await request(`history?limit=1000&node=${encodeURIComponent(at.node)}`)).events; },
+    tasks: later,
+    system(state, before) { if (JSON.stringify(state.nodes.map((each) => each.node_status)) !== JSON.stringify(before?.nodes.map((each) => each.node_status))) later(); },
+    close: () => clearTimeout(due),
+    view() {
+      const words = at.words.toLowerCase().split(/\s+/).filter(Boolean);
+      const shown = data.events.filter((each) => each.event.startsWith(at.kind) && words.every((word) => `${each.event} ${each.task_id} ${each.node_name} ${each.detail}`.toLowerCase().includes(word)));
+      return [
+        h("div", { class: "head" }, h("h1", {}, "History")),
+        h("section", { class: "panel" }, h("div", { class: "tools" },
+          h("label", { class: "visually-hidden", for: "words" }, "Search events"), h("input", { id: "words", type: "search", placeholder: "Search events", value: at.words, oninput: (event) => change({ words: event.target.value }) }),
+          h("label", { for: "node" }, "Module"), h("select", { id: "node", style: { width: "auto" }, value: at.node, onchange: (event) => change({ node: event.target.value }) }, h("option", { value: "" }, "all"), app.graph.map(({ name }) => h("option", { value: name }, name))),
+          h("label", { for: "kind" }, "About"), h("select", { id: "kind", style: { width: "auto" }, value: at.kind, onchange: (event) => change({ kind: event.target.value }) }, [["", "everything"], ["task.", "tasks"], ["step.", "steps"], ["node.", "modules"]].map(([value, label]) => h("option", { value }, label)))),
+          events(shown, true), shown.length >= 1000 && h("p", { class: "muted small" }, "The newest 1,000 events are shown; `sustainml history` has all.")),
+      ];
+    },
+  };
+}

@@ -1,0 +1,75 @@
+// The iterations of a problem side by side.
+
+import { load, request } from "../app.js";
+import { chart } from "../charts.js";
+import { h } from "../dom.js";
+import { age, carbon, energy, latency, quality, title } from "../format.js";
+import { taskBadge } from "../parts.js";
+import { remove } from "./tasks.js";
+import { go } from "../app.js";
+
+const FIGURES = [["carbon_footprint", "Carbon", carbon], ["energy_consumption", "Energy", energy], ["latency", "Latency", latency], ["power_consumption", "Power", (value) => energy(value).replace("Wh", "W")], ["quality", "Quality", quality]];
+
+export function page(problem) {
+  const data = { iterations: [], total: 0 };
+  let due = 0;
+  const self = {
+    title: `Problem ${problem}`,
+    watch: "all",
+    async load() { Object.assign(data, await request(`problems/${problem}`)); data.isLoaded = true; },
+    tasks(list) { if (!due && list.some((each) => each.id.startsWith(`${problem}/`))) due = setTimeout(() => { due = 0; load(); }, 300); },
+    close: () => clearTimeout(due),
+    view: () => (data.isLoaded ? view(problem, data) : h("p", { class: "loading" }, "Loading …")),
+  };
+  return self;
+}
+
+function view(problem, { iterations, total }) {
+  const last = iterations.at(-1);
+  if (!last) return h("div", { class: "callout s-stopped" }, h("strong", {}, `There is no problem ${problem}. `), h("a", { href: "/tasks" }, "See all tasks"));
+  const name = last.summary.problem_short_description || last.input.problem_definition.slice(0, 80) || `Problem ${problem}`;
+  const points = (x, y) => iterations.map(({ summary, figures }) => ({ x: x(summary, figures), y: y(figures), label: `#${summary.task_id.iteration_id}`, best: figures?.best, front: figures?.pareto_optimal }));
+  const number = (summary) => summary.task_id.iteration_id;
+  return [
+    h("div", { class: "head" }, h("div", { class: "grow" }, h("p", { class: "crumbs" }, h("a", { href: "/tasks" }, "Tasks"), ` / problem ${problem}`), h("h1", {}, name), h("p", { class: "muted" }, last.input.problem_definition)),
+      h("div", { class: "buttons" }, h("a", { class: "button primary", href: `/new?base=${last.summary.id}` }, "Iterate"), h("a", { class: "button", href: `/page/problems/${problem}/csv`, download: true }, "CSV"),
+        h("button", { class: "danger", onclick: async () => (await remove(problem)) && go("/tasks") }, "Delete"))),
+    h("section", { class: "panel" }, h("h2", {}, `${total} iteration${total === 1 ? "" : "s"}`), table(iterations), total > iterations.length && h("p", { class: "muted small" }, `The newest ${iterations.length} are shown; the CSV has all.`)),
+    h("div", { class: "grid" },
+      [["Carbon", "carbon_footprint", carbon], ["Energy", "energy_consumption", energy], ["Latency", "latency", latency]].map(([label, key, format]) =>
+        h("section", { class: "panel" }, h("h2", {}, `${label} by iteration`), chart({ points: points(number, (figures) => figures?.[key]), xLabel: "iteration", yLabel: label, formatY: format, joined: true, whole: true }))),
+      h("section", { class: "panel" }, h("h2", {}, "Quality against carbon"), chart({ points: points((_, figures) => figures?.carbon_footprint, (figures) => figures?.quality), xLabel: "carbon", yLabel: "quality", formatX: carbon, formatY: quality }),
+        h("p", { class: "muted small" }, "Dashed: the Pareto front, that no other iteration beats in quality, latency and carbon at once. ★: the best one."))),
+    h("section", { class: "panel" }, h("h2", {}, "What was asked"), settings(iterations)),
+  ];
+}
+
+function table(iterations) {
+  return h("div", { class: "scroll" }, h("table", {}, h("caption", { class: "visually-hidden" }, "Iterations"),
+    h("thead", {}, h("tr", {}, ["Iteration", "State", "Model", "Hardware"].map((label) => h("th", { scope: "col" }, label)), FIGURES.map(([, label]) => h("th", { scope: "col", class: "number" }, label)), h("th", { scope: "col", class: "number" }, "Age"))),
+    h("tbody", {}, iterations.map(({ summary, figures }, i) => {
+      const before = iterations[i - 1]?.figures;
+      const differs = (key) => (before && figures && figures[key] !== before[key] ? "differs" : null);
+      return h("tr", { key: summary.id, class: figures?.best ? "best" : null },
+        h("td", {}, h("a", { href: `/tasks/${summary.id}` }, `#${summary.task_id.iteration_id}`), figures?.best && [" ", h("span", { class: "badge s-succeeded" }, "best")], !figures?.best && figures?.pareto_optimal && [" ", h("span", { class: "badge s-running" }, "Pareto")]),
+        h("td", {}, taskBadge(summary.task_status)), h("td", { class: "text" }, h("span", { class: differs("model") }, figures?.model || "–")), h("td", { class: "text" }, h("span", { class: differs("hw_description") }, figures?.hw_description || "–")),
+        FIGURES.map(([key, , format]) => h("td", { class: "number" }, format(figures?.[key]), change(before?.[key], figures?.[key]))), h("td", { class: "number muted" }, age(summary.created)));
+    }))));
+}
+
+// By how much a figure changed from the iteration before.
+function change(from, to) {
+  if (!from || !Number.isFinite(from) || !Number.isFinite(to) || to === null || from === to) return null;
+  const share = Math.round(((to - from) * 100) / from);
+  return share ? h("div", { class: "differs small" }, `${share > 0 ? "+" : "−"}${Math.abs(share)} %`) : null;
+}
+
+function settings(iterations) {
+  const flat = iterations.map(({ input: { extra_data: extra, ...rest } }) => ({ ...rest, ...Object.fromEntries(Object.entries(extra ?? {}).map(([key, value]) => [`extra_data.${key}`, value])) }));
+  const shown = (value) => (Array.isArray(value) ? value.join("\n") : typeof value === "object" && value ? JSON.stringify(value) : String(value ?? ""));
+  const names = [...new Set(flat.flatMap(Object.keys))].filter((name) => flat.some((each) => ![undefined, "", 0, false].includes(each[name]) && shown(each[name]) !== ""));
+  return h("div", { class: "scroll" }, h("table", {}, h("caption", { class: "visually-hidden" }, "Fields of each iteration"),
+    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Field"), iterations.map(({ summary }) => h("th", { scope: "col" }, `#${summary.task_id.iteration_id}`)))),
+    h("tbody", {}, names.map((name) => h("tr", {}, h("th", { scope: "row" }, name.startsWith("extra_data.") ? name.slice(11) : title(name)),
+      flat.map((each, i) => h("td", { class: "text" }, h("span", { class: i && shown(each[name]) !== shown(flat[i - 1][name]) ? "differs" : null }, shown(each[name]) || "–"))))))));
+}
