@@ -27,10 +27,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from sustainml_orchestrator.contract.signals import on_end
-from sustainml_orchestrator.processes import child_process
+from sustainml_orchestrator.processes import child_process, process_mark
 
 #: The main function of a child: its arguments are the request and the descriptors sent with it.
 Become = Callable[[bytes, list[int]], None]
@@ -41,8 +40,6 @@ _FORK_TIMEOUT = 20.0
 _KILL_TIMEOUT = 2.0
 _LONGEST_REQUEST = 1 << 16
 _MOST_DESCRIPTORS = 8
-#: Environment variable that identifies the descendants of a node.
-_MARK = "SUSTAINML_PROCESS_OWNER"
 
 
 class Child:
@@ -109,15 +106,15 @@ class ForkServer:
         """Fork one off this process, before threads are started and ROS is initialized."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         parent = os.getpid()
-        # Inherited by all processes that user code starts, in workers and in this process.
-        mark = os.environ[_MARK] = f"{parent}.{time.monotonic_ns()}"
+        mark = process_mark.draw()
         sys.stdout.flush()
         sys.stderr.flush()
         pid = child_process.fork()
         if not pid:
             ours.close()
-            child_process.run(_Server(theirs, become, parent, f"{_MARK}={mark}").serve)
+            child_process.run(_Server(theirs, become, parent, mark).serve)
         theirs.close()
+        process_mark.put(mark)  # for what user code starts in threads of this process
         return cls(ours, pid)
 
     @classmethod
@@ -187,7 +184,7 @@ def serve(become: Become) -> None:
 class _Server:
     """The fork server itself: one thread that waits for requests and for the end of children."""
 
-    def __init__(self, control: socket.socket, become: Become, parent: int, mark: str = "") -> None:
+    def __init__(self, control: socket.socket, become: Become, parent: int, mark: int = 0) -> None:
         self._control = control
         self._become = become
         self._parent = parent
@@ -293,8 +290,7 @@ class _Server:
                     child_process.kill_group(pid)
                 if not os.waitpid(-1, os.WNOHANG)[0]:
                     time.sleep(0.002)
-        if self._mark:
-            _kill_marked(self._mark.encode())
+        process_mark.kill_marked(self._mark, self._parent)
 
 
 def readable(sources: Sequence[object], timeout: float | None) -> list[object]:
@@ -318,14 +314,6 @@ def _receive(channel: socket.socket) -> bytes:
         return channel.recv(64)
     except OSError:
         return b""
-
-
-def _kill_marked(mark: bytes) -> None:
-    """Kill the processes with this entry in their environment: orphans of user code in threads."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if mark in (folder / "environ").read_bytes().split(b"\0"):
-                os.kill(int(folder.name), signal.SIGKILL)
 
 
 def _ignore(*_: object) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 
 import pytest
+from support.authors import SPAWNED
 from support.scripted_modules import Isolation, ScriptedOrchestrator, alive, descendants
 
 from sustainml_orchestrator.core.ids import NodeCommand, TaskCommand, TaskStatus
@@ -17,9 +18,9 @@ def spawned(orchestrator: ScriptedOrchestrator) -> list[int]:
 
     def pids() -> list[int]:
         found = [int(note.split()[1]) for note in orchestrator.noted() if note.startswith("pid ")]
-        return found if len(found) == 4 else []
+        return found if len(found) == SPAWNED else []
 
-    found = orchestrator.until(pids, "four processes of user code")
+    found = orchestrator.until(pids, "all processes of user code")
     assert all(map(alive, found))
     return found
 
@@ -69,7 +70,7 @@ def test_none_outlives_a_worker_that_dies(orchestrator: ScriptedOrchestrator) ->
     orchestrator.task((1, 1), "spawn", "crash")
     orchestrator.await_task((1, 1), TaskStatus.ERROR)
     pids = [int(note.split()[1]) for note in orchestrator.noted() if note.startswith("pid ")]
-    assert len(pids) == 4
+    assert len(pids) == SPAWNED
     orchestrator.until(lambda: not any(map(alive, pids)), "their end", 1.0)
 
 
