@@ -56,7 +56,7 @@ class CommandLine(TyperGroup):
             text = f"a package cannot be loaded ({error}); source the environment: . ./env.sh"
             code = _fail(Failure(text), words)
         except OSError as error:
-            code = _fail(Failure(f"a file cannot be used: {error}"), words)
+            code = _fail(_file_failure(error), words)
         except Exception as error:
             for text in traceback.format_exc().splitlines():
                 err.say(text)
@@ -65,10 +65,19 @@ class CommandLine(TyperGroup):
         try:
             sys.stdout.flush()
         except OSError as error:
-            code = _fail(Failure(f"the output cannot be written: {error}"), [])
+            reason = error.strerror or str(error)
+            code = _fail(Failure(f"the output cannot be written: {reason}"), [])
         if is_standalone:
             sys.exit(code)
         return code
+
+
+def _file_failure(error: OSError) -> Failure:
+    """What to say of a file that cannot be read or written; the output has no name."""
+    reason = error.strerror or str(error)
+    if error.filename is None:
+        return Failure(f"the output cannot be written: {reason}; write it elsewhere")
+    return Failure(f"{error.filename} cannot be used: {reason}; name another file")
 
 
 def _explain_usage(error: Any, words: list[str]) -> int:

@@ -131,7 +131,18 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
 def test_a_full_disk_is_reported() -> None:
     result = shell("sustainml --version >/dev/full")
     assert result.returncode == 1 and "No space left" in result.stderr
-    assert "Traceback" not in result.stderr
+    assert "Traceback" not in result.stderr and "Errno" not in result.stderr
+
+
+def test_an_empty_home_is_no_home() -> None:
+    """Files would go to /.local and /.ros."""
+    bare = {name: value for name, value in os.environ.items() if name != "ROS_HOME"}
+    result = subprocess.run(
+        [*SUSTAINML, "--namespace", "/nobody", "journal", "check"],
+        capture_output=True, text=True, check=False, env={**bare, "HOME": ""},
+    )  # fmt: skip
+    assert result.returncode == 1 and "there is no journal" in result.stderr
+    assert " /.local" not in result.stderr
 
 
 # Files #
