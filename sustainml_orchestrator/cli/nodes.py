@@ -7,9 +7,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Group
 
+from sustainml_orchestrator.cli import live
 from sustainml_orchestrator.cli.console import err, out
 from sustainml_orchestrator.cli.context import AsJson, connected, print_json
+from sustainml_orchestrator.cli.live import WatchOption
 from sustainml_orchestrator.cli.problems import parse_json
 from sustainml_orchestrator.core.ids import NodeCommand, NodeStatus
 
@@ -31,12 +34,18 @@ Wait = Annotated[
 ]
 
 
-def nodes(as_json: AsJson = False) -> None:
+def nodes(watch: WatchOption = False, as_json: AsJson = False) -> None:
     """Show the state of every node and of its processes.
+
+    For each process: for how long it is known, the tasks that it has done and holds now.
 
     sustainml nodes
     """
+    from sustainml_orchestrator.cli.tables import node_table
+
     with connected() as client:
+        if watch:
+            live.watch(lambda: Group(node_table(client.get_node_status())))
         _show(client.get_node_status(), as_json)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -11,6 +10,7 @@ from rich.text import Text
 
 from sustainml_orchestrator.cli.console import Table, line, out
 from sustainml_orchestrator.cli.context import figure
+from sustainml_orchestrator.cli.figures import UNKNOWN, age
 from sustainml_orchestrator.core.ids import NodeStatus, TaskStatus
 
 _COLOURS = {
@@ -65,22 +65,6 @@ def positive(value: float) -> str:
     return figure(value if value > 0 else float("nan"))
 
 
-def task_table(summaries: Iterable[Any], title: str = "") -> Table:
-    """One line per task."""
-    table = Table(
-        ("task", "status", "problem", "model", "hardware"),
-        ("quality", "energy\n(Wh)", "carbon\n(kgCO2e)"),
-        title,
-    )
-    for item in summaries:
-        table.add(
-            name_of(item), line(status_of(item)), _short(item.problem_short_description),
-            _model(item.model), item.hw_description, figure(item.quality),
-            figure(item.energy_consumption), figure(item.carbon_footprint),
-        )  # fmt: skip
-    return table
-
-
 def result_table(tasks: Iterable[Any]) -> Table:
     """One line per task, with all figures of its result."""
     table = Table(
@@ -99,33 +83,36 @@ def result_table(tasks: Iterable[Any]) -> Table:
 
 
 def node_table(nodes: Iterable[Any]) -> Table:
-    """One line per node."""
+    """One line per node, one more for each of its processes."""
     table = Table(
         ("node", "status", "tasks", "resets", "restarts", "last loss", "processes", "remark")
     )
     for node in nodes:
         status = NodeStatus(node.node_status)
+        wanted = "" if node.desired_status else " (stopped on request)"
         table.add(
-            node.node_name, line((status.name, _NODE_COLOURS.get(status, "red"))),
-            str(node.active_tasks), str(node.resets), str(node.restarts), _clock(node.last_loss),
-            Text("\n").join([line(_process(each)) for each in node.instances] or [line("–")]),
+            node.node_name, line((status.name, _NODE_COLOURS.get(status, "red")), wanted),
+            str(node.active_tasks), str(node.resets), str(node.restarts), _ago(node.last_loss),
+            Text("\n").join([line(_process(each)) for each in node.instances] or [line(UNKNOWN)]),
             node.error_description,
         )  # fmt: skip
     return table
 
 
 def _process(instance: Any) -> str:
-    """The name of an instance, and how many tasks it holds."""
-    name, count = instance.instance.rpartition("/")[2], instance.active_tasks
-    return f"{name} (lost)" if not instance.responsive else f"{name} ({count})" if count else name
+    """A process: its name, for how long it is known, its tasks; when it was lost."""
+    name = instance.instance.rpartition("/")[2]
+    if not instance.responsive:
+        return f"{name}: lost {age(instance.last_seen)} ago"
+    parts = [age(instance.first_seen), f"{instance.finished_tasks} done"]
+    if instance.active_tasks:
+        parts.append(f"{instance.active_tasks} now")
+    return f"{name}: {', '.join(parts)}"
 
 
-def _clock(stamp: Any) -> str:
-    """A ROS time as local time; with the date unless it is today."""
-    if not stamp.sec:
-        return "–"
-    when = datetime.fromtimestamp(stamp.sec)
-    return f"{when:%H:%M:%S}" if when.date() == datetime.now().date() else f"{when:%F %H:%M}"
+def _ago(stamp: Any) -> str:
+    text = age(stamp)
+    return text if text == UNKNOWN else f"{text} ago"
 
 
 def running_step(summary: Any) -> str:

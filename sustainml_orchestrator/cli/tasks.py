@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Group
+from rich.text import Text
 
-from sustainml_orchestrator.cli.console import out, write_yaml
+from sustainml_orchestrator.cli import live
+from sustainml_orchestrator.cli.console import Table, line, out, write_yaml
 from sustainml_orchestrator.cli.context import (
     EXIT_FAILED,
     AsJson,
@@ -18,8 +23,15 @@ from sustainml_orchestrator.cli.context import (
     print_json,
     task_id,
 )  # fmt: skip
+from sustainml_orchestrator.cli.figures import since as earliest
+from sustainml_orchestrator.cli.live import WatchOption
 from sustainml_orchestrator.contract.plain import plain
-from sustainml_orchestrator.core.ids import TaskCommand, TaskStatus
+from sustainml_orchestrator.core.ids import TaskCommand, TaskId, TaskStatus
+
+if TYPE_CHECKING:
+    from sustainml_msgs.msg import Task
+
+    from sustainml_orchestrator.client import OrchestratorClient
 
 TaskArgument = Annotated[str, typer.Argument(help="PROBLEM/ITERATION, or PROBLEM: its latest.")]
 
@@ -53,37 +65,57 @@ def watch(
                     bars.show(update)
 
 
+StatusOption = Annotated[
+    list[str] | None,
+    typer.Option("--status", "--state", help="Only these: waiting, running, succeeded …"),
+]
+TextOption = Annotated[str, typer.Option("--text", help="Only with this text, in any case.")]
+ModelOption = Annotated[str, typer.Option("--model", help="Only with this in the model.")]
+HardwareOption = Annotated[str, typer.Option("--hardware", help="The same for the hardware.")]
+SinceOption = Annotated[
+    str, typer.Option("--since", help="Only younger ones: 30min, 2h, 3d, or since a date.")
+]
+OffsetOption = Annotated[int, typer.Option(min=0, help="Tasks to skip.")]
+LimitOption = Annotated[int, typer.Option(min=1, max=1000, help="Most tasks to list.")]
+OldestOption = Annotated[
+    bool, typer.Option("--oldest-first", help="By creation; else the newest first.")
+]
+WideOption = Annotated[bool, typer.Option("--wide", help="More columns.")]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV with all columns.")]
+
+
 def list_tasks(
     problem: Annotated[int, typer.Argument(min=0, help="Only this problem; 0 = all.")] = 0,
-    status: Annotated[
-        list[str] | None,
-        typer.Option("--status", help="Only these: waiting, running, succeeded, error …"),
-    ] = None,
-    offset: Annotated[int, typer.Option(min=0, help="Tasks to skip.")] = 0,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="Most tasks to list.")] = 50,
-    oldest_first: Annotated[
-        bool, typer.Option("--oldest-first", help="By creation; else the newest first.")
-    ] = False,
+    status: StatusOption = None,
+    text: TextOption = "",
+    model: ModelOption = "",
+    hardware: HardwareOption = "",
+    since: SinceOption = "",
+    offset: OffsetOption = 0,
+    limit: LimitOption = 50,
+    oldest_first: OldestOption = False,
+    wide: WideOption = False,
+    as_csv: CsvOption = False,
+    watch: WatchOption = False,
     as_json: AsJson = False,
 ) -> None:
     """List tasks, the newest first.
 
     sustainml list --status succeeded --status running --limit 10
-    """
-    from sustainml_orchestrator.cli.tables import task_table
 
-    statuses = [_status(text) for text in status or []]
+    sustainml list --text cats --since 2h --wide
+    """
+    from sustainml_orchestrator.cli import listing
+    from sustainml_orchestrator.cli.selection import Filter, select
+
+    wanted = Filter(text, model, hardware, earliest(since) if since else 0.0)
+    statuses = [_status(name) for name in status or []]
     with connected() as client:
-        page, total = client.list_tasks(
-            problem, statuses, newest_first=not oldest_first, offset=offset, limit=limit
-        )
-    if as_json:
-        print_json({"tasks": page, "total": total})
-        return
-    if page:
-        out.print(task_table(page, f"{len(page)} of {total} tasks"))
-    else:
-        out.say(f"{total} tasks match, none on this page" if total else "no task matches")
+        look = partial(select, client, problem, statuses, wanted,
+                       newest_first=not oldest_first, offset=offset, limit=limit)  # fmt: skip
+        if watch:
+            live.watch(lambda: Group(listing.shown(*look(), wide=wide)))
+        listing.show(*look(), wide=wide, as_csv=as_csv, as_json=as_json)
 
 
 def _status(text: str) -> TaskStatus:
@@ -98,6 +130,7 @@ def show(
     task: TaskArgument,
     as_json: AsJson = False,
     as_yaml: Annotated[bool, typer.Option("--yaml", help="Print YAML.")] = False,
+    watch: WatchOption = False,
 ) -> None:
     """Show all data of a task.
 
@@ -105,32 +138,46 @@ def show(
 
     sustainml show 1 --json    # the latest iteration of problem 1
     """
-    from sustainml_orchestrator.cli.remarks import remarks
-    from sustainml_orchestrator.cli.tables import result_table, status_of
-
+    wanted = task_id(task)
     with connected() as client:
-        data = client.get_task(task_id(task), include_binary=as_json or as_yaml)
+        if watch:
+            live.watch(lambda: Group(*_lines(client, client.get_task(wanted))))
+        data = client.get_task(wanted, include_binary=as_json or as_yaml)
+        shown = () if as_json or as_yaml else tuple(_lines(client, data))
     if as_json:
         print_json(data)
     elif as_yaml:
         write_yaml(plain(data))
     else:
-        out.print(result_table([data]))
-        item = data.summary
-        out.say("status: ", status_of(item), f" {item.outcome_reason}")
-        for title, values in (
-            ("metadata", data.ml_model_metadata.ml_model_metadata),
-            ("requirements", data.app_requirements.app_requirements),
-            ("hardware asked for", data.hw_constraints.hardware_required),
-        ):
-            out.say(f"{title}: {', '.join(values) or '–'}")
-        for line in remarks(data):
-            out.say(line)
-        for module in item.modules:
-            state = TaskStatus(module.task_status).name
-            out.say(f"  {module.node_name:<20}{state:<12}{module.error_description}")
-        for output in data.extra_outputs:
-            out.say(f"output of {output.node_name} ({output.type_name}): {_shown(output.json)}")
+        for each in shown:
+            out.print(each, soft_wrap=isinstance(each, Text))
+
+
+def _lines(client: OrchestratorClient, task: Task) -> Iterator[Text | Table]:
+    """All that people may want to know of a task."""
+    from sustainml_orchestrator.cli import description
+    from sustainml_orchestrator.cli.remarks import remarks
+    from sustainml_orchestrator.cli.tables import name_of, status_of
+
+    item = task.summary
+    exact = TaskId(item.task_id.problem_id, item.task_id.iteration_id)
+    events = client.get_history(exact, limit=1000, newest_first=True)
+    yield line(f"task {name_of(item)}: {item.problem_short_description}")
+    yield line("status: ", status_of(item), f" {item.outcome_reason}")
+    yield line(description.ages(item))
+    for text in description.figures(task):
+        yield line(text)
+    for title, values in (
+        ("metadata", task.ml_model_metadata.ml_model_metadata),
+        ("requirements", task.app_requirements.app_requirements),
+        ("hardware asked for", task.hw_constraints.hardware_required),
+    ):
+        yield line(f"{title}: {', '.join(values) or '–'}")
+    for text in remarks(task):
+        yield line(text)
+    for output in task.extra_outputs:
+        yield line(f"output of {output.node_name} ({output.type_name}): {_shown(output.json)}")
+    yield description.step_table(item, events)
 
 
 def _shown(text: str) -> str:

@@ -275,14 +275,25 @@ class Orchestrator:
             )
         return task, step
 
-    def outcome_reason(self, task: Task) -> str:
-        """Why a task ended; for one that is open, what it waits for."""
-        if task.status is TaskStatus.RUNNING:
-            return waiting_for(task, self.lifecycle, self.context.now)
-        return self.waiting_reason() if task.open else task.outcome_reason
+    def outcome_reason(self, task: Task, *, with_place: bool = False) -> str:
+        """Why a task ended; for one that is open, what it waits for.
 
-    def waiting_reason(self) -> str:
-        """What all WAITING tasks wait for."""
+        Args:
+            with_place: whether to say its place in the queue, which is dear after each change.
+        """
+        if task.status is TaskStatus.RUNNING:
+            return waiting_for(task, self.lifecycle, self.settings, self.context.now)
+        return (
+            self.waiting_reason(task if with_place else None)
+            if task.open
+            else (task.outcome_reason)
+        )
+
+    def waiting_reason(self, task: Task | None = None) -> str:
+        """What all WAITING tasks wait for, and the place of one of them where given."""
         if not self.lifecycle.ready and self.settings.admission != "always":
             return f"waits for the modules: {self.lifecycle.reason()}"
+        if task is not None:
+            place = f"place {self.tasks.waiting.place(task)} of {len(self.tasks.waiting)}"
+            return f"queued at {place}; {len(self.tasks.running)} tasks run"
         return f"queued: {len(self.tasks.running)} tasks run, {len(self.tasks.waiting)} wait"

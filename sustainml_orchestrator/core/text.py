@@ -10,6 +10,8 @@ from sustainml_orchestrator.core.credentials import scrub
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 #: Longest foreign text in states and summaries, which are sent often.
 MAX_SHOWN = 2000
+#: Units of time: their s, name, and the s and name of the next smaller one.
+_UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
 _SPACES = "\t\n\r\v\f"
 
 
@@ -27,3 +29,13 @@ def printable(text: str, longest: int = MAX_SHOWN) -> str:
 def _escape(match: re.Match[str]) -> str:
     character = match[0]
     return " " if character in _SPACES else character.encode("unicode_escape").decode("ascii")
+
+
+def duration(seconds: float) -> str:
+    """A time for people: its two largest units."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    whole = int(seconds)
+    size, unit, part, smaller = next(each for each in _UNITS if whole >= each[0])
+    rest = whole % size // part
+    return f"{whole // size} {unit}" + (f" {rest} {smaller}" if rest else "")

@@ -104,7 +104,7 @@ def summary_to_msg(core: Orchestrator, iteration: Task) -> TaskSummary:
         latency=iteration.latency,
         energy_consumption=iteration.energy,
         carbon_footprint=iteration.carbon,
-        outcome_reason=core.outcome_reason(iteration),
+        outcome_reason=core.outcome_reason(iteration, with_place=True),
         error_code=int(iteration.error_code),
         error_description=iteration.error_description,
         modules=[

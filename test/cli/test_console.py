@@ -15,6 +15,7 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sustainml_msgs.msg import (
+    HistoryEvent,
     InstanceState,
     IterationComparison,
     ModuleOutput,
@@ -91,6 +92,14 @@ class Answers:
         process = InstanceState(instance=self.text, responsive=True)
         return [NodeState(node_name=self.text, error_description=self.text, instances=[process])]
 
+    def get_history(self, *_: object, **__: object) -> list[HistoryEvent]:
+        return [
+            HistoryEvent(
+                task_id=TaskId(problem_id=1, iteration_id=1), node_name=self.text, attempt=1,
+                instance=self.text, try_number=1, event="step.started", detail=self.text,
+            )
+        ]  # fmt: skip
+
     def configure_node(self, *_: object) -> dict[str, str]:
         return {"text": self.text}
 
@@ -117,10 +126,11 @@ def run(*words: str, code: int = 0) -> Result:
 def test_hostile_texts_are_shown_as_they_are(text: str) -> None:
     shown = "".join(harmless(text).split())
     with answering(text):
-        for words in (("list",), ("show", "1/1"), ("compare", "1"), ("nodes",), ("watch", "1/1")):
+        for words in (("list",), ("show", "1/1"), ("compare", "1"), ("nodes",), ("watch", "1/1"),
+                      ("history",)):  # fmt: skip
             code = 1 if words[0] == "watch" else 0
             found = "".join(run(*words, code=code).stdout.split())
-            is_folded = words[0] == "nodes" and len(shown) > 10  # by its narrow columns
+            is_folded = words[0] in ("nodes", "list") and len(shown) > 10  # by its narrow columns
             assert shown in found or is_folded, words
         assert "".join(harmless(" ".join(text.split())).split()) in "".join(
             run("delete", "1", code=1).stderr.split()
@@ -135,7 +145,8 @@ def test_hostile_texts_are_shown_as_they_are(text: str) -> None:
 def test_any_text_is_harmless(text: str) -> None:
     with answering(text):
         for words in (("list",), ("show", "1"), ("compare", "1"), ("compare", "1", "--csv"),
-                      ("nodes",), ("show", "1", "--yaml")):  # fmt: skip
+                      ("list", "--wide"), ("list", "--csv"), ("history",), ("nodes",),
+                      ("show", "1", "--yaml")):  # fmt: skip
             run(*words)
         shown = json.loads(run("show", "1", "--json").stdout)
         assert shown["user_input"]["problem_definition"] == text

@@ -20,6 +20,7 @@ from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, TaskCommand
 
 COMMANDS = [
     ["list"], ["show", "1"], ["delete", "1"], ["compare", "1"], ["nodes"], ["configure", "m"],
+    ["history", "1/1"],
     ["submit", "-d", "x"], ["submit", "-d", "x", "--watch"], ["iterate", "1/1"],
     *(["node", command.name.lower(), "all"] for command in NodeCommand if command),
     *(["task", command.name.lower(), "1/1"] for command in TaskCommand if command),

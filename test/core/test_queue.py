@@ -41,3 +41,15 @@ def test_what_was_removed_is_not_kept() -> None:
         queue.add(task)
         queue.remove(task)
     assert len(queue._heap) < 100
+
+
+def test_places_are_those_in_which_tasks_leave() -> None:
+    queue = WaitingQueue()
+    tasks = [Task(TaskId(number, 1), number, 1) for number in range(1, 30)]
+    for number, task in enumerate(tasks):
+        task.priority = number % 3
+        queue.add(task)
+    queue.remove(tasks[7])
+    order = sorted((t for t in tasks if t in queue), key=queue.place)
+    assert [queue.place(task) for task in order] == list(range(1, 29))
+    assert [queue.pop() for _ in range(28)] == order

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -86,6 +89,35 @@ def test_the_command(up: Up, solved: TaskId) -> None:
     of_node = sustainml(up, "history", "hw_resources", "--limit", "1000").stdout
     assert "node.appeared" in of_node and "node.started" in of_node
     assert "NOT_FOUND" in sustainml(up, "history", "nobody", code=1).stderr
+
+
+def test_lists_and_descriptions(up: Up, solved: TaskId) -> None:
+    listed = sustainml(up, "list", "--text", "LETTERS", "--since", "1h", "--wide").stdout
+    assert "1 of 1 tasks" in listed and "waited" in listed
+    assert "no task matches" in sustainml(up, "list", "--model", "no such model").stdout
+    assert "write an age" in sustainml(up, "list", "--since", "soon", code=2).stderr
+    (row,) = csv.DictReader(io.StringIO(sustainml(up, "list", "--csv").stdout))
+    assert row["task"] == str(solved) and row["status"] == "SUCCEEDED" and float(row["energy_Wh"])
+    shown = sustainml(up, "show", str(solved)).stdout
+    assert "created" in shown and "ran" in shown and "per inference" in shown
+    assert len(re.findall(r" done ", shown)) == 6
+    states = sustainml(up, "nodes").stdout
+    assert re.search(r"hw_resources: \d.* s?,? ?1 done|1\s+done", states)
+
+
+def test_watching_ends_with_its_user(up: Up, solved: TaskId) -> None:
+    for words in (("show", str(solved)), ("nodes",), ("list",)):
+        command = [*SUSTAINML, "-n", up.namespace, *words, "--watch"]
+        watcher = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ)
+        try:
+            assert watcher.stdout is not None
+            assert watcher.stdout.readline()
+            watcher.send_signal(signal.SIGINT)
+            watcher.communicate(timeout=20.0)
+            assert watcher.returncode in (0, 130)
+        finally:
+            watcher.kill()
+            watcher.wait()
 
 
 def test_a_process_that_is_killed(up: Up, client: OrchestratorClient) -> None:
