@@ -47,8 +47,8 @@ setup(
     zip_safe=False,
     entry_points={
         "console_scripts": [
-            f"orchestrator = {NAME}.node.orchestrator_node:main",
-            *(f"{module} = {NAME}.reference_modules.{module}:main" for module in MODULES),
+            f"orchestrator = {NAME}.entry:orchestrator",
+            *(f"{module} = {NAME}.entry:{module}" for module in MODULES),
             f"sustainml = {NAME}.cli.__main__:main",
         ]
     },

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+)
 from launch.substitutions import LaunchConfiguration
 
 from launch import LaunchContext, LaunchDescription
@@ -21,7 +26,7 @@ ARGUMENTS = {
     "params_file": ("", "parameters of all nodes"),
     "journal_path": ("auto", "SQLite file of the database; auto = in its usual place; none"),
     "isolation": ("process", "where the modules' user code runs: process or thread"),
-    "respawn": ("true", "whether processes that end are started again"),
+    "use_respawn": ("true", "whether processes that end are started again"),
     "log_level": ("info", "debug, info, warn, error or fatal"),
     "replicas": ("", "how many instances of modules to start: MODULE=N,MODULE=N"),
     "without": ("", "modules not to start: MODULE,MODULE"),
@@ -47,7 +52,8 @@ def _start(context: LaunchContext) -> list[ExecuteProcess]:
             cmd=list(program.command),
             name=program.name,
             output="screen",
-            respawn=values["respawn"].lower() == "true",
+            prefix="env --block-signal=INT",  # until the node can end in order
+            respawn=values["use_respawn"].lower() == "true",
             respawn_delay=1.0,
         )
         for program in programs
@@ -60,4 +66,5 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(name, default_value=default, description=text)
         for name, (default, text) in ARGUMENTS.items()
     ]
-    return LaunchDescription([*arguments, OpaqueFunction(function=_start)])
+    shared = IncludeLaunchDescription(str(Path(__file__).with_name("shared.launch.py")))
+    return LaunchDescription([*arguments, shared, OpaqueFunction(function=_start)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -14,6 +15,8 @@ from sustainml_orchestrator.sdk.parameters import TABLE as MODULE_TABLE
 
 ROOT = Path(__file__).parents[2]
 LAUNCH = ET.parse(ROOT / "launch" / "sustainml.launch.xml").getroot()
+#: Arguments that shared.launch.py turns into parameters.
+READ_BY_THE_SHARED_FILE = {"pipeline_file", "journal_path", "isolation"}
 ARGUMENTS = {arg.attrib["name"]: arg for arg in LAUNCH.iter("arg")}
 
 
@@ -26,7 +29,7 @@ def test_every_executable_exists_and_every_module_is_there() -> None:
     assert '"orchestrator = ' in scripts or "orchestrator = " in scripts
     for node in LAUNCH.iter("node"):
         assert node.attrib["pkg"] == "sustainml_orchestrator"
-        assert node.attrib["name"] == node.attrib["exec"]
+        assert node.attrib["name"] == node.attrib["exec"] == node.attrib["exec_name"]
         if node.attrib["exec"] != "orchestrator":
             assert f'"{node.attrib["exec"]}"' in scripts
 
@@ -34,26 +37,29 @@ def test_every_executable_exists_and_every_module_is_there() -> None:
 def test_every_argument_is_declared_described_and_used() -> None:
     text = (ROOT / "launch" / "sustainml.launch.xml").read_text()
     used = set(re.findall(r"\$\(var (\w+)\)", text))
-    assert used == set(ARGUMENTS)
+    assert used - {"overrides_file"} == set(ARGUMENTS) - READ_BY_THE_SHARED_FILE
     assert all(arg.attrib["description"] and "default" in arg.attrib for arg in ARGUMENTS.values())
 
 
-def test_every_parameter_exists() -> None:
-    known = {spec.name for spec in TABLE}
-    modules = {spec.name for spec in MODULE_TABLE}
+def test_every_node_reads_the_params_file_and_then_what_arguments_override() -> None:
     for node in LAUNCH.iter("node"):
-        names = {p.attrib["name"] for p in node.iter("param") if "name" in p.attrib}
-        assert names <= (known if node.attrib["exec"] == "orchestrator" else modules)
-
-
-def test_a_text_stays_a_text() -> None:
-    """As YAML, a path like 1e3 is a number."""
-    given = [p for node in LAUNCH.iter("node") for p in node.iter("param") if "value" in p.attrib]
-    specs = {spec.name: spec for spec in (*TABLE, *MODULE_TABLE)}
-    assert given and all(
-        (param.attrib.get("type") == "str") is isinstance(specs[param.attrib["name"]].default, str)
-        for param in given
+        files = [param.attrib["from"] for param in node.iter("param")]
+        assert files == ["$(var params_file)", "$(var overrides_file)"]
+    shared = (ROOT / "launch" / "shared.launch.py").read_text()
+    table = next(
+        ast.literal_eval(node.value)
+        for node in ast.parse(shared).body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "_PARAMETERS"
     )
+    known = {spec.name for spec in (*TABLE, *MODULE_TABLE)}
+    assert set(table) == known & set(ARGUMENTS)
+    assert all(ARGUMENTS[name].attrib["default"] == "" for name in table)
+
+
+def test_arguments_are_named_as_those_of_other_launch_files() -> None:
+    """Nav2's names."""
+    names = {"namespace", "params_file", "use_sim_time", "use_respawn", "log_level"}
+    assert names <= set(ARGUMENTS)
 
 
 def test_default_files_exist() -> None:

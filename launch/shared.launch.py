@@ -1,0 +1,114 @@
+"""What the launch files share: checks before the start, and exits after which the launch ends.
+
+Arguments that are given override the file of parameters; those left empty leave it alone. For this
+the launch configuration `overrides_file` names a file of parameters, which nodes read last.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+import yaml
+from launch.actions import EmitEvent, LogInfo, OpaqueFunction, RegisterEventHandler
+from launch.actions import SetLaunchConfiguration as Set
+from launch.event_handlers import OnProcessExit, OnShutdown
+from launch.events import Shutdown
+from launch.events.process import ProcessExited
+
+from launch import LaunchContext, LaunchDescription
+from sustainml_orchestrator.contract import domain, names
+from sustainml_orchestrator.contract.exit_codes import PERMANENT, ExitCode
+
+#: Arguments that are files, and arguments that are parameters, with the nodes that have them.
+_FILES = ("params_file", "pipeline_file")
+_PARAMETERS = {
+    "pipeline_file": "/**/orchestrator",
+    "journal_path": "/**/orchestrator",
+    "isolation": "/**",
+}
+
+
+def _prepare(context: LaunchContext) -> list[Set | RegisterEventHandler]:
+    """Check the files, and write the parameters that arguments give.
+
+    Raises:
+        RuntimeError: a file does not exist (launch would leave it out and go on), or another
+            orchestrator has the place.
+    """
+    given = {name: value for name, value in context.launch_configurations.items() if value}
+    for name in _FILES:
+        if name in given and not Path(given[name]).is_file():
+            text = f"{name} is '{given[name]}', which is no file; correct it or leave it out"
+            raise RuntimeError(text)
+    _check_place(given.get("namespace", names.DEFAULT_NAMESPACE))
+    if "journal_path" not in given and not _names_journal(given.get("params_file", "")):
+        given["journal_path"] = "auto"
+    nodes: dict[str, dict[str, str]] = {}
+    for name, node in _PARAMETERS.items():
+        if name in given:
+            nodes.setdefault(node, {})[name] = given[name]
+    if "pipeline_file" in given:
+        nodes["/**/orchestrator"]["pipeline_file"] = str(Path(given["pipeline_file"]).absolute())
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="sustainml_", suffix=".yaml", delete=False
+    ) as file:
+        # JSON is YAML, and keeps texts such as 1e3 texts.
+        file.write(json.dumps({node: {"ros__parameters": p} for node, p in nodes.items()} or {}))
+    remove = OnShutdown(on_shutdown=lambda *_: Path(file.name).unlink(missing_ok=True))
+    return [Set("overrides_file", file.name), RegisterEventHandler(remove)]
+
+
+def _check_place(namespace: str) -> None:
+    """Refuse a second launch before its modules disturb those of the first.
+
+    Raises:
+        RuntimeError: another orchestrator of this machine has the namespace.
+    """
+    claim = domain.Claim(namespace)
+    claim.close()
+    if claim.is_ours is False:
+        raise RuntimeError(
+            f"another orchestrator of this machine is active in namespace {namespace}, domain "
+            f"{domain.current()}; stop it, or choose another namespace:= or ROS_DOMAIN_ID"
+        )
+
+
+def _names_journal(params_file: str) -> bool:
+    """Whether a file of parameters says where the database is kept."""
+    if not params_file:
+        return False
+    try:
+        sections = [yaml.safe_load(Path(params_file).read_text(encoding="utf-8"))]
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RuntimeError(f"params_file is '{params_file}', which is no YAML: {error}") from error
+    while sections:
+        section = sections.pop()
+        if isinstance(section, dict):
+            if section.get("journal_path"):
+                return True
+            sections += section.values()
+    return False
+
+
+def _ended(event: ProcessExited, _: LaunchContext) -> list[LogInfo | EmitEvent] | None:
+    """End the launch where starting the process again cannot help."""
+    if event.returncode not in PERMANENT:
+        return None
+    reason = (
+        f"{event.process_name} ended with {event.returncode} "
+        f"({ExitCode(event.returncode).name}), which a restart does not cure: correct what it "
+        "says above, and launch again"
+    )
+    return [LogInfo(msg=reason), EmitEvent(event=Shutdown(reason=reason))]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """The checks and the handler of exits."""
+    return LaunchDescription(
+        [
+            OpaqueFunction(function=_prepare),
+            RegisterEventHandler(OnProcessExit(on_exit=_ended)),
+        ]
+    )

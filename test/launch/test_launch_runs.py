@@ -1,0 +1,87 @@
+"""The launch files in a real launch, where one is installed, and Ctrl-C at any time of a start."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from ament_index_python.packages import get_package_prefix
+
+from sustainml_orchestrator.contract import domain
+
+HERE = Path(__file__).parent
+PROGRAMS = Path(get_package_prefix("sustainml_orchestrator")) / "lib" / "sustainml_orchestrator"
+needs_launch = pytest.mark.skipif(
+    importlib.util.find_spec("launch_ros") is None or not shutil.which("ros2"),
+    reason="ros2 launch is not installed: it is no wheel, source a ROS 2 installation",
+)
+
+
+@pytest.mark.parametrize("program", ["orchestrator", "carbon_tracker"])
+@pytest.mark.parametrize("delay", [0.0, 0.2, 0.6])
+def test_ctrl_c_during_the_start_prints_no_traceback(program: str, delay: float) -> None:
+    """Started as the launch files do."""
+    command = ["env", "--block-signal=INT", str(PROGRAMS / program), "--ros-args", "-r"]
+    process = subprocess.Popen(
+        [*command, f"__ns:=/ctrl_c_{os.getpid()}"], stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+    time.sleep(delay)  # the moment to be tried, not a wait
+    os.killpg(process.pid, signal.SIGINT)
+    said, _ = process.communicate(timeout=30.0)
+    assert "Traceback" not in said
+    assert process.returncode == 0
+
+
+@needs_launch
+def test_the_launch_file_passes_its_launch_test() -> None:
+    command = [sys.executable, "-m", "launch_testing.launch_test"]
+    done = subprocess.run(
+        [*command, str(HERE / "framework_launching.py")], capture_output=True, text=True,
+        timeout=110.0,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+def launched(*arguments: str) -> str:
+    """What a launch says that ends by itself."""
+    command = ["ros2", "launch", "sustainml_orchestrator", "sustainml.launch.xml", *arguments]
+    done = subprocess.run(
+        [*command, f"namespace:=launch_{os.getpid()}", "journal_path:=none"], timeout=60.0,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    return done.stdout
+
+
+@needs_launch
+def test_a_params_file_that_is_missing_ends_the_launch() -> None:
+    assert "params_file is '/nowhere.yaml', which is no file" in launched(
+        "params_file:=/nowhere.yaml"
+    )
+
+
+@needs_launch
+def test_a_wrong_pipeline_file_ends_the_launch(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("modules: [")
+    said = launched(f"pipeline_file:={wrong}")
+    assert "ended with 78 (CONFIGURATION), which a restart does not cure" in said
+    assert said.count("[orchestrator-1]: process started") == 1
+
+
+@needs_launch
+def test_a_second_launch_in_a_namespace_ends_before_it_starts_anything() -> None:
+    claim = domain.Claim(f"launch_{os.getpid()}")
+    try:
+        said = launched()
+    finally:
+        claim.close()
+    assert "another orchestrator of this machine is active in namespace launch_" in said
+    assert "process started" not in said
