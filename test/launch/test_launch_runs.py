@@ -37,7 +37,7 @@ def test_ctrl_c_during_the_start_prints_no_traceback(program: str, delay: float)
     os.killpg(process.pid, signal.SIGINT)
     said, _ = process.communicate(timeout=30.0)
     assert "Traceback" not in said
-    assert process.returncode == 0
+    assert process.returncode in (0, -signal.SIGINT)  # the latter where `env` did not run yet
 
 
 @needs_launch
