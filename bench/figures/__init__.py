@@ -18,6 +18,7 @@ Measure = Callable[[int, float, bool], Iterable[Figure]]
 NAMES = (
     "latency",
     "throughput",
+    "replicas",
     "digest",
     "large",
     "queries",

@@ -19,11 +19,15 @@ class Instance:
         last_seen: s, steady; `last_seen_stamp` the same in ns of ROS time.
         last_command: highest command id that it confirmed.
         since: when it came into its status (s, steady).
+        addressed: whether it works on what is assigned to it by name, and on nothing else.
+        told: id of the last command that said so, and what it said; at `told_at` (s, steady).
+        resets: sent to it alone.
     """
 
     __slots__ = (
-        "error_code", "error_description", "finished_tasks", "first_seen_stamp", "incarnation",
-        "last_command", "last_seen", "last_seen_stamp", "name", "responsive", "since", "status",
+        "addressed", "error_code", "error_description", "finished_tasks", "first_seen_stamp",
+        "incarnation", "last_command", "last_seen", "last_seen_stamp", "name", "resets",
+        "responsive", "since", "status", "told", "told_at",
     )  # fmt: skip
 
     def __init__(self, name: str, incarnation: int, now: float, stamp: int) -> None:
@@ -36,8 +40,15 @@ class Instance:
         self.last_command = 0
         self.responsive = True
         self.since = now
+        self.addressed = False
+        self.told, self.told_at, self.resets = (0, False), now, 0
         self.error_code: int = ErrorCode.NO_ERROR
         self.error_description = ""
+
+    @property
+    def process(self) -> Process:
+        """Its name and incarnation."""
+        return self.name, self.incarnation
 
     def become(self, event: StatusReceived, now: float) -> None:
         """Take over the reported status and error."""

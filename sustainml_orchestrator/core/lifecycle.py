@@ -28,6 +28,7 @@ from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, NodeStatus, 
 from sustainml_orchestrator.core.instance import Instance
 from sustainml_orchestrator.core.node import Node
 from sustainml_orchestrator.core.outbox import CommandIds, Order, Outbox
+from sustainml_orchestrator.core.replicas import Modes
 from sustainml_orchestrator.core.states import (
     ACTIVE_NODES,
     RecoveryLevel,
@@ -74,6 +75,7 @@ class Lifecycle:
         ]
         self.by_name = {node.name: node for node in self.nodes}
         self._changes: list[Change] = []
+        self.modes = Modes(context, ids)
 
     # State #
 
@@ -105,6 +107,7 @@ class Lifecycle:
         instance.last_seen = self._context.now
         instance.last_seen_stamp = self._context.stamp
         node.outbox.confirm(instance, event)
+        self.modes.confirm(node, instance, event)
         instance.last_command = event.last_command
         if event.node_status is not instance.status or not instance.responsive:
             self._change_status(node, instance, event)
@@ -142,9 +145,7 @@ class Lifecycle:
         others = [i.name for i in node.instances.values() if i.responsive and i is not instance]
         if others:
             text = f"{node.name} has several instances: {', '.join([*others, instance.name])}"
-            self._context.do(
-                Log("warning", f"{text}; the first output of a step counts", "lifecycle")
-            )
+            self._context.do(Log("info", f"{text}; they share its work", "lifecycle"))
         return instance
 
     def _change_status(self, node: Node, instance: Instance, event: StatusReceived) -> None:
@@ -208,6 +209,7 @@ class Lifecycle:
             self._notice_loss(node)
             if node.outbox.node_order is None and node.responsive:
                 self._work_off(node)
+            self.modes.work_off(node)
             expired = node.outbox.tick(node.instances, node.responsive)
             if expired is not None:
                 self._escalate(node, expired)

@@ -121,6 +121,12 @@ class Node:
         return self.status in ACTIVE_NODES
 
     @property
+    def addressed(self) -> bool:
+        """Whether its steps are assigned to instances by name: all that can work know that."""
+        able = [i for i in self.instances.values() if i.responsive and i.status in ACTIVE_NODES]
+        return bool(able) and all(i.addressed for i in able)
+
+    @property
     def terminating(self) -> bool:
         """Whether its process was commanded to end and none has followed yet."""
         order = self.outbox.node_order

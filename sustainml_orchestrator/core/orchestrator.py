@@ -108,7 +108,7 @@ class Orchestrator:
         return {
             TimePassed: self._on_time,
             StatusReceived: self._on_status,
-            OutputReceived: self.tasks.take_output,
+            OutputReceived: self._on_output,
             UnreadableOutputReceived: self.tasks.refuse_output,
             ConsumersMatched: self._on_match,
             TaskSubmitted: self._on_submission,
@@ -212,10 +212,23 @@ class Orchestrator:
         if event.task_id != NO_TASK:
             if self.lifecycle.by_name[event.node_name].hosts(event.process):
                 self.tasks.on_report(event)
+                self._assign(event.node_name)
             else:
                 self.tasks.dropped["status of a process that is gone"] += 1
         if not self.operations.idle:
             self.operations.advance()
+
+    def _on_output(self, event: OutputReceived) -> None:
+        self.tasks.take_output(event)
+        modules = self.pipeline.modules
+        for index in (event.module, *self.pipeline.consumers[event.module]):
+            self._assign(modules[index].name)
+
+    def _assign(self, name: str) -> None:
+        """An instance of several may be free for another step, or there is one more."""
+        node = self.lifecycle.by_name[name]
+        if len(node.instances) > 1 and node.addressed:
+            self.tasks.steps.delivery.assign(node, self.persistence.holds)
 
     def _on_match(self, event: ConsumersMatched) -> None:
         self.tasks.matched = event.count

@@ -65,12 +65,13 @@ class Order:
         echoed: the node has confirmed this command or a later one.
         acknowledged: the node began to obey a node command, so it is not sent again.
         holders: processes that have not yet abandoned the task.
+        target: the instance that it is for; "" = all of the module.
         outcome: of a node command: None while pending, then NO_ERROR or why it failed (`text`).
     """
 
     __slots__ = (
         "acknowledged", "attempt", "began", "command", "deadline", "echoed", "holders", "ids",
-        "outcome", "sent_at", "task_id", "text", "token", "try_number",
+        "outcome", "sent_at", "target", "task_id", "text", "token", "try_number",
     )  # fmt: skip
 
     def __init__(
@@ -91,7 +92,7 @@ class Order:
         self.began = self.sent_at = self.deadline = now
         self.echoed = self.acknowledged = False
         self.outcome: ErrorCode | None = None
-        self.text = ""
+        self.text = self.target = ""
 
     def settle(self, outcome: ErrorCode, text: str = "") -> None:
         """Set the outcome."""
@@ -163,14 +164,15 @@ class Outbox:
         self._send(order)
         return order
 
-    def deliver(self, task: Task, try_number: int) -> None:
-        """Send RESET_TASK, for the first time or again."""
+    def deliver(self, task: Task, try_number: int, instance: str = "") -> None:
+        """Send RESET_TASK, for the first time or again; to one of several instances by name."""
         order = self.orders.get(task.task_id)
         if order is None or order.command is not TaskCommand.RESET:
             order = Order(TaskCommand.RESET, self._context.now, task, try_number)
             self._add(order)
         elif order.echoed:
             order.echoed, order.began = False, self._context.now
+        order.target = instance
         self._send(order)
 
     def deliveries(self, task_id: TaskId) -> int:
@@ -215,7 +217,7 @@ class Outbox:
         command_id = self._ids.next()
         order.ids.append(command_id)
         order.sent_at = self._context.now
-        self._context.do(self.adapter.encode(self._target, order, command_id))
+        self._context.do(self.adapter.encode(order.target or self._target, order, command_id))
 
     # Confirming #
 

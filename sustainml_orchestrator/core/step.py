@@ -48,13 +48,14 @@ class Step:
         absent: s for which its module has been lost, although wanted active.
         counted: s counted by this process of the orchestrator; saved next at `keep_at`.
         processes: those that reported holding it since it was last delivered.
+        assigned: the one of several to which it was last delivered; None = to all.
         started, finished: ns of ROS time, 0 = not yet.
     """
 
     __slots__ = (
-        "absent", "counted", "error_code", "error_description", "fed_at", "finished", "index",
-        "instance", "keep_at", "processes", "since", "started", "state", "try_number", "waited",
-        "worked",
+        "absent", "assigned", "counted", "error_code", "error_description", "fed_at", "finished",
+        "index", "instance", "keep_at", "processes", "since", "started", "state", "try_number",
+        "waited", "worked",
     )  # fmt: skip
 
     def __init__(self, index: int) -> None:
@@ -65,6 +66,7 @@ class Step:
         self.waited = self.worked = self.absent = 0.0
         self.counted, self.keep_at = 0.0, 1.0
         self.processes: tuple[tuple[str, int], ...] = ()
+        self.assigned: tuple[str, int] | None = None
         self.started = self.finished = 0
         self.instance = ""
         self.error_code: int = ErrorCode.NO_ERROR
@@ -86,6 +88,10 @@ class Step:
     def clear_error(self) -> None:
         """It did not fail, or begins anew."""
         self.error_code, self.error_description = ErrorCode.NO_ERROR, ""
+
+    def release(self) -> None:
+        """No process is known to hold it."""
+        self.processes, self.assigned = (), None
 
     def count(self, node: Node, elapsed: float) -> bool:
         """Add elapsed s to the clocks of an open step; True when they should be saved."""

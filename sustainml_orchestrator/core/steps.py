@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable
 from sustainml_orchestrator.core import deadlines
 from sustainml_orchestrator.core.commands import AnnounceTask, Log, SaveTask
 from sustainml_orchestrator.core.context import Context
+from sustainml_orchestrator.core.delivery import Delivery, holder_of
 from sustainml_orchestrator.core.events import StatusReceived
 from sustainml_orchestrator.core.happenings import STEP_LEFT_OUT, STEP_RETRIED
-from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus, TaskCommand, TaskStatus
+from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus, TaskCommand, TaskId, TaskStatus
 from sustainml_orchestrator.core.lifecycle import Lifecycle
 from sustainml_orchestrator.core.node import Node
 from sustainml_orchestrator.core.pipeline import USER_INPUT
@@ -33,8 +34,6 @@ from sustainml_orchestrator.core.step import Step
 from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.core.task_store import TaskStore
 
-#: Redeliveries without a report before the module's node climbs the recovery ladder.
-_MAX_DELIVERIES = 3
 #: How long (s) a node may report IDLE although it holds a step: its output is published on another
 #: topic than its status and may be received later.
 _IDLE_GRACE = 1.0
@@ -69,6 +68,8 @@ class Steps:
         self._lifecycle = lifecycle
         self._store = store
         self._fail_task, self._settle = fail_task, settle
+        self.running: dict[TaskId, Task] = {}
+        self.delivery = Delivery(context, lifecycle, self.running, self.retry)
         self._has_optional = not all(spec.required for spec in context.pipeline.modules)
         self._begun = self._ticked = math.nan
 
@@ -128,7 +129,7 @@ class Steps:
         step.clear_error()
         if redeliver:
             step.state = move(STEP_MOVES, step.state, StepMove.MISS_INPUTS)
-        step.processes = ()
+        step.release()
 
     def _complete_inputs(self, task: Task, step: Step) -> None:
         """Move a step on if all its inputs are stored, or left out."""
@@ -142,7 +143,7 @@ class Steps:
             fed.append(step.fed_at)
         step.fed_at = min(fed)
         # A module that became active after the first of its inputs was published has missed it.
-        missed = node.active_since > step.fed_at
+        missed = node.active_since > step.fed_at or node.addressed
         if missed or any(task.outputs[i] is None for i in self._pipeline.sources[step.index]):
             step.state = move(STEP_MOVES, step.state, StepMove.MISS_INPUTS)
         self._move(task, step, StepMove.COMPLETE_INPUTS)
@@ -152,6 +153,8 @@ class Steps:
     def on_report(self, task: Task, step: Step, event: StatusReceived) -> None:
         """Apply a status about a step of a running task."""
         if event.try_number < step.try_number or step.state >= StepState.DONE:
+            return
+        if self.delivery.is_misplaced(task, step, event):
             return
         step.instance = event.instance
         if event.task_status is TaskStatus.ERROR:
@@ -192,7 +195,7 @@ class Steps:
             self.retry(task, step, ErrorCode.TIMEOUT, text)
         elif self._complete(task, step):
             self._move(task, step, StepMove.GIVE_BACK, event.error_description)
-            step.processes = ()
+            step.release()
         else:
             self._rewind(step, redeliver=True)
 
@@ -261,7 +264,7 @@ class Steps:
         """Deliver a step again as soon as its module can take it."""
         if self._complete(task, step):
             self._move(task, step, StepMove.REDELIVER, why)
-            step.processes = ()
+            step.release()
         else:  # a report arrived before the inputs
             self._rewind(step, redeliver=True)
 
@@ -269,18 +272,6 @@ class Steps:
         """Whether all inputs of a step are stored, or left out."""
         sources = self._pipeline.sources[step.index]
         return all(task.steps[i].state >= StepState.DONE for i in sources)
-
-    def _deliver(self, task: Task, step: Step, node: Node) -> None:
-        """Send RESET_TASK for a step, within the pace; after too many, climb the ladder."""
-        if not self._context.pace.take():
-            return
-        if node.outbox.deliveries(task.task_id) >= _MAX_DELIVERIES:
-            why = f"reports nothing about task {task.task_id}, or its output was not received"
-            self._lifecycle.climb(node, why)
-            self.retry(task, step, ErrorCode.NODE_UNAVAILABLE, f"{node.name} {why}")
-            return
-        self._move(task, step, StepMove.DELIVER, "RESET_TASK was sent")
-        node.outbox.deliver(task, step.try_number)
 
     # Nodes that come and go #
 
@@ -352,26 +343,30 @@ class Steps:
         if not node.active:
             self._wait_for(task, step, node)
         elif step.state is StepState.UNDELIVERED:
-            self._deliver(task, step, node)
+            self.delivery.deliver(task, step, node)
         elif step.state is StepState.READY:
             again = node.outbox.deliveries(task.task_id) > 0
             patience = deadlines.patience(node, again, self._settings, self._now)
-            if self._now - step.since >= patience:
-                self._deliver(task, step, node)
+            if step.assigned and holder_of(step, node) is None:
+                self._redeliver_later(task, step, "the instance that it was assigned to is gone")
+            elif self._now - step.since >= patience:
+                self.delivery.deliver(task, step, node)
         else:
             self._watch_held(task, step, node)
 
     def _watch_held(self, task: Task, step: Step, node: Node) -> None:
         """Check whether the module still holds a step that it reported."""
         age = self._context.now - step.since
-        idle = self._context.now - max(node.idle_since, step.since)
+        holder = holder_of(step, node)
+        is_idle = (holder or node).status is NodeStatus.IDLE
+        idle = self._now - max(holder.since if holder else node.idle_since, step.since)
         if step.state is StepState.REPORTED and age >= self._settings.ack_timeout:
             text = "reported success, but its output was not received; requesting it again"
             self._context.do(Log("warning", f"task {task.task_id}: {node.name} {text}", "tasks"))
             self._redeliver_later(task, step, text)
         elif step.processes and not any(map(node.hosts, step.processes)):
             self._lose(task, step, node)
-        elif node.status is NodeStatus.IDLE and idle >= _IDLE_GRACE + self._settings.resend_period:
+        elif is_idle and idle >= _IDLE_GRACE + self._settings.resend_period:
             # It may work all the same: its clocks go on.
             self._redeliver_later(task, step, "the module is idle")
 

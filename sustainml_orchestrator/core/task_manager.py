@@ -91,13 +91,13 @@ class TaskManager:
         self._store = store
         self._optimiser = optimiser
         self._draw_token = draw_token
-        self.running: dict[TaskId, Task] = {}
         self.waiting = WaitingQueue()
         self.matched: int | None = None
         self.rollback_check = RollbackCheck(store)
         self.retention = Retention(context, store)
         self.dropped: Counter[str] = Counter()
         self.steps = Steps(context, lifecycle, store, self._fail, self.settle)
+        self.running = self.steps.running
 
     # Requests #
 
@@ -366,7 +366,7 @@ class TaskManager:
             step = task.steps[event.module]
             self.steps.finish(task, step)
             node.count_finished(step.instance)
-            if len(node.instances) > 1:  # no other instance need do it
+            if len(node.instances) > 1 and not step.assigned:  # no other instance need do it
                 node.abandon(TaskCommand.STOP, task, step.try_number)
         else:
             tries = task.records()[event.module].tries

@@ -201,7 +201,10 @@ def _instance(core: Orchestrator, node: Node, process: tuple[str, int]) -> Insta
         responsive=instance.responsive,
         first_seen=time_to_msg(instance.first_seen_stamp),
         last_seen=time_to_msg(instance.last_seen_stamp),
-        active_tasks=sum(step.state in OPEN_STEPS and process in step.processes for step in steps),
+        active_tasks=sum(
+            step.state in OPEN_STEPS and process in (*step.processes, step.assigned)
+            for step in steps
+        ),
         finished_tasks=instance.finished_tasks,
     )
 

@@ -5,7 +5,8 @@ To deactivate it stops all modules, to activate it starts them, to shut it down 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import signal
 from typing import Any
 
 from rclpy.node import Node
@@ -23,16 +24,10 @@ _COMMANDS = {Transition.ACTIVATE: NodeCommand.START, Transition.DEACTIVATE: Node
 
 
 class OrchestratorLifecycle:
-    """The services of lifecycle_msgs of the orchestrator.
+    """The services of lifecycle_msgs of the orchestrator."""
 
-    Args:
-        end: has the process end.
-    """
-
-    def __init__(
-        self, node: Node, loop: Loop, calls: PendingCalls, end: Callable[[], None]
-    ) -> None:
-        self._node, self._loop, self._calls, self._end = node, loop, calls, end
+    def __init__(self, node: Node, loop: Loop, calls: PendingCalls) -> None:
+        self._node, self._loop, self._calls = node, loop, calls
         self._state = PrimaryState.ACTIVE
         LifecycleServices(node, self._serve, lambda: self._state, self._change)
 
@@ -56,5 +51,5 @@ class OrchestratorLifecycle:
                 return False
         self._state = goal
         if goal is PrimaryState.FINALIZED:
-            self._end()
+            os.kill(os.getpid(), signal.SIGTERM)  # the response is sent before it ends
         return True

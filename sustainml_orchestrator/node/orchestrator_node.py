@@ -6,9 +6,7 @@ ros2 run sustainml_orchestrator orchestrator --ros-args -p journal_path:=/tmp/jo
 from __future__ import annotations
 
 import math
-import os
 import random
-import signal
 import sys
 import time
 import traceback
@@ -189,9 +187,7 @@ class OrchestratorNode(Node):
             self, self.core, self._calls, self._watched_clients, services.submission,
             lambda: self._settings.max_waiting_tasks,
         )  # fmt: skip
-        OrchestratorLifecycle(
-            self, self._loop, self._calls, lambda: os.kill(os.getpid(), signal.SIGTERM)
-        )
+        OrchestratorLifecycle(self, self._loop, self._calls)
         subscriptions = Subscriptions(
             self, self._loop, self.core, self.dispatch, self._dropped, managed.adopt
         )

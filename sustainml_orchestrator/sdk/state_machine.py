@@ -42,6 +42,7 @@ class StateMachine:
         last_command: highest command_id executed in this session.
         session: of the latest command; 0 before the first.
         jobs: the tasks held.
+        addressed: whether it works on what is assigned to it by its own name, and on nothing else.
         discarded: number of inputs dropped, as the node was not active or they were stale.
     """
 
@@ -56,7 +57,7 @@ class StateMachine:
     ) -> None:
         """`needed` returns the names of all inputs for an iteration_id."""
         self._names = ("", module, instance)
-        self._module = module
+        self._module, self.addressed = module, False
         self._incarnations = (0, incarnation)
         self._limits = limits
         self._joiner = InputJoiner(
@@ -120,6 +121,9 @@ class StateMachine:
         if command.target not in self._names or command.incarnation not in self._incarnations:
             return self._with_status(actions)
         ahead = command.command_id - self.last_command
+        if command.node is NodeCommand.START:
+            # By its own name: several instances share the work, which RESET_TASK assigns.
+            self.addressed = command.target == self._names[-1]
         if ahead > 0 or ahead < -_HALF_CIRCLE:
             self.last_command = command.command_id
         if command.node is not NodeCommand.NONE:
@@ -288,7 +292,7 @@ class StateMachine:
 
     def _is_wanted(self, ticket: Ticket) -> bool:
         """Whether an input belongs to a task that can be started and is not known yet."""
-        if self._mode is not Mode.ACTIVE or ticket.session in self._retired:
+        if self.addressed or self._mode is not Mode.ACTIVE or ticket.session in self._retired:
             return False
         job, finished = self.jobs.get(ticket), self._finished.get(ticket)
         known = [held.ticket for held in (job, finished) if held is not None]

@@ -10,6 +10,7 @@ from sustainml_orchestrator.core.events import StatusReceived, TimePassed
 from sustainml_orchestrator.core.ids import (
     NO_TASK,
     ErrorCode,
+    NodeCommand,
     NodeStatus,
     TaskCommand,
     TaskStatus,
@@ -48,7 +49,7 @@ def pass_time(core: Driver, seconds: float, *alive: tuple[tuple[str, int], NodeS
 def resets(core: Driver) -> list[int]:
     """Tries of every RESET_TASK sent."""
     sent = [c for c in core.find(SendControl) if c.cmd_task is TaskCommand.RESET]
-    assert {c.target for c in sent} <= {MODULE}
+    assert {c.target for c in sent} <= {MODULE, ONE[0], TWO[0]}
     return [c.try_number for c in sent]
 
 
@@ -186,3 +187,84 @@ def test_what_one_returns_stays_with_the_one_that_works_on_it(core: Driver, task
     assert step_of(core, task).state is StepState.RUNNING
     pass_time(core, 5.0, (TWO, NodeStatus.IDLE))
     assert step_of(core, task).try_number == 2
+
+
+# Sharing #
+
+OTHERS = (ONE, TWO)
+
+
+def share(core: Driver) -> None:
+    """Both obey START_NODE that is sent to them by name."""
+    core.beat(1.0, silent=(MODULE,))
+    for process in OTHERS:
+        told = [c for c in core.find(SendControl) if c.target == process[0]]
+        assert told and told[-1].cmd_node is NodeCommand.START, process
+        confirmed = StatusReceived(MODULE, *process, told[-1].command_id, NodeStatus.IDLE)
+        core.give(confirmed)
+    core.forget()
+
+
+def assigned(core: Driver) -> list[str]:
+    """Who of MODULE was sent RESET_TASK, in order."""
+    sent = [c for c in core.find(SendControl) if c.cmd_task is TaskCommand.RESET]
+    return [c.target for c in sent if c.target in (MODULE, ONE[0], TWO[0])]
+
+
+def test_each_is_assigned_its_steps_and_one_more_to_queue(core: Driver, task: Task) -> None:
+    core.output(MODULE, task)
+    share(core)
+    tasks = [core.submit() for _ in range(6)]
+    core.beat(0.1, silent=(MODULE,))
+    assert sorted(assigned(core)) == sorted(p[0] for p in OTHERS)  # one for each, the rest waits
+    first = core.core.lifecycle.by_name[MODULE]
+    held = {s.assigned: t for t in tasks if (s := step_of(core, t)).assigned}
+    assert set(held) == set(OTHERS) == set(first.instances)
+    core.forget()
+    say(core, ONE, NodeStatus.RUNNING, held[ONE])
+    assert assigned(core) == [ONE[0]]  # at once
+    core.output(MODULE, held[ONE])
+    assert task.open and assigned(core) == [ONE[0]]  # its queue is not empty yet
+
+
+def test_one_that_is_lost_leaves_its_steps_to_the_other(core: Driver, task: Task) -> None:
+    core.output(MODULE, task)
+    share(core)
+    other = core.submit()
+    core.beat(0.1, silent=(MODULE,))
+    (target,) = assigned(core)
+    lost, left = OTHERS if target == ONE[0] else OTHERS[::-1]
+    say(core, lost, NodeStatus.RUNNING, other)
+    core.forget()
+    pass_time(core, 5.0, (left, NodeStatus.IDLE))
+    assert assigned(core) == [left[0]]
+    assert step_of(core, other).try_number == 2
+
+
+def test_the_one_that_is_left_takes_inputs_from_topics_again(core: Driver, task: Task) -> None:
+    core.output(MODULE, task)
+    share(core)
+    pass_time(core, 5.0, (ONE, NodeStatus.IDLE))
+    told = [c for c in core.find(SendControl) if c.cmd_node is NodeCommand.START]
+    assert told and {c.target for c in told} == {MODULE}
+    core.give(StatusReceived(MODULE, *ONE, told[-1].command_id, NodeStatus.IDLE))
+    pass_time(core, 20.0, (ONE, NodeStatus.IDLE))  # what was published is of old by then
+    core.forget()
+    other = core.submit()
+    pass_time(core, 0.5, (ONE, NodeStatus.IDLE))
+    assert not assigned(core) and step_of(core, other).state is StepState.READY
+
+
+def test_another_that_works_on_it_as_well_is_told_to_stop(core: Driver, task: Task) -> None:
+    core.output(MODULE, task)
+    share(core)
+    other = core.submit()
+    core.beat(0.1, silent=(MODULE,))
+    (target,) = assigned(core)
+    holder, wrong = OTHERS if target == ONE[0] else OTHERS[::-1]
+    say(core, holder, NodeStatus.RUNNING, other)
+    core.forget()
+    say(core, wrong, NodeStatus.RUNNING, other)
+    (told,) = [c for c in core.find(SendControl) if c.cmd_task]
+    assert (told.target, told.cmd_task) == (wrong[0], TaskCommand.STOP)
+    assert step_of(core, other).instance == holder[0]

@@ -41,6 +41,7 @@ class Faults:
             "gone" does not come back, "broken" never initialises; "loop": the orchestrator dies
             every few s beside one of the others.
         max_problems, max_active, max_redeliveries: as in the settings of the core.
+        sharing: who lives is known: no two processes of a module work on one task.
         mild: every task must succeed. gentle: and nothing permits the reset of a node.
     """
 
@@ -76,6 +77,7 @@ class Faults:
     foreign: bool = False
     twin: bool = False
     widow: bool = False
+    sharing: bool = False
     poison: bool = False
     lasting: tuple[str, ...] = ()
     max_problems: int = 0
@@ -159,9 +161,10 @@ def _deafness(random: Random, until: float, tasks: int) -> Faults:
 
 
 def _several(random: Random, until: float, tasks: int) -> Faults:
+    error, freeze = random.choice([0.0, 0.2]), random.choice([0.0, 0.1])
     return Faults(
-        until=until, tasks=tasks, twin=True, widow=True, crash=0.15,
-        error=random.choice([0.0, 0.2]), freeze=random.choice([0.0, 0.1]),
+        until=until, tasks=tasks, twin=True, widow=True, crash=0.15, error=error, freeze=freeze,
+        sharing=not freeze,
     )  # fmt: skip
 
 

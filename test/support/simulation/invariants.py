@@ -200,7 +200,9 @@ class Invariants:
             ticket = Ticket(
                 command.task_id, command.attempt, self._site.process.session, command.token
             )
-            module = self._site.pipeline.by_name[command.target].index
+            module = next(
+                m.spec.index for m in self._site.modules if command.target in (m.name, m.instance)
+            )
             justified = self._site.permitted.justify(ticket, module, command.try_number - 1)
             assert justified, f"another try for no reason: {command}"
 

@@ -237,6 +237,7 @@ class Module:
             elif isinstance(action, PublishOutput):
                 self._publish(action.output)
             elif isinstance(action, Run):
+                self._check_sharing(action.job)
                 self._run(action.job)
             elif isinstance(action, Cancel):
                 self._free(action.job, self._random.choice([0.0, 0.05, 2.0]))
@@ -314,6 +315,14 @@ class Module:
 
     def _free(self, job: Job, delay: float) -> None:
         self._later(delay, lambda: self._do(self.state.slot_freed(job)))
+
+    def _check_sharing(self, job: Job) -> None:
+        """Of several processes that work on what is assigned to them, one works on a step."""
+        for other in self._world.modules_of(self.spec.index) if self._world.faults.sharing else ():
+            if other is not self and other.works_on(job.ticket):
+                assert not (self.state.addressed and other.state.addressed), (
+                    f"{self.instance} and {other.instance} work on {job.ticket}"
+                )
 
     def works_on(self, ticket: Ticket) -> bool:
         """Whether it holds a task."""

@@ -99,7 +99,7 @@ class Site:
         self.invariants.sent(command)
         sent, session = self.network.now, self.process.session
         for module in self.modules:
-            if module.name == command.target:
+            if command.target in (module.name, module.instance):
                 self.network.send(
                     "control", self.name, module.instance,
                     lambda m=module: m.receive_control(command, session, sent),
