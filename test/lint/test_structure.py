@@ -25,6 +25,7 @@ ARROWS = {
     "sdk": {"core", "contract", "processes"},
     "reference_modules": {"core", "sdk"},
     "measurement": set(),
+    "entry": {"contract"},
     "rest": {"core", "contract", "client"},
     "web": {"core", "contract", "client", "rest"},
     "compat": {"core", "contract", "client", "rest"},
@@ -40,7 +41,9 @@ LONG_FILES: set[str] = set()
 LONG_FUNCTIONS = {
     "node/orchestrator_node.py:__init__",
     "reference_modules/estimate/proposal.py:propose",
+    "reference_modules/carbon_tracker.py:process",
     "reference_modules/hw_resources.py:process",
+    "reference_modules/ml_model_provider.py:process",
 }
 #: Words that only this project used in place of the field's, and code that was moved.
 PRIVATE = re.compile(r"\b(crews?|nursery|zygotes?|excuses?|the skin|ModuleSkin)\b", re.IGNORECASE)
