@@ -42,6 +42,13 @@ fuzz: build ## hostile messages, requests and files (EXAMPLES=10000 ARGS="--hypo
 	$(ALONE) env FUZZ_EXAMPLES=$(EXAMPLES) PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 \
 	PYTEST_PLUGINS=pytest_timeout,_hypothesis_pytestplugin python -m pytest -s --timeout=0 -o faulthandler_timeout=0 test/fuzz $(ARGS)
 
+FUZZ_REST = build/fuzz-rest
+fuzz-rest: build ## requests made from the description of the REST interface, by Schemathesis (EXAMPLES=100)
+	@. ./env.sh && test -x $(FUZZ_REST)/bin/schemathesis || { env -u PYTHONPATH python -m venv $(FUZZ_REST) && \
+	env -u PYTHONPATH $(FUZZ_REST)/bin/python -m pip install --quiet --no-deps --no-input -r requirements/fuzz-rest.txt; }
+	$(ALONE) env PYTHONPATH=test:$$PYTHONPATH python -m support.fuzz_rest --examples $(or $(filter-out 1000,$(EXAMPLES)),100) \
+	$(abspath $(FUZZ_REST))/bin/schemathesis $(ARGS)
+
 HOURS = 1
 soak: build ## tasks for hours: memory, descriptors and threads stay flat (HOURS=1 ARGS="--plot FILE")
 	$(ALONE) env PYTHONPATH=test:$$PYTHONPATH python -m support.soak --hours $(HOURS) $(ARGS)

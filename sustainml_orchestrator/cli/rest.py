@@ -60,7 +60,8 @@ def rest(
     except AddressError as error:
         raise Failure(str(error), ExitCode.NAME_TAKEN) from error
     with listener:
-        _serve(listener, Access(host, secret), saved or _folder())
+        access = Access(host, secret, open_paths=("/healthz", "/readyz"))
+        _serve(listener, access, saved or _folder())
 
 
 def program(namespace: str, port: int) -> Program:

@@ -25,6 +25,7 @@ from sustainml_orchestrator.compat.requests import RequestError
 from sustainml_orchestrator.compat.results import Results
 from sustainml_orchestrator.compat.saved import LoadedTasks, SavedError, SavedFiles
 from sustainml_orchestrator.core.ids import NodeStatus, TaskId
+from sustainml_orchestrator.rest import app as rest_app
 from sustainml_orchestrator.rest.answers import STATUS, Json
 from sustainml_orchestrator.rest.bodies import BodyError, read_object
 from sustainml_orchestrator.rest.calls import Calls
@@ -231,7 +232,7 @@ def create_app(
     client: OrchestratorClient, live: Live, folder: Path, *, stop: Callable[[], None],
     access: Access | None = None,
 ) -> Starlette:  # fmt: skip
-    """The server of the original front-end.
+    """The server of the original front-end, with the REST interface.
 
     Args:
         client: of the orchestrator; it and `live` stay the caller's.
@@ -251,6 +252,7 @@ def create_app(
     access.changing_paths = _PATHS_THAT_END
     guard = Middleware(Guard, access)
     return Starlette(
-        routes=routes.routes(), middleware=[guard], lifespan=lifespan,
+        routes=[*routes.routes(), *rest_app.routes(routes.calls)],
+        middleware=[guard], lifespan=lifespan,
         exception_handlers={404: _not_found, 405: _not_found},
     )  # fmt: skip

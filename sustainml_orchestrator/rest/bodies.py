@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 #: The orchestrator takes requests of 64 MiB.
 MAX_BODY = 64 * 2**20
@@ -57,3 +59,28 @@ def parse_object(octets: bytes) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON number")
+
+
+class BodyLimit:
+    """ASGI middleware that ends the reading of a body that is too large.
+
+    Args:
+        app: the application.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        taken = 0
+
+        async def limited() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > MAX_BODY:
+                raise HTTPException(413, f"the body is larger than {MAX_BODY} bytes; send less")
+            return message
+
+        await self._app(scope, limited, send)

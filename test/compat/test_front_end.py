@@ -38,7 +38,7 @@ def test_a_problem_is_solved_in_the_units_of_the_front_end(
     # With the double results of a first submission.
     task = front_end.submit(maximum_samples=1000, geo_location_region="FR")
     doubles = in_parallel([lambda n=n: front_end.results(n, task) for n in range(6)])
-    assert front_end.worked.wait(30)
+    assert front_end.is_done(30)
     shown = front_end.shown[task]
     assert set(shown) == set(NODES)
     assert {name: answer[name] for answer in doubles for name in answer} == shown
@@ -90,13 +90,13 @@ def test_many_blocked_results_leave_the_status_quick(served: Served, front_end: 
         assert len(polling.taken) > 4 and not any(future.done() for future in blocked)
         begun = len(polling.taken)
     assert all("CARBON_FOOTPRINT" in future.result(30) for future in blocked)
-    assert front_end.worked.wait(30)
+    assert front_end.is_done(30)
     assert max(polling.taken[:begun]) < 2.0, polling.taken
 
 
 def test_several_outputs_follow_each_other(served: Served, front_end: FrontEnd) -> None:
     problem, _ = front_end.submit({"num_outputs": 3})
-    assert front_end.worked.wait(60)
+    assert front_end.is_done(60)
     rows = {task: row for task, row in front_end.shown.items() if task[0] == problem}
     assert sorted(rows) == [(problem, 1), (problem, 2), (problem, 3)]
     left = [rows[problem, i]["CARBON_FOOTPRINT"]["extra_data"]["num_outputs"] for i in (1, 2, 3)]
@@ -109,7 +109,7 @@ def test_the_search_for_less_carbon_is_followed(served: Served, front_end: Front
         {"hardware_required": ""}, optimize_carbon_footprint_auto=True,
         desired_carbon_footprint=1e-9,
     )  # fmt: skip
-    assert front_end.worked.wait(90)
+    assert front_end.is_done(90)
     tasks, _ = served.client.list_tasks(problem)
     assert len(tasks) > 1
     assert sorted(i for p, i in front_end.shown if p == problem) == [
@@ -119,23 +119,22 @@ def test_the_search_for_less_carbon_is_followed(served: Served, front_end: Front
 
 def test_a_row_is_iterated(served: Served, front_end: FrontEnd) -> None:
     problem, first = front_end.submit()
-    assert front_end.worked.wait(30)
+    assert front_end.is_done(30)
     row = front_end.shown[problem, first]
     again = {
         "model_selected": row["ML_MODEL"]["model"], "previous_problem_id": problem,
         "hardware_required": row["HW_RESOURCES"]["hw_description"],
     }  # fmt: skip
     assert front_end.submit(again, previous_iteration=first) == (problem, 2)
-    assert front_end.worked.wait(30)
+    assert front_end.is_done(30)
     assert front_end.shown[problem, 2]["ML_MODEL"]["model"] == row["ML_MODEL"]["model"]
     assert front_end.results(7, (problem, 2))["ORCHESTRATOR"]["previous_iteration"] == 1
 
 
 def test_a_failed_task_ends_the_wait_with_an_error(served: Served, front_end: FrontEnd) -> None:
     task = front_end.submit({"hardware_required": "a toaster", "num_outputs": 3})
-    assert front_end.worked.wait(30)
+    assert front_end.is_done(30)
     shown = front_end.shown[task]
-    wait_for(lambda: set(shown) == set(NODES))
     assert "Error" not in shown["APP_REQUIREMENTS"]  # what was found is shown
     assert shown["ML_MODEL"]["model"] == "Error"
     assert "toaster" in shown["ML_MODEL"]["Error"]
@@ -151,7 +150,7 @@ def test_cancel_stops_the_chain(served: Served, front_end: FrontEnd) -> None:
         wait_for(lambda: "ML_MODEL" in front_end.shown[task], 30.0)
         answer = front_end.post("/cancel", {})
         assert answer["status"] == "cancelled" and answer["task_ids"] == [_task(task)]
-        assert front_end.worked.wait(30)
+        assert front_end.is_done(30)
     shown = front_end.shown[task]
     assert shown["ML_MODEL"]["model"] not in ("", "Error")
     assert "error" not in json.dumps(shown["CARBON_FOOTPRINT"]["extra_data"]).lower()
@@ -226,7 +225,7 @@ def test_a_data_set_is_profiled(served: Served, front_end: FrontEnd, tmp_path: P
 
 def test_saved_tasks_are_shown_again(served: Served, front_end: FrontEnd) -> None:
     task = front_end.submit()
-    assert front_end.worked.wait(30)
+    assert front_end.is_done(30)
     saved = {"problem_id": task[0], "iteration_id": task[1], "display_name": "My cats"}
     lists = {"hf_searches": [{"text": "cats"}], "hf_comparisons": [1, 2]}
     body = {"name": "lab/cats 1", "tasks": [saved], **lists}
@@ -245,9 +244,8 @@ def test_saved_tasks_are_shown_again(served: Served, front_end: FrontEnd) -> Non
         assert every[name]["task_id"]["problem_id"] == fresh
         same = {**every[name], "task_id": _task(task)}
         assert same == front_end.shown[task][name]
-    worked = front_end.worked
     again = front_end.submit({"previous_problem_id": fresh}, previous_iteration=1)
-    assert again[0] > task[0] and again[1] == 1 and worked.wait(30)
+    assert again[0] > task[0] and again[1] == 1 and front_end.is_done(30)
     assert front_end.post("/delete_saved_file", {"name": "lab/cats 1"})["message"]
     assert front_end.post("/saved_files", {}) == {"names": []}
 
@@ -298,10 +296,10 @@ def test_an_orchestrator_that_forgets_its_tasks_ends_the_wait(
         orchestrator = served.up.leader("orchestrator")
         assert orchestrator is not None
         orchestrator.kill()  # it is restarted, without a database
-        assert front_end.worked.wait(60)
+        assert front_end.is_done(60)
     assert front_end.shown[task]["CARBON_FOOTPRINT"]["Error"].startswith("Error: ")
     again = front_end.submit()
-    assert again != (0, 0) and front_end.worked.wait(60)
+    assert again != (0, 0) and front_end.is_done(60)
     assert "Error" not in front_end.shown[again]["CARBON_FOOTPRINT"]
 
 

@@ -86,6 +86,15 @@ class FrontEnd:
             self._ask(self.last)
         return self.last
 
+    def is_done(self, seconds: float) -> bool:
+        """Whether "Working on task" ends within that time, and all that was asked is shown."""
+        if not self.worked.wait(seconds):
+            return False
+        deadline = time.monotonic() + 10.0  # answers on other connections may come later
+        while len(self.shown[self.last]) < len(NODES) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        return len(self.shown[self.last]) == len(NODES)
+
     def results(self, node_id: int, task: tuple[int, int]) -> dict[str, Any]:
         """The result of one node."""
         return self.post("/results", _results_body(node_id, task))

@@ -1,0 +1,91 @@
+"""The REST interface as an application to mount at `/api/v1`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount
+
+import sustainml_orchestrator
+from sustainml_orchestrator.client import ClientError
+from sustainml_orchestrator.core.ids import ErrorCode
+from sustainml_orchestrator.rest import events, nodes, tasks
+from sustainml_orchestrator.rest.answers import invalid, of_client_error, problem
+from sustainml_orchestrator.rest.bodies import BodyLimit
+from sustainml_orchestrator.rest.calls import Calls
+from sustainml_orchestrator.rest.events import EventLog
+from sustainml_orchestrator.rest.metrics import Monitoring
+from sustainml_orchestrator.rest.schemas import ProblemDetails
+
+PREFIX = "/api/v1"
+#: Details of a refused request that are told.
+_TOLD = 5
+
+
+def routes(calls: Calls) -> list[BaseRoute]:
+    """What a server adds to its own routes: `/api/v1`, `/metrics`, `/healthz`, `/readyz`.
+
+    Args:
+        calls: to the orchestrator; of one event loop.
+    """
+    return [Mount(PREFIX, create_api(calls)), *Monitoring(calls).routes()]
+
+
+def create_api(calls: Calls) -> FastAPI:
+    """The REST interface; it describes itself at `openapi.json`."""
+    api = FastAPI(
+        title="SustainML orchestrator", version=sustainml_orchestrator.__version__,
+        description="Problems, their iterations, tasks, nodes, configuration, history, events.",
+        docs_url=None, redoc_url=None, servers=[{"url": PREFIX}], root_path_in_servers=False,
+    )  # fmt: skip
+    api.state.calls, api.state.events = calls, EventLog(calls)
+    for part in (tasks, nodes, events):
+        api.include_router(part.router)
+    api.add_exception_handler(ClientError, _client_error)
+    api.add_exception_handler(RequestValidationError, _validation_error)
+    api.add_exception_handler(HTTPException, _http_error)
+    api.add_middleware(BodyLimit)
+    _describe_problems(api)
+    return api
+
+
+def _describe_problems(api: FastAPI) -> None:
+    """Add the type of problem details, which routes refer to, in place of FastAPI's own."""
+    make = api.openapi
+
+    def openapi() -> dict[str, Any]:
+        described = make()
+        schemas = described["components"]["schemas"]
+        schemas["ProblemDetails"] = ProblemDetails.model_json_schema()
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        return described
+
+    api.openapi = openapi  # type: ignore[method-assign]
+
+
+async def _client_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ClientError)
+    return of_client_error(error, request.url.path)
+
+
+async def _validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+    more = f" (and {len(found) - _TOLD} more)" if len(found) > _TOLD else ""
+    return invalid("; ".join(found[:_TOLD])[:2000] + more, request.url.path, 422)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    path = request.url.path
+    text = f"{request.method} {path}: {error.detail}; {PREFIX}/openapi.json lists what there is"
+    is_missing = error.status_code == 404
+    code = ErrorCode.NOT_FOUND if is_missing else ErrorCode.INVALID_REQUEST
+    title = "METHOD_NOT_ALLOWED" if error.status_code == 405 else code.name
+    return problem(error.status_code, title, text[:2000], path, code=int(code),
+                   headers=error.headers)  # fmt: skip
