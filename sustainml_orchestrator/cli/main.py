@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 import sustainml_orchestrator
 from sustainml_orchestrator.cli import (
+    background,
     catalogue,
     compare,
     doctor,
@@ -168,6 +169,8 @@ for _run in (run.up, run.demo, rest.rest, submit.submit, submit.iterate, tasks.w
              doctor.doctor, measure.measure, web.web):  # fmt: skip
     app.command()(_run)
 app.command("list")(tasks.list_tasks)
+for _background in (background.status, background.logs, background.down):
+    app.command()(_background)
 app.command("export")(journal.export_command)
 app.command("import")(journal.import_command)
 app.add_typer(nodes.node_app, name="node")

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.text import Text
 
+from sustainml_orchestrator.cli import background, web
 from sustainml_orchestrator.cli import rest as rest_server
-from sustainml_orchestrator.cli import web
-from sustainml_orchestrator.cli.console import err, harmless, line, out
+from sustainml_orchestrator.cli.console import err, out
 from sustainml_orchestrator.cli.context import (
     EXIT_FAILED,
     EXIT_UNREACHABLE,
@@ -25,6 +24,7 @@ from sustainml_orchestrator.cli.context import (
     options,
 )  # fmt: skip
 from sustainml_orchestrator.cli.started import started
+from sustainml_orchestrator.cli.up_log import UpLog
 from sustainml_orchestrator.contract import domain, log_directory
 from sustainml_orchestrator.contract.problem_input import explain_yaml
 from sustainml_orchestrator.contract.signals import EndRequest
@@ -45,7 +45,10 @@ _DEMO_DOMAINS = range(30, domain.LAST_SAFE + 1)
 #: An orchestrator on another machine is discovered within this time, in s.
 _DISCOVERY_TIME = 5.0
 _START_TIMEOUT = 60.0
+_NOTIFY_TIMEOUT = 1.0  # s, for systemd to take a message
 _TASK_TIMEOUT = 60.0
+#: Of what the nodes log: time and process stand before it.
+_FORMAT = "[{severity}] [{name}]: {message}"
 #: Lines of the processes that a failed demo shows.
 _TAIL = 40
 
@@ -74,6 +77,18 @@ Rest = Annotated[bool, typer.Option("--rest", help="Also serve the original fron
 RestPort = Annotated[int, typer.Option(min=1, max=65535, help="Port of --rest.")]
 Level = Annotated[LogLevel, typer.Option(help="Lowest severity that the nodes log.")]
 WithWeb = Annotated[bool, typer.Option("--web/--no-web", help="Serve the web page.")]
+
+
+def _detached(wanted: bool) -> None:
+    if wanted:
+        background.detach()
+        raise typer.Exit
+
+
+_DETACH_HELP = "Return when it is ready; it goes on."
+Detach = Annotated[
+    bool, typer.Option("--detach", callback=_detached, is_eager=True, help=_DETACH_HELP)
+]
 WebPort = Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 = a free one.")]
 
 
@@ -89,6 +104,7 @@ def up(
     log_level: Level = "info",
     with_web: WithWeb = True,
     web_port: WebPort = 8080,
+    detach: Detach = False,
 ) -> None:
     """Start the orchestrator, its modules and the web page.
 
@@ -98,30 +114,24 @@ def up(
 
     sustainml up
 
-    sustainml up --pipeline config/pipeline.yaml
+    sustainml up --detach                  # in the background: then sustainml status, logs, down
 
     sustainml up --rest                    # with the server of the original front-end
 
     sustainml up --without hw_resources    # and run your own: python examples/my_module.py
     """
-    paths = [
-        _path(each) for each in (journal, params or "", pipeline.absolute() if pipeline else "")
-    ]
+    given = journal, params or "", pipeline.absolute() if pipeline else ""
+    paths = [_path(each) for each in given]
     place = paths[0] or ("" if params and _names_journal(params) else USUAL_PLACE)
     children = started(without or [], replicas or [], namespace=options.namespace,
                        params_file=paths[1], pipeline_file=paths[2], journal=place,
                        isolation=isolation or "", log_level=log_level)  # fmt: skip
     if rest:
         children.append(rest_server.program(options.namespace, rest_port))
-    _supervise(children + (_web_page(web_port, paths[2]) if with_web else []))
-
-
-def _web_page(port: int, pipeline: str) -> list[Program]:
-    """The process that serves the web page; none, and a line that says so, where it cannot run."""
-    if text := web.lacking():
-        _print_line("up", f"no web page: {text}")
-        return []
-    return [web.program(options.namespace, port, pipeline)]
+    lacking = web.lacking() if with_web else ""
+    if with_web and not lacking:
+        children.append(web.program(options.namespace, web_port, paths[2]))
+    _supervise(children, lacking and f"no web page: {lacking}")
 
 
 def _path(path: Path | str) -> str:
@@ -130,9 +140,10 @@ def _path(path: Path | str) -> str:
     return text
 
 
-def _supervise(children: list[Program]) -> None:
+def _supervise(children: list[Program], warning: str = "") -> None:
     """Keep the processes running until a signal asks for the end."""
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    os.environ.setdefault("RCUTILS_CONSOLE_OUTPUT_FORMAT", _FORMAT)
     _refuse_second_orchestrator()
     try:
         log_directory.ensure()  # a warning comes from here once, not from each node
@@ -140,15 +151,24 @@ def _supervise(children: list[Program]) -> None:
         raise Failure(str(error)) from error
     # From here on a signal only sets a flag: an exception could come while a lock is held.
     request = EndRequest()
-    with service_manager.Listener() as news:
+    with background.RunFile(), service_manager.Listener() as news:
+        log = UpLog(_log_file())
+        if warning:
+            log("up", warning)
         variables = {service_manager.VARIABLE: news.address}
-        with Supervisor(children, _print_line, variables, node_forker.take()) as supervisor:
-            _announce(supervisor, news, request)
-            while not request.signal and supervisor.keeps("orchestrator"):
-                supervisor.wait_for_news(request)
+        with Supervisor(children, log, variables, node_forker.take()) as supervisor:
+            _follow(supervisor, news, request, log)
+        if request.signal:
+            log("up", "ended")
     if not request.signal:
         raise Failure("the orchestrator does not stay up; see the lines above")
-    _print_line("up", "ended")
+
+
+def _log_file() -> Path | None:
+    try:
+        return background.place(".log")
+    except OSError:  # the user has no home
+        return None
 
 
 def _names_journal(params: Path) -> bool:
@@ -164,11 +184,6 @@ def _names_journal(params: Path) -> bool:
         return "journal_path" in keys(yaml.safe_load(params.read_bytes()))
     except (yaml.YAMLError, RecursionError, OSError) as error:
         raise typer.BadParameter(f"{params} cannot be read: {explain_yaml(error)}") from error
-
-
-def _print_line(name: str, text: str) -> None:
-    with suppress(SystemExit):  # the output is closed; the processes go on
-        out.print(line(f"[{name}] "), Text(harmless(text, keep="\t")), sep="", soft_wrap=True)
 
 
 def _refuse_second_orchestrator() -> None:
@@ -206,22 +221,23 @@ def _is_alone() -> bool:
     return True
 
 
-def _announce(supervisor: Supervisor, news: service_manager.Listener, request: EndRequest) -> None:
-    """Print when the system is ready, or once why it is not."""
-    remind_at = time.monotonic() + _START_TIMEOUT
+def _follow(
+    supervisor: Supervisor, news: service_manager.Listener, request: EndRequest, log: UpLog
+) -> None:
+    """Until the end: say when the system is ready, or once why it is not; tell systemd the same."""
+    remind_at, was_ready = time.monotonic() + _START_TIMEOUT, False
     reason = "the orchestrator does not answer"
     while not request.signal and supervisor.keeps("orchestrator"):
-        state = news.receive(0.5)
-        if state is not None:
-            ready, reason = state
-            if ready:
-                _print_line(
-                    "up", 'ready; in another terminal: sustainml submit --define "…" --watch'
-                )
-                return
-        if time.monotonic() > remind_at:
+        supervisor.wait_for_news(request, news, timeout=None if was_ready else 0.5)
+        while (message := news.receive(0)) is not None:
+            service_manager.forward(message.text, _NOTIFY_TIMEOUT)
+            ready, reason = message.ready, message.status or reason
+            if ready and not was_ready:
+                was_ready = True
+                log("up", 'ready; in another terminal: sustainml submit --define "…" --watch')
+        if not was_ready and time.monotonic() > remind_at:
             remind_at = float("inf")
-            _print_line("up", f"not ready after {_START_TIMEOUT:g} s, still waiting: {reason}")
+            log("up", f"not ready after {_START_TIMEOUT:g} s, still waiting: {reason}")
 
 
 Files = Annotated[
@@ -243,9 +259,10 @@ def demo(files: Files = None, verbose: Verbose = False) -> None:
     given = [problems.read(str(path)) for path in files or examples()]
     _use_own_domain()
     tail: deque[tuple[str, str]] = deque(maxlen=_TAIL)
+    log = UpLog(None)
 
     def show(name: str, text: str) -> None:
-        _print_line(name, text) if verbose else tail.append((name, text))
+        log(name, text) if verbose else tail.append((name, text))
 
     out.say("starting the orchestrator and six modules …")
     succeeded = False

@@ -128,11 +128,10 @@ class OrchestratorNode(Node):
         self._changed_tasks: dict[TaskId, None] = {}
         self._system_changed = True
         self._announced_revision = -1
-        self._notified = (False, "")
+        self._notified, self._leave_reason = (False, ""), ""
         self._state_due = self._diagnostics_due = 0.0
-        self._leave_reason = ""
-        self._tick_at, self._period = 0.0, _BUSY_TICK
-        self._matched = -1
+        self._tick_at, self._period, self._matched = 0.0, _BUSY_TICK, -1
+        self._watchdog = service_manager.Watchdog()
         self._log = LogWriter(self)
         restored = self._restore()
         self._make_endpoints(pipeline)
@@ -312,8 +311,8 @@ class OrchestratorNode(Node):
             self._announce_system()
             raise StartError(self._leave_reason)
         self._loop.spin_once(max(0.0, self._tick_at - time.monotonic()))
-        now = time.monotonic()
-        left = self._tick_at - now
+        left = self._tick_at - (now := time.monotonic())
+        self._watchdog.beat(now)
         if left <= self._period / 4:  # what woke us just before saves us a wake-up
             self._tick()
             self._announce()

@@ -79,9 +79,9 @@ class Supervisor:
         self._thread.join()
         os.close(self._news)
 
-    def wait_for_news(self, *others: object) -> None:
-        """Wait until a process is given up, or one of `others` is readable."""
-        if self._news in readable([self._news, *others], None):
+    def wait_for_news(self, *others: object, timeout: float | None = None) -> None:
+        """Wait until a process is given up, one of `others` is readable, or so many s are over."""
+        if self._news in readable([self._news, *others], timeout):
             os.read(self._news, 1)
 
     def keeps(self, name: str) -> bool:

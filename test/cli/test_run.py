@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from sustainml_orchestrator.cli import run
 from sustainml_orchestrator.cli.main import app
+from sustainml_orchestrator.cli.up_log import UpLog
 from sustainml_orchestrator.processes.programs import programs
 
 
@@ -48,8 +50,10 @@ def test_a_wrong_parameter_file_is_explained(tmp_path: Path) -> None:
 def test_lines_of_nodes_are_printed_without_control_characters(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    run._print_line("hw_resources", "a b \x1b]0;x\a\x1b[2J \u202e\u200b [/red] :smile: \x9b31m\x00")
-    assert capsys.readouterr().out == (
+    UpLog(None)("hw_resources", "a b \x1b]0;x\a\x1b[2J \u202e\u200b [/red] :smile: \x9b31m\x00")
+    time, _, line = capsys.readouterr().out.partition(" ")
+    assert datetime.fromisoformat(time).tzinfo is not None
+    assert line == (
         "[hw_resources] a b \\x1b]0;x\\x07\\x1b[2J \\u202e\\u200b [/red] :smile: \\x9b31m\\x00\n"
     )
 

@@ -16,9 +16,16 @@ def test_a_supervisor_hears_of_readiness(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setenv(service_manager.VARIABLE, listener.address)
         service_manager.notify(False, "node x has\nnever been seen")
         service_manager.notify(True, "ready")
-        assert listener.receive(1.0) == (False, "node x has never been seen")
-        assert listener.receive(1.0) == (True, "ready")
+        monkeypatch.setenv("WATCHDOG_USEC", "4000000")
+        watchdog = service_manager.Watchdog()
+        for now in (10.0, 10.5, 11.9):
+            watchdog.beat(now)
+        first, second, third = (listener.receive(1.0) for _ in range(3))
         assert listener.receive(0.0) is None
+    assert first is not None and second is not None and third is not None
+    assert (first.ready, first.status) == (False, "node x has never been seen")
+    assert (second.ready, second.status) == (True, "ready")
+    assert (third.ready, third.status, third.text) == (False, "", "WATCHDOG=1")
 
 
 def test_a_supervisor_that_is_gone_or_deaf_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,239 @@
+"""What runs in the background: `sustainml up --detach`, `status`, `logs`, `down`."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Annotated, Any
+
+import typer
+
+from sustainml_orchestrator.cli.console import Table, out
+from sustainml_orchestrator.cli.context import (
+    EXIT_UNREACHABLE,
+    AsJson,
+    Failure,
+    options,
+    print_json,
+)
+from sustainml_orchestrator.contract import domain
+
+#: Seconds in which a system is expected to be ready, or to end.
+_READY_WITHIN, _END_WITHIN = 60.0, 30.0
+_LOOK = 0.2  # s, between looks at a file that grows
+_READY = "[up] ready"
+
+
+@dataclass(frozen=True)
+class Running:
+    """A `sustainml up` of this user, namespace and domain."""
+
+    pid: int
+    since: float  #: seconds since 1970
+    namespace: str
+    domain: int
+    log: str  #: path of the log file
+
+
+def place(suffix: str) -> Path:
+    """A file beside the usual journal of this namespace and domain: up.log, up.run.
+
+    Raises:
+        OSError: the user has no home directory.
+    """
+    from sustainml_orchestrator.storage.errors import JournalError
+    from sustainml_orchestrator.storage.location import default_path
+
+    try:
+        journal = default_path(options.namespace, domain.current())
+    except (JournalError, ValueError) as error:
+        raise OSError(str(error)) from error
+    return journal.with_name(journal.stem.replace("journal", "up", 1) + suffix)
+
+
+class RunFile:
+    """Says that this process runs a system; the lock on it ends with the process, however."""
+
+    def __init__(self) -> None:
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> RunFile:
+        with suppress(OSError):  # a system without such a file runs as well
+            path = place(".run")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            opened = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8")
+            try:
+                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                opened.close()
+                raise
+            about = Running(
+                os.getpid(), time.time(), options.namespace, domain.current(), str(place(".log"))
+            )
+            opened.truncate()
+            json.dump(asdict(about), opened)
+            opened.flush()
+            self._file = opened
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def running() -> Running | None:
+    """The system of this namespace and domain; None while there is none."""
+    try:
+        with place(".run").open(encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return Running(**json.load(file))
+    except (OSError, ValueError, TypeError):
+        pass
+    return None
+
+
+def _found() -> Running:
+    known = running()
+    if known is None:
+        raise Failure(
+            f"no `sustainml up` of yours runs in namespace {options.namespace} and domain "
+            f"{domain.current()}; start one with `sustainml up --detach`",
+            EXIT_UNREACHABLE,
+            name="NOT_FOUND",
+            error_code=3,
+        )
+    return known
+
+
+def detach() -> None:
+    """Start `sustainml up` as it was typed in a session of its own; return when it is ready."""
+    words = [word for word in sys.argv[1:] if word != "--detach"]
+    command = [sys.executable, "-m", "sustainml_orchestrator.cli", *words]
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    os.set_blocking(process.stdout.fileno(), False)
+    deadline, pending = time.monotonic() + _READY_WITHIN, b""
+    while time.monotonic() < deadline:
+        has_ended = process.poll() is not None
+        pending += process.stdout.read() or b""
+        *lines, pending = pending.split(b"\n")
+        for each in lines:
+            text = each.decode(errors="replace")
+            out.say(text)
+            if _READY in text:
+                return
+        if has_ended:
+            raise Failure("it has ended; see the lines above", process.returncode)
+        time.sleep(_LOOK / 4)
+    out.say(f"not ready after {_READY_WITHIN:g} s, still waiting; look at: sustainml logs -f")
+
+
+def status(as_json: AsJson = False) -> None:
+    """Say whether `sustainml up` runs here, and what its processes use.
+
+    Exit codes: 0 it runs; 3 it does not.
+
+    sustainml status
+    """
+    known = _found()
+    rows = _processes(known.pid)
+    if as_json:
+        print_json({**asdict(known), "processes": rows})
+        return
+    since = datetime.fromtimestamp(known.since).astimezone().isoformat(" ", "seconds")
+    out.say(f"sustainml up runs since {since} as process {known.pid}; log file: {known.log}")
+    table = Table(("process",), ("pid", "memory\n(MiB)", "CPU\n(s)"))
+    for row in rows:
+        table.add(*map(str, row.values()))
+    out.print(table)
+
+
+def _processes(pid: int) -> list[dict[str, Any]]:
+    """The processes that `up` started, each with those of its own added."""
+    import psutil
+
+    descendants = psutil.Process(pid).children(recursive=True)
+    sessions: dict[int, list[psutil.Process]] = {}  # a node leads one, its workers are in it
+    for process in descendants:
+        with suppress(ProcessLookupError):
+            sessions.setdefault(os.getsid(process.pid), []).append(process)
+    rows = []
+    for process in descendants:
+        with suppress(psutil.Error):
+            if (family := sessions.get(process.pid)) is None:
+                continue
+            memory = sum(each.memory_info().rss for each in family) / 2**20
+            cpu = sum(sum(each.cpu_times()[:2]) for each in family)
+            rows.append({"process": process.name(), "pid": process.pid,
+                         "memory_mib": round(memory, 1), "cpu_s": round(cpu, 1)})  # fmt: skip
+    return sorted(rows, key=lambda row: row["process"])
+
+
+def logs(
+    name: Annotated[str, typer.Argument(help="Process or module; by default all.")] = "",
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="So many at first.")] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+) -> None:
+    """Show what the processes of `sustainml up` have logged, also of one that has ended.
+
+    sustainml logs orchestrator -n 20
+    """
+    path = place(".log")
+    if not path.exists():
+        raise Failure(f"there is no log file {path}; start a system with `sustainml up --detach`",
+                      name="NOT_FOUND", error_code=3)  # fmt: skip
+    wanted = re.compile(rf"\S+ \[{re.escape(name)}\]" if name else "")
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for text in deque((each for each in file if wanted.match(each)), lines):
+            out.say(text.rstrip("\n"))
+        for text in _growing(path, file) if follow else ():
+            if wanted.match(text):
+                out.say(text)
+
+
+def _growing(path: Path, file: IO[str]) -> Iterator[str]:
+    """Lines that are added to a file, also after it was rotated."""
+    pending = ""
+    while True:
+        pending += file.read()
+        *complete, pending = pending.split("\n")
+        yield from complete
+        with suppress(FileNotFoundError):
+            if not os.path.samestat(path.stat(), os.fstat(file.fileno())):
+                yield from file.read().splitlines()
+                file = path.open(encoding="utf-8", errors="replace")
+                continue
+        time.sleep(_LOOK)
+
+
+def down() -> None:
+    """End `sustainml up`, also one that runs in the background; tasks go on at the next start.
+
+    sustainml down
+    """
+    known = _found()
+    with suppress(ProcessLookupError):
+        os.kill(known.pid, signal.SIGTERM)
+    deadline = time.monotonic() + _END_WITHIN
+    while running() is not None:
+        if time.monotonic() > deadline:
+            raise Failure(f"process {known.pid} does not end; see: sustainml logs; kill -9 it")
+        time.sleep(_LOOK / 4)
+    out.say(f"ended process {known.pid} and all that it had started")

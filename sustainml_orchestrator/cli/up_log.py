@@ -1,0 +1,65 @@
+"""The lines of all processes of `sustainml up`: on the terminal and in a rotating log file."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import suppress
+from datetime import datetime
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from rich.text import Text
+
+from sustainml_orchestrator.cli.console import harmless, line, out
+
+#: The log file and its four predecessors take 50 MiB at most.
+_FILE_BYTES, _FILES = 10 * 2**20, 4
+
+
+class UpLog:
+    """Prints lines with time and process, and keeps them; called from several threads.
+
+    Args:
+        path: the log file; None, or one that cannot be written: the terminal alone.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._lock = threading.Lock()
+        self._file: _File | None = None
+        if path is None:
+            return
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = _File(path)
+        except OSError as error:
+            self("up", f"no log file: {path} cannot be written ({error.strerror or error})")
+        else:
+            self("up", f"log file: {path}")
+
+    def __call__(self, name: str, text: str) -> None:
+        """Print and keep one line of a process."""
+        text = harmless(text, keep="\t")
+        now = datetime.now().astimezone().isoformat(timespec="milliseconds")
+        with self._lock:
+            if self._file is not None:
+                self._file.write(f"{now} [{name}] {text}")
+            with suppress(SystemExit):  # the output is closed; the processes go on
+                head = line((f"{now} ", "dim"), f"[{name}] ")
+                out.print(head, Text(text), sep="", soft_wrap=True)
+
+
+class _File(RotatingFileHandler):
+    """The file of the standard library, readable by this user alone; a full disk is no error."""
+
+    def __init__(self, path: Path) -> None:
+        path.touch(0o600)
+        super().__init__(path, maxBytes=_FILE_BYTES, backupCount=_FILES, encoding="utf-8",
+                         errors="backslashreplace")  # fmt: skip
+
+    def write(self, text: str) -> None:
+        """Append a line."""
+        self.handle(logging.makeLogRecord({"msg": text}))
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - a name of the library
+        """Leave the line out: the terminal has it."""
