@@ -63,34 +63,30 @@ def place(suffix: str) -> Path:
     return journal.with_name(journal.stem.replace("journal", "up", 1) + suffix)
 
 
-class RunFile:
-    """Says that this process runs a system; the lock on it ends with the process, however."""
+#: Locked as long as this process lives.
+_run_files: list[IO[str]] = []
 
-    def __init__(self) -> None:
-        self._file: IO[str] | None = None
 
-    def __enter__(self) -> RunFile:
-        with suppress(OSError):  # a system without such a file runs as well
-            path = place(".run")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            opened = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8")
-            try:
-                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                opened.close()
-                raise
-            about = Running(
-                os.getpid(), time.time(), options.namespace, domain.current(), str(place(".log"))
-            )
-            opened.truncate()
-            json.dump(asdict(about), opened)
-            opened.flush()
-            self._file = opened
-        return self
+def write_run_file() -> None:
+    """Say that this process runs a system, until it ends, however it ends.
 
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
+    A system that cannot have such a file, or is not the first here, runs without one.
+    """
+    with suppress(OSError):
+        path = place(".run")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            raise
+        log = str(place(".log"))
+        about = Running(os.getpid(), time.time(), options.namespace, domain.current(), log)
+        file.truncate()
+        json.dump(asdict(about), file)
+        file.flush()
+        _run_files.append(file)
 
 
 def running() -> Running | None:

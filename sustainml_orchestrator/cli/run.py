@@ -151,7 +151,8 @@ def _supervise(children: list[Program], warning: str = "") -> None:
         raise Failure(str(error)) from error
     # From here on a signal only sets a flag: an exception could come while a lock is held.
     request = EndRequest()
-    with background.RunFile(), service_manager.Listener() as news:
+    background.write_run_file()
+    with service_manager.Listener() as news:
         log = UpLog(_log_file())
         if warning:
             log("up", warning)

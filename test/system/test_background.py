@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from support.scripted_modules import alive
 from support.up_process import SUSTAINML
 
 from sustainml_orchestrator.node import service_manager
@@ -64,7 +65,7 @@ def test_from_up_to_down(tmp_path: Path) -> None:
             assert "runs already" in shell.run("up", "--detach", "--no-web", code=1)
         finally:
             ended = shell.run("down")
-    assert str(status["pid"]) in ended and not Path(f"/proc/{status['pid']}").exists()
+    assert str(status["pid"]) in ended and not alive(status["pid"])
     shell.run("down", code=3)
     lines = shell.run("logs", "carbon_tracker", "-n", "5").splitlines()
     stamped = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\S+ \[carbon_tracker\] ")

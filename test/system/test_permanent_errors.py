@@ -33,12 +33,12 @@ def run(name: str, *ros_args: str, **environment: str) -> subprocess.CompletedPr
 @pytest.mark.parametrize(
     ("name", "arguments", "code", "text"),
     [
-        (MODULE, ("-p", "isolation:=nonsense"), ExitCode.USAGE, "set process or thread"),
+        (MODULE, ("-p", "isolation:=nonsense"), ExitCode.USAGE, "give process or thread"),
         (MODULE, ("-r", "nonsense"), ExitCode.USAGE, "nonsense"),
         (ORCHESTRATOR, ("-r", "nonsense"), ExitCode.USAGE, "correct its arguments"),
         (ORCHESTRATOR, ("--params-file", "/no/such"), ExitCode.USAGE, "/no/such"),
-        (ORCHESTRATOR, ("-p", "journal_durability:=some"), ExitCode.USAGE, "set normal or full"),
-        (ORCHESTRATOR, ("-p", "admission:=some"), ExitCode.USAGE, "set ready or always"),
+        (ORCHESTRATOR, ("-p", "journal_durability:=some"), ExitCode.USAGE, "give normal or full"),
+        (ORCHESTRATOR, ("-p", "admission:=some"), ExitCode.USAGE, "give ready or always"),
         (ORCHESTRATOR, ("-p", "max_resets:=-1"), ExitCode.USAGE, "max_resets"),
         (ORCHESTRATOR, ("-p", "max_resets:=some"), ExitCode.USAGE, "max_resets"),
         (ORCHESTRATOR, ("-p", "journal_path:=7"), ExitCode.USAGE, "journal_path"),
