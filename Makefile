@@ -75,6 +75,9 @@ endif
 loop: build ## measure the optimisation loop against exhaustive search, as tables
 	$(RUN) python -m bench.loop $(ARGS)
 
+answers: build ## judge the answers to a hundred problems; the table of docs/answers.md
+	$(RUN) python -m bench.answers $(or $(ARGS),--write docs/answers.md)
+
 UV = uv==0.13.9
 hashes: build ## write requirements/hashed from the pins in requirements, after changing those
 	@. ./env.sh && python -m pip install --quiet --no-deps --no-input $(UV) && for name in ros-jazzy ros-kilted build runtime web dev; do \
@@ -99,4 +102,4 @@ clean: ## remove all that was made, for every ROS 2
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help build demo up test simulate chaos nemesis fuzz soak load bench bench-full bench-compare loop hashes likeness states parameters lint clean
+.PHONY: help build demo up test simulate chaos nemesis fuzz soak load bench bench-full bench-compare loop answers hashes likeness states parameters lint clean

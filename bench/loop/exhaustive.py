@@ -1,7 +1,7 @@
 """The best that any search could find: every model on every device in every precision.
 
-Shares with the modules the catalogues, the reading of what is asked, and the estimate of one
-inference; neither the choice of a model nor that of a device.
+Shares with the modules the catalogues, the reading of what is asked, what runs where, and the
+estimate of one inference; neither the choice of a model nor that of a device.
 """
 
 from __future__ import annotations
@@ -14,11 +14,23 @@ from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.reference_modules import catalog
 from sustainml_orchestrator.reference_modules.estimate import requirements
 from sustainml_orchestrator.reference_modules.estimate.carbon import carbon_kg, energy_wh
-from sustainml_orchestrator.reference_modules.estimate.devices import DeviceCatalogue
-from sustainml_orchestrator.reference_modules.estimate.models import ModelCatalogue
+from sustainml_orchestrator.reference_modules.estimate.devices import Device, DeviceCatalogue
+from sustainml_orchestrator.reference_modules.estimate.models import (
+    Model,
+    ModelCatalogue,
+    Workload,
+)
+from sustainml_orchestrator.reference_modules.estimate.placement import TIE
 from sustainml_orchestrator.reference_modules.estimate.proposal import allowed_devices
-from sustainml_orchestrator.reference_modules.estimate.requirements import Requirements
-from sustainml_orchestrator.reference_modules.estimate.roofline import estimate, memory_mib
+from sustainml_orchestrator.reference_modules.estimate.requirements import (
+    Requirements,
+    memory_limit,
+)
+from sustainml_orchestrator.reference_modules.estimate.roofline import (
+    Estimate,
+    estimate,
+    misfit,
+)
 
 
 @dataclass(frozen=True)
@@ -55,34 +67,65 @@ class Search:
         extra = requirements.json_object(output.extra_data)
         return requirements.parse(output.app_requirements, extra)
 
-    def solutions(self, first: Task, inferences: int) -> list[Solution]:
+    def solutions(self, first: Task) -> list[Solution]:
         """All that meet every constraint but quality."""
         asked, output = self.asked(first), self._framework.output
         hardware, task = output(first, "hw_constraints"), self._task(first)
-        intensity = output(first, "carbon_tracker").carbon_intensity
+        footprint = output(first, "carbon_tracker")
+        intensity = footprint.carbon_intensity
+        inferences = requirements.json_object(footprint.extra_data).get("inferences", 1)
         devices = allowed_devices(self._devices, list(hardware.hardware_required), asked.deployment)
+        base = self._models.find(first.model)
         found = []
         for model in self._models.models:
-            figure = model.figures.get(task)
-            if figure is None or (asked.licences and model.licence not in asked.licences):
+            if not _does_the_job(model, task, asked):
                 continue
-            for device in devices:
-                limit = min(device.memory_mib, hardware.max_memory_footprint or float("inf"))
-                for precision in model.workload.precisions:
-                    if not device.rate(precision) or memory_mib(model.workload, precision) > limit:
-                        continue
-                    cost = estimate(model.workload, device, precision)
-                    if _within(asked, cost.latency_s, cost.power_w):
-                        energy = energy_wh(cost.latency_s, cost.power_w, inferences)
-                        found.append(
-                            Solution(model.name, device.name, figure.quality, figure.attained,
-                                     carbon_kg(energy, intensity))
-                        )  # fmt: skip
+            costs = [
+                cost
+                for device in devices
+                for cost in _costs(model.workload, device, asked, memory_limit(hardware))
+            ]
+            if not costs:
+                continue
+            # Of devices that the estimate cannot tell apart the smallest is taken.
+            least = min(cost.energy_j for cost in costs)
+            ties = [cost for cost in costs if cost.energy_j <= TIE * least]
+            cost = min(ties, key=lambda c: (c.device.max_w, c.energy_j))
+            energy = energy_wh(cost.latency_s, cost.power_w, inferences)
+            carbon = carbon_kg(energy, intensity)
+            # More work for less energy counts only beyond what is uncertain.
+            more = base is not None and model.workload.flops > base.workload.flops
+            if more and carbon * cost.energy_uncertainty >= first.carbon:
+                continue
+            figure = model.figures[task]
+            found.append(
+                Solution(model.name, cost.device.name, figure.quality, figure.attained, carbon)
+            )
         return found
 
     def _task(self, first: Task) -> str:
         about = self._framework.output(first, "ml_model_metadata")
         return self._models.task(about.ml_model_metadata[0])
+
+
+def _does_the_job(model: Model, task: str, asked: Requirements) -> bool:
+    return (
+        task in model.figures
+        and (not asked.licences or model.licence in asked.licences)
+        and model.speaks(asked.languages, asked.into)
+        and (not asked.modality or not model.data or asked.modality in model.data)
+        and (not model.topic or model.topic in asked.topics)
+        and not (task == "image-to-text" and "reading" in asked.topics and not model.topic)
+    )
+
+
+def _costs(
+    work: Workload, device: Device, asked: Requirements, limit: tuple[float, str]
+) -> list[Estimate]:
+    mode = device.within(asked.max_power_w)
+    precisions = [p for p in work.precisions if not misfit(work, mode, p, limit)]
+    found = [estimate(work, mode, precision) for precision in precisions]
+    return [cost for cost in found if _within(asked, cost.latency_s, cost.power_w)]
 
 
 def _within(asked: Requirements, latency_s: float, power_w: float) -> bool:

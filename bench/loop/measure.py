@@ -108,7 +108,7 @@ def ask(
         fields = {key: entry[key] for key in _FIELDS if key in entry}
         fields["problem_definition"] *= entry.get("repeat", 1)
         (first,) = framework.solve(fields)
-        solutions = search.solutions(first, max(1, entry.get("maximum_samples", 0)))
+        solutions = search.solutions(first)
         if first.status is not TaskStatus.SUCCEEDED:
             missed = best(solutions, search.asked(first), 0.0, 0.0) if solutions else None
             yield Row(entry["name"], [first], first, missed)

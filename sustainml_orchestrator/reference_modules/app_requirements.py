@@ -20,6 +20,7 @@ A transparent estimate, meant to be replaced by a reader of one's own. Each requ
     power_source, energy    battery; low
     licence                 permissive, apache-2.0 or mit
     language, language_to   ISO 639-1 codes of languages named, and of those to translate into
+    modality                image or audio, where the text says so
     topic                   sentiment or reading (of characters)
     labels                  few or none
     explainability, robustness, safety  required; required; critical

@@ -66,6 +66,7 @@ class Device:
     measured: OfDevice = field(default_factory=dict)  #: by the user, of models on it
     generic: tuple[str, ...] = ()  #: names that it shares with other products
     power_of: str = ""  #: what of it the power is of, such as "board"
+    place: str = ""  #: server or office; empty for what stands in neither
     least_mode_w: float = 0.0  #: its power modes begin there; 0 = it has none
 
     def within(self, watts: float) -> Device:
@@ -196,6 +197,7 @@ def _read(entry: Mapping[str, Any], data: Mapping[str, Any]) -> Device:
             operators=frozenset(runtime.get("operators", ())),
             generic=tuple(entry.get("generic", ())),
             power_of=str(entry.get("power_of", "")),
+            place=str(entry.get("place", "")),
             least_mode_w=float(entry.get("least_mode_w", 0.0)),
         )
     except (KeyError, TypeError, ValueError) as error:

@@ -145,6 +145,7 @@ class Model:
     languages: tuple[str, ...] = ()  #: ISO 639-1 codes, or MANY; none = not about language
 
     to: tuple[str, ...] = ()  #: languages into which it translates; none = all
+    data: tuple[str, ...] = ()  #: kinds of data that it takes; none = what its task takes
     topic: str = ""  #: all it can do within its tasks; empty = anything
 
     def speaks(self, codes: Iterable[str], into: Iterable[str] = ()) -> bool:
@@ -294,6 +295,7 @@ def _read(entry: Mapping[str, Any], benchmarks: Mapping[str, Any]) -> Model:
             use=_use(entry.get("use", USES[0])),
             languages=_languages(entry.get("languages", [])),
             to=tuple(entry.get("to", ())),
+            data=tuple(entry.get("data", ())),
             topic=entry.get("topic", ""),
         )
     except (KeyError, TypeError, ValueError) as error:

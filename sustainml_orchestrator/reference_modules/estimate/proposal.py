@@ -63,8 +63,18 @@ def allowed_devices(
     if not named(required):
         classes = _BY_CONTEXT.get(deployment, (deployment,))
         narrowed = [d for d in catalogue.devices if d.device_class in classes and not d.simulated]
-        return tuple(narrowed or [d for d in devices if d.device_class in _BY_CONTEXT[""]])
+        return _in_place(
+            narrowed or [d for d in devices if d.device_class in _BY_CONTEXT[""]], deployment
+        )
+    if all(len(catalogue.find(name)) > 1 for name in named(required)):  # classes, no products
+        return _in_place(devices, deployment)
     return tuple(devices)
+
+
+def _in_place(devices: Sequence[Device], deployment: str) -> tuple[Device, ...]:
+    """Those that stand where the solution is used; all where none does."""
+    other = {"server": "office", "cloud": "office", "office": "server"}.get(deployment, "")
+    return tuple([d for d in devices if not other or d.place != other] or devices)
 
 
 def _unknown(catalogue: DeviceCatalogue, names: Sequence[str]) -> str:
@@ -125,6 +135,7 @@ def propose(
         languages=wanted.languages,
         into=wanted.into,
         topics=wanted.topics,
+        modality=wanted.modality,
         model_size=wanted.model_size,
         excluded=excluded,
         flops_weight=flops_weight,

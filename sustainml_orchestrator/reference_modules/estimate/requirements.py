@@ -35,6 +35,7 @@ class Requirements:
     languages: frozenset[str] = frozenset()  #: ISO 639-1 codes that the model must know
     into: frozenset[str] = frozenset()  #: languages into which to translate
     topics: frozenset[str] = frozenset()  #: what of its task the model must do
+    modality: str = ""  #: kind of data
     critical: bool = False  #: a wrong answer may harm people
     model_size: float = 0.0  #: parameters asked for, met as well as the hardware allows
     optimise: bool = False  #: the user wants less carbon than the baseline's
@@ -74,6 +75,7 @@ def parse(lines: Iterable[str], extra: Mapping[str, Any]) -> Requirements:
         languages=frozenset(value for key, value in _pairs(lines) if key == "language"),
         into=frozenset(value for key, value in _pairs(lines) if key == "language_to"),
         topics=frozenset(value for key, value in _pairs(lines) if key == "topic"),
+        modality=pairs.get("modality", ""),
         critical=pairs.get("safety") == "critical",
         model_size=_plain(pairs, "model_size"),
         optimise=any(

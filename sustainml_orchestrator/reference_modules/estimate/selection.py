@@ -60,6 +60,7 @@ class Query:
     languages: frozenset[str] = frozenset()  #: that the model must know
     into: frozenset[str] = frozenset()  #: into which it must translate
     topics: frozenset[str] = frozenset()  #: what of the task it must do
+    modality: str = ""  #: kind of data that it must take
     model_size: float = 0.0  #: parameters asked for, met as well as memory allows
     flops_weight: float = DEFAULT_FLOPS_WEIGHT
     baseline: Workload | None = None  #: to be undercut in energy
@@ -163,6 +164,7 @@ def _fitting(models: list[Model], query: Query) -> list[Candidate]:
             or not _of_family(model, query)
             or (query.licences and model.licence not in query.licences)
             or not model.speaks(query.languages, query.into)
+            or (query.modality and model.data and query.modality not in model.data)
             or (model.topic and model.topic not in query.topics)
             or ("reading" in query.topics and query.task == "image-to-text" and not model.topic)
             or figure.quality < max(query.min_quality, query.least_quality)

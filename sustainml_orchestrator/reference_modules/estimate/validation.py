@@ -85,6 +85,42 @@ def mean_error(factors: Iterable[float]) -> float:
 
 def table(found: list[Pair]) -> str:
     """Markdown: one line per pair, then the summary."""
+    latencies, energies = ([p for p in found if p.unit == unit] for unit in "sJ")
+    [p for p in latencies if p.fit]
+    return "\n".join(
+        [
+            *_lines(found),
+            *_HEAD,
+            _summary("latency, all", latencies),
+            _summary(
+                "latency, used to fit the efficiency factors", [p for p in latencies if p.fit]
+            ),
+            _summary("latency, not used to fit them", [p for p in latencies if not p.fit]),
+            _summary("energy, all", energies),
+            _summary("energy, used to fit", [p for p in energies if p.fit]),
+            _summary("energy, not used to fit", [p for p in energies if not p.fit]),
+        ]
+    )
+
+
+def held_out_table(found: list[Pair]) -> str:
+    """Markdown: one line per pair, then the summary by device."""
+    devices = dict.fromkeys(p.placed.device.name for p in found)
+    rows = {name: [p for p in found if p.placed.device.name == name] for name in devices}
+    summaries = [_summary(f"latency, {name}", few) for name, few in rows.items()]
+    return "\n".join([*_lines(found), *_HEAD, _summary("latency, all", found), *summaries])
+
+
+_HELD_OUT = "Published measurements that were added afterwards; none set a factor:"
+_HEAD = (
+    "",
+    "| pairs | number | mean error factor (geometric) | within a factor of 2 | "
+    "within the uncertainty stated | largest factor |",
+    "|---|---|---|---|---|---|",
+)
+
+
+def _lines(found: list[Pair]) -> list[str]:
     lines = [
         "| model | device | precision | runtime | published | estimated | factor | limit | used "
         "| source |",
@@ -98,20 +134,7 @@ def table(found: list[Pair]) -> str:
             f"{_readable(p.published, p.unit)} | {_readable(p.estimated, p.unit)} | "
             f"{p.ratio:.2f} | {p.placed.bound} | {'to fit' if p.fit else 'to test'} | {p.source} |"
         )
-    latencies, energies = ([p for p in found if p.unit == unit] for unit in "sJ")
-    lines += [
-        "",
-        "| pairs | number | mean error factor (geometric) | within a factor of 2 | "
-        "within the uncertainty stated | largest factor |",
-        "|---|---|---|---|---|---|",
-        _summary("latency, all", latencies),
-        _summary("latency, used to fit the efficiency factors", [p for p in latencies if p.fit]),
-        _summary("latency, not used to fit them", [p for p in latencies if not p.fit]),
-        _summary("energy, all", energies),
-        _summary("energy, used to fit", [p for p in energies if p.fit]),
-        _summary("energy, not used to fit", [p for p in energies if not p.fit]),
-    ]
-    return "\n".join(lines)
+    return lines
 
 
 def _summary(name: str, found: list[Pair]) -> str:
@@ -133,7 +156,9 @@ def main() -> None:
     arguments = parser.parse_args()
     models = ModelCatalogue(catalog.load("models"))
     devices = DeviceCatalogue(catalog.load("hardware"))
-    text = table(pairs(catalog.load("measurements")["measurements"], models, devices))
+    rows = catalog.load("measurements")
+    seen, held_out = (pairs(rows[key], models, devices) for key in ("measurements", "held_out"))
+    text = f"{table(seen)}\n\n{_HELD_OUT}\n\n{held_out_table(held_out)}"
     if arguments.write is None:
         print(text)  # noqa: T201 - what this command is for
         return

@@ -124,6 +124,8 @@ class DemandCatalogue:
 
     def _is_power(self, quantity: quantities.Quantity) -> bool:
         """Whether a power is what the solution may draw, not that of a lamp or a motor."""
+        if quantity.before[-1:] == ("zero",):  # Raspberry Pi Zero 2 W
+            return False
         return not {*quantity.before[-2:], *quantity.after[:2]} & self._not_power
 
     def _is_latency(self, quantity: quantities.Quantity) -> bool:
@@ -136,6 +138,8 @@ class DemandCatalogue:
         each, *things = quantity.after[:2] or ("",)
         if each in self._each and self._counts(" ".join(things)):
             return True  # so long for each of them
+        if not quantity.unit.startswith("s"):
+            return True  # so short a time is hardly anything else
         bounded = bool(near & self._bounds or set(quantity.before[-1:]) & self._directly)
         return bounded or named
 

@@ -121,6 +121,7 @@ class TaskCatalogue:
         """
         text = _text(problem)
         goal = self.find(choice(problem.extra.get("goal"))) or self.find(text)
+        goal = goal or self.find(_first_clause(text))
         if not text and not goal:
             raise UnclearError(
                 "the problem has no text; describe what goes in and what shall come out, or "
