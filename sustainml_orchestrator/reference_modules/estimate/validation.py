@@ -86,15 +86,13 @@ def mean_error(factors: Iterable[float]) -> float:
 def table(found: list[Pair]) -> str:
     """Markdown: one line per pair, then the summary."""
     latencies, energies = ([p for p in found if p.unit == unit] for unit in "sJ")
-    [p for p in latencies if p.fit]
+    fitted = [p for p in latencies if p.fit]
     return "\n".join(
         [
             *_lines(found),
             *_HEAD,
             _summary("latency, all", latencies),
-            _summary(
-                "latency, used to fit the efficiency factors", [p for p in latencies if p.fit]
-            ),
+            _summary("latency, used to fit the efficiency factors", fitted),
             _summary("latency, not used to fit them", [p for p in latencies if not p.fit]),
             _summary("energy, all", energies),
             _summary("energy, used to fit", [p for p in energies if p.fit]),
