@@ -53,12 +53,12 @@ def rest(
         from sustainml_orchestrator.rest.serving import AddressError, listen
     except ImportError as error:
         text = f"the HTTP packages are missing ({error}); install requirements/web.txt"
-        raise Failure(text) from error
+        raise Failure(text, ExitCode.CONFIGURATION) from error
     secret = checked_token(token)
     try:
         listener = listen(host, port, secret, "--port")
     except AddressError as error:
-        raise Failure(str(error), ExitCode.NAME_TAKEN) from error
+        raise Failure(str(error), ExitCode.CANNOT_LISTEN) from error
     with listener:
         access = Access(host, secret, open_paths=("/healthz", "/readyz"))
         _serve(listener, access, saved or _folder())

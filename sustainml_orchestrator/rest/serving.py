@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Callable
 
@@ -41,7 +42,9 @@ def listen(host: str, port: int, token: str, hint: str) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=1024)
     except (OSError, OverflowError, UnicodeError) as error:
-        text = f"port {port} of {host} cannot be used ({error}); choose another with {hint}"
+        is_taken = getattr(error, "errno", None) == errno.EADDRINUSE
+        reason = "is taken" if is_taken else f"cannot be used ({error})"
+        text = f"port {port} of {host} {reason}; choose another with {hint}"
         raise AddressError(text) from error
 
 

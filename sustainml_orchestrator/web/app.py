@@ -16,6 +16,9 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.websockets import WebSocketDisconnect
 
 from sustainml_orchestrator.client import ClientError
+from sustainml_orchestrator.client.live import Live as Updates
+from sustainml_orchestrator.rest import app as rest
+from sustainml_orchestrator.rest.calls import Calls
 from sustainml_orchestrator.rest.security import COOKIE, SESSION_TIME, Access, Guard
 from sustainml_orchestrator.web import api
 from sustainml_orchestrator.web.live import Live, Subscriber
@@ -23,7 +26,7 @@ from sustainml_orchestrator.web.live import Live, Subscriber
 STATIC = Path(__file__).with_name("static")
 LOGIN = "/login"
 #: What a browser without a token may read.
-OPEN_PATHS = (LOGIN, "/static/style.css", "/static/icon.svg", "/healthz")
+OPEN_PATHS = (LOGIN, "/static/style.css", "/static/icon.svg", "/healthz", "/readyz")
 #: Addresses of pages; each is the same document, which shows what its address names.
 PAGES = ("/", "/tasks", "/new", "/log", "/tasks/{a}/{b}", "/problems/{a}", "/modules/{a}")
 _LONGEST_SILENCE = 15.0  # s, between two messages to a page
@@ -42,8 +45,9 @@ def create_app(make_live: Callable[[], Live], access: Access) -> Any:
 
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
-        with make_live() as live:
+        with make_live() as live, Updates(live.client) as updates:
             app.state.live = live
+            app.router.routes.extend(rest.routes(Calls(live.client, updates)))
             yield
 
     app = FastAPI(

@@ -6,5 +6,5 @@ from support.rest_server import Served
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with Served(tmp_path_factory.mktemp("served")) as made:
+    with Served(tmp_path_factory.mktemp("served"), web=True) as made:
         yield made

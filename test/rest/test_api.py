@@ -238,6 +238,24 @@ def test_metrics_and_health(served: Served) -> None:
     )
 
 
+def test_the_web_page_has_the_same_interface(served: Served) -> None:
+    def answers(path: str) -> bool:
+        try:
+            return ask(served.web_port, "GET", path).status == 200
+        except OSError:
+            return False
+
+    wait_for(lambda: answers("/readyz"), 30.0)
+    answer = ask(served.web_port, "POST", f"{API}/problems", CATS)
+    assert answer.status == 201
+    finish(served, answer.json["href"].removeprefix(API))
+    with EventStream(served.web_port, f"{API}/events") as stream:
+        assert next(iter(stream))[0] == "system"
+    assert "sustainml_ready 1.0" in ask(served.web_port, "GET", "/metrics").text
+    foreign = {"Origin": "http://evil.example"}
+    assert ask(served.web_port, "POST", f"{API}/problems", CATS, **foreign).status == 403
+
+
 @pytest.fixture
 def alone() -> Iterator[int]:
     """`sustainml rest` with a token, and no orchestrator."""

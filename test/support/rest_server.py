@@ -21,13 +21,15 @@ class Served:
     """`sustainml up --rest`, a front-end, and a client of the orchestrator beside them.
 
     Args:
-        folder: for the saved tasks, and the database where there is one.
+        folder: for the saved tasks.
+        web: whether the web page is served as well.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
+    def __init__(self, folder: Path, *, web: bool = False) -> None:
+        self.port, self.web_port = free_port(), free_port()
         self.saved = folder / "saved"
         options = ("--rest", "--rest-port", str(self.port), "--isolation", "thread")
+        options += ("--web-port", str(self.web_port)) if web else ()
         self.up = Up(*options, variables={"SUSTAINML_DB_PATH": str(self.saved)})
         self.front_end = FrontEnd(self.port)
         self.client = OrchestratorClient(self.up.namespace, timeout=10.0)
