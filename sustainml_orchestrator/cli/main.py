@@ -23,6 +23,7 @@ from sustainml_orchestrator.cli import (
     new,
     nodes,
     pipeline,
+    replay,
     rest,
     run,
     submit,
@@ -165,8 +166,8 @@ def settings(
 
 
 for _run in (run.up, run.demo, rest.rest, submit.submit, submit.iterate, tasks.watch, tasks.show,
-             tasks.delete, compare.compare, history.history, nodes.nodes, nodes.configure,
-             doctor.doctor, measure.measure, web.web):  # fmt: skip
+             tasks.delete, compare.compare, history.history, replay.replay, nodes.nodes,
+             nodes.configure, doctor.doctor, measure.measure, web.web):  # fmt: skip
     app.command()(_run)
 app.command("list")(tasks.list_tasks)
 for _background in (background.status, background.logs, background.down):

@@ -38,6 +38,8 @@ from sustainml_orchestrator.core.states import (
 
 #: How long (s) statuses of a replaced process are ignored: they are late rather than true.
 _LATE = 1.0
+#: By how much a deadline has to be over to be so for sure, in s.
+_MOMENT = 0.01
 #: Rounds of START_NODE, of `command_timeout` each, before a node that ignores them is terminated.
 _MAX_IGNORED_STARTS = 3
 
@@ -179,6 +181,12 @@ class Lifecycle:
         """Set the text of a failed node command."""
         if order is not None and order.outcome is not ErrorCode.NO_ERROR:
             order.text = node.describe(self._context.now)
+
+    def first_loss(self, now: float) -> float:
+        """Earliest heartbeat deadline after `now` (s, steady), with a moment; inf if none."""
+        patience = self._settings.heartbeat_timeout + _MOMENT
+        seen = [i.last_seen for node in self.nodes for i in node.instances.values()]
+        return min((at + patience for at in seen if at + patience > now), default=math.inf)
 
     # Commanding #
 

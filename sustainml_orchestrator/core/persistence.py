@@ -86,6 +86,7 @@ class Persistence:
         withdraw: undoes the submission of a task that was not announced.
 
     Attributes:
+        enabled: whether there is a journal.
         number: of the latest `Save`; they count from 1.
         settled: number of the latest one with a known outcome.
         failed: why the journal cannot be written at present; "" while all is well.
@@ -104,7 +105,7 @@ class Persistence:
     ) -> None:
         self._store = store
         self._context = context
-        self._enabled = enabled
+        self.enabled = enabled
         self._withdraw = withdraw
         self._changes = _Changes()
         self._saving: _Changes | None = None
@@ -124,7 +125,7 @@ class Persistence:
 
     def holds(self, task: Task) -> bool:
         """Whether the journal holds the present attempt of a task; True without a journal."""
-        if not self._enabled:
+        if not self.enabled:
             return True
         attempt = SaveTask(task.task_id, new_attempt=True)
         saving = self._saving is not None and attempt in self._saving.items
@@ -167,7 +168,7 @@ class Persistence:
         for command in commands:
             if not isinstance(command, Change):
                 others.append(command)
-            elif self._enabled:
+            elif self.enabled:
                 self._changes.note(command)
         if self._saving is None and not self._changes.items and not self._changes.held:
             return released + others
@@ -202,7 +203,7 @@ class Persistence:
         now = self._context.now
         if self._saving is None:
             spent = self._store.revision + REVISION_BLOCK // 2 > self._last_revision
-            if now >= self._retry_at if self.failed else self._enabled and spent:
+            if now >= self._retry_at if self.failed else self.enabled and spent:
                 self._save()
         elif not self.failed and now - self._began >= LONGEST_SAVE:
             self._hang()

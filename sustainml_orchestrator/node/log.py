@@ -72,6 +72,7 @@ class LogWriter:
         self._written = 0
         self._missing: list[str] | None = None
         self._failing = False
+        self._trouble = ""
 
     def write(self, command: Log) -> None:
         """A line that the core wants written."""
@@ -81,6 +82,12 @@ class LogWriter:
         """What the journal has to say."""
         for warning in warnings:
             self._loggers["store"].log(LoggingSeverity.WARN, warning)
+
+    def update_recording(self, trouble: str) -> None:
+        """Write once why the recording cannot be written; "" = it can."""
+        if trouble and trouble != self._trouble:
+            self._loggers["store"].log(LoggingSeverity.WARN, trouble)
+        self._trouble = trouble
 
     def begin(self, core: Orchestrator, journal: str) -> None:
         """What was restored; it is not written again.

@@ -5,7 +5,6 @@ ros2 run sustainml_orchestrator orchestrator --ros-args -p journal_path:=/tmp/jo
 
 from __future__ import annotations
 
-import math
 import random
 import sys
 import time
@@ -48,7 +47,6 @@ from sustainml_orchestrator.core.events import (
     TimePassed,
 )
 from sustainml_orchestrator.core.ids import TaskId
-from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pipeline import Pipeline, PipelineError
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.node import outputs, parameters, service_manager
@@ -66,6 +64,7 @@ from sustainml_orchestrator.node.pending_calls import PendingCalls
 from sustainml_orchestrator.node.persistence import Persistence
 from sustainml_orchestrator.node.publishers import Publishers
 from sustainml_orchestrator.node.reception_watch import ReceptionWatch
+from sustainml_orchestrator.node.recording import Recording
 from sustainml_orchestrator.node.requests import Limits, derive_user_input
 from sustainml_orchestrator.node.services import Services
 from sustainml_orchestrator.node.starting import StartError, exit_code, start_ros
@@ -76,8 +75,6 @@ _RANDOM = random.SystemRandom()
 #: Period of the check of deadlines, in s: while there is work, and while there is none.
 _BUSY_TICK = 0.05
 _IDLE_TICK = 0.5
-#: By how much a deadline has to be over to be so for sure, in s.
-_MOMENT = 0.01
 #: The longest time between two publications of system_state and diagnostics, in s.
 _STATE_PERIOD = 5.0
 _DIAGNOSTICS_PERIOD = 1.0
@@ -115,7 +112,9 @@ class OrchestratorNode(Node):
             pipeline,
             loop.end_wait,
         )
-        self.core = Orchestrator(
+        limit = int(self.get_parameter("flight_recorder_bytes").value)
+        self._recording = Recording(self._persistence.place, limit)
+        self.core = self._recording.make_core(
             pipeline=pipeline,
             settings=settings,
             session=self._persistence.session or _RANDOM.randrange(1, 2**32),
@@ -154,7 +153,8 @@ class OrchestratorNode(Node):
     def _restore(self) -> list[Command]:
         """Read the journal into the core; returns what follows from it."""
         self._log.warn_of_journal(self._persistence.warnings())
-        commands = self.core.handle(self._persistence.restored(), self._instant())
+        restored = self._persistence.restored()
+        commands = self._recording.handle(self.core, restored, self._instant())
         self._log.begin(self.core, self._persistence.place)
         return commands
 
@@ -225,7 +225,7 @@ class OrchestratorNode(Node):
         now = self._instant()
         for event in events:
             try:
-                commands = self.core.handle(event, now)
+                commands = self._recording.handle(self.core, event, now)
             except Exception:
                 self.get_logger().error(f"{type(event).__name__}:\n{traceback.format_exc()}")
             else:
@@ -253,6 +253,7 @@ class OrchestratorNode(Node):
     def close(self) -> None:
         """Write what is left, and close the journal."""
         self._persistence.close(self._handle, self.core)
+        self._recording.close(self.core)
 
     def _carry_out(self, commands: list[Command]) -> None:
         for command in commands:
@@ -318,7 +319,7 @@ class OrchestratorNode(Node):
             self._announce()
             self._loop.look_again()
             self._period = self._tick_period()
-            self._tick_at = min(now + self._period, self._first_loss(now))
+            self._tick_at = min(now + self._period, self.core.lifecycle.first_loss(now))
         elif left > _BUSY_TICK and self._tick_period() < self._period:
             self._period = _BUSY_TICK
             self._tick_at = now + _BUSY_TICK
@@ -329,23 +330,19 @@ class OrchestratorNode(Node):
         idle = not core.tasks.running and core.operations.idle and core.lifecycle.ready
         return _IDLE_TICK if idle else _BUSY_TICK
 
-    def _first_loss(self, now: float) -> float:
-        """Earliest heartbeat deadline still ahead (s, steady); inf if there is none."""
-        patience = self._settings.heartbeat_timeout + _MOMENT
-        seen = [i.last_seen for node in self.core.lifecycle.nodes for i in node.instances.values()]
-        return min((at + patience for at in seen if at + patience > now), default=math.inf)
-
     def _tick(self) -> None:
         events: list[Event] = [TimePassed()]
         if self._own_publishers.consumers != self._matched:
             self._matched = self._own_publishers.consumers
             events.insert(0, ConsumersMatched(self._matched))
         self.dispatch(events)
+        self._recording.update(self.core)
         now = self.core.context.now
         if now >= self._diagnostics_due:
             self._diagnostics_due = now + _DIAGNOSTICS_PERIOD
             self._diagnostics.publish(self.core.persistence.failed)
             self._log.warn_of_journal(self._persistence.warnings())
+            self._log.update_recording(self._recording.trouble)
             self._memory.update(self.core.store.payload_bytes)
             self._watched_clients.update()
             self._reception_watch.update()

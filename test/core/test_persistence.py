@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from support.driver import Driver
-from support.validation import validate
 
 from sustainml_orchestrator.core.commands import (
     AnnounceTask,
@@ -26,6 +25,7 @@ from sustainml_orchestrator.core.events import (
 )
 from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskCommand, TaskId
 from sustainml_orchestrator.core.persistence import ID_BLOCK, LONGEST_SAVE, RETRY_PERIOD
+from sustainml_orchestrator.core.validation import validate
 
 FULL = "the disk is full; make room"
 

@@ -8,7 +8,6 @@ from typing import TypeVar
 
 import yaml
 
-from support.validation import validate
 from sustainml_orchestrator.core.commands import Command, Reply, SendControl
 from sustainml_orchestrator.core.context import Instant
 from sustainml_orchestrator.core.events import (
@@ -31,6 +30,7 @@ from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.task import Task
+from sustainml_orchestrator.core.validation import validate
 
 SESSION = 7
 _DATA = yaml.safe_load((Path(__file__).parents[2] / "config" / "pipeline.yaml").read_text())

@@ -27,6 +27,7 @@ class Up:
         variables: Mapping[str, str] | None = None,
     ) -> None:  # fmt: skip
         self.mark = f"{os.getpid()}_{time.monotonic_ns()}"
+        self.home = home
         self.namespace = namespace or f"/cli_{self.mark}"
         at_home = {"ROS_HOME": home} if home else {}
         self.process = subprocess.Popen(

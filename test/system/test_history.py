@@ -11,6 +11,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.system import wait_for
@@ -167,3 +168,22 @@ def test_following_goes_on_after_a_crash(
     told = [line["event"] for line in lines if line["task_id"]["problem_id"] == task_id.problem_id]
     assert told[0] == "task.submitted" and told[-1] == "task.succeeded"
     assert NO_TASK not in (solved, task_id)
+
+
+def test_the_recording_is_replayed(up: Up, client: OrchestratorClient, solved: TaskId) -> None:
+    """After the crash above: the older part has the start, the task, and ends with the crash."""
+    (present,) = Path(up.home).rglob("*.flight")
+    (earlier,) = Path(up.home).rglob("*.flight.1")
+    shown = sustainml(up, "replay", str(earlier)).stdout
+    assert "every invariant holds" in shown and "differs" not in shown
+    assert f"task.succeeded {solved}: every module delivered" in shown
+    of_one = sustainml(up, "replay", str(earlier), "--task", str(solved)).stdout
+    assert "task.submitted" in of_one and "node.appeared" not in of_one
+    events = client.get_history(solved)
+    stopped = sustainml(up, "replay", str(earlier), "--until", str(events[4].revision)).stdout
+    assert "stopped at revision" in stopped and f"task {solved}: RUNNING, waits for" in stopped
+    assert "every invariant holds" in sustainml(up, "replay", str(present)).stdout
+    test: dict[str, Any] = {}
+    exec(sustainml(up, "replay", str(earlier), "--as-test").stdout, test)
+    test["test_the_recording_breaks_no_invariant"]()
+    assert "no recording" in sustainml(up, "replay", __file__, code=1).stderr

@@ -1,6 +1,6 @@
 """What must always hold: after every event, over restarts, and in the end.
 
-`support.validation` finds contradictions within one state; here stands what the states and
+`core.validation` finds contradictions within one state; here stands what the states and
 commands of a whole schedule owe to each other and to the front-end.
 """
 
@@ -14,7 +14,6 @@ from support.simulation.history_invariants import HistoryInvariants, losses
 from support.simulation.modules import Module
 from support.simulation.queue_invariants import QueueInvariants
 from support.simulation.saved_invariants import SavedInvariants
-from support.validation import validate
 from sustainml_orchestrator.core.commands import (
     Command,
     ForgetProblem,
@@ -41,6 +40,7 @@ from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pace import BURST
 from sustainml_orchestrator.core.states import StepState
 from sustainml_orchestrator.core.task import Task
+from sustainml_orchestrator.core.validation import validate
 from sustainml_orchestrator.sdk.actions import Job
 from sustainml_orchestrator.sdk.wire_ids import Ticket
 

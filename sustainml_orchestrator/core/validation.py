@@ -1,4 +1,4 @@
-"""Invariants of the state of the core, checked after every event of a test or simulation."""
+"""Invariants of the state of the core, checked after each event of a test or a replay."""
 
 from __future__ import annotations
 

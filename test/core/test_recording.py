@@ -1,0 +1,124 @@
+"""What was recorded of a core can be run again, and comes to the same."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from support.simulation import process
+from support.simulation.world import World
+
+from sustainml_orchestrator.core.commands import Command
+from sustainml_orchestrator.core.context import Instant
+from sustainml_orchestrator.core.events import Event, StatusReceived, TimePassed
+from sustainml_orchestrator.core.ids import NodeStatus
+from sustainml_orchestrator.core.orchestrator import Orchestrator
+from sustainml_orchestrator.core.recording import Recorder, encode, header, snapshot, stand_in
+from sustainml_orchestrator.core.replay import Replay, ReplayError
+
+
+class Recorded(Orchestrator):
+    """An orchestrator whose events are recorded."""
+
+    made: list[Recorded] = []  # noqa: RUF012
+
+    def __init__(self, **options: Any) -> None:
+        self.recorder = Recorder()
+        options["draw_token"] = self.recorder.tokens(options["draw_token"])
+        options["derive"] = self.recorder.derived(options["derive"])
+        options["exhausted"] = self.recorder.exhausted(lambda outputs: False)
+        super().__init__(**options)
+        self.head = header(self)
+        self.made.append(self)
+
+    def handle(self, event: Event, now: Instant) -> list[Command]:
+        self.recorder.begin(event, now)
+        commands = super().handle(event, now)
+        self.recorder.end(self.store.revision)
+        return commands
+
+
+@pytest.fixture
+def recorded(monkeypatch: pytest.MonkeyPatch) -> list[Recorded]:
+    monkeypatch.setattr(process, "Orchestrator", Recorded)
+    monkeypatch.setattr(Recorded, "made", [])
+    return Recorded.made
+
+
+def state(core: Orchestrator) -> list[object]:
+    tasks = [
+        (t.task_id, t.status, t.attempt, t.token, [len(o or b"") for o in t.outputs], t.revision)
+        for problem in core.store.problems.values()
+        for t in problem
+    ]
+    nodes = [(n.name, n.status, len(n.instances), n.restarts) for n in core.lifecycle.nodes]
+    return [*tasks, *nodes, core.store.revision]
+
+
+@pytest.mark.parametrize("seed", range(40, 52))
+def test_a_replay_comes_to_the_same_state(recorded: list[Recorded], seed: int) -> None:
+    World(seed).run()
+    assert recorded
+    for core in recorded:
+        text = json.dumps([core.head, core.recorder.take()])
+        head, records = json.loads(text)
+        replay = Replay(head)
+        assert all(moment.agrees for moment in replay.run(records)), f"of {len(records)} events"
+        assert state(replay.core) == state(core)
+
+
+def test_a_replay_that_begins_later_has_the_tasks_and_the_nodes(recorded: list[Recorded]) -> None:
+    World(7).run()
+    core = recorded[-1]
+    now = Instant(core.context.now, core.context.stamp)
+    records = json.loads(json.dumps(snapshot(core, now)))
+    replay = Replay({**core.head, "exact": False})
+    assert {moment.agrees for moment in replay.run(records)} == {None}
+    before = {t.task_id: t.status for p in core.store.problems.values() for t in p}
+    after = {t.task_id: t.status for p in replay.core.store.problems.values() for t in p}
+    assert after == before
+    assert replay.core.lifecycle.ready == core.lifecycle.ready
+
+
+def test_payloads_and_credentials_are_left_out() -> None:
+    status = StatusReceived("m", "/m", 1, 0, NodeStatus.ERROR, error_description="token=geheim4711")
+    assert "geheim" not in json.dumps(encode(status))
+    assert len(stand_in([1000, 7])) == 1000 and len(stand_in([2, 7])) == 2
+    assert stand_in([9, 7]) != stand_in([9, 8])
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        [], [0.0, 0, "Nothing", [], [], 1], [0.0, 0, "StatusReceived", [1], [], 1],
+        [0.0, 0, "OutputReceived", [0, [1, 1], 1, 1, 1, [-5, 1], {}], [], 1], ["x"] * 6,
+    ],
+)  # fmt: skip
+def test_a_record_that_makes_no_sense_is_refused(
+    recorded: list[Recorded], record: list[Any]
+) -> None:
+    World(7).run()
+    replay = Replay(recorded[0].head)
+    with pytest.raises(ReplayError, match="makes no sense"):
+        list(replay.run([record]))
+
+
+@pytest.mark.parametrize("harm", [{"format": 2}, {"modules": {}}, {"settings": 3}])
+def test_a_head_that_makes_no_sense_is_refused(
+    recorded: list[Recorded], harm: dict[str, Any]
+) -> None:
+    World(7).run()
+    with pytest.raises(ReplayError):
+        Replay({**recorded[0].head, **harm})
+
+
+def test_a_replay_that_differs_is_noticed(recorded: list[Recorded]) -> None:
+    World(7).run()
+    core = recorded[0]
+    records = core.recorder.take()
+    left_out = next(n for n, r in enumerate(records) if r[2] == "TaskSubmitted")
+    del records[left_out]
+    agrees = [moment.agrees for moment in Replay(core.head).run(records)]
+    assert all(agrees[:left_out]) and False in agrees
+    assert TimePassed in {type(m.event) for m in Replay(core.head).run(records)}
