@@ -198,6 +198,11 @@ class Recorder:
         record = [now.steady, now.stamp, type(event).__name__, encode(event), self._answers, -1]
         self._records.append(record)
 
+    def skip(self, event: Event, now: Instant) -> None:
+        """An event that cannot be recorded is about to be handled."""
+        self._answers = []
+        self._records.append([now.steady, now.stamp, type(event).__name__, [], self._answers, -1])
+
     def end(self, revision: int) -> None:
         """It was handled without an exception."""
         self._records[-1][-1] = revision

@@ -36,11 +36,12 @@ class Recording:
             self._writer = FlightRecorder(place_of(Path(journal)), limit)
         self._settings: Settings | None = None  # those at the head of the file
         self._count = 0
+        self._trouble = ""
 
     @property
     def trouble(self) -> str:
         """Why nothing can be written; "" while all is well."""
-        return self._writer.trouble if self._writer is not None else ""
+        return self._trouble or (self._writer.trouble if self._writer is not None else "")
 
     def make_core(self, **options: Any) -> Orchestrator:
         """An orchestrator of which is recorded what comes from outside."""
@@ -58,7 +59,11 @@ class Recording:
         """
         if self._writer is None:
             return core.handle(event, now)
-        self._recorder.begin(event, now)
+        try:
+            self._recorder.begin(event, now)
+        except Exception as error:  # whatever it is, the orchestrator goes on
+            self._recorder.skip(event, now)
+            self._trouble = f"{type(event).__name__} cannot be recorded: {error!r}"
         commands = core.handle(event, now)
         self._recorder.end(core.store.revision)
         self._count += 1

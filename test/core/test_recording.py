@@ -11,10 +11,17 @@ from support.simulation.world import World
 
 from sustainml_orchestrator.core.commands import Command
 from sustainml_orchestrator.core.context import Instant
-from sustainml_orchestrator.core.events import Event, StatusReceived, TimePassed
+from sustainml_orchestrator.core.events import Event, Restored, StatusReceived, TimePassed
 from sustainml_orchestrator.core.ids import NodeStatus
 from sustainml_orchestrator.core.orchestrator import Orchestrator
-from sustainml_orchestrator.core.recording import Recorder, encode, header, snapshot, stand_in
+from sustainml_orchestrator.core.recording import (
+    _KINDS,
+    Recorder,
+    encode,
+    header,
+    snapshot,
+    stand_in,
+)
 from sustainml_orchestrator.core.replay import Replay, ReplayError
 
 
@@ -122,3 +129,9 @@ def test_a_replay_that_differs_is_noticed(recorded: list[Recorded]) -> None:
     agrees = [moment.agrees for moment in Replay(core.head).run(records)]
     assert all(agrees[:left_out]) and False in agrees
     assert TimePassed in {type(m.event) for m in Replay(core.head).run(records)}
+
+
+def test_every_event_can_be_recorded(recorded: list[Recorded]) -> None:
+    World(7).run()
+    for kind in recorded[0]._handlers:
+        assert kind is Restored or kind.__name__ in _KINDS, f"{kind.__name__} is missing"
