@@ -203,7 +203,7 @@ class Outbox:
         self.orders.pop(task_id, None)
 
     def delivered(self, task_id: TaskId) -> None:
-        """The output for a task was received, so RESET_TASK is not repeated."""
+        """Forget the deliveries of a task: its output was received, or they count from anew."""
         if self.deliveries(task_id):
             self.forget(task_id)
 

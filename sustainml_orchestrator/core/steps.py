@@ -281,6 +281,7 @@ class Steps:
             if step.processes and not any(map(node.hosts, step.processes)):
                 self._lose(task, step, node)
                 return
+            node.outbox.delivered(task.task_id)  # earlier deliveries could not have an effect
             if step.state is StepState.RUNNING:
                 step.worked = 0.0  # it was dropped
             self._redeliver_later(task, step, "its inputs are older than the activation")

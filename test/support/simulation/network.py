@@ -42,16 +42,16 @@ class Network:
         """Whether nothing goes from the one to the other at present."""
         return self.now < self._cut.get((writer, reader), 0.0)
 
-    def send(self, topic: str, writer: str, reader: str, deliver: Action) -> None:
-        """Let a message arrive, or not."""
+    def send(self, topic: str, writer: str, reader: str, deliver: Action) -> bool:
+        """Let a message arrive, or not; returns whether it will."""
         random, faults = self._random, self._faults
         self._sent += 1
         delay = random.expovariate(1 / faults.delay) if self.faulty else 0.001
         if self._cut and self.is_cut(writer, reader):
-            return
+            return False
         if self.faulty:
             if random.random() < faults.drop or self._sent == faults.lose_nth:
-                return
+                return False
             if random.random() < faults.spike:
                 delay += random.uniform(0, 6)
         channel = (topic, writer, reader)
@@ -60,6 +60,7 @@ class Network:
         copies = 2 if self.faulty and random.random() < faults.duplicate else 1
         for _ in range(copies):
             self.after(arrival - self.now, deliver)
+        return True
 
     def step(self) -> None:
         """Let the next thing happen."""

@@ -10,6 +10,9 @@ from sustainml_orchestrator.sdk.wire_ids import Ticket
 #: Token of an attempt at a task, index of a module, number of the try.
 Try = tuple[int, int, int]
 
+#: After so many deliveries in a row without effect there may be another try.
+_DELIVERIES = 3
+
 
 class PermittedRetries:
     """What happened to each try.
@@ -23,6 +26,7 @@ class PermittedRetries:
         self._noted: dict[Try, set[ErrorCode]] = {}
         self._deaths: dict[Try, float] = {}
         self._suspects: dict[int, float] = {}
+        self._deliveries: dict[tuple[int, int], list[tuple[int, bool]]] = {}
 
     def note(
         self,
@@ -49,9 +53,26 @@ class PermittedRetries:
         until = self._clock() + seconds
         self._suspects[module] = max(until, self._suspects.get(module, 0.0))
 
+    def delivered(self, ticket: Ticket, module: int, try_number: int, *, arrives: bool) -> None:
+        """RESET_TASK was sent for a try; whether it arrives."""
+        deliveries = self._deliveries.setdefault((ticket.token, module), [])
+        deliveries.append((try_number, arrives))
+
+    def answer_lost(self, token: int, module: int) -> None:
+        """A status or an output is lost on its way: the last delivery of the task had no effect."""
+        deliveries = self._deliveries.get((token, module))
+        if deliveries:
+            deliveries[-1] = (deliveries[-1][0], False)
+
+    def _undelivered(self, ticket: Ticket, module: int, try_number: int) -> bool:
+        last = self._deliveries.get((ticket.token, module), [])[-_DELIVERIES:]
+        return last == [(try_number, False)] * _DELIVERIES
+
     def justify(self, ticket: Ticket, module: int, try_number: int) -> bool:
         """Whether something happened to a try for which there may be another one."""
         if self._clock() < self._suspects.get(module, 0.0):
+            return True
+        if self._undelivered(ticket, module, try_number):
             return True
         codes = self._noted.get((ticket.token, module, try_number), set())
         return bool(codes - {ErrorCode.INVALID_REQUEST})

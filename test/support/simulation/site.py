@@ -21,8 +21,8 @@ from sustainml_orchestrator.core.commands import (
     SendControl,
 )
 from sustainml_orchestrator.core.errors import OrchestratorError
-from sustainml_orchestrator.core.events import PeerHeard
-from sustainml_orchestrator.core.ids import ErrorCode
+from sustainml_orchestrator.core.events import Event, OutputReceived, PeerHeard, StatusReceived
+from sustainml_orchestrator.core.ids import ErrorCode, TaskCommand
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pipeline import USER_INPUT
 from sustainml_orchestrator.sdk.wire_ids import Ticket
@@ -98,12 +98,17 @@ class Site:
     def _send_control(self, command: SendControl) -> None:
         self.invariants.sent(command)
         sent, session = self.network.now, self.process.session
+        arrives, index = True, -1
         for module in self.modules:
             if command.target in (module.name, module.instance):
-                self.network.send(
+                index = module.spec.index
+                arrives &= self.network.send(
                     "control", self.name, module.instance,
                     lambda m=module: m.receive_control(command, session, sent),
                 )  # fmt: skip
+        if command.cmd_task is TaskCommand.RESET:
+            ticket = Ticket(command.task_id, command.attempt, session, command.token)
+            self.permitted.delivered(ticket, index, command.try_number, arrives=arrives)
 
     def _publish(self, command: PublishUserInput | PublishBaseline) -> None:
         self.invariants.published(command)
@@ -117,10 +122,16 @@ class Site:
 
     # What reaches it #
 
-    def receive(self, topic: str, writer: str, event: object) -> None:
+    def receive(self, topic: str, writer: str, event: Event) -> None:
         """Something is published that it subscribes."""
         core = self.process.core
-        self.network.send(topic, writer, self.name, lambda: self.process.arrive(core, event))
+        arrives = self.network.send(
+            topic, writer, self.name, lambda: self.process.arrive(core, event)
+        )
+        if not arrives and isinstance(event, StatusReceived):
+            self.permitted.answer_lost(event.token, self.pipeline.by_name[event.node_name].index)
+        elif not arrives and isinstance(event, OutputReceived):
+            self.permitted.answer_lost(event.token, event.module)
 
     def serve_inputs(self, module: Module, ticket: Ticket, answer: Answer) -> None:
         """A module calls get_inputs."""
