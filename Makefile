@@ -102,4 +102,7 @@ clean: ## remove all that was made, for every ROS 2
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help build demo up test simulate chaos nemesis fuzz soak load bench bench-full bench-compare loop answers hashes likeness states parameters lint clean
+several-machines: build ## three hosts by multicast, static peers and discovery server, on a bad network; needs root
+	$(ALONE) env PYTHONPATH=test:$$PYTHONPATH python -m support.several_machines $(ARGS)
+
+.PHONY: help build demo up test simulate chaos nemesis several-machines fuzz soak load bench bench-full bench-compare loop answers hashes likeness states parameters lint clean
