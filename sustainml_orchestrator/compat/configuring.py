@@ -58,7 +58,7 @@ class Configuring:
             return self.refuse(body, str(error))
         try:
             if query.configuration is None:
-                found = await self._calls.run(dataset.profile, query.path)
+                found = await self._calls.run_slow(dataset.profile, query.path)
             else:
                 found = await self._query(text, query)
         except ClientError as error:
@@ -73,7 +73,7 @@ class Configuring:
         """Ask the module; while it is busy or away its last answer to this text holds."""
         module, asked = MODULES[query.node_id], query.configuration or {}
         try:
-            found = await self._calls.run(
+            found = await self._calls.run_slow(
                 self._calls.client.configure_node, module, asked, _TIMEOUT
             )
         except ClientError as error:

@@ -19,6 +19,8 @@ from sustainml_orchestrator.core.ids import ErrorCode, TaskId
 
 #: Calls in progress; the orchestrator takes 64 at a time, of all its clients.
 _MAX_CALLS = 24
+#: Calls in progress that wait for a module, and must not keep the others waiting.
+_MAX_SLOW_CALLS = 12
 #: Periods of the queries for the state of a task that is waited for, in s; updates come first.
 _FIRST_PERIOD, _PERIOD = 0.1, 2.0
 #: Longest rate of such queries, of all tasks, in 1/s.
@@ -48,15 +50,18 @@ class Calls:
     def __init__(self, client: OrchestratorClient, live: Live) -> None:
         self.client = client
         self.live = live
-        self._limiter: CapacityLimiter | None = None
+        self._quick = CapacityLimiter(_MAX_CALLS)
+        self._slow = CapacityLimiter(_MAX_SLOW_CALLS)
         self._followed: dict[TaskId, _Followed] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def run(self, call: Callable[..., _Result], *args: Any, **options: Any) -> _Result:
         """Call something that blocks, with a deadline of its own, in a thread."""
-        self._limiter = self._limiter or CapacityLimiter(_MAX_CALLS)
-        whole = partial(call, *args, **options)
-        return await anyio.to_thread.run_sync(whole, limiter=self._limiter)
+        return await anyio.to_thread.run_sync(partial(call, *args, **options), limiter=self._quick)
+
+    async def run_slow(self, call: Callable[..., _Result], *args: Any, **options: Any) -> _Result:
+        """The same for what may take long, such as a command that a module confirms."""
+        return await anyio.to_thread.run_sync(partial(call, *args, **options), limiter=self._slow)
 
     async def wait_for(
         self, task_id: TaskId, is_enough: Callable[[TaskSummary], bool]

@@ -101,11 +101,12 @@ class EventLog:
                 self._loop.call_soon_threadsafe(self._add, message)
 
     def _add(self, message: TaskSummary | SystemState) -> None:
-        if isinstance(message, SystemState) and message.session != self._session:
-            # Another database: its revisions begin anew, and readers must do so as well.
+        if isinstance(message, SystemState):
+            if self._session not in (0, message.session):
+                # Another database: its revisions begin anew, and readers must do so as well.
+                self._end += 1
+                self._kept.clear()
             self._session = message.session
-            self._end += bool(self._kept)
-            self._kept.clear()
         self._kept.append(message)
         self._end += 1
         for changed in self._waiting:

@@ -58,14 +58,14 @@ async def control_node(
 ) -> Json:
     """Start, stop, reset or terminate a module; answered when that is confirmed."""
     number = NodeCommand[command.upper()]
-    nodes = await calls.run(calls.client.control_node, name, number, timeout)
+    nodes = await calls.run_slow(calls.client.control_node, name, number, timeout)
     return Json({"nodes": plain(nodes)})
 
 
 @router.get("/nodes/{name}/configuration", responses=_CONFIGURATION, tags=["nodes"])
 async def get_configuration(calls: Connected, name: Name, timeout: Timeout = 10.0) -> Json:
     """The configuration of a module."""
-    return Json(plain(await calls.run(calls.client.configure_node, name, None, timeout)))
+    return Json(plain(await calls.run_slow(calls.client.configure_node, name, None, timeout)))
 
 
 @router.patch("/nodes/{name}/configuration", responses=_CONFIGURATION, tags=["nodes"])
@@ -74,7 +74,7 @@ async def configure(
     timeout: Timeout = 10.0,
 ) -> Json:  # fmt: skip
     """Change settings of a module, or ask it: {"query": "hardwares"}."""
-    return Json(plain(await calls.run(calls.client.configure_node, name, settings, timeout)))
+    return Json(plain(await calls.run_slow(calls.client.configure_node, name, settings, timeout)))
 
 
 @router.get("/history", responses=answers(schemas.History), tags=["history"])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.front_end import NODES, FrontEnd, StatusPolling, in_parallel
+from support.front_end import FORM, NODES, FrontEnd, StatusPolling, in_parallel
 from support.rest_server import Served
 from support.system import wait_for
 
@@ -75,6 +75,19 @@ def test_the_form_is_filled_again(served: Served, front_end: FrontEnd) -> None:
     assert stated["extra_data"]["goal"] == "image-classification"
     assert stated["extra_data"]["dataset_metadata_topic"] == "cats"
     assert stated["task_id"] == _task(task)
+    body = {**FORM, "extra_data": json.dumps({"goal": "image-classification"})}
+    answer = front_end.post("/user_input", body)
+    other = answer["task_id"]["problem_id"], answer["task_id"]["iteration_id"]
+    stated = front_end.results(7, other)["ORCHESTRATOR"]
+    assert stated["extra_data"]["goal"] == "image-classification"
+
+
+def test_the_status_of_one_node(served: Served, front_end: FrontEnd) -> None:
+    wait_for(served.is_idle, 30.0)
+    whole = json.loads(front_end.send("GET", "/status").text)["status"]
+    assert set(whole) == set(NODES) and set(whole.values()) == {"IDLE"}
+    for node_id in (0, 5, 7):
+        assert front_end.post("/status", {"node_id": node_id}) == {"status": "IDLE"}
 
 
 def test_many_blocked_results_leave_the_status_quick(served: Served, front_end: FrontEnd) -> None:
@@ -298,6 +311,7 @@ def test_an_orchestrator_that_forgets_its_tasks_ends_the_wait(
         orchestrator.kill()  # it is restarted, without a database
         assert front_end.is_done(60)
     assert front_end.shown[task]["CARBON_FOOTPRINT"]["Error"].startswith("Error: ")
+    assert "not reported any output" in front_end.send("GET", "/results").text
     again = front_end.submit()
     assert again != (0, 0) and front_end.is_done(60)
     assert "Error" not in front_end.shown[again]["CARBON_FOOTPRINT"]

@@ -269,9 +269,12 @@ def alone() -> Iterator[int]:
     try:
         assert "serving" in process.stdout.readline()
         yield port
+        token = {"Authorization": "Bearer a-secret-token"}
+        assert ask(port, "GET", "/terminate", **token).status == 200
+        assert process.wait(20) == 0
     finally:
-        process.terminate()
-        assert process.wait(20) == 128 + 15
+        process.kill()
+        process.wait()
         process.stdout.close()
 
 
