@@ -30,6 +30,8 @@ _CANADIAN_SOURCES = {"naturalGas": "natural_gas", "hydro": "hydroelectricity"}
 _MAX_TEXT = 20_000
 #: Names of countries shorter than any word that could be mistaken for one.
 _SHORT = frozenset({"UK", "US", "USA", "UAE"})
+#: A place that stands alone between commas: "..., Finland."
+_ALONE = re.compile(r"[,;]\s*((?:[^\W\d_][\w'’-]*[ ]?){1,3})(?=[.,;]|\s*$)")
 #: A place: up to four words after "in", in seven languages.
 _IN = re.compile(
     r"\b(?:[Ii]n|[Ee]n|[Ee]m|[Aa]ux?|[Ii]m|[Nn]el|[Aa]cross|[Tt]hroughout)\s+"
@@ -119,9 +121,11 @@ class CarbonRegions:
 
     def in_text(self, text: str) -> Intensity | None:
         """The first country or smaller region in which a text says that something is."""
-        for match in _IN.finditer(text[:_MAX_TEXT]):
+        head = text[:_MAX_TEXT]
+        for match in (*_IN.finditer(head), *_ALONE.finditer(head)):
             words = match.group(1).split()
-            for count in range(len(words), 0, -1):
+            # What stands alone is a place as a whole.
+            for count in range(len(words), 0 if match.re is _IN else len(words) - 1, -1):
                 name = " ".join(words[:count]).strip(".,;:!?()'\"")
                 known = _plain(name) in self._names or _plain(name) in self._regions
                 if known and name[:1].isupper() and (len(name) > 3 or name in _SHORT):

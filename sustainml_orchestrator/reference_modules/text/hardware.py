@@ -141,7 +141,8 @@ class HardwareWords:
         return special or classes
 
     def _runs_on(self, words: str, product: Product) -> bool:
-        sure = _distinctive(product.name)
+        digits = any(letter.isdigit() for letter in product.name)
+        sure = _distinctive(product.name) or (digits and len(product.name) > 3)
         return self._is_platform(words, product.start - 1, product.end, sure=sure, phrase="")
 
     def _taken_for(self, names: Iterable[str]) -> tuple[str, ...]:

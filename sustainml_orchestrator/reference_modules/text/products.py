@@ -57,8 +57,11 @@ class Products:
     def _device(self, name: str) -> Device | None:
         joined = _MEMORY.sub(r" \1gb", name)
         plain = " ".join(word for word in joined.split() if word not in _IDLE)
+        more = _MEMORY.search(name)
         for form in (joined, plain, _MEMORY.sub("", joined), _MEMORY.sub("", plain)):
             found = self._devices.find(form) if form else ()
             if len(found) == 1:
-                return found[0]
+                # One with more memory than the catalogue's is another product.
+                larger = more and float(more[1]) * 1024.0 > 1.2 * found[0].memory_mib
+                return None if larger else found[0]
         return None
