@@ -61,4 +61,11 @@ export function nodeState(node) {
   return node.responsive ? NODE[node.node_status] ?? "inactive" : "lost";
 }
 
-export const title = (text) => text.replaceAll("_", " ").replace(/^./, (first) => first.toUpperCase());
+const WORDS = { ml: "ML", hw: "hardware", geo: "", mib: "MiB" };
+// The name of a field as people read it, with its unit.
+const UNITS = {
+  power_consumption: "W", latency: "s", target_latency: "s", memory_footprint_of_ml_model: "MiB", max_hw_memory_footprint: "MiB", max_memory_footprint: "MiB",
+  carbon_footprint: "kgCO₂e", desired_carbon_footprint: "kgCO₂e", energy_consumption: "Wh", carbon_intensity: "gCO₂e/kWh", energy_per_inference_j: "J",
+};
+export const title = (text) => text.split("_").map((word) => WORDS[word] ?? word).filter(Boolean).join(" ").replace(/^[a-z]/, (first) => first.toUpperCase());
+export const label = (name) => (UNITS[name] ? `${title(name.replace(/_(j|mib)$/, ""))} (${UNITS[name]})` : title(name));

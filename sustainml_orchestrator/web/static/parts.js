@@ -1,7 +1,8 @@
 // Parts that several pages show.
 
+import { app } from "./app.js";
 import { h, s } from "./dom.js";
-import { TASK, age, duration, nodeState, title } from "./format.js";
+import { TASK, age, clock, duration, label, nodeState, time, title } from "./format.js";
 
 export const badge = (state, text = state) => h("span", { class: `badge s-${state}` }, text);
 export const taskBadge = (status) => badge(TASK[status] ?? "pending");
@@ -29,14 +30,18 @@ export function graph(modules, about) {
   const columns = [];
   for (const [name, x] of column) (columns[x] ??= []).push(name);
   const tallest = Math.max(...columns.map((each) => each?.length ?? 0));
-  const height = tallest * (HEIGHT + GAP_Y) - GAP_Y;
+  const height = tallest * (HEIGHT + GAP_Y) - GAP_Y + (tallest < 3 ? 2 * HEIGHT : 40);
   const place = new Map();
   columns.forEach((names, x) => {
     const top = (height - names.length * (HEIGHT + GAP_Y) + GAP_Y) / 2;
     names.forEach((name, y) => place.set(name, { x: x * (WIDTH + GAP_X), y: top + y * (HEIGHT + GAP_Y), layer: x }));
   });
   const width = columns.length * (WIDTH + GAP_X) - GAP_X;
-  const edges = modules.flatMap(({ name, inputs }) => inputs.filter((input) => place.has(input)).map((input) => edge(place.get(input), place.get(name), about(name).state === "running")));
+  const edges = modules.flatMap(({ name, inputs }) => inputs.filter((input) => place.has(input)).map((input) => {
+    const from = place.get(input), to = place.get(name), boxes = [...place.values()];
+    const lanes = [from.y + HEIGHT / 2, from.y + HEIGHT / 2 < height / 2 ? 8 : height - 8, height - 8, 8];
+    return edge(from, to, boxes.filter((box) => box.layer > from.layer && box.layer < to.layer), lanes, about(name).state === "running");
+  }));
   return h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Pipeline" },
     h("div", { class: "graph", style: { width: `${width}px`, height: `${height + 4}px` } },
       s("svg", { width, height: height + 4, "aria-hidden": "true" }, edges),
@@ -44,11 +49,16 @@ export function graph(modules, about) {
       modules.map(({ name }) => box(name, place.get(name), about(name)))));
 }
 
-function edge(from, to, isActive) {
+function edge(from, to, between, lanes, isActive) {
   const x1 = from.x + WIDTH, y1 = from.y + HEIGHT / 2, x2 = to.x, y2 = to.y + HEIGHT / 2;
-  const bend = to.layer - from.layer > 1 ? (y1 <= y2 ? 1 : -1) * 0 : 0;
-  const middle = (x2 - x1) / 2;
-  return s("path", { class: `edge${isActive ? " flow" : ""}`, d: `M${x1} ${y1}C${x1 + Math.min(middle, 60)} ${y1 + bend} ${x2 - Math.min(middle, 60)} ${y2 + bend} ${x2} ${y2}` });
+  const bend = GAP_X * 0.6;
+  const curve = (ax, ay, bx, by) => `C${ax + bend} ${ay} ${bx - bend} ${by} ${bx} ${by}`;
+  let d = `M${x1} ${y1}`;
+  if (to.layer - from.layer > 1) { // past the columns between, in a lane where no box of theirs is
+    const lane = lanes.find((y) => between.every((box) => Math.abs(box.y + HEIGHT / 2 - y) > HEIGHT / 2 + 4)) ?? y1;
+    d += curve(x1, y1, x1 + GAP_X, lane) + `L${x2 - GAP_X} ${lane}` + curve(x2 - GAP_X, lane, x2, y2);
+  } else d += curve(x1, y1, x2, y2);
+  return s("path", { class: `edge${isActive ? " flow" : ""}`, d });
 }
 
 function box(name, { x, y }, { state, lines, href }) {
@@ -64,14 +74,21 @@ export function moduleLines(node) {
   if (state === "unseen") return ["not seen yet"];
   const load = node.active_tasks ? `${node.active_tasks} active` : "no task";
   const many = node.instances.length > 1 ? ` · ${node.instances.length} instances` : "";
-  return [state, `${load}${many}`, `heard ${age(node.last_seen)}`];
+  return [state, `${load}${many}`, heartbeat(node)];
+}
+
+// How old the last heartbeat was when the orchestrator told; of a module that is lost, how old it is.
+export function heartbeat(node) {
+  if (!node?.last_seen) return "never heard";
+  if (!node.responsive || !app.system?.present) return `last heartbeat ${age(node.last_seen)}`;
+  return `heartbeat ${Math.max(0, app.system.stamp - node.last_seen).toFixed(1)} s ago`;
 }
 
 // Events of the history as a list, the newest first.
 export function events(list, withTask) {
   if (!list.length) return h("p", { class: "muted" }, "No events.");
   return h("ol", { class: "events" }, list.map((event) => h("li", { key: `${event.revision}${event.event}${event.node_name}` },
-    h("time", { class: "muted", datetime: new Date(event.stamp * 1000).toISOString() }, `${new Date(event.stamp * 1000).toLocaleTimeString("en-GB")} · ${age(event.stamp)}`),
+    h("time", { class: "muted", datetime: new Date(event.stamp * 1000).toISOString(), title: `${time(event.stamp)}, ${age(event.stamp)}` }, clock(event.stamp)),
     h("span", { class: event.error_code ? "reason" : null }, event.event),
     h("span", {}, withTask && event.task_id && [h("a", { href: `/tasks/${event.task_id}` }, event.task_id), " "],
       event.node_name && [h("a", { href: `/modules/${event.node_name}` }, event.node_name), " "],
@@ -90,7 +107,17 @@ export function readable(value) {
     return value.map((each) => h("div", {}, readable(each)));
   }
   const entries = Object.entries(value);
-  return entries.length ? h("dl", {}, entries.map(([name, each]) => [h("dt", {}, title(name)), h("dd", {}, readable(each))])) : h("span", { class: "muted" }, "–");
+  return entries.length ? h("dl", {}, entries.map(([name, each]) => [h("dt", {}, label(name)), h("dd", {}, readable(each))])) : h("span", { class: "muted" }, "–");
 }
+
+// The fields of an output; what is an object of its own stands below under its name.
+export function fields(all) {
+  const set = Object.entries(all).filter(([, value]) => !isEmpty(value));
+  const isObject = ([, value]) => typeof value === "object" && !Array.isArray(value);
+  return [readable(Object.fromEntries(set.filter((each) => !isObject(each)))),
+    set.filter(isObject).map(([name, value]) => [h("h3", {}, title(name)), readable(value)])];
+}
+
+const isEmpty = (value) => value === "" || value === null || value === false || (typeof value === "object" && !Object.keys(value).length);
 
 export const since = (from, to) => duration(to && from ? to - from : null);

@@ -3,7 +3,7 @@
 import { act, app, request } from "../app.js";
 import { h } from "../dom.js";
 import { age, nodeState, title } from "../format.js";
-import { badge, events, readable } from "../parts.js";
+import { badge, events, heartbeat, readable } from "../parts.js";
 import { commandButtons } from "./overview.js";
 
 export function page(encoded) {
@@ -54,11 +54,11 @@ function view(name, data, save) {
     node?.error_description && h("div", { class: "callout s-error" }, h("strong", {}, "Error: "), node.error_description),
     h("div", { class: "grid" },
       h("section", { class: "panel" }, h("h2", {}, "State"), h("dl", {}, [
-        ["Wanted", node ? (node.desired_status === 2 ? "active" : "inactive") : "–"], ["Heard", age(node?.last_seen)], ["Holds", `${node?.active_tasks ?? 0} tasks`], ["Restarts", node?.restarts ?? 0], ["Last lost", age(node?.last_loss)], ["Resets since its last output", node?.resets ?? 0],
+        ["Wanted", node ? (node.desired_status === 2 ? "active" : "inactive") : "–"], ["Heard", heartbeat(node)], ["Holds", `${node?.active_tasks ?? 0} tasks`], ["Restarts", node?.restarts ?? 0], ["Last lost", age(node?.last_loss)], ["Resets since its last output", node?.resets ?? 0],
         ...(spec ? [["Inputs", spec.inputs.join(", ")], ["Output", spec.type], ["Time limit", `${spec.timeout} s, ${spec.max_tries} tries`], ["Required", spec.required ? "yes" : "no"], ["Replicas", spec.replicas]] : []),
       ].map(([label, value]) => [h("dt", {}, label), h("dd", {}, String(value))]))),
       h("section", { class: "panel" }, h("h2", {}, "Instances"), node?.instances.length ? node.instances.map((each) => h("div", { class: "field", key: each.instance },
-        h("strong", {}, each.instance), " ", badge(nodeState(each)), h("p", { class: "muted small" }, `heard ${age(each.last_seen)} · here since ${age(each.first_seen)} · ${each.active_tasks} active · ${each.finished_tasks} done · incarnation ${each.incarnation}`))) : h("p", { class: "muted" }, "No process of it is known."))),
+        h("strong", {}, each.instance), " ", badge(nodeState(each)), h("p", { class: "muted small" }, `${heartbeat(each)} · here since ${age(each.first_seen)} · ${each.active_tasks} active · ${each.finished_tasks} done · incarnation ${each.incarnation}`))) : h("p", { class: "muted" }, "No process of it is known."))),
     h("section", { class: "panel" }, h("h2", {}, "Configuration"), data.mistake && h("div", { class: "callout s-error", role: "alert" }, data.mistake), data.configuration ? configuration(data, save) : h("p", { class: "muted" }, "Not known.")),
     h("section", { class: "panel" }, h("h2", {}, "History"), events(data.events, true)),
   ];

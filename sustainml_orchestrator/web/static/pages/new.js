@@ -28,26 +28,25 @@ export function page() {
         isIteration && h("p", { class: "crumbs" }, h("a", { href: `/tasks/${base}` }, `Task ${base}`)),
         h("h1", {}, isIteration ? `Iterate from ${base}` : "New problem"),
         h("p", { class: "muted" }, isIteration ? "Change what shall be different; the rest is copied, and the solution found so far is the baseline." : "Describe it in a sentence or two; everything else is optional."))),
-      !isIteration && examples(),
-      h("form", { novalidate: true, onsubmit: submit }, form.view(),
+      !isIteration && start(),
+      isIteration && !isLoaded ? h("p", { class: "loading" }, "Loading …") : h("form", { novalidate: true, onsubmit: submit }, form.view(),
         h("div", { class: "buttons" }, h("button", { class: "primary", type: "submit", disabled: data.isBusy }, isIteration ? "Start the iteration" : "Solve it"),
           h("label", { for: "priority" }, "Priority"), h("input", { id: "priority", type: "number", min: 0, max: 255, value: data.priority, style: { width: "6rem" }, oninput: (event) => { data.priority = event.target.value; } }),
           h("span", { class: "muted small" }, "0 to 255; higher runs first"))),
-      !isIteration && fromText(),
     ],
   };
 
-  function examples() {
-    return data.examples.length > 0 && h("section", { class: "panel" }, h("h2", {}, "Start from an example"), h("div", { class: "buttons" },
-      data.examples.map((each) => h("button", { type: "button", onclick: () => { form.fill(each.fields); form.focus("problem_definition"); app.refresh(); } }, each.fields.problem_short_description))));
+  function start() {
+    return h("section", { class: "panel" }, h("h2", {}, "Start from an example, or a file"), h("div", { class: "buttons" },
+      data.examples.map((each) => h("button", { type: "button", onclick: () => { form.fill(each.fields); form.focus("problem_definition"); app.refresh(); } }, each.fields.problem_short_description))), fromText());
   }
 
   function fromText() {
-    return h("section", { class: "panel" }, h("details", {}, h("summary", {}, "From YAML or JSON"),
+    return h("details", {}, h("summary", {}, "From YAML or JSON"),
       h("div", { class: "field" }, h("label", { for: "file" }, "File"), h("input", { id: "file", type: "file", accept: ".yaml,.yml,.json,text/*", onchange: async (event) => { data.text = (await event.target.files[0]?.text()) ?? ""; await read(); } })),
       h("div", { class: "field" }, h("label", { for: "text" }, "Text"), h("textarea", { id: "text", class: "code", rows: 8, value: data.text, "aria-invalid": data.textMistake ? "true" : null, oninput: (event) => { data.text = event.target.value; } }),
         data.textMistake && h("p", { class: "mistake", role: "alert" }, data.textMistake)),
-      h("div", { class: "buttons" }, h("button", { type: "button", onclick: read }, "Fill the form from it"), h("button", { type: "button", onclick: write }, "Write the form as YAML"))));
+      h("div", { class: "buttons" }, h("button", { type: "button", onclick: read }, "Fill the form from it"), h("button", { type: "button", onclick: write }, "Write the form as YAML")));
   }
 
   async function read() {

@@ -3,8 +3,8 @@
 import { act, app, confirmed, request } from "../app.js";
 import { sparkline } from "../charts.js";
 import { h } from "../dom.js";
-import { TASK, age, count, nodeState } from "../format.js";
-import { badge, graph, moduleLines, taskBadge } from "../parts.js";
+import { age, count, nodeState } from "../format.js";
+import { badge, graph, heartbeat, moduleLines, taskBadge } from "../parts.js";
 
 const COUNTS = [["running", "running"], ["waiting", "waiting"], ["succeeded", "succeeded"], ["failed", "failed"], ["stopped", "stopped"]];
 const EFFECTS = {
@@ -94,7 +94,7 @@ function moduleRow(name, node) {
     h("div", {}, h("a", { href: `/modules/${name}` }, h("strong", {}, name)), h("div", {}, badge(state))),
     h("div", { class: "small" },
       node && state !== "unseen"
-        ? h("div", { class: "muted" }, `heard ${age(node.last_seen)} · ${node.active_tasks} active · ${node.instances.length} instance${node.instances.length === 1 ? "" : "s"} · ${node.restarts} restart${node.restarts === 1 ? "" : "s"}${node.last_loss ? ` · last lost ${age(node.last_loss)}` : ""}`)
+        ? h("div", { class: "muted" }, `${heartbeat(node)} · ${node.active_tasks} active · ${node.instances.length} instance${node.instances.length === 1 ? "" : "s"} · ${node.restarts} restart${node.restarts === 1 ? "" : "s"}${node.last_loss ? ` · last lost ${age(node.last_loss)}` : ""}`)
         : h("div", { class: "muted" }, "no process of it was seen yet"),
       node?.error_description && h("div", { class: "reason" }, node.error_description)),
     commandButtons(name, node));

@@ -1,12 +1,11 @@
 // The iterations of a problem side by side.
 
-import { load, request } from "../app.js";
+import { go, load, request } from "../app.js";
 import { chart } from "../charts.js";
 import { h } from "../dom.js";
-import { age, carbon, energy, latency, quality, title } from "../format.js";
+import { age, carbon, energy, label, latency, quality } from "../format.js";
 import { taskBadge } from "../parts.js";
 import { remove } from "./tasks.js";
-import { go } from "../app.js";
 
 const FIGURES = [["carbon_footprint", "Carbon", carbon], ["energy_consumption", "Energy", energy], ["latency", "Latency", latency], ["power_consumption", "Power", (value) => energy(value).replace("Wh", "W")], ["quality", "Quality", quality]];
 
@@ -31,13 +30,13 @@ function view(problem, { iterations, total }) {
   const points = (x, y) => iterations.map(({ summary, figures }) => ({ x: x(summary, figures), y: y(figures), label: `#${summary.task_id.iteration_id}`, best: figures?.best, front: figures?.pareto_optimal }));
   const number = (summary) => summary.task_id.iteration_id;
   return [
-    h("div", { class: "head" }, h("div", { class: "grow" }, h("p", { class: "crumbs" }, h("a", { href: "/tasks" }, "Tasks"), ` / problem ${problem}`), h("h1", {}, name), h("p", { class: "muted" }, last.input.problem_definition)),
+    h("div", { class: "head" }, h("div", { class: "grow" }, h("p", { class: "crumbs" }, h("a", { href: "/tasks" }, "Tasks"), ` / problem ${problem}`), h("h1", {}, name), h("p", { class: "muted lead" }, last.input.problem_definition.slice(0, 600))),
       h("div", { class: "buttons" }, h("a", { class: "button primary", href: `/new?base=${last.summary.id}` }, "Iterate"), h("a", { class: "button", href: `/page/problems/${problem}/csv`, download: true }, "CSV"),
         h("button", { class: "danger", onclick: async () => (await remove(problem)) && go("/tasks") }, "Delete"))),
     h("section", { class: "panel" }, h("h2", {}, `${total} iteration${total === 1 ? "" : "s"}`), table(iterations), total > iterations.length && h("p", { class: "muted small" }, `The newest ${iterations.length} are shown; the CSV has all.`)),
-    h("div", { class: "grid" },
-      [["Carbon", "carbon_footprint", carbon], ["Energy", "energy_consumption", energy], ["Latency", "latency", latency]].map(([label, key, format]) =>
-        h("section", { class: "panel" }, h("h2", {}, `${label} by iteration`), chart({ points: points(number, (figures) => figures?.[key]), xLabel: "iteration", yLabel: label, formatY: format, joined: true, whole: true }))),
+    h("div", { class: "grid wide" },
+      [["Carbon", "carbon_footprint", carbon], ["Energy", "energy_consumption", energy], ["Latency", "latency", latency]].map(([name, key, format]) =>
+        h("section", { class: "panel" }, h("h2", {}, `${name} by iteration`), chart({ points: points(number, (figures) => figures?.[key]), xLabel: "iteration", yLabel: name, formatY: format, joined: true, whole: true }))),
       h("section", { class: "panel" }, h("h2", {}, "Quality against carbon"), chart({ points: points((_, figures) => figures?.carbon_footprint, (figures) => figures?.quality), xLabel: "carbon", yLabel: "quality", formatX: carbon, formatY: quality }),
         h("p", { class: "muted small" }, "Dashed: the Pareto front, that no other iteration beats in quality, latency and carbon at once. ★: the best one."))),
     h("section", { class: "panel" }, h("h2", {}, "What was asked"), settings(iterations)),
@@ -46,10 +45,10 @@ function view(problem, { iterations, total }) {
 
 function table(iterations) {
   return h("div", { class: "scroll" }, h("table", {}, h("caption", { class: "visually-hidden" }, "Iterations"),
-    h("thead", {}, h("tr", {}, ["Iteration", "State", "Model", "Hardware"].map((label) => h("th", { scope: "col" }, label)), FIGURES.map(([, label]) => h("th", { scope: "col", class: "number" }, label)), h("th", { scope: "col", class: "number" }, "Age"))),
+    h("thead", {}, h("tr", {}, ["Iteration", "State", "Model", "Hardware"].map((name) => h("th", { scope: "col" }, name)), FIGURES.map(([, name]) => h("th", { scope: "col", class: "number" }, name)), h("th", { scope: "col", class: "number" }, "Age"))),
     h("tbody", {}, iterations.map(({ summary, figures }, i) => {
       const before = iterations[i - 1]?.figures;
-      const differs = (key) => (before && figures && figures[key] !== before[key] ? "differs" : null);
+      const differs = (key) => (before?.[key] && figures?.[key] && figures[key] !== before[key] ? "differs" : null);
       return h("tr", { key: summary.id, class: figures?.best ? "best" : null },
         h("td", {}, h("a", { href: `/tasks/${summary.id}` }, `#${summary.task_id.iteration_id}`), figures?.best && [" ", h("span", { class: "badge s-succeeded" }, "best")], !figures?.best && figures?.pareto_optimal && [" ", h("span", { class: "badge s-running" }, "Pareto")]),
         h("td", {}, taskBadge(summary.task_status)), h("td", { class: "text" }, h("span", { class: differs("model") }, figures?.model || "–")), h("td", { class: "text" }, h("span", { class: differs("hw_description") }, figures?.hw_description || "–")),
@@ -68,8 +67,15 @@ function settings(iterations) {
   const flat = iterations.map(({ input: { extra_data: extra, ...rest } }) => ({ ...rest, ...Object.fromEntries(Object.entries(extra ?? {}).map(([key, value]) => [`extra_data.${key}`, value])) }));
   const shown = (value) => (Array.isArray(value) ? value.join("\n") : typeof value === "object" && value ? JSON.stringify(value) : String(value ?? ""));
   const names = [...new Set(flat.flatMap(Object.keys))].filter((name) => flat.some((each) => ![undefined, "", 0, false].includes(each[name]) && shown(each[name]) !== ""));
-  return h("div", { class: "scroll" }, h("table", {}, h("caption", { class: "visually-hidden" }, "Fields of each iteration"),
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Field"), iterations.map(({ summary }) => h("th", { scope: "col" }, `#${summary.task_id.iteration_id}`)))),
-    h("tbody", {}, names.map((name) => h("tr", {}, h("th", { scope: "row" }, name.startsWith("extra_data.") ? name.slice(11) : title(name)),
-      flat.map((each, i) => h("td", { class: "text" }, h("span", { class: i && shown(each[name]) !== shown(flat[i - 1][name]) ? "differs" : null }, shown(each[name]) || "–"))))))));
+  const head = (name) => (name.startsWith("extra_data.") ? label(name.slice(11)) : label(name));
+  const isSame = (name) => flat.every((each) => shown(each[name]) === shown(flat[0][name]));
+  const differing = names.filter((name) => !isSame(name));
+  return [
+    differing.length > 0 && h("div", { class: "scroll" }, h("table", {}, h("caption", { class: "visually-hidden" }, "Fields that differ between iterations"),
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "What differs"), iterations.map(({ summary }) => h("th", { scope: "col" }, `#${summary.task_id.iteration_id}`)))),
+      h("tbody", {}, differing.map((name) => h("tr", {}, h("th", { scope: "row" }, head(name)),
+        flat.map((each, i) => h("td", { class: "text" }, h("span", { class: i && shown(each[name]) !== shown(flat[i - 1][name]) ? "differs" : null }, shown(each[name]) || "–")))))))),
+    differing.length > 0 && h("h3", {}, "The same in all"),
+    h("dl", {}, names.filter(isSame).map((name) => [h("dt", {}, head(name)), h("dd", {}, shown(flat[0][name]))])),
+  ];
 }

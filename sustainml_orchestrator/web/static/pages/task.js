@@ -1,11 +1,10 @@
 // One task: what came of it, its steps in time, its outputs, its history.
 
-import { app, load, request, watch } from "../app.js";
+import { app, go, load, request, watch } from "../app.js";
 import { h } from "../dom.js";
 import { TASK, age, carbon, clock, duration, energy, latency, now, quality, time, title } from "../format.js";
-import { badge, events, graph, readable, stepState, taskBadge } from "../parts.js";
+import { events, fields, stepState, taskBadge } from "../parts.js";
 import { COMMANDS, command, remove } from "./tasks.js";
-import { go } from "../app.js";
 
 const ADVICE = {
   2: "Correct the problem and iterate from here.", 4: "Raise the module's timeout in pipeline.yaml, or reset the task to try again.",
@@ -57,18 +56,16 @@ function view({ task, events: list }) {
     h("section", { class: "panel" }, h("h2", {}, "Steps"), gantt(of, list),
       h("p", { class: "muted small" }, `asked for ${age(of.created)} (${time(of.created)}) · ${of.finished ? `took ${duration(of.finished - of.created)}` : `since ${duration(now() - of.created)}`} · attempt ${of.attempt} · priority ${of.priority}`,
         of.base_task && [" · built on ", h("a", { href: `/tasks/${of.base_task}` }, of.base_task)], of.next_task && [" · continued by ", h("a", { href: `/tasks/${of.next_task}` }, of.next_task)])),
-    h("div", { class: "grid" },
-      h("section", { class: "panel" }, h("h2", {}, "Problem"), readable(shownInput(task.input))),
-      task.outputs.map((output) => h("section", { class: "panel", key: output.module }, h("h2", {}, h("a", { href: `/modules/${output.module}` }, title(output.module))), readable(withoutEmpty(output.fields)))),
+    h("div", { class: "columns" },
+      h("section", { class: "panel" }, h("h2", {}, "Problem"), fields(shownInput(task.input))),
+      task.outputs.map((output) => h("section", { class: "panel", key: output.module }, h("h2", {}, h("a", { href: `/modules/${output.module}` }, output.module)), fields(output.fields))),
       of.modules.filter((step) => !task.outputs.some((output) => output.module === step.node_name)).map((step) =>
-        h("section", { class: "panel", key: step.node_name }, h("h2", {}, title(step.node_name)), h("p", { class: "muted" }, "no output yet")))),
+        h("section", { class: "panel", key: step.node_name }, h("h2", {}, step.node_name), h("p", { class: "muted" }, "no output yet")))),
     h("section", { class: "panel" }, h("h2", {}, "History"), events(list)),
   ];
 }
 
-const isEmpty = (value) => value === "" || value === null || value === false || (typeof value === "object" && !Object.keys(value).length);
-const withoutEmpty = (fields) => Object.fromEntries(Object.entries(fields).filter(([, value]) => !isEmpty(value)));
-const shownInput = (input) => withoutEmpty(Object.fromEntries(Object.entries(input).filter(([name, value]) => !(value === 0 && /samples|carbon|iteration/.test(name)))));
+const shownInput = (input) => Object.fromEntries(Object.entries(input).filter(([, value]) => value !== 0));
 
 function outcome(of) {
   const failed = of.modules.filter((step) => step.error_description);
@@ -87,7 +84,7 @@ function gantt(of, list) {
   const place = (from, to) => ({ left: `${(Math.max(0, from - begin) * 100) / span}%`, width: `${(Math.max(0, to - from) * 100) / span}%` });
   const inputs = new Map(app.graph.map((each) => [each.name, each.inputs]));
   const finished = new Map(of.modules.map((step) => [step.node_name, step.finished]));
-  return h("div", { class: "gantt", role: "list", "aria-label": "Steps in time" }, of.modules.map((step) => {
+  return h("div", { class: "gantt" }, of.modules.map((step) => {
     const state = stepState(step);
     const ready = Math.max(of.started ?? begin, ...(inputs.get(step.node_name) ?? []).map((name) => finished.get(name) ?? (name === "user_input" ? 0 : step.started ?? end)));
     const from = step.started ?? (of.task_status === 2 && state !== "pending" ? end : null);
@@ -96,7 +93,7 @@ function gantt(of, list) {
     const took = step.started ? duration((step.finished ?? end) - step.started) : "–";
     const words = `${step.node_name}: ${state}${step.started ? `, began ${clock(step.started)}, ran ${took}` : ""}${step.tries > 1 ? `, ${step.tries} tries` : ""}${step.instance ? `, on ${step.instance}` : ""}`;
     return [
-      h("div", { class: "name", role: "listitem", key: step.node_name }, h("a", { href: `/modules/${step.node_name}` }, step.node_name), h("div", { class: "muted small" }, state, step.tries > 1 && ` · try ${step.tries}`)),
+      h("div", { class: "name", key: step.node_name }, h("a", { href: `/modules/${step.node_name}` }, step.node_name), h("div", { class: "muted small" }, state, step.tries > 1 && ` · try ${step.tries}`)),
       h("div", { class: "track", role: "img", "aria-label": words, title: words },
         step.started && ready < step.started && h("div", { class: "seg wait", style: place(ready, step.started) }),
         from !== null && h("div", { class: `seg s-${state}`, style: place(step.started ?? from, to) }),

@@ -1,0 +1,273 @@
+"""What users do, in a real browser against a real system."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from support.browser import Site, Tab
+from support.up_process import sustainml
+
+PAGES = ("/", "/tasks", "/new", "/tasks/1/1", "/problems/1", "/modules/hw_resources", "/log")
+FIELDS = (
+    *("Short name", "Modality", "Inputs", "Outputs", "Continent", "Country or region"),
+    *("ML task", "Quality metric", "Hardware", "Models to avoid", "Model family"),
+)
+HOSTILE = (
+    "<script>window.pwned=1</script><img src=x onerror=window.pwned=1> '\"&amp; 😀 "
+    "\u202eright to left\u202c ]]> {{7*7}} ${7*7}"
+)
+
+
+def solve(tab: Tab, example: str) -> str:
+    """Submit an example by the form; the path of its task once it is solved."""
+    page = tab.open("/new", example)
+    page.get_by_role("button", name=example).click()
+    page.get_by_role("button", name="Solve it").click()
+    page.wait_for_url(re.compile(r"/tasks/\d+/\d+$"))
+    tab.wait("succeeded", 60)
+    return urlsplit(page.url).path
+
+
+@pytest.fixture(scope="module")
+def solved(browser: Any, site: Site) -> str:
+    """The path of a task that is solved."""
+    tab = Tab(browser, site.address)
+    path = solve(tab, "Find defects on printed circuit boards")
+    tab.close()
+    return path
+
+
+def test_a_newcomer_solves_a_problem_and_sees_it_end_without_reloading(tab: Tab) -> None:
+    tab.open("/", "Every required module is ready.")
+    tab.page.evaluate("window.unloaded = false")
+    tab.page.get_by_role("link", name="New problem").first.click()
+    tab.page.get_by_label("Problem", exact=True).fill("tell cats from dogs in photos on a laptop")
+    tab.page.get_by_label("Short name").fill("Cats and dogs")
+    tab.page.get_by_role("button", name="Solve it").click()
+    tab.page.wait_for_url(re.compile(r"/tasks/\d+/1$"))
+    tab.wait("succeeded", 60)
+    tab.wait_for(lambda: "g CO₂e" in tab.text(), "no carbon")
+    assert tab.page.evaluate("window.unloaded") is False
+    assert re.search(r"Model\n\S+", tab.text()) and "Latency" in tab.text()
+
+
+def test_mistakes_stand_beside_their_fields(tab: Tab) -> None:
+    page = tab.open("/new", "New problem")
+    page.get_by_label("Least samples").fill("10")
+    page.get_by_label("Most samples").fill("a lot")
+    page.get_by_role("button", name="Solve it").click()
+    tab.wait("use a whole number")
+    field = page.get_by_label("Most samples")
+    assert field.get_attribute("aria-invalid") == "true"
+    mistake = field.get_attribute("aria-describedby").split()[-1]
+    assert "whole number" in page.locator(f'[id="{mistake}"]').inner_text()
+    assert page.evaluate("document.activeElement.id") == "f-maximum_samples"
+    field.fill("5")
+    tab.wait("it is below the minimum of 10")
+    page.get_by_label("Further keys (JSON)").fill("[1")
+    tab.wait("write a JSON object")
+    assert urlsplit(page.url).path == "/new"
+
+
+def test_choices_come_from_the_modules(tab: Tab) -> None:
+    page = tab.open("/new", "Start from an example")
+    page.locator("datalist option[value='object-detection']").wait_for(state="attached")
+    page.locator("datalist option[value='Spain']").wait_for(state="attached")
+    assert page.locator("[id='f-extra.hardware_required-choices'] option").count() > 10
+
+
+def test_the_form_is_filled_from_yaml_and_says_where_it_is_wrong(tab: Tab) -> None:
+    page = tab.open("/new", "From YAML or JSON")
+    page.get_by_text("From YAML or JSON").click()
+    page.get_by_label("Text", exact=True).fill("problem_definition: 'a\nb: [")
+    page.get_by_role("button", name="Fill the form").click()
+    tab.wait("this text cannot be read: line 2")
+    tab.complaints.clear()  # the refusal is logged by the browser as a failed request
+    page.get_by_label("Text", exact=True).fill("problem_definition: Löse dies\nminimum_samples: 7")
+    page.get_by_role("button", name="Fill the form").click()
+    tab.wait_for(lambda: page.get_by_label("Least samples").input_value() == "7", "not filled")
+    assert page.get_by_label("Problem", exact=True).input_value() == "Löse dies"
+
+
+def test_iterations_are_compared_and_the_best_is_marked(tab: Tab, solved: str) -> None:
+    for region in ("France", "Poland"):
+        page = tab.open(f"/new?base={solved.removeprefix('/tasks/')}", "Iterate from")
+        page.get_by_label("Country or region").fill(region)
+        tab.wait("changed")
+        page.get_by_role("button", name="Start the iteration").click()
+        page.wait_for_url(re.compile(r"/tasks/\d+/[23]$"))
+        tab.wait("succeeded", 60)
+    problem = solved.split("/")[2]
+    page = tab.open(f"/problems/{problem}", "3 iterations")
+    tab.wait("★")
+    row = page.get_by_role("row", name=re.compile("Country|Location region"))
+    assert [each.inner_text() for each in row.get_by_role("cell").all()][1:] == ["France", "Poland"]
+    assert page.locator("tr.best").count() == 1
+    assert page.locator("svg .front, svg .point").count() >= 3
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    lines = download.value.path().read_text().splitlines()
+    assert len(lines) == 4 and lines[0].startswith("iteration,model,quality")
+
+
+def test_a_killed_module_is_seen_and_recovers(tab: Tab, site: Site) -> None:
+    page = tab.open("/modules/carbon_tracker", "Configuration")
+    tab.wait("idle")
+    incarnation = page.get_by_text(re.compile("incarnation [0-9a-f]{16}"))
+    before = incarnation.inner_text().split("incarnation ")[1]
+    process = site.up.leader("carbon_tracker")
+    assert process is not None
+    process.kill()
+    tab.wait_for(lambda: incarnation.count() and before not in tab.text(), "no new process", 30)
+    tab.wait("idle", 30)
+    tab.wait_for(lambda: "node.respawned" in open_history(tab), "no event of it")
+
+
+def open_history(tab: Tab) -> str:
+    tab.open("/log?kind=node.", "History")
+    tab.page.wait_for_timeout(300)
+    return tab.text()
+
+
+def test_commands_to_modules_ask_for_confirmation(tab: Tab, site: Site) -> None:
+    page = tab.open("/modules/hw_constraints", "Configuration")
+    page.get_by_role("button", name="stop hw_constraints").click()
+    page.get_by_role("button", name="Cancel").click()
+    assert page.locator("dialog").count() == 0
+    page.get_by_role("button", name="stop hw_constraints").click()
+    page.get_by_role("dialog").get_by_role("button", name="Stop").click()
+    tab.wait("STOP of hw_constraints is confirmed", 30)
+    tab.wait("inactive")
+    tab.wait("not ready")
+    tab.open("/", "Not ready")
+    assert "hw_constraints" in page.locator(".reason").first.inner_text()
+    page.get_by_role("button", name="start hw_constraints").click()
+    page.get_by_role("dialog").get_by_role("button", name="Start").click()
+    tab.wait("Every required module is ready.", 30)
+
+
+def test_a_module_is_configured_by_form_and_json(tab: Tab, site: Site) -> None:
+    page = tab.open("/modules/ml_model_provider", "Flops weight")
+    page.get_by_label("Flops weight").fill("0.25")
+    page.get_by_role("button", name="Apply", exact=True).click()
+    tab.wait("the module has taken the configuration")
+    assert '"flops_weight": 0.25' in sustainml(site.up, "configure", "ml_model_provider").output
+    page.get_by_text("As JSON").click()
+    page.get_by_label("Settings to change").fill('{"flops_weight": 7}')
+    page.get_by_role("button", name="Apply this JSON").click()
+    page.get_by_role("alert").wait_for()
+    assert "flops_weight" in page.get_by_role("alert").inner_text()
+    tab.complaints.clear()  # the refusal
+    page.get_by_label("Settings to change").fill('{"flops_weight": ')
+    tab.wait("This is no JSON object.")
+    assert page.get_by_role("button", name="Apply this JSON").is_disabled()
+
+
+def test_hostile_texts_are_shown_as_they_are(tab: Tab) -> None:
+    page = tab.open("/new", "New problem")
+    long_text = HOSTILE + "x" * 100_000
+    page.get_by_label("Problem", exact=True).fill(long_text)
+    for name in FIELDS:
+        page.get_by_label(name, exact=True).fill(HOSTILE)
+    page.get_by_label("Further keys (JSON)").fill('{"<b>key</b>": "<script>pwned=1</script>"}')
+    page.get_by_role("button", name="Solve it").click()
+    page.wait_for_url(re.compile(r"/tasks/\d+/1$"))
+    tab.wait("<img src=x onerror=window.pwned=1>")
+    task = urlsplit(page.url).path
+    for path in (task, "/tasks", f"/problems/{task.split('/')[2]}", "/log", "/"):
+        tab.open(path, "right to left" if "problems" in path else "")
+        page.wait_for_timeout(400)
+        assert page.evaluate("window.pwned === undefined && !document.querySelector('main script')")
+        width = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert width <= 0, f"{path} is {width} px too wide"
+
+
+def test_tasks_are_searched_sorted_and_commanded(tab: Tab, solved: str) -> None:
+    page = tab.open("/tasks", "Tasks")
+    page.get_by_label("Search tasks").fill("circuit boards")
+    problem = solved.split("/")[2]
+    rows = page.locator("tbody tr")
+    tab.wait_for(lambda: rows.count() and all("circuit" in each for each in rows.all_inner_texts()),
+                 "the search")  # fmt: skip
+    page.get_by_label("Search tasks").fill("nothing is like this")
+    tab.wait("No task matches")
+    page.get_by_role("button", name="Show all").click()
+    page.get_by_role("button", name="Carbon").click()
+    tab.wait_for(lambda: page.locator("th[aria-sort=descending]").inner_text().startswith("Carbon"),
+                 "the order")  # fmt: skip
+    page.get_by_label(f"Commands for task {problem}/1").select_option("reset")
+    page.get_by_role("dialog").get_by_role("button", name="Reset").click()
+    tab.wait(f"task {problem}/1 is")
+    tab.open(solved, "attempt 2")
+    tab.wait("succeeded", 60)
+
+
+def test_a_task_submitted_elsewhere_appears_within_a_second(tab: Tab, site: Site) -> None:
+    tab.open("/tasks", "Tasks")
+    sustainml(site.up, "submit", "--define", "read meters", "--name", "Appears at once")
+    tab.wait("Appears at once", 1.5)  # a second, and what the command took to end
+
+
+def test_pages_survive_a_restart_of_the_orchestrator(tab: Tab, site: Site, solved: str) -> None:
+    page = tab.open(solved, "succeeded")
+    tab.page.evaluate("window.unloaded = false")
+    process = site.up.leader("orchestrator")
+    assert process is not None
+    process.suspend()  # so that it is gone for long enough
+    tab.wait("The orchestrator is gone", 30)
+    process.kill()
+    tab.wait_for(lambda: "The orchestrator is gone" not in tab.text(), "it does not come back", 60)
+    tab.wait("ready", 30)
+    assert page.evaluate("window.unloaded") is False
+    page.get_by_role("link", name="Overview").click()
+    tab.wait("Every required module is ready.", 60)
+    tab.complaints.clear()  # requests that nobody answered meanwhile
+
+
+def test_pages_are_local_quick_and_deep(browser: Any, site: Site, solved: str) -> None:
+    for path in PAGES:
+        tab = Tab(browser, site.address)
+        page = tab.open(path)
+        page.locator("h1").wait_for()
+        paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+        assert paint < 1000, f"{path}: first paint after {paint:.0f} ms"
+        assert {urlsplit(url).netloc for url in tab.requests} == {urlsplit(site.address).netloc}
+        if path == "/tasks/1/1" or path == "/problems/1":
+            assert "cannot be shown" not in tab.text()
+        tab.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_have_no_serious_fault_of_accessibility(
+    browser: Any, site: Site, solved: str, scheme: str
+) -> None:
+    axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
+    tab = Tab(browser, site.address, color_scheme=scheme, bypass_csp=True)
+    found = []
+    for path in PAGES:
+        page = tab.open(path)
+        page.locator("h1").wait_for()
+        page.wait_for_timeout(300)
+        report = axe_module.Axe().run(page).response
+        found += [
+            (path, each["id"], each["nodes"][0]["html"][:200])
+            for each in report["violations"]
+            if each["impact"] in ("serious", "critical")
+        ]
+    assert found == []
+    tab.close()
+
+
+def test_the_keyboard_reaches_everything(tab: Tab) -> None:
+    page = tab.open("/", "Every required module is ready.")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    seen = set()
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        seen.add(page.evaluate("document.activeElement.getAttribute('aria-label') "
+                               "?? document.activeElement.textContent"))  # fmt: skip
+    assert {"New problem", "stop carbon_tracker", "Reset all"} <= seen
