@@ -213,18 +213,27 @@ def test_a_task_submitted_elsewhere_appears_within_a_second(tab: Tab, site: Site
 
 def test_pages_survive_a_restart_of_the_orchestrator(tab: Tab, site: Site, solved: str) -> None:
     page = tab.open(solved, "succeeded")
-    tab.page.evaluate("window.unloaded = false")
-    process = site.up.leader("orchestrator")
-    assert process is not None
-    process.suspend()  # so that it is gone for long enough
-    tab.wait("The orchestrator is gone", 30)
-    process.kill()
-    tab.wait_for(lambda: "The orchestrator is gone" not in tab.text(), "it does not come back", 60)
-    tab.wait("ready", 30)
+    tab.page.evaluate("""() => {
+        window.unloaded = false;
+        window.notices = [];
+        const notice = document.getElementById("notice");
+        new MutationObserver(() => window.notices.push(notice.textContent)).observe(
+            notice, {childList: true, subtree: true, characterData: true});
+    }""")
+
+    def is_noticed() -> bool:
+        """Killed until it is gone for long enough: the pause before each restart is longer."""
+        if (process := site.up.leader("orchestrator")) is not None:
+            process.kill()
+        return any("orchestrator is gone" in text for text in page.evaluate("window.notices"))
+
+    tab.wait_for(is_noticed, "the page does not say that it is gone", 30)
+    tab.wait_for(lambda: "orchestrator is gone" not in tab.text(), "it does not come back", 60)
     assert page.evaluate("window.unloaded") is False
     page.get_by_role("link", name="Overview").click()
     tab.wait("Every required module is ready.", 60)
-    tab.complaints.clear()  # requests that nobody answered meanwhile
+    assert page.evaluate("window.unloaded") is False
+    tab.complaints.clear()  # requests that nobody could answer meanwhile
 
 
 def test_pages_are_local_quick_and_deep(browser: Any, site: Site, solved: str) -> None:

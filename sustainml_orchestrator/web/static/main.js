@@ -45,8 +45,9 @@ app.draw = () => {
   show(document.getElementById("notice"), notice());
   if (!app.page) return;
   const parts = app.page.error && !app.page.keepsOnError
-    ? h("div", { class: "callout s-error" }, h("strong", {}, "This cannot be shown. "), app.page.error.message,
-      h("p", {}, h("button", { onclick: load }, "Try again")))
+    ? [h("div", { class: "head" }, h("h1", {}, app.page.title)),
+      h("div", { class: "callout s-error", role: "alert" }, h("strong", {}, "This cannot be shown. "), app.page.error.message,
+        h("p", {}, h("button", { onclick: load }, "Try again")))]
     : app.page.view();
   show(document.getElementById("page"), parts);
 };

@@ -18,7 +18,7 @@ export function page(problem) {
     async load() { Object.assign(data, await request(`problems/${problem}`)); data.isLoaded = true; },
     tasks(list) { if (!due && list.some((each) => each.id.startsWith(`${problem}/`))) due = setTimeout(() => { due = 0; load(); }, 300); },
     close: () => clearTimeout(due),
-    view: () => (data.isLoaded ? view(problem, data) : h("p", { class: "loading" }, "Loading …")),
+    view: () => (data.isLoaded ? view(problem, data) : [h("h1", {}, self.title), h("p", { class: "loading" }, "Loading …")]),
   };
   return self;
 }

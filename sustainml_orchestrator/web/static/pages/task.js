@@ -31,7 +31,7 @@ export function page(problem, iteration) {
       if (!due) due = setTimeout(() => { due = 0; load(); }, 250); // the outputs
     },
     close: () => clearTimeout(due),
-    view: () => (data.task ? view(data) : h("p", { class: "loading" }, "Loading …")),
+    view: () => (data.task ? view(data) : [h("h1", {}, self.title), h("p", { class: "loading" }, "Loading …")]),
   };
   return self;
 }

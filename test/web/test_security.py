@@ -1,0 +1,196 @@
+"""Who may use the page: a real server on a port of its own, asked by bare HTTP and in a browser."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from support.browser import Tab
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from sustainml_orchestrator.rest.security import Access, is_loopback
+
+TOKEN = "a token of this test"
+
+
+class Server:
+    """`sustainml web` as a process, where no orchestrator runs."""
+
+    def __init__(self, *options: str) -> None:
+        namespace = f"/web_{os.getpid()}_{time.monotonic_ns()}"
+        command = [sys.executable, "-m", "sustainml_orchestrator.cli", "-n", namespace, "web"]
+        self.process = subprocess.Popen(
+            [*command, "--port", "0", *options],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        self.address = self.process.stdout.readline().removeprefix("web page: ").strip()
+        self.authority = self.address.removeprefix("http://")
+
+    def ask(
+        self, method: str, path: str, body: str = "", **headers: str
+    ) -> tuple[int, dict[str, str], str]:
+        """Status, headers and body of an answer."""
+        connection = http.client.HTTPConnection(self.authority, timeout=20)
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request(method, path, body.encode() or None, named)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        return answer.status, {k.lower(): v for k, v in answer.getheaders()}, text
+
+    def end(self) -> int:
+        """Its exit code."""
+        self.process.terminate()
+        return self.process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    made = Server()
+    yield made
+    assert made.end() == 128 + signal.SIGTERM
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[Server]:
+    made = Server("--token", TOKEN)
+    yield made
+    assert made.end() == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", ""]
+)
+def test_names_of_others_are_not_served(server: Server, host: str) -> None:
+    status, _, text = server.ask("GET", "/", Host=host)
+    assert status in (400, 421) and "<html" not in text
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:9000", "127.0.0.1", "[::1]:8080"])
+def test_a_forwarded_port_is_served(server: Server, host: str) -> None:
+    assert server.ask("GET", "/", Host=host)[0] == 200
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "::"])
+def test_pages_of_others_change_nothing(server: Server, origin: str) -> None:
+    body = json.dumps({"fields": {"problem_definition": "x"}})
+    status, _, _ = server.ask("POST", "/page/tasks", body, Origin=origin,
+                              Content_Type="application/json")  # fmt: skip
+    assert status == 403
+    assert server.ask("DELETE", "/page/problems/1", Origin=origin)[0] == 403
+    with pytest.raises(InvalidStatus):
+        connect(f"ws://{server.authority}/page/live", origin=origin)
+    assert server.ask("DELETE", "/page/problems/1", Sec_Fetch_Site="cross-site")[0] == 403
+
+
+def test_a_page_of_ours_is_heard_and_told_that_no_orchestrator_is_there(server: Server) -> None:
+    with connect(f"ws://{server.authority}/page/live", origin=server.address) as socket:
+        told = json.loads(socket.recv(10))["system"]
+        assert told["present"] is False and "no orchestrator answers" in told["reason"]
+        for wrong in ("", "[]", "{", '{"watch": 7}', '{"watch": ["x", null]}', "[" * 50_000):
+            socket.send(wrong)
+        socket.ping().wait(10)
+
+
+def test_requests_without_an_orchestrator_say_what_to_do(server: Server) -> None:
+    status, _, text = server.ask("GET", "/page/tasks/1/1")
+    assert status == 503 and "sustainml up" in json.loads(text)["message"]
+
+
+def test_nothing_inline_is_permitted(server: Server) -> None:
+    _, headers, text = server.ask("GET", "/")
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert " on" not in text and "<style" not in text and "style=" not in text
+
+
+@pytest.mark.parametrize(
+    "path", ["/page/tasks?limit=-1", "/page/tasks?offset=99999999999999999999", "/page/tasks/x/1",
+             "/page/tasks/99999999999/1", "/page/problems/-1", "/static/../app.py", "/%00",
+             "/static/%2e%2e/app.py", "/page/tasks?order=drop%20table"],
+)  # fmt: skip
+def test_wrong_requests_are_refused_quietly(server: Server, path: str) -> None:
+    status, _, text = server.ask("GET", path)
+    assert status in (200, 404, 422) and "Traceback" not in text and "import" not in text
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["", "{", "[]", '{"fields": 7}', '{"fields": {"inputs": {}}}', '{"fields": {"nonsense": 1}}',
+     '{"fields": {"modality": null}}'],
+)  # fmt: skip
+def test_wrong_bodies_are_refused(server: Server, body: str) -> None:
+    status, _, _ = server.ask("POST", "/page/tasks", body, Content_Type="application/json")
+    assert status == 422
+
+
+def test_a_token_is_demanded(guarded: Server) -> None:
+    status, headers, _ = guarded.ask("GET", "/tasks", Accept="text/html")
+    assert status == 303 and headers["location"] == "/login?next=/tasks"
+    assert guarded.ask("GET", "/page/system")[0] == 401
+    assert guarded.ask("GET", "/page/system", Authorization="Bearer wrong")[0] == 401
+    assert guarded.ask("GET", "/page/system", Authorization=f"Bearer {TOKEN}")[0] == 200
+    assert guarded.ask("GET", "/page/system", Cookie="sustainml_session=guessed")[0] == 401
+    with pytest.raises(InvalidStatus):
+        connect(f"ws://{guarded.authority}/page/live")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given"),
+    [("/tasks", "/tasks"), ("//evil.example", "/"), ("/\\evil.example", "/"), ("http://e", "/")],
+)
+def test_the_login_gives_a_cookie_and_leads_nowhere_else(
+    guarded: Server, wanted: str, given: str
+) -> None:
+    kind = "application/x-www-form-urlencoded"
+    path = f"/login?{urlencode({'next': wanted})}"
+    status, headers, _ = guarded.ask("POST", path, urlencode({"token": TOKEN}), Content_Type=kind)
+    assert (status, headers["location"]) == (303, given)
+    cookie = headers["set-cookie"]
+    assert "HttpOnly" in cookie and "SameSite=lax" in cookie
+    value = cookie.split(";")[0]
+    assert guarded.ask("GET", "/page/system", Cookie=value)[0] == 200
+    _, headers, _ = guarded.ask("POST", path, urlencode({"token": "wrong"}), Content_Type=kind)
+    assert "set-cookie" not in headers and "wrong=1" in headers["location"]
+    guarded.ask("POST", "/logout", Cookie=value)
+    assert guarded.ask("GET", "/page/system", Cookie=value)[0] == 401
+
+
+def test_a_user_logs_in_with_a_browser(browser: Any, guarded: Server) -> None:
+    tab = Tab(browser, guarded.address)
+    page = tab.open("/tasks", "Log in")
+    page.get_by_label("Token").fill(TOKEN)
+    page.get_by_role("button", name="Log in").click()
+    tab.wait("The orchestrator is gone")
+    assert page.url.endswith("/tasks")
+    tab.close()
+
+
+def test_a_taken_port_is_said(server: Server) -> None:
+    port = server.authority.rpartition(":")[2]
+    second = subprocess.run(
+        [sys.executable, "-m", "sustainml_orchestrator.cli", "web", "--port", port],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert second.returncode == 71
+    assert f"port {port} of 127.0.0.1 is taken; choose another" in second.stderr
+
+
+def test_other_addresses_are_not_loopback() -> None:
+    assert is_loopback("127.0.0.1") and is_loopback("::1") and is_loopback("localhost")
+    assert not any(map(is_loopback, ("0.0.0.0", "::", "192.168.1.2", "example.org", "")))
+    access = Access("0.0.0.0", TOKEN, ("lab.example",))
+    assert access.is_our_host("192.168.1.2:8080") and access.is_our_host("LAB.example:80")
+    assert not access.is_our_host("evil.example") and not access.is_our_host("[")
