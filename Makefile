@@ -22,6 +22,13 @@ test: build ## run all tests, in domains of their own (ARGS="test/core -k lifecy
 	exec env PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTEST_PLUGINS=pytest_timeout,_hypothesis_pytestplugin,xdist.plugin \
 	python -m pytest --durations=10 -n $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
+test-web: build ## the web page in a real browser, also with 10,000 tasks; pictures in build/screenshots
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -q && \
+	apt-get install -yq --no-install-recommends chromium fonts-dejavu-core fonts-noto-color-emoji; } || \
+	{ echo "a browser is needed: sudo apt-get install -y chromium" >&2; exit 1; }
+	$(ALONE) env SUSTAINML_WEB_LONG=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTEST_PLUGINS=pytest_timeout \
+	python -m pytest --durations=10 test/web $(ARGS)
+
 N = 10000
 simulate: build ## run N random schedules of faults through the core, on all cores (N=1000000)
 	$(RUN) env PYTHONPATH=test:$$PYTHONPATH python -m support.simulation --count $(N) $(ARGS)
@@ -102,7 +109,11 @@ clean: ## remove all that was made, for every ROS 2
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
+<<<<<<< HEAD
 several-machines: build ## three hosts by multicast, static peers and discovery server, on a bad network; needs root
 	$(ALONE) env PYTHONPATH=test:$$PYTHONPATH python -m support.several_machines $(ARGS)
 
 .PHONY: help build demo up test simulate chaos nemesis several-machines fuzz soak load bench bench-full bench-compare loop answers hashes likeness states parameters lint clean
+=======
+.PHONY: help build demo up test test-web simulate chaos nemesis fuzz soak load bench bench-full bench-compare loop answers hashes likeness states parameters lint clean
+>>>>>>> d78ca38 (Describe the web page; test it at length)
