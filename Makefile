@@ -109,11 +109,7 @@ clean: ## remove all that was made, for every ROS 2
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
-<<<<<<< HEAD
 several-machines: build ## three hosts by multicast, static peers and discovery server, on a bad network; needs root
 	$(ALONE) env PYTHONPATH=test:$$PYTHONPATH python -m support.several_machines $(ARGS)
 
-.PHONY: help build demo up test simulate chaos nemesis several-machines fuzz soak load bench bench-full bench-compare loop answers hashes likeness states parameters lint clean
-=======
-.PHONY: help build demo up test test-web simulate chaos nemesis fuzz soak load bench bench-full bench-compare loop answers hashes likeness states parameters lint clean
->>>>>>> d78ca38 (Describe the web page; test it at length)
+.PHONY: help build demo up test test-web simulate chaos nemesis several-machines fuzz soak load bench bench-full bench-compare loop answers hashes likeness states parameters lint clean
