@@ -35,6 +35,7 @@ _SLACK = 1000
 #: The states that a report of a process brings a step into.
 _REPORTED = HELD_STEPS | {StepState.DONE, StepState.FAILED}
 _revision = attrgetter("revision")
+_make_event = tuple.__new__
 
 
 class History:
@@ -84,16 +85,17 @@ class History:
         self, revision: int, task_id: TaskId, node_name: str, instance: str, attempt: int,
         try_number: int, name: str, code: int, detail: str,
     ) -> None:  # fmt: skip
-        if self.last <= self._in_save:
-            self._unsaved_since = self._context.now
+        context, events = self._context, self._events
+        if not events or events[-1].revision <= self._in_save:
+            self._unsaved_since = context.now
         text = _cleaned(detail) if detail else HAPPENINGS[name].meaning
-        self._events.append(
-            HistoryEvent(
-                self._context.stamp, revision, task_id, node_name,
-                _cleaned(instance) if instance else "", attempt, try_number, name, int(code), text,
-            )
+        # As `HistoryEvent(…)`, in half the time: this is done some 20 times per task.
+        values = (
+            context.stamp, revision, task_id, node_name, _cleaned(instance) if instance else "",
+            attempt, try_number, name, int(code), text,
         )  # fmt: skip
-        surplus = len(self._events) - self._first - self._settings.history_max_events
+        events.append(_make_event(HistoryEvent, values))
+        surplus = len(events) - self._first - self._settings.history_max_events
         if surplus > 0:
             self._drop(surplus)
 

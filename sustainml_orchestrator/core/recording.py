@@ -39,8 +39,30 @@ _KINDS: dict[str, type[Event]] = {
 _NAMES = {kind: [field.name for field in fields(kind)] for kind in _KINDS.values()}  # type: ignore[arg-type]
 #: The values of an event, one after the other.
 _VALUES = {kind: attrgetter(*names) for kind, names in _NAMES.items() if len(names) > 1}
-_PAYLOADS = ("payload", "user_input")
-_TEXTS = ("error_description", "reason")
+
+
+def _digest(payload: bytes) -> list[int]:
+    return [len(payload), zlib.crc32(payload)]
+
+
+def _scrubbed(text: str) -> str:
+    return scrub(text) if text else text
+
+
+#: How values are changed that are not recorded as they are, by name.
+_ENCODERS: dict[str, Callable[[Any], Any]] = {
+    "payload": _digest,
+    "user_input": _digest,
+    "facts": dict,
+    "goal": lambda goal: list(asdict(goal).values()),
+    "error_description": _scrubbed,
+    "reason": _scrubbed,
+}
+#: The same by kind of event and place: most have few.
+_CHANGES = {
+    kind: [(place, _ENCODERS[name]) for place, name in enumerate(names) if name in _ENCODERS]
+    for kind, names in _NAMES.items()
+}
 
 
 def encode(event: Event) -> list[Any]:
@@ -48,17 +70,13 @@ def encode(event: Event) -> list[Any]:
     kind = type(event)
     if kind is Restored:
         return _encode_restored(event)  # type: ignore[arg-type]
-    names = _NAMES[kind]
-    values = list(_VALUES[kind](event)) if kind in _VALUES else [getattr(event, n) for n in names]
-    for place, name in enumerate(names):
-        if name in _PAYLOADS:
-            values[place] = _digest(values[place])
-        elif name == "facts":
-            values[place] = dict(values[place])
-        elif name == "goal":
-            values[place] = list(asdict(values[place]).values())
-        elif name in _TEXTS and values[place]:
-            values[place] = scrub(values[place])
+    values = (
+        list(_VALUES[kind](event))
+        if kind in _VALUES
+        else [getattr(event, name) for name in _NAMES[kind]]
+    )
+    for place, change in _CHANGES[kind]:
+        values[place] = change(values[place])
     return values
 
 
@@ -80,10 +98,6 @@ def decode(name: str, values: Sequence[Any]) -> Event:
         of_task = kind is events.TaskCommanded
         made["command"] = (TaskCommand if of_task else NodeCommand)(made["command"])
     return kind(**made)
-
-
-def _digest(payload: bytes) -> list[int]:
-    return [len(payload), zlib.crc32(payload)]
 
 
 def stand_in(digest: Sequence[int]) -> bytes:

@@ -51,7 +51,7 @@ TABLE: tuple[Spec, ...] = (
          read_only=True),
     _seconds("history_max_age", 30 * 86400.0, "age up to which events of the history are kept",
              3650 * 86400.0),
-    Spec("flight_recorder_bytes", 16 * 2**20, "size of the recording of the last events beside the "
+    Spec("flight_recorder_bytes", 0, "size of the recording of the last events beside the "
          "journal, in bytes; 0 = none", 0, 2**31 - 1, read_only=True),
     _seconds("control_timeout", 30.0, "default time for control_node to be confirmed"),
     _seconds("configure_timeout", 10.0, "default time for a module to answer configure_node"),

@@ -37,6 +37,10 @@ class Program:
     module: str = ""
 
 
+#: Size of the recording that `sustainml up` keeps beside its journal, in bytes.
+RECORDING = 16 * 2**20
+
+
 def programs(
     *,
     namespace: str,
@@ -63,8 +67,10 @@ def programs(
     if params_file:
         common += ["--params-file", _as_utf8(params_file)]
     settings = {"journal_path": journal, "pipeline_file": pipeline_file}
+    recording = ["-p", f"flight_recorder_bytes:={RECORDING}"]
+    own = [*common, *(recording if journal and not params_file else ())]
     given = {"isolation": isolation, "pipeline_file": pipeline_file}
-    found = [_program("orchestrator", "node.orchestrator_node", common, settings)]
+    found = [_program("orchestrator", "node.orchestrator_node", own, settings)]
     folder = Path(pipeline_file).parent
     modules = [(s.name, s.executable, s.replicas) for s in pipeline.modules] if pipeline else []
     for name, executable, count in modules or [(name, "", 1) for name in MODULES]:
