@@ -52,7 +52,7 @@ class EventLog:
     def __init__(self, calls: Calls) -> None:
         self._kept: deque[TaskSummary | SystemState] = deque(maxlen=_KEPT)
         self._end = 0
-        self._session = 0
+        self._incarnation = 0
         self._waiting: set[asyncio.Event] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         calls.live.add(self._hear)
@@ -102,11 +102,11 @@ class EventLog:
 
     def _add(self, message: TaskSummary | SystemState) -> None:
         if isinstance(message, SystemState):
-            if self._session not in (0, message.session):
-                # Another database: its revisions begin anew, and readers must do so as well.
+            if self._incarnation not in (0, message.incarnation):
+                # Updates may be lost at a restart, and revisions begin anew in another database.
                 self._end += 1
                 self._kept.clear()
-            self._session = message.session
+            self._incarnation = message.incarnation
         self._kept.append(message)
         self._end += 1
         for changed in self._waiting:
@@ -144,7 +144,7 @@ async def _stream(
     while True:
         messages = log.since(position)
         if messages is None:
-            yield _resync("the connection was too slow, or the database is another one")
+            yield _resync("the connection was too slow, or the orchestrator was restarted")
             position = max(position + 1, log.start)
             continue
         for message in messages:

@@ -199,6 +199,19 @@ def test_what_is_no_longer_kept_is_told_from_the_history(served: Served) -> None
         assert "resync" in [next(iter(stream))[0] for _ in range(2)]
 
 
+def test_a_restart_of_the_orchestrator_is_told(served: Served) -> None:
+    with EventStream(served.port, f"{API}/events") as stream:
+        events = iter(stream)
+        assert next(events)[0] == "system"
+        orchestrator = served.up.leader("orchestrator")
+        assert orchestrator is not None
+        orchestrator.kill()
+        assert any(name == "resync" for name, _, _ in events)
+        wait_for(lambda: ask(served.port, "GET", "/readyz").status == 200, 30.0)
+        problem = int(start(served).split("/")[2])
+        assert any(one == problem and status == "SUCCEEDED" for _, one, status in updates(stream))
+
+
 def test_a_hundred_readers_of_events(served: Served) -> None:
     streams = [EventStream(served.port, f"{API}/events") for _ in range(100)]
     problem = int(start(served).split("/")[2])
