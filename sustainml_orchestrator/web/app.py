@@ -16,7 +16,6 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.websockets import WebSocketDisconnect
 
 from sustainml_orchestrator.client import ClientError
-from sustainml_orchestrator.client.live import Live as Updates
 from sustainml_orchestrator.rest import app as rest
 from sustainml_orchestrator.rest.calls import Calls
 from sustainml_orchestrator.rest.security import COOKIE, SESSION_TIME, Access, Guard
@@ -45,9 +44,9 @@ def create_app(make_live: Callable[[], Live], access: Access) -> Any:
 
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
-        with make_live() as live, Updates(live.client) as updates:
+        with make_live() as live:
             app.state.live = live
-            app.router.routes.extend(rest.routes(Calls(live.client, updates)))
+            app.router.routes.extend(rest.routes(Calls(live.client, live.updates)))
             yield
 
     app = FastAPI(

@@ -17,6 +17,7 @@ from typing import Any
 from sustainml_msgs.msg import SystemState, TaskSummary
 
 from sustainml_orchestrator.client import ClientError, OrchestratorClient
+from sustainml_orchestrator.client.live import Live as Updates
 from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.web import views
 from sustainml_orchestrator.web.task_index import TaskIndex
@@ -98,13 +99,15 @@ class Live:
         self._lives = 0
         self._sweep_due = threading.Event()
         self._ended = threading.Event()
-        work = (self._hear_tasks, self._hear_states, self._check, self._fill)
+        self.updates = Updates(self.client)
+        work = (self._check, self._fill)
         self._threads = [
             threading.Thread(target=self._run, args=(each,), name=each.__name__, daemon=True)
             for each in work
         ]
 
     def __enter__(self) -> Live:
+        self.updates.add(self._hear)
         for thread in self._threads:
             thread.start()
         return self
@@ -112,6 +115,7 @@ class Live:
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._sweep_due.set()
+        self.updates.close()
         self.client.close()
         for thread in self._threads:
             thread.join(2.0)
@@ -166,12 +170,15 @@ class Live:
 
     # Threads #
 
-    def _hear_tasks(self) -> None:
-        with self.client.updates() as updates:
-            while not self._ended.is_set():
-                update = updates.get(1.0)
-                if update is not None:
-                    self._take(update)
+    def _hear(self, message: TaskSummary | SystemState) -> None:
+        """In a thread of `updates`, which must go on whatever happens here."""
+        try:
+            if isinstance(message, SystemState):
+                self._take_state(message)
+            else:
+                self._take(message)
+        except Exception:
+            _log.exception("internal error; going on with the next update")
 
     def _take(self, update: TaskSummary) -> None:
         self.index.put([update])
@@ -181,20 +188,15 @@ class Live:
             for each in self._subscribers:
                 each.offer(data["id"], text)
 
-    def _hear_states(self) -> None:
-        with self.client.states() as states:
-            while not self._ended.is_set():
-                state = states.get(1.0)
-                if state is None:
-                    continue
-                if self._state is None or state.incarnation != self._state.incarnation:
-                    if self._state is not None and state.session != self._state.session:
-                        self.index.clear()
-                    self._lives += 1
-                    self._sweep_due.set()
-                self._state, self._heard_at = state, time.monotonic()
-                self._present = True
-                self._tell_state()
+    def _take_state(self, state: SystemState) -> None:
+        if self._state is None or state.incarnation != self._state.incarnation:
+            if self._state is not None and state.session != self._state.session:
+                self.index.clear()
+            self._lives += 1
+            self._sweep_due.set()
+        self._state, self._heard_at = state, time.monotonic()
+        self._present = True
+        self._tell_state()
 
     def _check(self) -> None:
         """Notice that the orchestrator is gone, and sample the counts for the charts."""

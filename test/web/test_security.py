@@ -194,3 +194,11 @@ def test_other_addresses_are_not_loopback() -> None:
     access = Access("0.0.0.0", TOKEN, ("lab.example",))
     assert access.is_our_host("192.168.1.2:8080") and access.is_our_host("LAB.example:80")
     assert not access.is_our_host("evil.example") and not access.is_our_host("[")
+
+
+def test_the_rest_interface_is_served_with_the_pages(server: Server, guarded: Server) -> None:
+    assert "/tasks" in str(json.loads(server.ask("GET", "/api/v1/openapi.json")[2])["paths"])
+    assert server.ask("GET", "/healthz")[0] == 200 and server.ask("GET", "/metrics")[0] == 200
+    assert server.ask("GET", "/readyz")[0] == 503
+    assert guarded.ask("GET", "/healthz")[0] == 200
+    assert guarded.ask("GET", "/metrics")[0] == guarded.ask("GET", "/api/v1/tasks")[0] == 401

@@ -20,7 +20,7 @@ export function stepState(step) {
   return TASK[step.task_status] ?? "pending";
 }
 
-const WIDTH = 190, HEIGHT = 92, GAP_X = 58, GAP_Y = 18;
+const WIDTH = 178, HEIGHT = 92, GAP_X = 52, GAP_Y = 18;
 
 // Any graph of modules, in columns from left to right. `about` gives for a module {state, lines, href}.
 export function graph(modules, about) {

@@ -53,6 +53,7 @@ function view({ task, events: list }) {
     h("section", { class: "panel" }, h("div", { class: "hero" },
       [["Model", of.model || "–"], ["Hardware", of.hw_description || "–"], ["Carbon", carbon(of.carbon_footprint)], ["Energy", energy(of.energy_consumption)], ["Latency", latency(of.latency)], ["Quality", quality(of.quality)]].map(([label, value]) =>
         h("div", {}, h("div", { class: "muted small" }, label), h("div", { class: "value" }, value))))),
+    summary(task),
     h("section", { class: "panel" }, h("h2", {}, "Steps"), gantt(of, list),
       h("p", { class: "muted small" }, `asked for ${age(of.created)} (${time(of.created)}) · ${of.finished ? `took ${duration(of.finished - of.created)}` : `since ${duration(now() - of.created)}`} · attempt ${of.attempt} · priority ${of.priority}`,
         of.base_task && [" · built on ", h("a", { href: `/tasks/${of.base_task}` }, of.base_task)], of.next_task && [" · continued by ", h("a", { href: `/tasks/${of.next_task}` }, of.next_task)])),
@@ -66,6 +67,12 @@ function view({ task, events: list }) {
 }
 
 const shownInput = (input) => Object.fromEntries(Object.entries(input).filter(([, value]) => value !== 0));
+
+// What a module says about the solution in a sentence.
+function summary(task) {
+  const texts = task.outputs.map((output) => output.fields.extra_data?.summary).filter((text) => typeof text === "string" && text);
+  return texts.length > 0 && h("section", { class: "panel" }, h("h2", {}, "In words"), texts.map((text) => h("p", {}, text)));
+}
 
 function outcome(of) {
   const failed = of.modules.filter((step) => step.error_description);

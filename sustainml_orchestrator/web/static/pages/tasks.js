@@ -88,7 +88,7 @@ function table(self, at, data) {
     return at.words || at.status.length ? h("p", {}, "No task matches. ", h("button", { onclick: () => self.change({ words: "", status: [] }) }, "Show all"))
       : h("p", {}, "There is no task yet. ", h("a", { href: "/new" }, "State a problem"), " to see one.");
   }
-  return h("div", { class: "scroll" }, h("table", {}, h("caption", { class: "visually-hidden" }, "Tasks"),
+  return h("div", { class: "scroll" }, h("table", { class: "tasks" }, h("caption", { class: "visually-hidden" }, "Tasks"),
     h("thead", {}, h("tr", {}, COLUMNS.map(([name, label, isNumber]) => {
       const isHere = at.order === name;
       return h("th", { scope: "col", class: isNumber ? "number" : null, "aria-sort": isHere ? (at.descending ? "descending" : "ascending") : "none" },
