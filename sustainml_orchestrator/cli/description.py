@@ -10,6 +10,7 @@ from rich.text import Text
 
 from sustainml_orchestrator.cli.console import Table, line
 from sustainml_orchestrator.cli.figures import UNKNOWN, age, seconds_of, si
+from sustainml_orchestrator.cli.remarks import told
 from sustainml_orchestrator.core.ids import TaskStatus
 from sustainml_orchestrator.core.text import duration
 
@@ -60,7 +61,9 @@ def figures(task: Any) -> Iterable[str]:
         f"{si(power, 'W', zero_is_unknown=True)}"
     )
     samples = task.user_input.maximum_samples
-    for_all = f"for {samples} samples" if samples else "for one inference"
+    read = told(task.carbon_footprint, "inferences")
+    counted = samples or (read if isinstance(read, int) and read > 1 else 0)
+    for_all = f"for {counted} samples" if counted else "for one inference"
     carbon = item.carbon_footprint * 1e3
     yield f"{for_all}: {si(item.energy_consumption, 'Wh')}, {si(carbon, 'gCO2e')}"
 

@@ -31,6 +31,11 @@ def remarks(task: Any) -> Iterator[str]:
             yield f"{title}: {text}"
 
 
+def told(output: Any, key: str) -> Any:
+    """What an output says in its extra_data under a key; None where nothing."""
+    return _object(output.extra_data).get(key)
+
+
 def _object(data: Any) -> dict[str, Any]:
     try:
         content = json.loads(bytes(data) or b"{}")

@@ -141,8 +141,8 @@ def show(
     wanted = task_id(task)
     with connected() as client:
         if watch:
-            live.watch(lambda: Group(*_lines(client, client.get_task(wanted))))
-        data = client.get_task(wanted, include_binary=as_json or as_yaml)
+            live.watch(lambda: Group(*_lines(client, client.get_task(wanted, include_binary=True))))
+        data = client.get_task(wanted, include_binary=True)
         shown = () if as_json or as_yaml else tuple(_lines(client, data))
     if as_json:
         print_json(data)
