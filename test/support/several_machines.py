@@ -44,8 +44,8 @@ def variables(recipe: str) -> dict[str, str]:
 
 @contextmanager
 def running(network: Network, host: str, commands: Sequence[Sequence[str]]) -> Iterator[None]:
-    """Processes of one host, which share its /dev/shm."""
-    line = " & ".join(shlex.join(command) for command in commands)
+    """Processes of one host, which share its /dev/shm; each is started again when it ends."""
+    line = " & ".join(f"(while :; do {shlex.join(command)}; sleep 1; done)" for command in commands)
     process = subprocess.Popen(
         network.command(host, ["sh", "-c", f"{line} & wait"]),
         stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, start_new_session=True,
