@@ -46,7 +46,7 @@ def main() -> int:
             *given.command[1:],
         ]  # fmt: skip
         environment = {k: v for k, v in os.environ.items() if k not in FOREIGN}
-        code = subprocess.run(command, env=environment, check=False).returncode
+        code = subprocess.run(command, cwd=folder, env=environment, check=False).returncode
         health = ask(served.port, "GET", "/healthz")
         print(f"the server afterwards: {health.status} {health.text}")
         return code or int(health.status != 200)
