@@ -88,7 +88,8 @@ class Spec:
         if type(value) is not kind:
             raise ParameterError(f"{self.name} is {value!r}; give {_KINDS[kind]}")
         low, high = self.low, self.high
-        if low is not None and high is not None and not low <= float(value) <= high:
+        number: Any = value  # as it is: as a float, 2**53 + 1 would be 2**53
+        if low is not None and high is not None and not low <= number <= high:
             raise ParameterError(f"{self.name} is {value}; give {self.allowed}")
         if self.choices and value not in self.choices:
             raise ParameterError(f"{self.name} is {value!r}; give {self.allowed}")
