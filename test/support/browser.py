@@ -39,6 +39,9 @@ def launched() -> Iterator[Any]:
             yield browser
         finally:
             browser.close()
+    for thread in threading.enumerate():  # of Playwright's loop, which does not wait for them
+        if thread.name.startswith("asyncio_"):
+            thread.join(10.0)
 
 
 class Site:
