@@ -73,6 +73,22 @@ def is_local() -> bool:
     return nowhere and not any(os.environ.get(name) for name in elsewhere)
 
 
+def claimed(namespace: str, domains: range) -> list[int]:
+    """The domains in which a process of this machine has the place of the orchestrator."""
+    try:
+        text = Path("/proc/net/unix").read_text(encoding="utf-8", errors="replace")
+    except OSError:  # not on Linux
+        return []
+    taken = set(text.split())
+    return [number for number in domains if f"@{_claim(namespace, number)}" in taken]
+
+
+def _claim(namespace: str, number: int) -> str:
+    place = f"{number}/{namespace.strip('/')}"
+    name = hashlib.blake2s(place.encode(), digest_size=16).hexdigest()
+    return f"sustainml_orchestrator/{name}"
+
+
 class Claim:
     """The place of the orchestrator in a namespace: one process of this machine can have it.
 
@@ -84,13 +100,11 @@ class Claim:
     """
 
     def __init__(self, namespace: str) -> None:
-        place = f"{current()}/{namespace.strip('/')}"
-        name = hashlib.blake2s(place.encode(), digest_size=16).hexdigest()
         self._socket: socket.socket | None = None
         self.is_ours: bool | None = None
         try:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            self._socket.bind(f"\0sustainml_orchestrator/{name}")  # in no file system: Linux only
+            self._socket.bind(f"\0{_claim(namespace, current())}")  # in no file system: Linux only
             self.is_ours = True
         except OSError as error:
             self.close()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from sustainml_msgs.msg import InstanceState, NodeState
+from builtin_interfaces.msg import Time
+from sustainml_msgs.msg import InstanceState, ModuleProgress, NodeState, TaskId, TaskSummary
 
-from sustainml_orchestrator.cli import doctor
-from sustainml_orchestrator.core.ids import NodeStatus
+from sustainml_orchestrator.cli.examination.environment import environment
+from sustainml_orchestrator.cli.examination.finding import start_command
+from sustainml_orchestrator.cli.examination.system import node_finding
+from sustainml_orchestrator.cli.examination.work import queue, slow_steps
+from sustainml_orchestrator.core.ids import NodeStatus, TaskStatus
 
 
 @pytest.mark.parametrize(
@@ -15,11 +19,12 @@ from sustainml_orchestrator.core.ids import NodeStatus
         (NodeStatus.IDLE, True, "ok", ""),
         (NodeStatus.RUNNING, True, "ok", ""),
         (NodeStatus.INACTIVE, True, "error", "sustainml node start m"),
-        (NodeStatus.ERROR, True, "error", "sustainml node reset m"),
+        (NodeStatus.ERROR, True, "error",
+         "sustainml node reset m; its log says more: sustainml logs m"),
         (NodeStatus.INITIALIZING, True, "warning", "wait until it has finished; run doctor again"),
         (NodeStatus.TERMINATING, True, "warning", "wait until it has finished; run doctor again"),
         (NodeStatus.INACTIVE, False, "error",
-         "start its process: sustainml up, or ros2 run sustainml_orchestrator m"),
+         f"start its process: {start_command('m')}"),
     ],
 )  # fmt: skip
 def test_each_state_has_a_remedy(
@@ -29,7 +34,7 @@ def test_each_state_has_a_remedy(
         node_name="m", node_status=int(status), responsive=responsive, restarts=2,
         error_description="no heartbeat", instances=[InstanceState(instance="/x/m")],
     )  # fmt: skip
-    found = doctor._node(node)
+    found = node_finding(node)
     assert (found.level, found.remedy) == (level, remedy)
     assert f"m is {status.name}, restarted 2 times" in found.finding
     assert ("no heartbeat" in found.finding) is (level != "ok")
@@ -38,6 +43,31 @@ def test_each_state_has_a_remedy(
 def test_a_wrong_domain_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROS_DOMAIN_ID", "two")
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF")
-    levels = {found.finding: found.remedy for found in doctor._environment()}
+    levels = {found.finding: found.remedy for found in environment()}
     assert levels["ROS_DOMAIN_ID is 'two'"] == "set it to a number from 0 to 232"
     assert levels["discovery range is OFF"].startswith("set ROS_AUTOMATIC_DISCOVERY_RANGE")
+
+
+def running(started: int) -> TaskSummary:
+    step = ModuleProgress(node_name="hw_resources", task_status=int(TaskStatus.RUNNING), tries=2,
+                          started=Time(sec=started), instance="/x/hw_resources")  # fmt: skip
+    return TaskSummary(task_id=TaskId(problem_id=3, iteration_id=1), modules=[step])
+
+
+def test_a_step_that_runs_longer_than_usual() -> None:
+    usual = {"hw_resources": 4.0}
+    assert list(slow_steps([running(1000)], usual, 1019.0)) == []
+    (found,) = slow_steps([running(1000)], usual, 1021.0)
+    assert found.level == "warning" and "try 2" in found.finding and "usually" in found.finding
+    assert "3/1" in found.finding and "sustainml node reset hw_resources" in found.remedy
+    assert list(slow_steps([running(1000)], {}, 1050.0)) == []
+    (found,) = slow_steps([running(1000)], {}, 1061.0)
+    assert "usually" not in found.finding
+
+
+def test_a_queue_that_is_long_or_old() -> None:
+    first = [TaskSummary(created=Time(sec=1000), outcome_reason="100 tasks run")]
+    assert list(queue(999, first, 1599.0)) == []
+    assert [f.level for f in queue(1000, first, 1001.0)] == ["warning"]
+    (found,) = queue(1, first, 1601.0)
+    assert "100 tasks run" in found.finding and found.remedy

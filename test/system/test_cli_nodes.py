@@ -18,7 +18,7 @@ from sustainml_orchestrator.processes.programs import MODULES
 
 def test_a_stopped_node_and_its_task(running: Up) -> None:
     assert "INACTIVE" in sustainml(running, "node", "stop", "hw_resources").stdout
-    findings = json.loads(sustainml(running, "doctor", "--json", code=1).stdout)
+    findings = json.loads(sustainml(running, "doctor", "--json", code=1).stdout)["findings"]
     assert any(f["remedy"] == "sustainml node start hw_resources" for f in findings)
     submitted = sustainml(
         running, "submit", "--define", "tell cats from dogs [in photos]", "--json"

@@ -21,14 +21,16 @@ def lacking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     home = str(tmp_path_factory.mktemp("doctor"))
     made = Up("--isolation", "thread", "--without", "hw_resources", home=home)
     try:
-        made.wait_for_line("carbon_tracker is IDLE")
+        made.wait_for_line("node.started carbon_tracker")
         yield made
     finally:
         made.end()
 
 
 def findings(text: str) -> dict[str, tuple[str, str]]:
-    return {each["finding"]: (each["level"], each["remedy"]) for each in json.loads(text)}
+    return {
+        each["finding"]: (each["level"], each["remedy"]) for each in json.loads(text)["findings"]
+    }
 
 
 def elsewhere(namespace: str, **variables: str) -> dict[str, tuple[str, str]]:
@@ -63,6 +65,8 @@ def test_a_wrong_domain(lacking: Up) -> None:
     found = elsewhere(lacking.namespace, ROS_DOMAIN_ID=str(domain.free(range(1, 100))))
     (text,) = (each for each in found if "run in other domains: " in each)
     assert here in text.partition(": ")[2].split(", ")
+    text = f"an orchestrator of namespace {lacking.namespace} runs in domain {here}"
+    assert found[text] == ("warning", f"export ROS_DOMAIN_ID={here}")
 
 
 def test_a_journal_that_cannot_be_written(lacking: Up) -> None:

@@ -1,0 +1,1 @@
+"""What `sustainml doctor` looks at, one file for each part of the system."""

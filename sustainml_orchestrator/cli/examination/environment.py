@@ -1,0 +1,98 @@
+"""The environment of this command: ROS, domain, discovery, locale, folders, disk."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import sustainml_orchestrator
+from sustainml_orchestrator.cli import background
+from sustainml_orchestrator.cli.examination.finding import Finding
+from sustainml_orchestrator.contract import domain
+
+#: Free space that a journal needs to grow for a while, in bytes.
+_LEAST_FREE = 500 * 2**20
+
+
+def environment() -> Iterator[Finding]:
+    """All that can be seen without ROS."""
+    yield from _versions()
+    yield from _domain()
+    yield from _discovery()
+    yield from _texts()
+    yield from _disk()
+
+
+def _versions() -> Iterator[Finding]:
+    distro = os.environ.get("ROS_DISTRO", "from wheels")
+    middleware = os.environ.get("RMW_IMPLEMENTATION", "")
+    version = f"sustainml {sustainml_orchestrator.__version__}"
+    named = middleware or "the default middleware"
+    yield Finding("ok", f"{version}, Python {platform.python_version()}, ROS {distro}, {named}")
+    if middleware and not _has_library(middleware):
+        text = f"RMW_IMPLEMENTATION is {middleware}, of which there is no library"
+        yield Finding("error", text, "unset RMW_IMPLEMENTATION, or install that middleware")
+
+
+def _has_library(middleware: str) -> bool:
+    """Whether the dynamic linker, or the Python environment, has that middleware."""
+    folders = [*os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep), f"{sys.prefix}/lib"]
+    folders += [str(path) for path in Path(sys.prefix).glob("lib/python*/site-packages/*/lib")]
+    name = f"lib{middleware}.so"
+    return find_spec(middleware) is not None or any(
+        (Path(folder) / name).exists() for folder in folders if folder
+    )
+
+
+def _domain() -> Iterator[Finding]:
+    try:
+        number = domain.current()
+    except ValueError as error:
+        yield Finding.of_error(str(error))
+        return
+    count = domain.participants(number)
+    yield Finding("ok", f"ROS_DOMAIN_ID is {number}; it has {count} processes of this machine")
+    if number > domain.LAST_SAFE:
+        text = f"other programs may use the ports of domain {number}"
+        yield Finding("warning", text, f"use a number from 0 to {domain.LAST_SAFE}")
+
+
+def _discovery() -> Iterator[Finding]:
+    reach = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "").upper() or "SUBNET"
+    if reach in ("SUBNET", "LOCALHOST"):
+        whom = "this machine only" if reach == "LOCALHOST" else "the local network"
+        yield Finding("ok", f"discovery range is {reach}: {whom}")
+    else:
+        remedy = "set ROS_AUTOMATIC_DISCOVERY_RANGE to LOCALHOST or SUBNET"
+        yield Finding("warning", f"discovery range is {reach}", remedy)
+
+
+def _texts() -> Iterator[Finding]:
+    encoding = sys.stdout.encoding or "unknown"
+    if encoding.lower().replace("-", "") != "utf8":
+        text = f"the output has the encoding {encoding}: characters that it lacks are replaced"
+        yield Finding("warning", text, "use a UTF-8 locale, for example LC_ALL=C.UTF-8")
+
+
+def _disk() -> Iterator[Finding]:
+    """Where `sustainml up` of this user writes."""
+    try:
+        folder = background.place(".log").parent
+    except OSError as error:
+        yield Finding.of_error(str(error))
+        return
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not os.access(folder, os.W_OK):
+        remedy = "make it writable, or set ROS_HOME to another folder"
+        yield Finding("error", f"{folder} cannot be written: no journal, no log file", remedy)
+        return
+    free = shutil.disk_usage(folder).free
+    if free < _LEAST_FREE:
+        text = f"the disk of {folder} has {free / 2**20:.0f} MiB left"
+        yield Finding("warning", text, "free some, before the journal cannot be written any more")

@@ -1,0 +1,127 @@
+"""The orchestrator and its nodes, by its services and diagnostics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import sustainml_orchestrator
+from sustainml_orchestrator.cli import background
+from sustainml_orchestrator.cli.examination.finding import Finding, start_command
+from sustainml_orchestrator.cli.figures import age, seconds_of
+from sustainml_orchestrator.core.ids import NodeStatus
+from sustainml_orchestrator.core.states import ACTIVE_NODES
+
+if TYPE_CHECKING:
+    from sustainml_orchestrator.client import OrchestratorClient
+
+#: The orchestrator publishes its diagnostics every second.
+_DIAGNOSTICS_WAIT = 2.5  # s
+#: A module that came back so often, and was lost within so many s, is not just restarted.
+_FLAPS, _RECENT = 3, 600.0
+#: Clocks of hosts that differ by more (s) make times of the history misleading.
+_CLOCK_DIFFERENCE = 2.0
+
+
+def system(client: OrchestratorClient) -> Iterator[Finding]:
+    """The orchestrator, its services, its nodes."""
+    from sustainml_orchestrator.contract import names
+
+    nodes, state = client.get_node_status(), client.system_state()
+    name = f"{client.namespace}/{names.ORCHESTRATOR}"
+    yield Finding("ok", f"{name} answers: version {state.version}")
+    if state.version != sustainml_orchestrator.__version__:
+        text = f"the orchestrator has version {state.version}, this command another"
+        yield Finding("warning", text, "source the environment that it was started from")
+    if client.run(partial(client.node.count_publishers, names.SYSTEM_STATE)) > 1:
+        text = f"more than one orchestrator runs as {name}"
+        yield Finding("error", text, "both command the same modules: stop one of them")
+    yield from _services(client, name)
+    for node in nodes:
+        yield node_finding(node)
+        yield from _instances(node)
+    if not state.ready:
+        yield Finding("error", f"tasks wait: {state.reason}", "see the nodes above")
+    yield from _own_trouble(client, name)
+    difference = time.time() - seconds_of(client.system_state().stamp)
+    # The state is published at least every 5 s.
+    if not -_CLOCK_DIFFERENCE < difference < 5.0 + _CLOCK_DIFFERENCE:
+        text = f"the clock of the orchestrator's host differs from this one by {difference:.1f} s"
+        yield Finding("warning", text, "synchronise both, for example with chrony")
+
+
+def _services(client: OrchestratorClient, name: str) -> Iterator[Finding]:
+    from sustainml_orchestrator.contract import names
+
+    known = {service for service, _ in client.run(client.node.get_service_names_and_types)}
+    missing = [service for service in names.SERVICES if f"{name}/{service}" not in known]
+    if missing:
+        text = f"services not found: {', '.join(missing)}"
+        yield Finding("error", text, "restart the orchestrator")
+    else:
+        yield Finding("ok", f"all {len(names.SERVICES)} services are there")
+
+
+def node_finding(node: Any) -> Finding:
+    """The state of one module."""
+    name, status = node.node_name, NodeStatus(node.node_status)
+    text = f"{name} is {status.name}"
+    if node.restarts:
+        text += f", restarted {node.restarts} times"
+    if status in ACTIVE_NODES:
+        return Finding("ok", text)
+    if node.error_description:
+        text += f": {node.error_description}"
+    if not node.responsive:
+        return Finding("error", text, _how_to_start(node))
+    if status in (NodeStatus.INITIALIZING, NodeStatus.TERMINATING):
+        return Finding("warning", text, "wait until it has finished; run doctor again")
+    verb = "reset" if status is NodeStatus.ERROR else "start"
+    logs = f"; its log says more: sustainml logs {name}" if status is NodeStatus.ERROR else ""
+    return Finding("error", text, f"sustainml node {verb} {name}{logs}")
+
+
+def _how_to_start(node: Any) -> str:
+    """By the supervisor that should run it, where there is one."""
+    name = node.node_name
+    if known := background.running():
+        return (
+            f"sustainml up (process {known.pid}) does not run it: it was left out, or given up; "
+            f"see: sustainml logs {name}"
+        )
+    return f"start its process: {start_command(name)}"
+
+
+def _instances(node: Any) -> Iterator[Finding]:
+    name = node.node_name
+    live = [instance.instance for instance in node.instances if instance.responsive]
+    if len(live) > 1:
+        yield Finding("ok", f"{name} has {len(live)} instances: {', '.join(live)}")
+    lost = time.time() - seconds_of(node.last_loss)
+    if node.restarts >= _FLAPS and lost < _RECENT:
+        text = f"{name} does not stay up: restarted {node.restarts} times, "
+        text += f"last lost {age(node.last_loss)} ago"
+        yield Finding("warning", text, f"sustainml history {name}; sustainml logs {name}")
+    if node.resets and NodeStatus(node.node_status) in ACTIVE_NODES:
+        text = f"{name} was reset {node.resets} times to recover"
+        yield Finding("warning", text, f"sustainml history {name} says why")
+
+
+def _own_trouble(client: OrchestratorClient, name: str) -> Iterator[Finding]:
+    """What the orchestrator's diagnostics report of itself, for example of its journal."""
+    from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+    from rclpy.qos import QoSProfile
+
+    from sustainml_orchestrator.client.feed import Feed
+
+    deadline = time.monotonic() + _DIAGNOSTICS_WAIT
+    with Feed(client, DiagnosticArray, "/diagnostics", QoSProfile(depth=10)) as feed:
+        while (left := deadline - time.monotonic()) > 0:
+            message = feed.get(left)
+            for status in message.status if message else ():
+                if status.name == f"{name}: tasks":
+                    if status.level == DiagnosticStatus.ERROR:
+                        yield Finding("error", *status.message.split("; ", 1))
+                    return

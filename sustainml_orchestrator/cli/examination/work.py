@@ -1,0 +1,92 @@
+"""The tasks: the queue, and steps that run for long."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Iterator
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from sustainml_orchestrator.cli.examination.finding import Finding
+from sustainml_orchestrator.cli.figures import age, seconds_of
+from sustainml_orchestrator.cli.tables import name_of
+from sustainml_orchestrator.core.ids import TaskStatus
+from sustainml_orchestrator.core.text import duration
+
+if TYPE_CHECKING:
+    from sustainml_orchestrator.client import OrchestratorClient
+
+#: Finished tasks that say how long a step usually takes.
+_SAMPLE = 50
+#: A step is slow when it runs longer than so many s, and so many times as long as usual.
+_LEAST, _FACTOR = 10.0, 5.0
+#: Without any finished one: a step that runs longer (s) is worth a look.
+_LONG = 60.0
+#: A queue is long with so many tasks, and old when the first waits for so many s.
+_LONG_QUEUE, _OLD_QUEUE = 1000, 600.0
+
+
+def work(client: OrchestratorClient) -> Iterator[Finding]:
+    """What hangs, and what waits."""
+    state = client.system_state()
+    counts = f"{state.waiting} waiting, {state.running} running, {state.succeeded} succeeded"
+    yield Finding("ok", f"tasks: {counts}, {state.failed} failed, {state.stopped} stopped")
+    if state.running:
+        running, _ = client.list_tasks(statuses=[TaskStatus.RUNNING], limit=1000)
+        finished, _ = client.list_tasks(
+            statuses=[TaskStatus.SUCCEEDED], newest_first=True, limit=_SAMPLE
+        )
+        yield from slow_steps(running, _usual(finished), time.time())
+    if state.waiting:
+        first, _ = client.list_tasks(statuses=[TaskStatus.WAITING], limit=1)
+        yield from queue(state.waiting, first, time.time())
+
+
+def _usual(finished: Iterable[Any]) -> dict[str, float]:
+    """Median time (s) of the steps of each module."""
+    times: dict[str, list[float]] = {}
+    for summary in finished:
+        for step in summary.modules:
+            took = seconds_of(step.finished) - seconds_of(step.started)
+            if math.isfinite(took):
+                times.setdefault(step.node_name, []).append(took)
+    return {name: median(each) for name, each in times.items()}
+
+
+def slow_steps(running: Iterable[Any], usual: dict[str, float], now: float) -> Iterator[Finding]:
+    """Steps that run much longer than those before them.
+
+    Args:
+        running: summaries of tasks.
+        usual: median time of the steps of each module, in s.
+        now: seconds since 1970.
+    """
+    for summary in running:
+        for step in summary.modules:
+            if TaskStatus(step.task_status) is not TaskStatus.RUNNING or step.has_output:
+                continue
+            for_s = now - seconds_of(step.started)
+            known = usual.get(step.node_name, math.nan)
+            limit = _LONG if math.isnan(known) else max(_LEAST, _FACTOR * known)
+            if not for_s > limit:
+                continue
+            task, where = name_of(summary), step.instance or step.node_name
+            than = "" if math.isnan(known) else f"; usually {duration(known)}"
+            text = f"{task}: {where} works on it for {duration(for_s)}{than}, try {step.tries}"
+            yield Finding(
+                "warning",
+                text,
+                f"look at sustainml logs {step.node_name}; if its code hangs: sustainml node reset "
+                f"{step.node_name} (the step is tried again), or sustainml task terminate {task}",
+            )
+
+
+def queue(waiting: int, first: Iterable[Any], now: float) -> Iterator[Finding]:
+    """A queue that is long, or old."""
+    for summary in first:
+        if waiting >= _LONG_QUEUE or now - seconds_of(summary.created) > _OLD_QUEUE:
+            text = f"{waiting} tasks wait, the first for {age(summary.created, now)}"
+            why = f": {summary.outcome_reason}" if summary.outcome_reason else ""
+            remedy = "add instances of the slowest module, raise max_active_tasks, or end some"
+            yield Finding("warning", text + why, remedy)
