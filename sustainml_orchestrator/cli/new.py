@@ -11,7 +11,6 @@ from sustainml_orchestrator.cli.console import out
 from sustainml_orchestrator.cli.context import Failure
 from sustainml_orchestrator.cli.module_template import Template
 from sustainml_orchestrator.cli.pipeline import mistakes
-from sustainml_orchestrator.contract import pipeline_file
 from sustainml_orchestrator.core.pipeline import USER_INPUT, Pipeline
 from sustainml_orchestrator.core.pipeline_reader import PipelineError, nearest
 
@@ -66,6 +65,8 @@ def module(
 
 def _graph(file: Path) -> tuple[str, Pipeline]:
     """The text of a pipeline file, the standard one where there is none, and what it describes."""
+    from sustainml_orchestrator.contract import pipeline_file
+
     source = str(file) if file.exists() else ""
     try:
         return pipeline_file.locate(source).read_text(encoding="utf-8"), pipeline_file.parse(source)

@@ -10,7 +10,6 @@ import typer
 from sustainml_orchestrator.cli import pipeline_drawing as drawing
 from sustainml_orchestrator.cli.console import Table, err, out, write_json
 from sustainml_orchestrator.cli.context import EXIT_FAILED, AsJson, Failure
-from sustainml_orchestrator.contract import pipeline_file
 from sustainml_orchestrator.core.pipeline_reader import Mistake, PipelineError, Reader, refusal
 from sustainml_orchestrator.processes.executables import ELSEWHERE, ExecutableError, resolve
 
@@ -38,6 +37,8 @@ def show(
 
     sustainml pipeline show config/pipeline.yaml --dot > graph.dot
     """
+    from sustainml_orchestrator.contract import pipeline_file
+
     try:
         pipeline = pipeline_file.parse(str(file or ""))
     except PipelineError as error:
@@ -74,6 +75,8 @@ def check(
 
     sustainml pipeline check config/pipeline.yaml
     """
+    from sustainml_orchestrator.contract import pipeline_file
+
     texts = mistakes(file)
     if as_json:
         write_json({"success": not texts, "mistakes": texts})
@@ -89,6 +92,8 @@ def check(
 
 def mistakes(file: Path) -> tuple[str, ...]:
     """Every mistake in a pipeline file, in the order of their lines."""
+    from sustainml_orchestrator.contract import pipeline_file
+
     try:
         data, lines, found = pipeline_file.read(str(file))
     except PipelineError as error:

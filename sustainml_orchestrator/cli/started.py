@@ -5,7 +5,6 @@ from __future__ import annotations
 import typer
 
 from sustainml_orchestrator.cli.console import err
-from sustainml_orchestrator.contract import pipeline_file as pipeline_files
 from sustainml_orchestrator.core.pipeline_reader import MAX_REPLICAS, PipelineError, nearest
 from sustainml_orchestrator.processes.executables import ExecutableError
 from sustainml_orchestrator.processes.programs import MODULES, Program, has_program, programs
@@ -19,6 +18,8 @@ def started(
     Raises:
         typer.BadParameter: a module or the pipeline is wrong.
     """
+    from sustainml_orchestrator.contract import pipeline_file as pipeline_files
+
     try:
         pipeline = pipeline_files.parse(pipeline_file) if pipeline_file else None
         modules = list(pipeline.by_name) if pipeline else list(MODULES)

@@ -7,7 +7,6 @@ import shutil
 import sys
 from pathlib import Path
 
-from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 
 #: The value of a module that is started by other means.
 ELSEWHERE = "none"
@@ -54,6 +53,8 @@ def _start_of(file: Path) -> tuple[str, ...]:
 
 def _of_package(name: str) -> str | None:
     """The path of ``package/executable`` as `ros2 run` finds it; None if it is not installed."""
+    from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+
     package, executable = name.split("/")
     try:
         path = Path(get_package_prefix(package)) / "lib" / package / executable

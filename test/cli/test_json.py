@@ -54,7 +54,9 @@ def test_errors_of_requests(
     for words in COMMANDS:
         answer = failed(words, code)
         assert answer["error"] == name, words
-        assert getattr(error, "message", str(error)) in str(answer["message"]), words
+        assert getattr(error, "message", getattr(error, "strerror", str(error))) in str(
+            answer["message"]
+        ), words
 
 
 def test_errors_of_usage() -> None:

@@ -118,9 +118,9 @@ def test_up_without_a_module_restarts_what_dies(up: Up) -> None:
         program = f"-m sustainml_orchestrator.reference_modules.{name} "
         return [p for p in leaders if program in " ".join(p.cmdline())]
 
-    up.wait_for_line("carbon_tracker is IDLE")
+    up.wait_for_line("node.started carbon_tracker")
     assert not module("hw_resources")
     module("carbon_tracker")[0].kill()
     up.wait_for_line("carbon_tracker was killed by SIGKILL; restarting it in 0.5 s")
-    up.wait_for_line("carbon_tracker is IDLE")
+    up.wait_for_line("node.started carbon_tracker")
     assert len(module("carbon_tracker")) == 1
