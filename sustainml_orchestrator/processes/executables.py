@@ -7,7 +7,6 @@ import shutil
 import sys
 from pathlib import Path
 
-
 #: The value of a module that is started by other means.
 ELSEWHERE = "none"
 
