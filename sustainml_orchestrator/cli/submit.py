@@ -122,7 +122,7 @@ def iterate(
             overrides = ["extra_data"]
         user_input = message if overrides else None
         task = client.start_iteration(
-            base_id, user_input, overrides=overrides, extra_data=extra, priority=priority
+            base_id, user_input, overrides=overrides, extra_data=extra or None, priority=priority
         )
         _report(client, task, watch, within, as_json)
 

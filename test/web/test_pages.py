@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 from urllib.parse import urlsplit
@@ -280,3 +281,11 @@ def test_the_keyboard_reaches_everything(tab: Tab) -> None:
         seen.add(page.evaluate("document.activeElement.getAttribute('aria-label') "
                                "?? document.activeElement.textContent"))  # fmt: skip
     assert {"New problem", "stop carbon_tracker", "Reset all"} <= seen
+
+
+def test_an_iteration_by_command_keeps_the_extra_data_of_its_base(site: Site, solved: str) -> None:
+    base = solved.removeprefix("/tasks/")
+    sustainml(site.up, "iterate", base, "--manual", "--watch")
+    task = base.split("/")[0]  # its latest iteration
+    shown = json.loads(sustainml(site.up, "show", task, "--json").output)
+    assert shown["user_input"]["extra_data"]["hardware_required"] == "edge"
