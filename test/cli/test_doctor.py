@@ -67,7 +67,9 @@ def test_a_step_that_runs_longer_than_usual() -> None:
 
 def test_a_queue_that_is_long_or_old() -> None:
     first = [TaskSummary(created=Time(sec=1000), outcome_reason="100 tasks run")]
-    assert list(queue(999, first, 1599.0)) == []
-    assert [f.level for f in queue(1000, first, 1001.0)] == ["warning"]
-    (found,) = queue(1, first, 1601.0)
+    assert list(queue(799, 1000, first, 1599.0)) == []
+    assert [f.level for f in queue(800, 1000, first, 1001.0)] == ["warning"]
+    (found,) = queue(1, 1000, first, 1601.0)
     assert "100 tasks run" in found.finding and found.remedy
+    (found,) = queue(1000, 1000, first, 1001.0)
+    assert found.level == "error" and "max_waiting_tasks" in found.remedy

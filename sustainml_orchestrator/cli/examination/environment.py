@@ -15,8 +15,8 @@ from sustainml_orchestrator.cli import background
 from sustainml_orchestrator.cli.examination.finding import Finding
 from sustainml_orchestrator.contract import domain
 
-#: Free space that a journal needs to grow for a while, in bytes.
-_LEAST_FREE = 500 * 2**20
+#: Free space that a journal needs to grow for a while, and to go on at all, in bytes.
+_LEAST_FREE, _NONE_FREE = 500 * 2**20, 8 * 2**20
 
 
 def environment() -> Iterator[Finding]:
@@ -95,4 +95,5 @@ def _disk() -> Iterator[Finding]:
     free = shutil.disk_usage(folder).free
     if free < _LEAST_FREE:
         text = f"the disk of {folder} has {free / 2**20:.0f} MiB left"
-        yield Finding("warning", text, "free some, before the journal cannot be written any more")
+        level = "error" if free < _NONE_FREE else "warning"
+        yield Finding(level, text, "make room, or the journal cannot be written")

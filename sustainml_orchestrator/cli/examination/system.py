@@ -69,7 +69,7 @@ def node_finding(node: Any) -> Finding:
     name, status = node.node_name, NodeStatus(node.node_status)
     text = f"{name} is {status.name}"
     if node.restarts:
-        text += f", restarted {node.restarts} times"
+        text += f", restarted {node.restarts} time{'s' * (node.restarts > 1)}"
     if status in ACTIVE_NODES:
         return Finding("ok", text)
     if node.error_description:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
+from queue import SimpleQueue
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from sustainml_orchestrator.cli.examination.finding import Finding
-from sustainml_orchestrator.cli.figures import age, seconds_of
+from sustainml_orchestrator.cli.figures import age, seconds_of, si
 from sustainml_orchestrator.cli.tables import name_of
 from sustainml_orchestrator.core.ids import TaskStatus
 from sustainml_orchestrator.core.text import duration
@@ -23,8 +25,11 @@ _SAMPLE = 50
 _LEAST, _FACTOR = 10.0, 5.0
 #: Without any finished one: a step that runs longer (s) is worth a look.
 _LONG = 60.0
-#: A queue is long with so many tasks, and old when the first waits for so many s.
-_LONG_QUEUE, _OLD_QUEUE = 1000, 600.0
+#: A queue is long from this share of `max_waiting_tasks` on, old when the first waits so many s.
+_LONG_QUEUE, _OLD_QUEUE = 0.8, 600.0
+#: Its default, where the parameter cannot be asked for.
+_MAX_WAITING = 10_000
+_PARAMETER_WAIT = 2.0  # s
 
 
 def work(client: OrchestratorClient) -> Iterator[Finding]:
@@ -40,7 +45,7 @@ def work(client: OrchestratorClient) -> Iterator[Finding]:
         yield from slow_steps(running, _usual(finished), time.time())
     if state.waiting:
         first, _ = client.list_tasks(statuses=[TaskStatus.WAITING], limit=1)
-        yield from queue(state.waiting, first, time.time())
+        yield from queue(state.waiting, _max_waiting(client), first, time.time())
 
 
 def _usual(finished: Iterable[Any]) -> dict[str, float]:
@@ -72,7 +77,7 @@ def slow_steps(running: Iterable[Any], usual: dict[str, float], now: float) -> I
             if not for_s > limit:
                 continue
             task, where = name_of(summary), step.instance or step.node_name
-            than = "" if math.isnan(known) else f"; usually {duration(known)}"
+            than = "" if math.isnan(known) else f"; usually {si(known, 's')}"
             text = f"{task}: {where} works on it for {duration(for_s)}{than}, try {step.tries}"
             yield Finding(
                 "warning",
@@ -82,11 +87,41 @@ def slow_steps(running: Iterable[Any], usual: dict[str, float], now: float) -> I
             )
 
 
-def queue(waiting: int, first: Iterable[Any], now: float) -> Iterator[Finding]:
-    """A queue that is long, or old."""
+def queue(waiting: int, most: int, first: Iterable[Any], now: float) -> Iterator[Finding]:
+    """A queue that is full, long, or old; `most` tasks may wait."""
     for summary in first:
-        if waiting >= _LONG_QUEUE or now - seconds_of(summary.created) > _OLD_QUEUE:
-            text = f"{waiting} tasks wait, the first for {age(summary.created, now)}"
-            why = f": {summary.outcome_reason}" if summary.outcome_reason else ""
+        text = f"{waiting} tasks wait, the first for {age(summary.created, now)}"
+        why = f": {summary.outcome_reason}" if summary.outcome_reason else ""
+        if waiting >= most:
+            remedy = "see to what they wait for, end some, or raise max_waiting_tasks"
+            yield Finding("error", f"the queue is full, new tasks are refused: {text}{why}", remedy)
+        elif waiting >= _LONG_QUEUE * most or now - seconds_of(summary.created) > _OLD_QUEUE:
             remedy = "add instances of the slowest module, raise max_active_tasks, or end some"
             yield Finding("warning", text + why, remedy)
+
+
+def _max_waiting(client: OrchestratorClient) -> int:
+    """The orchestrator's parameter `max_waiting_tasks`."""
+    from rcl_interfaces.srv import GetParameters
+
+    from sustainml_orchestrator.client import ClientError
+    from sustainml_orchestrator.contract import names
+
+    service = f"{client.namespace}/{names.ORCHESTRATOR}/get_parameters"
+    asked = client.run(partial(client.node.create_client, GetParameters, service))
+    answers: SimpleQueue[Any] = SimpleQueue()
+
+    def send() -> bool:
+        if not asked.service_is_ready():
+            return False
+        request = GetParameters.Request(names=["max_waiting_tasks"])
+        asked.call_async(request).add_done_callback(answers.put)
+        return True
+
+    deadline = time.monotonic() + _PARAMETER_WAIT
+    try:
+        client.find(send, deadline)
+        answer = client.take(answers, deadline, asked.service_is_ready, "get_parameters")
+        return int(answer.result().values[0].integer_value)
+    except (ClientError, IndexError):
+        return _MAX_WAITING
