@@ -56,6 +56,9 @@ fuzz-rest: build ## requests made from the description of the REST interface, by
 	$(ALONE) env PYTHONPATH=test:$$PYTHONPATH python -m support.fuzz_rest --examples $(or $(filter-out 1000,$(EXAMPLES)),100) \
 	$(abspath $(FUZZ_REST))/bin/schemathesis $(ARGS)
 
+fresh: ## try the two commands of the README on a bare Debian, in a chroot; needs root and debootstrap
+	@sh scripts/try_fresh.sh
+
 HOURS = 1
 soak: build ## tasks for hours: memory, descriptors and threads stay flat (HOURS=1 ARGS="--plot FILE")
 	$(ALONE) env PYTHONPATH=test:$$PYTHONPATH python -m support.soak --hours $(HOURS) $(ARGS)
@@ -112,4 +115,4 @@ clean: ## remove all that was made, for every ROS 2
 several-machines: build ## three hosts by multicast, static peers and discovery server, on a bad network; needs root
 	$(ALONE) env PYTHONPATH=test:$$PYTHONPATH python -m support.several_machines $(ARGS)
 
-.PHONY: help build demo up test test-web simulate chaos nemesis several-machines fuzz soak load bench bench-full bench-compare loop answers hashes likeness states parameters lint clean
+.PHONY: help build demo up test fresh test-web simulate chaos nemesis several-machines fuzz soak load bench bench-full bench-compare loop answers hashes likeness states parameters lint clean

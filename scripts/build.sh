@@ -26,13 +26,16 @@ find_python() {
     done
 }
 
+sudo='sudo '
+[ "$(id -u)" != 0 ] || sudo=''
+install="${sudo}apt-get update && ${sudo}apt-get install -y"
 missing=''
 command -v make >/dev/null && command -v "${CC:-cc}" >/dev/null && command -v "${CXX:-c++}" >/dev/null ||
     missing=' build-essential'
 python=$(find_python "$headers; $venv")
 [ -n "$python" ] || python=$(find_python pass)
 if [ -z "$python" ] && [ "$sustainml_kind" = installed ]; then
-    echo "sustainml: no Python 3.10 to 3.14 here imports the rclpy of the sourced ROS 2 $sustainml_distro: sudo apt-get install -y ros-$sustainml_distro-ros-base python3-venv python3-dev$missing" >&2
+    echo "sustainml: no Python 3.10 to 3.14 here imports the rclpy of the sourced ROS 2 $sustainml_distro: $install ros-$sustainml_distro-ros-base python3-venv python3-dev$missing" >&2
     exit 1
 elif [ -z "$python" ]; then
     missing="$missing python3 python3-dev python3-venv"
@@ -52,7 +55,7 @@ elif [ "$(uname -s) $(uname -m)" != 'Linux x86_64' ]; then
     exit 1
 fi
 if [ -n "$missing" ]; then
-    echo "sustainml: the system lacks something; paste this, then try again: sudo apt-get install -y$missing" >&2
+    echo "sustainml: the system lacks something; paste this, then try again: $install$missing" >&2
     exit 1
 fi
 build "$python" ''
