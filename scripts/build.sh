@@ -27,7 +27,7 @@ find_python() {
 }
 
 sudo='sudo '
-[ "$(id -u)" != 0 ] || sudo=''
+[ ! -w / ] || sudo=''  # root
 install="${sudo}apt-get update && ${sudo}apt-get install -y"
 missing=''
 command -v make >/dev/null && command -v "${CC:-cc}" >/dev/null && command -v "${CXX:-c++}" >/dev/null ||

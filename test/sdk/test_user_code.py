@@ -254,7 +254,7 @@ def test_the_example_works_as_printed(orchestrator: ScriptedOrchestrator) -> Non
     ("arguments", "sentence"),
     [
         (["Homeless"], "dataset_check is not a standard module; say what Homeless consumes"),
-        (["Playful", "--ros-args", "-p", "isolation:=magic"], "set process or thread"),
+        (["Playful", "--ros-args", "-p", "isolation:=magic"], "give process or thread"),
         (["Playful", "--ros-args", "-p", "workers:=0"], "workers; set 1 to 64"),
         (["Playful", "--ros-args", "-p", "workers:=many"], "parameter workers"),
     ],

@@ -116,9 +116,10 @@ def propose(
     excluded = frozenset(name.casefold() for name in wanted.restrains)
     if wanted.selected:
         chosen = _by_name(models, wanted.selected)
-        if not excludes(excluded, chosen):
+        is_base = wanted.optimise and baseline is not None and baseline.model == chosen.name
+        if not excludes(excluded, chosen) and not is_base:
             return _selected(chosen, task)
-        # Asked for, and used up by an earlier alternative: the next best follows.
+        # Asked for, and used up by an earlier alternative or to be undercut: the next best follows.
     query = Query(
         task=task,
         devices=devices,
