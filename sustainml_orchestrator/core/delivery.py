@@ -47,11 +47,9 @@ class Delivery:
     def deliver(self, task: Task, step: Step, node: Node) -> None:
         """Send RESET_TASK for a step, within the pace; after too many, reset who ignores it.
 
-        A step waits while every instance of several has one queued, and while the node is
-        commanded to start, stop or reset: it would drop the step.
+        A step waits while every instance of several has one queued. A node that is being reset is
+        sent it all the same: some nodes of third parties know RESET_TASK alone.
         """
-        if node.outbox.node_order is not None:
-            return
         holder = holder_of(step, node)
         if holder is None and len(node.instances) > 1:
             holder = replicas.choose(node, self._running.values())

@@ -6,7 +6,7 @@ import pytest
 from support.driver import SESSION, Driver
 
 from sustainml_orchestrator.core.commands import SendControl
-from sustainml_orchestrator.core.events import NodeCommanded, StatusReceived, TimePassed
+from sustainml_orchestrator.core.events import StatusReceived, TimePassed
 from sustainml_orchestrator.core.ids import (
     NO_TASK,
     ErrorCode,
@@ -280,13 +280,3 @@ def test_deliveries_from_before_the_node_was_active_do_not_count_as_ignored(
         pass_time(core, 5.0, (TWO, NodeStatus.INACTIVE))
     assert len(resets(core)) > 3 and set(resets(core)) == {1}
     assert not [c for c in core.find(SendControl) if c.cmd_node is NodeCommand.RESET]
-
-
-def test_a_node_that_is_being_reset_is_given_no_work(core: Driver, task: Task) -> None:
-    before = core.core.lifecycle.command_ids.last
-    core.give(NodeCommanded(1, MODULE, NodeCommand.RESET, 10.0))
-    for _ in range(6):  # it has not received the command yet
-        core.give(StatusReceived(MODULE, *TWO, before, NodeStatus.IDLE))
-        core.beat(0.5, silent=(MODULE,))
-    assert NodeCommand.RESET in {c.cmd_node for c in core.find(SendControl)}
-    assert not [c for c in core.find(SendControl) if c.cmd_task is TaskCommand.RESET]
