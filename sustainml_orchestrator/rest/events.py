@@ -53,6 +53,7 @@ class EventLog:
         self._kept: deque[TaskSummary | SystemState] = deque(maxlen=_KEPT)
         self._end = 0
         self._incarnation = 0
+        self._live = calls.live
         self._waiting: set[asyncio.Event] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         calls.live.add(self._hear)
@@ -61,6 +62,8 @@ class EventLog:
     def end(self) -> int:
         """The position of what comes next; noted in the event loop."""
         self._loop = self._loop or asyncio.get_running_loop()
+        if not self._incarnation and (state := self._live.state) is not None:
+            self._incarnation = state.incarnation  # the next state may be that of another one
         return self._end
 
     @property

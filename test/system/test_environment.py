@@ -103,9 +103,8 @@ def test_what_the_system_lacks_is_one_line_to_paste_and_nothing_is_begun(unmade:
         ["/bin/sh", "scripts/build.sh"], cwd=unmade, env=env, capture_output=True, text=True
     )
     assert done.returncode != 0
-    assert re.search(
-        r"apt-get update && (sudo )?apt-get install -y [a-z0-9. -]*build-essential", done.stderr
-    )
+    command = r"apt-get update && (sudo )?apt-get install -y [a-z0-9. -]*build-essential"
+    assert re.search(command, done.stderr)
     assert done.stderr.count("\n") == 1
     assert not list(unmade.glob(".venv*"))
 

@@ -285,7 +285,7 @@ def test_the_keyboard_reaches_everything(tab: Tab) -> None:
 
 def test_an_iteration_by_command_keeps_the_extra_data_of_its_base(site: Site, solved: str) -> None:
     base = solved.removeprefix("/tasks/")
-    sustainml(site.up, "iterate", base, "--manual", "--watch")
+    sustainml(site.up, "iterate", base, "--set", "maximum_samples=2000", "--watch")
     task = base.split("/")[0]  # its latest iteration
     shown = json.loads(sustainml(site.up, "show", task, "--json").output)
     assert shown["user_input"]["extra_data"]["hardware_required"] == "edge"
