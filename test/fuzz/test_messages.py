@@ -86,7 +86,6 @@ def test_long_texts_of_modules_are_shown_short_and_kept_whole(siege: Siege) -> N
     siege.look_back()
 
 
-@pytest.mark.xfail(strict=False, reason="open: too slow beside another test process")
 def test_large_models_of_others_take_no_room_but_buffers(siege: Siege) -> None:
     puppet, large = siege.puppet, array("B", bytes(50 * 2**20))
     process = psutil.Process(siege.pid)

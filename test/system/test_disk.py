@@ -54,7 +54,6 @@ def why(system: System) -> str:
     return found[0]
 
 
-@pytest.mark.xfail(strict=False, reason="open: a task was refused after the disk was well")
 def test_nothing_is_promised_that_is_not_kept(system: System, tmp_path: Path) -> None:
     client = system.client
     first = system.solve("the first one")
@@ -74,14 +73,17 @@ def test_nothing_is_promised_that_is_not_kept(system: System, tmp_path: Path) ->
         assert "cannot be written" in why(system)
     assert psutil.pid_exists(pid)
 
+    refusals: list[str] = []
+
     def taken() -> bool:
         try:
             client.start_task(UserInput(problem_definition="again"), request_id="again")
-        except RequestRefused:
+        except RequestRefused as error:
+            refusals.append(error.message)
             return False
         return True
 
-    wait_for(taken, what="the disk is well again, but tasks are still refused")
+    wait_for(taken, what=lambda: f"the disk is well again, but tasks are refused: {refusals[-1]}")
     wait_for(lambda: client.get_task(TaskId(0, 0)).summary.task_status == TaskStatus.SUCCEEDED)
     psutil.Process(pid).kill()
     wait_for(lambda: system.supervisor.pids.get("orchestrator", pid) != pid)

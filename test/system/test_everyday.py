@@ -95,11 +95,11 @@ def test_the_everyday_commands(terminal: Terminal) -> None:
     assert (terminal.folder / "problems.jsonl").read_text().count("\n") >= 7
 
 
-@pytest.mark.xfail(strict=False, reason="open: node start all fails after one example")
 @pytest.mark.timeout(300)
 def test_the_examples_of_help_texts(terminal: Terminal) -> None:
     """On the problems that the everyday commands left."""
     found = [line for line in examples() if not line.startswith(_SERVERS)]
+    found.remove("sustainml down")  # it would end this system; test_background tries it
     assert len(found) >= 20
     for line in found:
         terminal.paste(line)

@@ -61,7 +61,6 @@ END
     assert privately(script) == ""
 
 
-@pytest.mark.xfail(strict=False, reason="open: a port file may stay")
 @permitted
 def test_up_after_up_fits_into_a_container() -> None:
     """One `sustainml up` takes 31 MiB; the third failed when they left it behind."""
