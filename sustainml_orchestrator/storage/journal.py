@@ -57,7 +57,7 @@ class Journal:
         self._redact = redact
         self._files = files.OpenFiles(path)
         self._upkeep = Upkeep(path, syncs=not full, is_empty=not contents.tasks)
-        self._failed = False
+        self._failed, self._is_open = False, True
 
     @property
     def session(self) -> int:
@@ -134,8 +134,8 @@ class Journal:
         """
         try:
             warnings = self._replace_missing()
-            if self._failed:  # begin with a fresh connection; never with a new file
-                self._connection.close()
+            if self._failed or not self._is_open:  # a fresh connection; never a new file
+                self._disconnect()
                 self._connect()
             self._write(save)
             warnings += self._replace_missing()  # what was committed to a file that is gone
@@ -156,14 +156,15 @@ class Journal:
             Warnings, one sentence each.
         """
         try:
-            return self._replace_missing() + self._upkeep.look(self._connection)
+            warnings = self._replace_missing()
+            return warnings + (self._upkeep.look(self._connection) if self._is_open else [])
         except Exception as error:  # whatever it is, the thread must go on
             return [f"journal {self.path} cannot be looked after: {explain(error)}"]
 
     def close(self) -> None:
         """Release the file. What was committed stays."""
         with suppress(*_FAILURES):  # a full disk: the next start finds no clean end
-            if not self._failed:
+            if not self._failed and self._is_open:
                 self._replace_missing()
                 schema.set_synchronous(self._connection, full=True)
                 ended = self._epoch._replace(in_use="", commits=self._epoch.commits + 1)
@@ -234,18 +235,28 @@ class Journal:
         self._connection.executemany(records.PUT_DELIVERY, deliveries)
 
     def _connect(self) -> None:
-        self._connection = schema.connect(self.path, full=self._full)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("BEGIN IMMEDIATE")  # makes the log
-        self._connection.execute("ROLLBACK")
-        self._files = files.OpenFiles(self.path)
+        connection = schema.connect(self.path, full=self._full)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("BEGIN IMMEDIATE")  # makes the log
+            connection.execute("ROLLBACK")
+            self._files = files.OpenFiles(self.path)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection, self._is_open = connection, True
+
+    def _disconnect(self) -> None:
+        """Close the connection. SQLite may remove the log then: no file counts as missing."""
+        self._is_open = False
+        self._connection.close()
 
     def _replace_missing(self) -> list[str]:
         """If files were deleted or replaced, write all anew: the connection still has them open."""
         if not self._lock.is_in_place():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = _relock(self._lock, self.path)
-        if self._files.in_place():
+        if not self._is_open or self._files.in_place():
             return []
         fresh = files.complete(self.path)
         with suppress(sqlite3.Error):
@@ -255,7 +266,7 @@ class Journal:
             self._connection.backup(target)
         foreign = self._files.foreign()
         aside = files.set_aside(self.path, "replaced", foreign) if foreign else None
-        self._connection.close()
+        self._disconnect()
         for suffix in files.SUFFIXES[1:]:
             files.beside(self.path, suffix).unlink(missing_ok=True)
         files.put_in_place(fresh, self.path)

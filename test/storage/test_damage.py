@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import os
 import random
-import resource
 import shutil
 import sqlite3
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -346,37 +341,6 @@ def test_a_locked_journal_says_by_whom(path: Path) -> None:
     Journal.open(path, pipeline_names=NAMES).close()
 
 
-@contextmanager
-def disk_with(size: int) -> Iterator[None]:
-    """Let no file grow beyond a size in bytes: the kernel then refuses to write."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def test_a_disk_that_fails_and_recovers(path: Path, opened: Opened) -> None:
-    journal = opened()
-    driver = Driver(journal.session, journal)
-    driver.bring_up()
-    first = driver.submit()
-    with disk_with(4096):  # less than a page: nothing finds room by being moved elsewhere
-        with pytest.raises(JournalError, match="cannot be written: the disk"):
-            driver.solve(first)
-        driver.submit("refused")
-        with pytest.raises(JournalError):
-            driver.do(TimePassed(), after=RETRY_PERIOD)
-    driver.do(TimePassed(), after=RETRY_PERIOD)
-    assert driver.core.persistence.failed == ""
-    second = driver.submit("second")
-    after = Driver.restored(opened())
-    assert after.core.store.get(first).outputs[0] is not None
-    assert after.core.store.get(second).description == "second"
-    assert [len(problem) for problem in after.core.store.problems.values()] == [1, 1]
-
-
 def test_a_lock_that_vanishes_is_taken_again(path: Path, opened: Opened) -> None:
     journal = opened()
     driver = Driver(journal.session, journal)
@@ -427,49 +391,3 @@ def test_files_that_vanish_while_in_use_are_written_anew(
     journal.close()
     if harm == "replaced":
         assert files.beside(path, ".replaced-1").read_bytes() == b"of others" * 1000
-
-
-def test_a_full_disk_at_the_start(path: Path) -> None:
-    with disk_with(4096), pytest.raises(JournalError, match="cannot be used: the disk"):
-        Journal.open(path, pipeline_names=NAMES)
-    Journal.open(path, pipeline_names=NAMES).close()
-
-
-def test_a_really_full_file_system(opened: Opened) -> None:
-    journal = opened()
-    driver = Driver(journal.session, journal)
-    (pages,) = journal._connection.execute("PRAGMA page_count").fetchone()
-    journal._connection.execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(JournalError, match="the disk is full; make room"):
-        driver.submit("x" * 100_000)
-
-
-_AS_NOBODY = """
-import os, sys
-from sustainml_orchestrator.storage import Journal, JournalError
-if os.getuid() == 0:
-    os.setuid(65534)
-try:
-    Journal.open(sys.argv[1], pipeline_names=("a",))
-except JournalError as error:
-    print(error)
-"""
-
-
-@pytest.mark.parametrize("what", ["folder", "file"])
-def test_a_place_that_may_not_be_written(what: str) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "journal.db"
-        Journal.open(path, pipeline_names=("a",)).close()
-        path.chmod(0o444)
-        lock = path.with_name("journal.db.lock")
-        lock.chmod(0o666 if what == "file" else 0o444)
-        Path(folder).chmod(0o777 if what == "file" else 0o555)
-        run = subprocess.run(
-            [sys.executable, "-c", _AS_NOBODY, str(path)],
-            capture_output=True, text=True, timeout=20, check=False,
-        )  # fmt: skip
-        Path(folder).chmod(0o755)
-        assert run.stderr == ""
-        assert "cannot be used" in run.stdout
-        assert "may not be written" in run.stdout
