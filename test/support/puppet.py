@@ -181,7 +181,11 @@ class Puppet:
         return self.call("get_task", task_id=about.task_id).task.summary
 
     def until_status(self, about: Any, task_status: int) -> Any:
-        wait_for(lambda: self.summary(about).task_status == task_status, PATIENCE)
+        def show() -> str:
+            last = (self.summary(about), self.call("get_node_status").nodes)
+            return f"no task_status {task_status} of {about.task_id}: {last}"
+
+        wait_for(lambda: self.summary(about).task_status == task_status, PATIENCE, show)
         return self.summary(about)
 
     def command_to(self, module: str, after: int = 0, **fields: Any) -> Any:
