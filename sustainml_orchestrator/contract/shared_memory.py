@@ -25,6 +25,9 @@ from typing import NoReturn
 
 _FOLDER = Path("/dev/shm")
 _LOCK = re.compile(r"(fastrtps_(?:[0-9a-f]{16}|port\d+))_[es]l")
+_PORT = re.compile(r"fastrtps_port\d+")
+#: Between two looks for users of a port: whoever opens one locks and maps it sooner, in s.
+_OPENED_WITHIN = 0.2
 #: Loaded once: a signal handler or a dying process must not load libraries.
 _libc = ctypes.CDLL(None)
 _libc.sem_open.restype = ctypes.c_void_p
@@ -64,6 +67,43 @@ def remove_leftovers() -> None:
                 with path.open("rb") as file:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     _remove(match[1], path.name)
+
+
+def remove_unused_ports() -> None:
+    """Remove the ports that nobody has locked or mapped; for the end of a whole system.
+
+    A participant that takes its leave opens the ports of peers that have just ended, and so makes
+    them anew. One that is killed at it leaves the mutex of the port locked for ever.
+    """
+    unused = _unused_ports()
+    if unused:
+        time.sleep(_OPENED_WITHIN)
+        for name in unused & _unused_ports():
+            _unlink(name, f"{name}_el", f"{name}_sl", f"sem.{name}_mutex")
+
+
+def _unused_ports() -> set[str]:
+    names = {path.name for path in _listed(_FOLDER) if _PORT.fullmatch(path.name)}
+    for process in Path("/proc").glob("[0-9]*"):
+        if not names:
+            break
+        with suppress(OSError):  # it has ended, or is another user's: so are its ports
+            text = (process / "maps").read_text(encoding="utf-8", errors="replace")
+            names -= set(_PORT.findall(text))
+    return {name for name in names if not _is_locked(name)}
+
+
+def _is_locked(port: str) -> bool:
+    """Whether it has an owner, also one that /proc does not show: in another container."""
+    for path in (_FOLDER / f"{port}_el", _FOLDER / f"{port}_sl"):
+        try:
+            with path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return True
+    return False
 
 
 def _remove(name: str, lock: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import mmap
 import os
 import subprocess
 import sys
@@ -67,7 +69,7 @@ def test_up_after_up_fits_into_a_container() -> None:
     script = f"""
         for run in 1 2 3; do
             $PYTHON -m sustainml_orchestrator.cli --namespace /shm_{os.getpid()} \\
-                up --journal none --no-web > log 2>&1 & up=$!
+                up --journal none > log 2>&1 & up=$!
             for look in $(seq 300); do grep -q '] ready' log && break; sleep 0.1; done
             grep '] ready' log > /dev/null
             kill -TERM $up; wait $up
@@ -139,3 +141,19 @@ def test_a_folder_that_is_not_there_is_no_error(
 ) -> None:
     monkeypatch.setattr(shared_memory, "_FOLDER", folder / "missing")
     shared_memory.remove_leftovers()
+
+
+def test_ports_that_are_locked_or_mapped_stay_at_the_end_of_a_system(folder: Path) -> None:
+    unused = ("fastrtps_port1", "fastrtps_port1_el", "sem.fastrtps_port1_mutex", "fastrtps_port2")
+    locked = ("fastrtps_port3", "fastrtps_port3_el", "fastrtps_port4", "fastrtps_port4_sl")
+    make(folder, *unused, *locked, "fastrtps_port5", "fastrtps_0123456789abcdef", age=0.0)
+    with (
+        (folder / locked[1]).open("rb") as alone,
+        (folder / locked[3]).open("rb") as shared,
+        (folder / "fastrtps_port5").open("rb") as mapped,
+        mmap.mmap(mapped.fileno(), 0, prot=mmap.PROT_READ),
+    ):
+        fcntl.flock(alone, fcntl.LOCK_EX)
+        fcntl.flock(shared, fcntl.LOCK_SH)
+        shared_memory.remove_unused_ports()
+    assert names(folder) == {*locked, "fastrtps_port5", "fastrtps_0123456789abcdef"}
