@@ -10,7 +10,7 @@ from rich.text import Text
 
 from sustainml_orchestrator.cli.console import Table, line
 from sustainml_orchestrator.cli.figures import UNKNOWN, age, seconds_of, si
-from sustainml_orchestrator.cli.remarks import told
+from sustainml_orchestrator.client.remarks import told
 from sustainml_orchestrator.core.ids import TaskStatus
 from sustainml_orchestrator.core.text import duration
 

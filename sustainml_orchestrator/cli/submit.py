@@ -160,7 +160,7 @@ def follow(
             seen[TaskId(summary.task_id.problem_id, summary.task_id.iteration_id)] = None
             if view is not None:
                 view.show(summary)
-    results = [client.get_task(task, include_binary=quiet) for task in sorted(seen)]
+    results = [client.get_task(task, include_binary=True) for task in sorted(seen)]
     print_json(results) if quiet else print_results(results)
     good = [t.summary for t in results if t.summary.task_status == TaskStatus.SUCCEEDED]
     return {task.problem_id for task in seen} == {s.task_id.problem_id for s in good}

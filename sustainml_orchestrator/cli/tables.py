@@ -11,6 +11,7 @@ from rich.text import Text
 from sustainml_orchestrator.cli.console import Table, line, out
 from sustainml_orchestrator.cli.context import figure
 from sustainml_orchestrator.cli.figures import UNKNOWN, age
+from sustainml_orchestrator.client.remarks import remarks
 from sustainml_orchestrator.core.ids import NodeStatus, TaskStatus
 
 _COLOURS = {
@@ -165,7 +166,7 @@ class Bars:
 
 
 def print_results(tasks: Sequence[Any]) -> None:
-    """Print a table of results, the reasons of failures, and why an optimisation ended."""
+    """Print a table of results, why some failed or an optimisation ended, and what was remarked."""
     out.print(result_table(tasks))
     for task in tasks:
         item = task.summary
@@ -173,3 +174,6 @@ def print_results(tasks: Sequence[Any]) -> None:
         if not good or not (item.next_task.problem_id or item.outcome_reason == _ALL_WELL):
             name = f"task {name_of(item)}", "green" if good else "red"
             out.say(name, f": {item.outcome_reason}")
+        if not item.next_task.problem_id:  # of a search for less carbon only the last
+            for text in remarks(task):
+                out.say(f"  {name_of(item)} ", text)

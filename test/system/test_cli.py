@@ -32,6 +32,7 @@ def test_a_problem_from_submission_to_deletion(running: Up, tmp_path: Path) -> N
     changes = ("--set", "maximum_samples=7", "--set", "extra_data.num=2")
     iterated = sustainml(running, "iterate", name, *changes, "--watch")
     assert f"{problem}/2" in iterated.stdout and "kgCO2e" in iterated.stdout
+    assert f"{problem}/2 result: 7 inferences" in iterated.stdout
     again = yaml.safe_load(sustainml(running, "show", problem, "--yaml").stdout)
     assert again["user_input"]["maximum_samples"] == 7
     assert again["user_input"]["extra_data"] == {"note": 1, "num": 2}

@@ -21,6 +21,12 @@ _MOST = 10
 
 def remarks(task: Any) -> Iterator[str]:
     """Lines for people, of the extra_data of a task's outputs."""
+    for title, text in titled(task):
+        yield f"{title}: {text}"
+
+
+def titled(task: Any) -> Iterator[tuple[str, str]]:
+    """The same in two parts: of what kind a remark is, and its text."""
     for title, output, key in _REMARKS:
         told = _object(getattr(task, output).extra_data).get(key)
         lines = [told] if isinstance(told, str) else told if isinstance(told, list) else []
@@ -28,7 +34,7 @@ def remarks(task: Any) -> Iterator[str]:
         if key == "not_understood" and texts:
             texts = [", ".join(texts)]
         for text in texts[:_MOST]:
-            yield f"{title}: {text}"
+            yield title, text
 
 
 def told(output: Any, key: str) -> Any:

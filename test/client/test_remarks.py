@@ -8,7 +8,7 @@ from typing import Any
 from sustainml_msgs.msg import Task
 
 from sustainml_orchestrator.cli.description import figures
-from sustainml_orchestrator.cli.remarks import remarks
+from sustainml_orchestrator.client.remarks import remarks
 
 
 def data(**content: Any) -> bytes:
