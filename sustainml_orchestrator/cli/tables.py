@@ -11,7 +11,6 @@ from rich.text import Text
 from sustainml_orchestrator.cli.console import Table, line, out
 from sustainml_orchestrator.cli.context import figure
 from sustainml_orchestrator.cli.figures import UNKNOWN, age
-from sustainml_orchestrator.client.remarks import remarks
 from sustainml_orchestrator.core.ids import NodeStatus, TaskStatus
 
 _COLOURS = {
@@ -167,6 +166,8 @@ class Bars:
 
 def print_results(tasks: Sequence[Any]) -> None:
     """Print a table of results, why some failed or an optimisation ended, and what was remarked."""
+    from sustainml_orchestrator.client.remarks import remarks
+
     out.print(result_table(tasks))
     for task in tasks:
         item = task.summary
