@@ -156,8 +156,8 @@ def show(
 def _lines(client: OrchestratorClient, task: Task) -> Iterator[Text | Table]:
     """All that people may want to know of a task."""
     from sustainml_orchestrator.cli import description
-    from sustainml_orchestrator.client.remarks import remarks
     from sustainml_orchestrator.cli.tables import name_of, status_of
+    from sustainml_orchestrator.client.remarks import remarks
 
     item = task.summary
     exact = TaskId(item.task_id.problem_id, item.task_id.iteration_id)
