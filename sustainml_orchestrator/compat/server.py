@@ -27,7 +27,7 @@ from sustainml_orchestrator.compat.saved import LoadedTasks, SavedError, SavedFi
 from sustainml_orchestrator.core.ids import NodeStatus, TaskId
 from sustainml_orchestrator.rest import app as rest_app
 from sustainml_orchestrator.rest.answers import STATUS, Json
-from sustainml_orchestrator.rest.bodies import BodyError, read_object
+from sustainml_orchestrator.rest.bodies import BodyError, BodyLimit, read_object
 from sustainml_orchestrator.rest.calls import Calls
 from sustainml_orchestrator.rest.security import Access, Guard
 
@@ -253,6 +253,6 @@ def create_app(
     guard = Middleware(Guard, access)
     return Starlette(
         routes=[*routes.routes(), *rest_app.routes(routes.calls)],
-        middleware=[guard], lifespan=lifespan,
+        middleware=[guard, Middleware(BodyLimit)], lifespan=lifespan,
         exception_handlers={404: _not_found, 405: _not_found},
     )  # fmt: skip

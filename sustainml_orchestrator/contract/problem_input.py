@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: The fields of UserInput that belong to the orchestrator; a user fills the rest.
 _NOT_OF_THE_USER = ("task_id", "attempt", "session", "token", "header", "previous_iteration")
+#: Most values in a YAML text: one with aliases may stand for far more than it holds.
+_MOST_VALUES = 20_000
 _YAML_TAGS = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map"))
 
 
@@ -56,12 +58,44 @@ def _read_yaml(text: str, source: str) -> Any:
     import yaml
 
     try:
-        node = yaml.compose(text, yaml.BaseLoader)
+        node = _compose(text)
         if not isinstance(node, yaml.MappingNode):
             return None
+        _count(node, [0])
         return {name: _value(each, name == "extra_data") for name, each in _entries(node)}
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ProblemError(f"{source} cannot be read: {explain_yaml(error)}") from error
+
+
+def _compose(text: str) -> Any:
+    """The nodes of a YAML text, of which there are not too many."""
+    import yaml
+
+    class Loader(yaml.BaseLoader):
+        count = 0
+
+        def compose_node(self, *args: Any) -> Any:
+            Loader.count += 1
+            if Loader.count > _MOST_VALUES:
+                raise ValueError(f"it holds more than {_MOST_VALUES} values; shorten it")
+            return super().compose_node(*args)
+
+    return yaml.compose(text, Loader)
+
+
+def _count(node: Any, count: list[int]) -> None:
+    """Refuse nodes of which aliases make too many."""
+    count[0] += 1
+    if count[0] > _MOST_VALUES:
+        raise ValueError(
+            f"with its references it holds more than {_MOST_VALUES} values; shorten it"
+        )
+    if node.id == "mapping":
+        for _, value in node.value:
+            _count(value, count)
+    elif node.id == "sequence":
+        for value in node.value:
+            _count(value, count)
 
 
 def _entries(node: Any) -> Iterator[tuple[str, Any]]:

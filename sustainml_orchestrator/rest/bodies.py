@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -11,6 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 #: The orchestrator takes requests of 64 MiB.
 MAX_BODY = 64 * 2**20
+#: A body may take so many s, and as long as it comes at this rate in bytes/s.
+_TIME, _LEAST_RATE = 20.0, 16 * 1024
 
 
 class BodyError(Exception):
@@ -35,6 +40,8 @@ async def read_object(request: Request) -> dict[str, Any]:
                 raise BodyError(f"the body is larger than {MAX_BODY} bytes; send less", 413)
     except ClientDisconnect as error:
         raise BodyError("the body is incomplete") from error
+    except HTTPException as error:  # of `BodyLimit`
+        raise BodyError(error.detail, error.status_code) from error
     return parse_object(bytes(octets))
 
 
@@ -62,25 +69,38 @@ def _refuse_constant(name: str) -> Any:
 
 
 class BodyLimit:
-    """ASGI middleware that ends the reading of a body that is too large.
+    """ASGI middleware that ends the reading of a body that is too large or comes too slowly.
 
     Args:
         app: the application.
+        small: paths that take little, and how many bytes.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, small: Mapping[str, int] | None = None) -> None:
         self._app = app
+        self._small = small or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        taken = 0
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        most = self._small.get(scope["path"], MAX_BODY)
+        began, taken, is_whole = time.monotonic(), 0, False
 
         async def limited() -> Message:
-            nonlocal taken
-            message = await receive()
+            nonlocal taken, is_whole
+            if is_whole:  # what follows is the end of the connection, at any time
+                return await receive()
+            left = began + _TIME + taken / _LEAST_RATE - time.monotonic()
+            try:
+                message = await asyncio.wait_for(receive(), left)
+            except asyncio.TimeoutError as error:
+                raise HTTPException(408, "the body came too slowly; send it again") from error
             taken += len(message.get("body", b""))
-            if taken > MAX_BODY:
-                raise HTTPException(413, f"the body is larger than {MAX_BODY} bytes; send less")
+            is_whole = not message.get("more_body", False)
+            if taken > most:
+                raise HTTPException(413, f"the body is larger than {most} bytes; send less")
             return message
 
         await self._app(scope, limited, send)

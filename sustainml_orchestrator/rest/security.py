@@ -15,6 +15,7 @@ import socket
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -50,6 +51,12 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+@cache
+def _own_names() -> tuple[str, str]:
+    """The names of this machine, asked for once: a name server may take long to answer."""
+    return socket.gethostname().lower(), socket.getfqdn().lower()
 
 
 def host_of(authority: str) -> str:
@@ -89,7 +96,7 @@ class Access:
         try:
             ipaddress.ip_address(name)  # an address is no name that could point elsewhere
         except ValueError:
-            return name in (self.host.lower(), socket.gethostname().lower(), socket.getfqdn())
+            return name in (self.host.lower(), *_own_names())
         return True
 
     def is_same_origin(self, headers: Mapping[str, str]) -> bool:

@@ -9,10 +9,11 @@ from collections.abc import Callable
 import uvicorn
 from starlette.types import ASGIApp
 
+from sustainml_orchestrator.rest.connections import PatientConnection
 from sustainml_orchestrator.rest.security import is_loopback
 
 #: Connections served at a time; more are answered 503.
-_MAX_CONNECTIONS = 2000
+MAX_CONNECTIONS = 2000
 #: How long requests in progress may go on at the end, in s.
 _GRACE = 1
 
@@ -60,7 +61,8 @@ class Server:
         self._socket = listener
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE,
-            limit_concurrency=_MAX_CONNECTIONS, server_header=False, ws="none",
+            limit_concurrency=MAX_CONNECTIONS, server_header=False, ws="none",
+            http=PatientConnection,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
 

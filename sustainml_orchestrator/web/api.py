@@ -11,13 +11,15 @@ import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
 
 from sustainml_orchestrator.client import ClientError
 from sustainml_orchestrator.contract.plain import plain
 from sustainml_orchestrator.contract.problem_input import ProblemError, to_message
 from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, TaskCommand, TaskId, TaskStatus
+from sustainml_orchestrator.rest.answers import Json
 from sustainml_orchestrator.web import problem_form, views
 from sustainml_orchestrator.web.live import Live
 
@@ -50,17 +52,24 @@ class Command(BaseModel):
     command: str
 
 
-def refused(_: Request, error: Exception) -> JSONResponse:
+def refused(_: Request, error: Exception) -> Json:
     """The answer to what the orchestrator refused or did not answer."""
     assert isinstance(error, ClientError)
     body = {"error": error.code.name, "message": error.message}
-    return JSONResponse(body, _STATUSES.get(error.code, 502))
+    return Json(body, _STATUSES.get(error.code, 502))
 
 
-def wrong(fields: dict[str, str]) -> JSONResponse:
+def malformed(_: Request, error: Exception) -> Json:
+    """The answer to a request of a wrong form; it does not repeat what was sent."""
+    assert isinstance(error, RequestValidationError)
+    found = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()[:5]]
+    return Json({"error": "INVALID_REQUEST", "message": "; ".join(found)[:2000]}, 422)
+
+
+def wrong(fields: dict[str, str]) -> Json:
     """The answer to a form with mistakes."""
     message = "; ".join(fields.values())
-    return JSONResponse({"error": "INVALID_REQUEST", "message": message, "fields": fields}, 422)
+    return Json({"error": "INVALID_REQUEST", "message": message, "fields": fields}, 422)
 
 
 def _live(request: Request) -> Live:

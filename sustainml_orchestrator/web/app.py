@@ -8,15 +8,20 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import FastAPI, Form, Request, WebSocket
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.websockets import WebSocketDisconnect
 
 from sustainml_orchestrator.client import ClientError
 from sustainml_orchestrator.rest import app as rest
+from sustainml_orchestrator.rest.answers import Json
+from sustainml_orchestrator.rest.bodies import BodyLimit
 from sustainml_orchestrator.rest.calls import Calls
 from sustainml_orchestrator.rest.security import COOKIE, SESSION_TIME, Access, Guard
 from sustainml_orchestrator.web import api
@@ -28,10 +33,12 @@ LOGIN = "/login"
 OPEN_PATHS = (LOGIN, "/static/style.css", "/static/icon.svg", "/healthz", "/readyz")
 #: Addresses of pages; each is the same document, which shows what its address names.
 PAGES = ("/", "/tasks", "/new", "/log", "/tasks/{a}/{b}", "/problems/{a}", "/modules/{a}")
+_READ = ["GET", "HEAD"]
 _LONGEST_SILENCE = 15.0  # s, between two messages to a page
 _PERIOD = 0.1  # s, between two messages to a page
 _MOST_WATCHED = 1000  # tasks
 _WRONG_TOKEN_PAUSE = 0.5  # s
+_LONGEST_LOGIN = 4096  # bytes
 
 
 def create_app(make_live: Callable[[], Live], access: Access) -> Any:
@@ -50,20 +57,24 @@ def create_app(make_live: Callable[[], Live], access: Access) -> Any:
             yield
 
     app = FastAPI(
-        title="SustainML", docs_url=None, redoc_url=None, openapi_url=None, lifespan=running
-    )
+        title="SustainML", docs_url=None, redoc_url=None, openapi_url=None, lifespan=running,
+        default_response_class=Json,
+    )  # fmt: skip
     app.state.access = access
     app.add_exception_handler(ClientError, api.refused)
+    app.add_exception_handler(RequestValidationError, api.malformed)
+    app.add_exception_handler(HTTPException, not_served)
     app.include_router(api.router)
     app.add_api_websocket_route("/page/live", live_connection)
-    app.add_api_route(LOGIN, login_page, include_in_schema=False)
+    app.add_api_route(LOGIN, login_page, methods=_READ, include_in_schema=False)
     app.add_api_route(LOGIN, log_in, methods=["POST"], include_in_schema=False)
     app.add_api_route("/logout", log_out, methods=["POST"], include_in_schema=False)
     for path in PAGES:
-        app.add_api_route(path, page, include_in_schema=False)
+        app.add_api_route(path, _page, methods=_READ, include_in_schema=False)
     app.mount("/static", _Files(directory=STATIC))
     access.open_paths = OPEN_PATHS
-    return Guard(GZipMiddleware(app, minimum_size=1024), access, LOGIN)
+    limited = BodyLimit(app, {LOGIN: _LONGEST_LOGIN})
+    return Guard(GZipMiddleware(limited, minimum_size=1024), access, LOGIN)
 
 
 class _Files(StaticFiles):
@@ -75,9 +86,24 @@ class _Files(StaticFiles):
         return response
 
 
-def page() -> Response:
+def page(status: int = 200) -> Response:
     """The document of all pages."""
-    return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
+    return FileResponse(STATIC / "index.html", status, {"cache-control": "no-cache"})
+
+
+def _page() -> Response:
+    return page()
+
+
+def not_served(request: Request, error: Exception) -> Response:
+    """The answer where there is nothing: a page that says so, to one who looks for a page."""
+    assert isinstance(error, HTTPException)
+    is_page = error.status_code == 404 and not request.url.path.startswith("/page/")
+    if is_page and "text/html" in request.headers.get("accept", ""):
+        return page(404)
+    code = "NOT_FOUND" if error.status_code == 404 else "INVALID_REQUEST"
+    text = f"{request.method} {request.url.path[:200]}: {error.detail}"
+    return Json({"error": code, "message": text}, error.status_code, dict(error.headers or {}))
 
 
 def login_page() -> Response:
@@ -88,10 +114,11 @@ def login_page() -> Response:
 async def log_in(request: Request, token: Annotated[str, Form(max_length=1000)] = "") -> Response:
     """Take the token, give a cookie."""
     access: Access = request.app.state.access
+    wanted = _own_path(request.query_params.get("next", ""))
     if not access.knows(token):
         await asyncio.sleep(_WRONG_TOKEN_PAUSE)
-        return RedirectResponse(f"{LOGIN}?wrong=1", 303)
-    response = RedirectResponse(_own_path(request.query_params.get("next", "")), 303)
+        return RedirectResponse(f"{LOGIN}?{urlencode({'wrong': 1, 'next': wanted})}", 303)
+    response = RedirectResponse(wanted, 303)
     response.set_cookie(
         COOKIE, access.new_session(), max_age=int(SESSION_TIME), httponly=True, samesite="lax",
         secure=request.url.scheme == "https",

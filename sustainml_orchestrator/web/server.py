@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import uvicorn
 
 from sustainml_orchestrator.contract.module_graph import read_pipeline
+from sustainml_orchestrator.rest.connections import PatientConnection
 from sustainml_orchestrator.rest.security import Access, is_loopback
+from sustainml_orchestrator.rest.serving import MAX_CONNECTIONS
 from sustainml_orchestrator.web.app import create_app
 from sustainml_orchestrator.web.live import Live
 
@@ -103,7 +105,8 @@ def serve(settings: Settings, announce: Callable[[str, str], None]) -> None:
     app = create_app(lambda: Live(settings.namespace, pipeline, settings.timeout), access)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, lifespan="on",
-        timeout_graceful_shutdown=_GRACE, ws_max_size=_LONGEST_MESSAGE,
+        timeout_graceful_shutdown=_GRACE, ws_max_size=_LONGEST_MESSAGE, http=PatientConnection,
+        limit_concurrency=MAX_CONNECTIONS,
     )  # fmt: skip
     server = _Server(config, lambda: announce(address_of(listening), token))
     with listening:

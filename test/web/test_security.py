@@ -128,12 +128,43 @@ def test_wrong_requests_are_refused_quietly(server: Server, path: str) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    ["", "{", "[]", '{"fields": 7}', '{"fields": {"inputs": {}}}', '{"fields": {"nonsense": 1}}',
+    ["", "{", "[]", '{"fields": {"problem_definition": "\\ud800"}}', "[" * 100_000,
+     '{"fields": 7}', '{"fields": {"inputs": {}}}', '{"fields": {"nonsense": 1}}',
      '{"fields": {"modality": null}}'],
 )  # fmt: skip
 def test_wrong_bodies_are_refused(server: Server, body: str) -> None:
-    status, _, _ = server.ask("POST", "/page/tasks", body, Content_Type="application/json")
-    assert status == 422
+    status, _, text = server.ask("POST", "/page/tasks", body, Content_Type="application/json")
+    assert status in (400, 422) and json.loads(text)["message"]
+
+
+def test_what_was_sent_is_not_repeated(server: Server) -> None:
+    body = json.dumps({"fields": "x" * 1_000_000})
+    status, _, text = server.ask("POST", "/page/tasks", body, Content_Type="application/json")
+    assert status == 422 and len(text) < 1000 and "fields" in json.loads(text)["message"]
+
+
+def test_hostile_texts_of_problems_are_refused_at_once(server: Server) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 8)}]" for n in range(1, 30)]
+    for text in ("\n".join(lines), "\ud800", "[" * 5000, "a: &a [*a]"):
+        began = time.monotonic()
+        body = json.dumps({"text": text})
+        answer = server.ask("POST", "/page/form/read", body, Content_Type="application/json")
+        assert answer[0] == 422 and json.loads(answer[2])["message"], text[:20]
+        assert time.monotonic() - began < 5.0
+
+
+def test_a_page_that_does_not_exist_says_so(browser: Any, server: Server) -> None:
+    status, headers, text = server.ask("GET", "/nope", Accept="text/html")
+    assert status == 404 and "text/html" in headers["content-type"] and "<script" in text
+    status, _, text = server.ask("GET", "/page/nope")
+    assert status == 404 and json.loads(text)["error"] == "NOT_FOUND"
+    assert server.ask("HEAD", "/tasks")[0] == 200
+    tab = Tab(browser, server.address)
+    tab.open("/nope", "There is no such page.")
+    tab.open("/modules/%E0%A4%A", "No process of it is known.")
+    tab.complaints.clear()  # the browser logs the statuses
+    tab.close()
 
 
 def test_a_token_is_demanded(guarded: Server) -> None:
@@ -164,6 +195,8 @@ def test_the_login_gives_a_cookie_and_leads_nowhere_else(
     assert guarded.ask("GET", "/page/system", Cookie=value)[0] == 200
     _, headers, _ = guarded.ask("POST", path, urlencode({"token": "wrong"}), Content_Type=kind)
     assert "set-cookie" not in headers and "wrong=1" in headers["location"]
+    assert urlencode({"next": given}) in headers["location"]
+    assert guarded.ask("POST", "/login", "token=" + "x" * 10_000, Content_Type=kind)[0] == 413
     guarded.ask("POST", "/logout", Cookie=value)
     assert guarded.ask("GET", "/page/system", Cookie=value)[0] == 401
 

@@ -18,13 +18,22 @@ function theme(chosen) {
   return chosen;
 }
 
+// The path that the address names; one that is no UTF-8 is no page.
+function here() {
+  try {
+    return decodeURIComponent(location.pathname);
+  } catch {
+    return location.pathname;
+  }
+}
+
 app.route = async () => {
-  const path = decodeURIComponent(location.pathname);
+  const path = here();
   for (const [pattern, name] of ROUTES) {
     const match = pattern.exec(path);
     if (!match) continue;
     const module = await import(`./pages/${name}.js`);
-    if (decodeURIComponent(location.pathname) !== path) return;
+    if (here() !== path) return;
     app.page?.close?.();
     app.page = module.page(...match.slice(1));
     app.path = path;
@@ -36,7 +45,7 @@ app.route = async () => {
     await load();
     return;
   }
-  app.page = { title: "Not found", view: () => h("p", {}, "There is no such page. ", h("a", { href: "/" }, "Go to the overview")) };
+  app.page = { title: "Not found", view: () => h("div", {}, h("h1", {}, "Not found"), h("p", {}, "There is no such page. ", h("a", { href: "/" }, "Go to the overview"))) };
   refresh();
 };
 

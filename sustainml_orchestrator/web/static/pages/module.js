@@ -6,8 +6,7 @@ import { age, nodeState, title } from "../format.js";
 import { badge, events, heartbeat, readable } from "../parts.js";
 import { commandButtons } from "./overview.js";
 
-export function page(encoded) {
-  const name = decodeURIComponent(encoded);
+export function page(name) {
   const data = { configuration: null, mistake: "", text: "", values: {}, events: [] };
   const self = {
     title: name,
