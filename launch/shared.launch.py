@@ -24,7 +24,7 @@ from sustainml_orchestrator.contract.exit_codes import PERMANENT, ExitCode
 #: Arguments that are files, and arguments that are parameters, with the nodes that have them.
 _FILES = ("params_file", "pipeline_file")
 _PARAMETERS = {
-    "pipeline_file": "/**/orchestrator",
+    "pipeline_file": "/**",
     "journal_path": "/**/orchestrator",
     "isolation": "/**",
 }
@@ -50,7 +50,7 @@ def _prepare(context: LaunchContext) -> list[Set | RegisterEventHandler]:
         if name in given:
             nodes.setdefault(node, {})[name] = given[name]
     if "pipeline_file" in given:
-        nodes["/**/orchestrator"]["pipeline_file"] = str(Path(given["pipeline_file"]).absolute())
+        nodes["/**"]["pipeline_file"] = str(Path(given["pipeline_file"]).absolute())
     with tempfile.NamedTemporaryFile(
         "w", prefix="sustainml_", suffix=".yaml", delete=False
     ) as file:

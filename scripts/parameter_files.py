@@ -2,17 +2,21 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from textwrap import wrap
 
 from sustainml_orchestrator.contract.parameters import Spec
 from sustainml_orchestrator.node import parameters as orchestrator
+from sustainml_orchestrator.processes.programs import MODULES
+from sustainml_orchestrator.reference_modules.parameters import TABLE
 from sustainml_orchestrator.sdk import parameters as module
 
 ROOT = Path(__file__).resolve().parents[1]
 _HEAD = """\
-# Every parameter of the orchestrator with its default; `make parameters` writes this file.
-# For any namespace: --ros-args --params-file THIS, or params_file:=THIS of the launch file.
+# Every parameter of the orchestrator and its modules with its default, a section for each node;
+# `make parameters` writes this file. For any namespace: --ros-args --params-file THIS, or
+# params_file:=THIS of the launch file.
 /**/orchestrator:
   ros__parameters:
 """
@@ -20,7 +24,8 @@ _DOCUMENT = """\
 # Parameters
 
 `make parameters` writes this file; `ros2 param describe` shows the same.
-[config/orchestrator.yaml](../config/orchestrator.yaml) holds those of the orchestrator.
+[config/orchestrator.yaml](../config/orchestrator.yaml) holds all, a section for each node; give a
+copy of it to `ros2 launch … params_file:=`.
 
 ## Orchestrator
 
@@ -31,7 +36,13 @@ _DOCUMENT = """\
 All are read at start only: set them when the node is started.
 
 {}
-"""
+
+## Settings of the reference modules
+
+They are parameters of the node of each module: `ros2 param set /sustainml/carbon_tracker pue 1.2`
+and `sustainml configure carbon_tracker '{{"pue": 1.2}}'` do the same, and each shows what the other
+has set.
+{}"""
 
 
 def _yaml(spec: Spec) -> str:
@@ -51,12 +62,29 @@ def _table(table: Iterable[Spec]) -> str:
     return "\n".join(rows)
 
 
+def _section(node: str, table: Iterable[Spec]) -> str:
+    return f"\n/**/{node}:\n  ros__parameters:\n" + "".join(map(_yaml, table))
+
+
+def _modules() -> str:
+    """Sections of the modules; `/**` for all would reach the orchestrator, too."""
+    tables = {name: TABLE.get(name, ()) for name in MODULES}
+    read_only = [replace(spec, read_only=True) for spec in module.TABLE]
+    return "".join(_section(name, [*table, *read_only]) for name, table in tables.items())
+
+
+def _settings() -> str:
+    return "".join(f"\n### {name}\n\n{_table(table)}\n" for name, table in TABLE.items())
+
+
 def generated() -> dict[Path, str]:
     """The content of each file."""
     return {
-        ROOT / "config" / "orchestrator.yaml": _HEAD + "".join(map(_yaml, orchestrator.TABLE)),
+        ROOT / "config" / "orchestrator.yaml": _HEAD
+        + "".join(map(_yaml, orchestrator.TABLE))
+        + _modules(),
         ROOT / "docs" / "parameters.md": _DOCUMENT.format(
-            _table(orchestrator.TABLE), _table(module.TABLE)
+            _table(orchestrator.TABLE), _table(module.TABLE), _settings()
         ),
     }
 

@@ -25,6 +25,7 @@ from sustainml_orchestrator.reference_modules.estimate import requirements
 from sustainml_orchestrator.reference_modules.estimate.configuration import CarbonSettings
 from sustainml_orchestrator.reference_modules.estimate.footprint import Statement, footprint
 from sustainml_orchestrator.reference_modules.estimate.regions import CarbonRegions, Intensity
+from sustainml_orchestrator.reference_modules.parameters import TABLE
 from sustainml_orchestrator.reference_modules.text.demands import demanding
 from sustainml_orchestrator.reference_modules.text.problem import Problem
 from sustainml_orchestrator.reference_modules.text.volumes import VolumeWords
@@ -38,6 +39,7 @@ class CarbonTrackerModule(Module):
     """Turns latency and power into energy and carbon."""
 
     module = "carbon_tracker"
+    parameters = TABLE["carbon_tracker"]
 
     def on_start(self) -> None:
         """Read the carbon intensities."""

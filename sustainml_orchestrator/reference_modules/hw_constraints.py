@@ -18,6 +18,7 @@ from sustainml_orchestrator.reference_modules.estimate.devices import (
     DeviceCatalogue,
     not_in_catalogue,
 )
+from sustainml_orchestrator.reference_modules.parameters import TABLE
 from sustainml_orchestrator.reference_modules.text.hardware import HardwareWords
 from sustainml_orchestrator.reference_modules.text.problem import (
     Problem,
@@ -32,6 +33,7 @@ class HWConstraintsModule(Module):
     """Reads the constraints; none is a good answer, too."""
 
     module = "hw_constraints"
+    parameters = TABLE["hw_constraints"]
 
     def on_start(self) -> None:
         """Read the names of hardware."""

@@ -29,6 +29,7 @@ from sustainml_orchestrator.reference_modules.estimate.placement import (
 from sustainml_orchestrator.reference_modules.estimate.proposal import allowed_devices
 from sustainml_orchestrator.reference_modules.estimate.roofline import Estimate
 from sustainml_orchestrator.reference_modules.estimate.selection import NoMatchError
+from sustainml_orchestrator.reference_modules.parameters import TABLE
 from sustainml_orchestrator.sdk import Inputs, Module, ModuleError, Task
 
 
@@ -36,6 +37,7 @@ class HWResourcesModule(Module):
     """Places the model on the device with the least energy per inference."""
 
     module = "hw_resources"
+    parameters = TABLE["hw_resources"]
 
     def on_start(self) -> None:
         """Read the catalogues."""

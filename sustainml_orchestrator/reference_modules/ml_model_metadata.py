@@ -12,6 +12,7 @@ from typing import Any
 from sustainml_msgs.msg import MLModelMetadata
 
 from sustainml_orchestrator.reference_modules import catalog
+from sustainml_orchestrator.reference_modules.parameters import TABLE
 from sustainml_orchestrator.reference_modules.text.keywords import keywords
 from sustainml_orchestrator.reference_modules.text.likeness import Likeness
 from sustainml_orchestrator.reference_modules.text.problem import (
@@ -28,6 +29,7 @@ class MLModelMetadataModule(Module):
     """Chooses the task; `ml_model_metadata` holds it and then the runner-ups."""
 
     module = "ml_model_metadata"
+    parameters = TABLE["ml_model_metadata"]
 
     def on_start(self) -> None:
         """Read the catalogue of tasks."""

@@ -25,6 +25,7 @@ from sustainml_orchestrator.reference_modules.estimate.proposal import (
 )
 from sustainml_orchestrator.reference_modules.estimate.requirements import Requirements
 from sustainml_orchestrator.reference_modules.estimate.selection import NoMatchError
+from sustainml_orchestrator.reference_modules.parameters import TABLE
 from sustainml_orchestrator.sdk import Inputs, Module, ModuleError, Task
 
 
@@ -32,6 +33,7 @@ class MLModelProviderModule(Module):
     """Proposes the model with the best quality for its compute within the constraints."""
 
     module = "ml_model_provider"
+    parameters = TABLE["ml_model_provider"]
 
     def on_start(self) -> None:
         """Read the catalogues."""

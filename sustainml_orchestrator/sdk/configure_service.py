@@ -16,11 +16,33 @@ from sustainml_orchestrator.contract import names
 from sustainml_orchestrator.core.ids import ErrorCode
 from sustainml_orchestrator.sdk.task import ModuleError
 from sustainml_orchestrator.sdk.user_code import clean, describe
-from sustainml_orchestrator.sdk.workers import Workers
 
 #: Maximum number of pending calls, and maximum length of a configuration in characters.
 MAX_PENDING = 16
 MAX_TEXT = 1 << 20
+
+
+async def in_thread(node: Node, call: Callable[[], Any]) -> Any:
+    """Call what blocks in a thread of its own, so that the executor goes on; returns its result.
+
+    Raises:
+        Exception: whatever the call raised.
+    """
+    answered: Future = Future()
+
+    def work() -> None:
+        try:
+            answer = call()
+        except Exception as error:
+            answer = error
+        answered.set_result(answer)
+        node.executor.create_task(lambda: None)  # wake the executor
+
+    threading.Thread(target=work, name="configure", daemon=True).start()
+    answer = await answered
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 class ConfigureService:
@@ -30,14 +52,11 @@ class ConfigureService:
         self,
         node: Node,
         module: str,
-        timeout: float,
-        workers: Callable[[], Workers | None],
+        configure: Callable[[dict[str, Any]], dict[str, Any]],
     ) -> None:
-        """`workers` returns the workers to be configured, or None while there are none."""
+        """`configure` applies a configuration, in a thread, and answers in bounded time."""
         self._node = node
-        self._module = module
-        self._timeout = timeout
-        self._workers = workers
+        self._configure = configure
         self._pending = 0
         node.create_service(
             Configure,
@@ -73,23 +92,7 @@ class ConfigureService:
                 ErrorCode.RESOURCE_EXHAUSTED,
             )
         configuration = self._parse(text)
-        workers = self._workers()
-        if workers is None:
-            raise ModuleError(f"{self._module} is not active; start it first", ErrorCode.REJECTED)
-        answered: Future = Future()
-
-        def ask() -> None:
-            try:
-                answer: Any = workers.configure(configuration, self._timeout)
-            except Exception as error:
-                answer = error
-            answered.set_result(answer)
-            self._node.executor.create_task(lambda: None)  # wake the executor
-
-        threading.Thread(target=ask, name="configure", daemon=True).start()
-        answer = await answered
-        if isinstance(answer, Exception):
-            raise answer
+        answer = await in_thread(self._node, lambda: self._configure(configuration))
         try:
             return json.dumps(answer)
         except (TypeError, ValueError) as error:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.logging import get_logger
 
+from sustainml_orchestrator.contract.parameters import Spec as Setting
 from sustainml_orchestrator.sdk.main import run
 from sustainml_orchestrator.sdk.task import Inputs, ModuleError, Task
 
@@ -45,12 +46,15 @@ class Module(ABC):
         baselines: modules whose output of the base iteration it consumes, too, when iteration_id
             > 1; names or a mapping, as in `inputs`. By default all three for ml_model_provider,
             none for others.
+        parameters: scalar settings, each a ROS parameter of the node, too: what `ros2 param set`
+            or a params file gives is handed to `configure` under the name of the setting.
     """
 
     module: ClassVar[str] = ""
     inputs: ClassVar[Sequence[str] | Mapping[str, type] | None] = None
     output_type: ClassVar[type | None] = None
     baselines: ClassVar[Sequence[str] | Mapping[str, type] | None] = None
+    parameters: ClassVar[Sequence[Setting]] = ()
 
     def on_start(self) -> None:  # noqa: B027 - not every module has something to load
         """Load models and data. Called in each worker at START_NODE, RESET_NODE and after a crash.

@@ -26,9 +26,10 @@ from sustainml_orchestrator.sdk.configure_service import ConfigureService
 from sustainml_orchestrator.sdk.input_fetcher import InputFetcher
 from sustainml_orchestrator.sdk.lifecycle import ModuleLifecycle
 from sustainml_orchestrator.sdk.module_spec import USER_INPUT, ModuleSpec, name_of, spec_of
+from sustainml_orchestrator.sdk.settings import Settings, serve_in_threads
 from sustainml_orchestrator.sdk.state_machine import StateMachine
 from sustainml_orchestrator.sdk.status_publisher import StatusPublisher
-from sustainml_orchestrator.sdk.task import BASELINE
+from sustainml_orchestrator.sdk.task import BASELINE, ModuleError
 from sustainml_orchestrator.sdk.transitions import Trigger
 from sustainml_orchestrator.sdk.user_code import Host
 from sustainml_orchestrator.sdk.wire_ids import Ticket, read_ticket, stamp
@@ -65,6 +66,7 @@ class ModuleNode(Node):
         """
         super().__init__(name_of(cls), namespace=names.DEFAULT_NAMESPACE)
         guard_parameter_services(self)
+        serve_in_threads(self)
         self._class, self._fork_server, self._on_exit = cls, fork_server, on_exit
         self.values = values = parameters.declare(self)
         graph = read_pipeline(values.pipeline_file) if values.pipeline_file else None
@@ -108,7 +110,11 @@ class ModuleNode(Node):
         self._lifecycle = ModuleLifecycle(
             self, spec.module, lambda: self._state.mode, self._obey_transition
         )
-        ConfigureService(self, spec.module, self.values.configure_timeout, self._ready_workers)
+        settings = Settings(
+            self, spec.module, self._class.parameters, self._configuration, self._ready_workers,
+            self.values.configure_timeout,
+        )  # fmt: skip
+        ConfigureService(self, spec.module, settings.configure)
 
     def start(self) -> None:
         """Publish the first status and start the threads."""
@@ -184,8 +190,15 @@ class ModuleNode(Node):
             )
 
     def _ready_workers(self) -> Workers | None:
-        """The workers, if they can be configured."""
-        return self._workers if self._state.accepts_work else None
+        """The workers, if they can be configured; None while there are none.
+
+        Raises:
+            ModuleError: they are being prepared, or failed.
+        """
+        if self._workers is not None and not self._state.accepts_work:
+            text = f"{self._spec.module} is not active; start it first"
+            raise ModuleError(text, ErrorCode.REJECTED)
+        return self._workers
 
     # Actions #
 

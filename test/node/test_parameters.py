@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import fields
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from sustainml_orchestrator.contract.exit_codes import ExitCode
 from sustainml_orchestrator.contract.parameters import ParameterError, Spec
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.node.parameters import TABLE
+from sustainml_orchestrator.processes.programs import MODULES
+from sustainml_orchestrator.reference_modules.parameters import TABLE as SETTINGS
 from sustainml_orchestrator.sdk.parameters import TABLE as MODULE_TABLE
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -22,6 +25,11 @@ CONFIG = Path(__file__).parents[2] / "config"
 def test_the_file_holds_every_parameter_with_its_default() -> None:
     data = yaml.safe_load((CONFIG / "orchestrator.yaml").read_text())
     assert data["/**/orchestrator"]["ros__parameters"] == {s.name: s.default for s in TABLE}
+    assert set(data) == {f"/**/{node}" for node in ("orchestrator", *MODULES)}
+    for name in MODULES:
+        table = (*MODULE_TABLE, *SETTINGS.get(name, ()))
+        expected = {spec.name: spec.default for spec in table}
+        assert data[f"/**/{name}"]["ros__parameters"] == expected
 
 
 def test_each_is_described_and_bounded() -> None:
@@ -35,7 +43,7 @@ def test_each_is_described_and_bounded() -> None:
 def test_ranges_fit_the_sliders_of_rqt() -> None:
     """A range beyond 32 bits ends the list of rqt_reconfigure; such limits are checked instead."""
     wide = 0
-    for spec in (*TABLE, *MODULE_TABLE):
+    for spec in (*TABLE, *MODULE_TABLE, *chain(*SETTINGS.values())):
         for bounds in spec.descriptor.integer_range:
             assert -(2**31) <= bounds.from_value < bounds.to_value < 2**31
         if isinstance(spec.default, int) and (spec.high or 0) >= 2**31:
@@ -44,7 +52,7 @@ def test_ranges_fit_the_sliders_of_rqt() -> None:
             assert spec.checked(spec.high) == spec.high
             with pytest.raises(ParameterError, match=rf"{spec.name} is .*; give "):
                 spec.checked(int(spec.high or 0) + 1)
-    assert wide == 3
+    assert wide == 4
 
 
 @pytest.mark.parametrize(

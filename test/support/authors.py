@@ -4,6 +4,7 @@ What ``Playful`` does with a task stands in the task's ``modality``.
 """
 
 import ctypes
+import json
 import os
 import shutil
 import signal
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from sustainml_msgs.msg import AppRequirements, HWConstraints, MLModel
 
-from sustainml_orchestrator.sdk import ErrorCode, Module, ModuleError
+from sustainml_orchestrator.sdk import ErrorCode, Module, ModuleError, Setting
 
 
 def hold_the_interpreter(seconds: float) -> None:
@@ -148,6 +149,30 @@ class Playful(Module):
         return Path(os.environ["NOTES"]).read_text(encoding="utf-8").splitlines()
 
 
+class Tunable(Module):
+    """Has a setting that is a parameter, with a rule that its range does not tell."""
+
+    module = "app_requirements"
+    parameters = (
+        Setting("gain", 1.0, "factor of everything", 0.0, 10.0),
+        Setting("mode", "fast", "way of work", choices=("fast", "exact")),
+    )
+
+    def on_start(self):
+        self.values = {"gain": 1.0, "mode": "fast"}
+
+    def process(self, task, inputs):
+        return AppRequirements(app_requirements=[json.dumps(self.values)])
+
+    def configure(self, configuration):
+        if configuration.get("gain") == 7.0:
+            raise ModuleError("gain 7 brings bad luck; choose another")
+        if configuration.get("mode") == "exact" and configuration.get("gain") == 9.0:
+            time.sleep(3600)
+        self.values = {**self.values, **configuration}
+        return self.values
+
+
 class Careless(Module):
     """Returns what it should not."""
 
@@ -213,6 +238,6 @@ class Homeless(Module):
 
 
 if __name__ == "__main__":
-    {cls.__name__: cls for cls in (Playful, Careless, Provider, Checker, Homeless)}[
+    {cls.__name__: cls for cls in (Playful, Tunable, Careless, Provider, Checker, Homeless)}[
         sys.argv.pop(1)
     ].main()

@@ -14,6 +14,7 @@ from typing import Any
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.parameter_client import AsyncParameterClient
 from sustainml_msgs.msg import NodeControl, NodeStatus, TaskId
 from sustainml_msgs.srv import Configure, GetInputs
 
@@ -110,6 +111,17 @@ class ScriptedOrchestrator:
         self.order(task=TaskCommand.STOP, task_id=GREETING)
         self.listen(0.1)
         return bool(self.of(GREETING))
+
+    def parameters(self, module: str = "app_requirements") -> AsyncParameterClient:
+        """The ROS parameters of a module node."""
+        client = AsyncParameterClient(self._node, f"{self.namespace}/{module}")
+        self.until(client.services_are_ready, "the parameters")
+        return client
+
+    def answer(self, future: Any) -> Any:
+        """The result of a call."""
+        self.until(future.done, "an answer")
+        return future.result()
 
     def start(
         self, author: str, *ros_args: str, inputs: tuple[str, ...] = (), **more: Any

@@ -1,6 +1,6 @@
 """What users may set on the three modules, and what these tell of their catalogues.
 
-`{}` asks for the settings and names. A query answers with lists and, for front-ends that read
+`{}` asks for the settings. A query answers with lists and, for front-ends that read
 strings, the same joined by ", ". Anything else sets values; a bad one changes nothing.
 """
 
@@ -47,8 +47,7 @@ class ProviderSettings:
         self.flops_weight, self.kept_quality = now["flops_weight"], now["kept_quality"]
         if "query" in configuration:
             return _models(configuration, models)
-        names = [model.name for model in models.models]
-        return {**now, "tasks": models.tasks, "models": names}
+        return dict(now)
 
 
 def _models(configuration: Mapping[str, Any], models: ModelCatalogue) -> dict[str, Any]:
@@ -124,13 +123,12 @@ class HardwareSettings:
             raise ValueError(f"query {configuration['query']!r} is not hardwares")
         self.precision, self.runtime = wanted, runtime
         if "query" in configuration:
-            return {"hardwares": ", ".join(names), "hardwares_list": names}
-        return {
-            "precision": self.precision,
-            "runtime": self.runtime,
-            "classes": list(CLASSES),
-            "hardwares": names,
-        }
+            return {
+                "hardwares": ", ".join(names),
+                "hardwares_list": names,
+                "classes": list(CLASSES),
+            }
+        return {"precision": self.precision, "runtime": self.runtime}
 
 
 class CarbonSettings:
@@ -169,8 +167,6 @@ class CarbonSettings:
             "carbon_intensity": intensity,
             "inferences": inferences,
             **asdict(self.options),
-            "world_mean": regions.world_mean,
-            "regions": regions.names,
         }
 
 

@@ -1,6 +1,6 @@
 """What users may set on the three modules that read texts, and what these tell of themselves.
 
-`{}` asks for the settings and names. A query answers with lists and, for front-ends that read
+`{}` asks for the settings. A query answers with lists and, for front-ends that read
 strings, the same joined by ", ". Anything else sets values; a bad one changes nothing.
 """
 
@@ -27,8 +27,8 @@ _QUERY_KEYS = ("query", "modality", "goal")
 class TaskSettings:
     """Settings of ml_model_metadata.
 
-    Queries: `modality` (all modalities and goals), `goals` (of a `modality`), `metrics` (of a
-    `goal` or a `modality`).
+    Queries: `modality` (all modalities and goals), `tasks` (and those that are unsupported),
+    `goals` (of a `modality`), `metrics` (of a `goal` or a `modality`).
     """
 
     def __init__(self) -> None:
@@ -49,10 +49,6 @@ class TaskSettings:
         return answer or {
             "min_confidence": self.min_confidence,
             "max_keywords": self.max_keywords,
-            "modalities": tasks.modalities,
-            "tasks": list(tasks.tasks),
-            "thresholds": tasks.thresholds,
-            "unsupported": list(tasks.unsupported),
         }
 
 
@@ -78,7 +74,7 @@ class DemandSettings:
         if not isinstance(always, list):
             raise ValueError(f"always is {always!r}, not a list of key:value strings")
         self.always = checked(always)
-        return {"always": self.always, "phrases_for": demands.requirements}
+        return {"always": self.always}
 
 
 class HardwareSettings:
@@ -111,12 +107,10 @@ class HardwareSettings:
         self.default_memory = memory
         names = [device.name for device in words.devices.devices]
         if "query" in configuration:
-            return _listed("hardwares", names)
+            return {**_listed("hardwares", names), "classes": list(CLASSES)}
         return {
             "default_hardware": self.default_hardware,
             "default_memory": self.default_memory,
-            "classes": list(CLASSES),
-            "hardwares": names,
         }
 
 
@@ -128,13 +122,19 @@ def _answer(configuration: Mapping[str, Any], tasks: TaskCatalogue) -> dict[str,
     chosen = tasks.of_modality(modality)
     if query == "modality":
         return {**_listed("modalities", tasks.modalities), **_listed("goals", tasks.tasks)}
+    if query == "tasks":
+        return {
+            "tasks": list(tasks.tasks),
+            "thresholds": tasks.thresholds,
+            "unsupported": list(tasks.unsupported),
+        }
     if query == "goals":
         return _listed("goals", (task.tag for task in chosen))
     if query == "metrics":
         tag = tasks.find(goal)
         of = [tasks.tasks[tag]] if tag else chosen
         return _listed("metrics", dict.fromkeys(metric for task in of for metric in task.metrics))
-    raise ValueError(f"query {query!r} is none of modality, goals, metrics")
+    raise ValueError(f"query {query!r} is none of modality, tasks, goals, metrics")
 
 
 def _listed(key: str, names: Iterable[str]) -> dict[str, Any]:
