@@ -16,13 +16,13 @@ from sustainml_orchestrator.contract.problem_input import ProblemError, parse, t
 
 #: Where the choices of a field come from: module, query, key of the answer, field.
 _CHOICES: tuple[tuple[str, dict[str, str], str, str], ...] = (
-    ("ml_model_metadata", {}, "modalities", "modality"),
-    ("ml_model_metadata", {}, "tasks", "goal"),
+    ("ml_model_metadata", {"query": "modality"}, "modalities_list", "modality"),
+    ("ml_model_metadata", {"query": "tasks"}, "tasks", "goal"),
     ("ml_model_metadata", {"query": "metrics"}, "metrics_list", "metric"),
-    ("hw_resources", {}, "classes", "hardware_required"),
-    ("hw_resources", {}, "hardwares", "hardware_required"),
-    ("ml_model_provider", {}, "models", "model_selected"),
-    ("carbon_tracker", {}, "regions", "geo_location_region"),
+    ("hw_resources", {"query": "hardwares"}, "classes", "hardware_required"),
+    ("hw_resources", {"query": "hardwares"}, "hardwares_list", "hardware_required"),
+    ("ml_model_provider", {"query": "models"}, "models_list", "model_selected"),
+    ("carbon_tracker", {"query": "regions"}, "regions_list", "geo_location_region"),
 )
 _QUERY_TIMEOUT = 3.0  # s
 _MOST_CHOICES = 2000
@@ -35,7 +35,7 @@ def choices(client: OrchestratorClient) -> dict[str, list[str]]:
     def ask(question: tuple[str, str]) -> dict[str, Any]:
         module, query = question
         try:
-            return client.configure_node(module, json.loads(query) or None, _QUERY_TIMEOUT)
+            return client.configure_node(module, json.loads(query), _QUERY_TIMEOUT)
         except (ClientError, ValueError):
             return {}
 

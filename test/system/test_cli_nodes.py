@@ -37,7 +37,7 @@ def test_a_stopped_node_and_its_task(running: Up) -> None:
 def test_nodes_and_their_configuration(running: Up) -> None:
     states = json.loads(sustainml(running, "nodes", "--json").stdout)
     assert [state["node_name"] for state in states] == list(MODULES)
-    assert "regions" in json.loads(sustainml(running, "configure", "carbon_tracker").stdout)
+    assert "pue" in json.loads(sustainml(running, "configure", "carbon_tracker").stdout)
     assert "use one of" in sustainml(running, "configure", "carbon", code=1).stderr
 
 
