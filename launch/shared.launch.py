@@ -6,6 +6,7 @@ the launch configuration `overrides_file` names a file of parameters, which node
 
 from __future__ import annotations
 
+import atexit
 import json
 import tempfile
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import yaml
 from launch.actions import EmitEvent, LogInfo, OpaqueFunction, RegisterEventHandler
 from launch.actions import SetLaunchConfiguration as Set
-from launch.event_handlers import OnProcessExit, OnShutdown
+from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
 from launch.events.process import ProcessExited
 
@@ -21,16 +22,15 @@ from launch import LaunchContext, LaunchDescription
 from sustainml_orchestrator.contract import domain, names
 from sustainml_orchestrator.contract.exit_codes import PERMANENT, ExitCode
 
-#: Arguments that are files, and arguments that are parameters, with the nodes that have them.
+#: Arguments that are files, and arguments that are parameters.
 _FILES = ("params_file", "pipeline_file")
-_PARAMETERS = {
-    "pipeline_file": "/**",
-    "journal_path": "/**/orchestrator",
-    "isolation": "/**",
-}
+_PARAMETERS = ("pipeline_file", "journal_path", "isolation")
+#: Every node. Of the sections that match a node that one wins which all files together name last;
+#: launch itself names `/**` first, so that a section of params_file would win over it.
+_EVERY_NODE = "/**/*"
 
 
-def _prepare(context: LaunchContext) -> list[Set | RegisterEventHandler]:
+def _prepare(context: LaunchContext) -> list[Set]:
     """Check the files, and write the parameters that arguments give.
 
     Raises:
@@ -45,19 +45,17 @@ def _prepare(context: LaunchContext) -> list[Set | RegisterEventHandler]:
     _check_place(given.get("namespace", names.DEFAULT_NAMESPACE))
     if "journal_path" not in given and not _names_journal(given.get("params_file", "")):
         given["journal_path"] = "auto"
-    nodes: dict[str, dict[str, str]] = {}
-    for name, node in _PARAMETERS.items():
-        if name in given:
-            nodes.setdefault(node, {})[name] = given[name]
+    overrides = {name: given[name] for name in _PARAMETERS if name in given}
     if "pipeline_file" in given:
-        nodes["/**"]["pipeline_file"] = str(Path(given["pipeline_file"]).absolute())
+        overrides["pipeline_file"] = str(Path(given["pipeline_file"]).absolute())
     with tempfile.NamedTemporaryFile(
         "w", prefix="sustainml_", suffix=".yaml", delete=False
     ) as file:
         # JSON is YAML, and keeps texts such as 1e3 texts.
-        file.write(json.dumps({node: {"ros__parameters": p} for node, p in nodes.items()} or {}))
-    remove = OnShutdown(on_shutdown=lambda *_: Path(file.name).unlink(missing_ok=True))
-    return [Set("overrides_file", file.name), RegisterEventHandler(remove)]
+        file.write(json.dumps({_EVERY_NODE: {"ros__parameters": overrides}}))
+    # Not at the shutdown of the launch: processes that are just starting read it after that.
+    atexit.register(Path(file.name).unlink, missing_ok=True)
+    return [Set("overrides_file", file.name)]
 
 
 def _check_place(namespace: str) -> None:

@@ -15,6 +15,7 @@ from rclpy.signals import SignalHandlerOptions
 from sustainml_orchestrator.contract import discovery, log_directory, shared_memory
 from sustainml_orchestrator.contract.exit_codes import ExitCode
 from sustainml_orchestrator.contract.signals import on_end
+from sustainml_orchestrator.core.pipeline_reader import PipelineError
 from sustainml_orchestrator.processes.fork_server import ForkServer
 from sustainml_orchestrator.sdk.module_node import ModuleNode
 from sustainml_orchestrator.sdk.module_spec import name_of
@@ -54,9 +55,16 @@ def run(cls: type[Module], args: Sequence[str] | None = None) -> int:
     except Exception as error:
         sys.stderr.write(f"{'' if isinstance(error, TypeError) else f'{cls.module}: '}{error}\n")
         fork_server.close()
-        return ExitCode.CANNOT_CREATE if isinstance(error, OSError) else ExitCode.USAGE
+        return _exit_code(error)
     node.start()
     return _end(node, fork_server, requests.get())
+
+
+def _exit_code(error: Exception) -> ExitCode:
+    """That of an error at the start."""
+    if isinstance(error, OSError):
+        return ExitCode.CANNOT_CREATE
+    return ExitCode.CONFIGURATION if isinstance(error, PipelineError) else ExitCode.USAGE
 
 
 def _end(node: ModuleNode, fork_server: ForkServer, reason: str) -> NoReturn:
