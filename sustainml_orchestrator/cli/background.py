@@ -149,7 +149,7 @@ def status(as_json: AsJson = False) -> None:
     sustainml status
     """
     known = _found()
-    rows = _processes(known.pid)
+    rows = processes(known.pid)
     if as_json:
         print_json({**asdict(known), "processes": rows})
         return
@@ -161,7 +161,7 @@ def status(as_json: AsJson = False) -> None:
     out.print(table)
 
 
-def _processes(pid: int) -> list[dict[str, Any]]:
+def processes(pid: int) -> list[dict[str, Any]]:
     """The processes that `up` started, each with those of its own added."""
     import psutil
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 import typer
 
-from sustainml_orchestrator.cli.console import divert_foreign_output, out
+from sustainml_orchestrator.cli.console import Console, divert_foreign_output, out
 from sustainml_orchestrator.cli.context import (
     EXIT_FAILED,
     EXIT_UNREACHABLE,
@@ -31,15 +32,25 @@ def doctor(as_json: AsJson = False) -> None:
     """
     findings, code = examine()
     if as_json:
-        rows = [asdict(finding) for finding in findings]
-        print_json({"verdict": verdict(findings), "exit_code": code, "findings": rows})
+        print_json(as_data(findings, code))
         raise typer.Exit(code)
-    for item in findings:
-        out.say((f"{item.level:>8}", _COLOURS[item.level]), f"  {item.finding}")
-        if item.remedy:
-            out.say(f"          → {item.remedy}")
-    out.say(f" verdict  {verdict(findings)}")
+    print_findings(findings, out)
     raise typer.Exit(code)
+
+
+def as_data(findings: Sequence[Finding], code: int) -> dict[str, Any]:
+    """All of it as JSON data."""
+    rows = [asdict(finding) for finding in findings]
+    return {"verdict": verdict(findings), "exit_code": code, "findings": rows}
+
+
+def print_findings(findings: Sequence[Finding], console: Console) -> None:
+    """Each with what to do, then the verdict."""
+    for item in findings:
+        console.say((f"{item.level:>8}", _COLOURS.get(item.level, "")), f"  {item.finding}")
+        if item.remedy:
+            console.say(f"          → {item.remedy}")
+    console.say(f" verdict  {verdict(findings)}")
 
 
 def examine() -> tuple[list[Finding], int]:

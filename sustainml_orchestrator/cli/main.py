@@ -24,6 +24,7 @@ from sustainml_orchestrator.cli import (
     nodes,
     pipeline,
     replay,
+    report,
     rest,
     run,
     submit,
@@ -167,7 +168,7 @@ def settings(
 
 for _run in (run.up, run.demo, rest.rest, submit.submit, submit.iterate, tasks.watch, tasks.show,
              tasks.delete, compare.compare, history.history, replay.replay, nodes.nodes,
-             nodes.configure, doctor.doctor, measure.measure, web.web):  # fmt: skip
+             nodes.configure, doctor.doctor, report.report, measure.measure, web.web):  # fmt: skip
     app.command()(_run)
 app.command("list")(tasks.list_tasks)
 for _background in (background.status, background.logs, background.down):

@@ -230,7 +230,8 @@ def _follow(
     reason = "the orchestrator does not answer"
     while not request.signal and supervisor.keeps("orchestrator"):
         supervisor.wait_for_news(request, news, timeout=None if was_ready else 0.5)
-        while (message := news.receive(0)) is not None:
+        # A service manager that does not read makes each message take its time.
+        while not request.signal and (message := news.receive(0)) is not None:
             service_manager.forward(message.text, _NOTIFY_TIMEOUT)
             ready, reason = message.ready, message.status or reason
             if ready and not was_ready:

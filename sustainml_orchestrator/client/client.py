@@ -15,6 +15,7 @@ from sustainml_orchestrator.client.connection import Connection, checked
 from sustainml_orchestrator.client.errors import RequestRefused, RequestTimeout, unavailable
 from sustainml_orchestrator.client.feed import Feed
 from sustainml_orchestrator.client.following import follow
+from sustainml_orchestrator.client.node_parameters import get_parameters
 from sustainml_orchestrator.client.running import run_task
 from sustainml_orchestrator.client.watching import LOOK_WAIT, Watch
 from sustainml_orchestrator.contract import names
@@ -257,6 +258,22 @@ class OrchestratorClient(Connection):
         response = self.call("configure_node", wait, node_name=node_name, **fields)
         value: dict[str, Any] = json.loads(response.configuration or "{}")
         return value
+
+    def get_parameters(
+        self, node: str = names.ORCHESTRATOR, wanted: Sequence[str] = (), timeout: float = 2.0
+    ) -> dict[str, Any]:
+        """The ROS parameters of a node by name; all that it has unless some are wanted.
+
+        Args:
+            node: its name, within the namespace of the client unless it begins with a slash.
+            wanted: names of parameters.
+            timeout: longest wait, in s.
+
+        Raises:
+            ClientError: the node does not answer.
+        """
+        full = node if node.startswith("/") else f"{self.namespace}/{node}"
+        return get_parameters(self, full, wanted, timeout)
 
     # The action #
 

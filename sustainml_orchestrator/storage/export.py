@@ -45,6 +45,22 @@ def export(path: Path, target: TextIO) -> int:
 
 
 def _lines(path: Path) -> Iterator[str]:
+    for form, names, stored in _stored(path):
+        yield json.dumps({"format": form, **_to_data(stored, names)}, ensure_ascii=False) + "\n"
+
+
+def rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The values of each iteration of a journal by name, without payloads; also while it is used.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    for _, _, stored in _stored(path):
+        yield dict(zip(_NAMES, stored.record, strict=True))
+
+
+def _stored(path: Path) -> Iterator[tuple[int, dict[int, str], Stored]]:
+    """Each iteration, with the format of its payloads and the names of the modules."""
     try:
         schema.recognise(path, known_place=kept_here(path))
         with damage_reported(), closing(schema.connect(path, mode="ro")) as connection:
@@ -53,8 +69,7 @@ def _lines(path: Path) -> Iterator[str]:
             form = _OLD_FORMAT if schema.has_old_payloads(connection) else FORMAT
             names = {n: name for name, n in schema.read_modules(connection)[0].items()}
             for stored in records.read(connection):
-                data = {"format": form, **_to_data(stored, names)}
-                yield json.dumps(data, ensure_ascii=False) + "\n"
+                yield form, names, stored
     except (Damaged, *records.WRONG_TYPE) as damage:
         raise JournalError(
             f"journal {path} is damaged ({damage}); start the orchestrator with it, "

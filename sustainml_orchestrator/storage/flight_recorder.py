@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -97,9 +97,33 @@ class FlightRecorder:
 
     def _put(self, data: Any) -> None:
         assert self._file is not None
-        packed = zlib.compress(json.dumps(data, separators=(",", ":")).encode(), 1)
-        self._file.write(_HEAD.pack(len(packed), zlib.crc32(packed)) + packed)
+        self._file.write(_packed(data))
         self._file.flush()
+
+
+def _packed(data: Any) -> bytes:
+    packed = zlib.compress(json.dumps(data, separators=(",", ":")).encode(), 1)
+    return _HEAD.pack(len(packed), zlib.crc32(packed)) + packed
+
+
+def rewritten(path: Path, change: Callable[[str], str]) -> bytes:
+    """The content of a recording with all its texts changed, for a copy elsewhere.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+
+    def changed(value: Any) -> Any:
+        if isinstance(value, str):
+            return change(value)
+        if isinstance(value, list):
+            return [changed(item) for item in value]
+        if isinstance(value, dict):
+            return {change(key): changed(item) for key, item in value.items()}
+        return value
+
+    blocks = _blocks(path.read_bytes())
+    return b"".join([MAGIC, *(_packed(changed(block)) for block in blocks)])
 
 
 def read(path: Path) -> tuple[dict[str, Any], Iterator[list[Any]]]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator
-from functools import partial
-from queue import SimpleQueue
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +27,6 @@ _LONG = 60.0
 _LONG_QUEUE, _OLD_QUEUE = 0.8, 600.0
 #: Its default, where the parameter cannot be asked for.
 _MAX_WAITING = 10_000
-_PARAMETER_WAIT = 2.0  # s
 
 
 def work(client: OrchestratorClient) -> Iterator[Finding]:
@@ -102,26 +99,11 @@ def queue(waiting: int, most: int, first: Iterable[Any], now: float) -> Iterator
 
 def _max_waiting(client: OrchestratorClient) -> int:
     """The orchestrator's parameter `max_waiting_tasks`."""
-    from rcl_interfaces.srv import GetParameters
-
     from sustainml_orchestrator.client import ClientError
     from sustainml_orchestrator.contract import names
 
-    service = f"{client.namespace}/{names.ORCHESTRATOR}/get_parameters"
-    asked = client.run(partial(client.node.create_client, GetParameters, service))
-    answers: SimpleQueue[Any] = SimpleQueue()
-
-    def send() -> bool:
-        if not asked.service_is_ready():
-            return False
-        request = GetParameters.Request(names=["max_waiting_tasks"])
-        asked.call_async(request).add_done_callback(answers.put)
-        return True
-
-    deadline = time.monotonic() + _PARAMETER_WAIT
     try:
-        client.find(send, deadline)
-        answer = client.take(answers, deadline, asked.service_is_ready, "get_parameters")
-        return int(answer.result().values[0].integer_value)
-    except (ClientError, IndexError):
+        node = f"{client.namespace}/{names.ORCHESTRATOR}"
+        return int(client.get_parameters(node, ["max_waiting_tasks"])["max_waiting_tasks"])
+    except (ClientError, LookupError, TypeError):
         return _MAX_WAITING

@@ -1,0 +1,1 @@
+"""The archive of `sustainml report`: collected, packed, read."""

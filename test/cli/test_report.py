@@ -1,0 +1,121 @@
+"""`sustainml report --open` reads archives that come from anywhere."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from sustainml_orchestrator.cli.main import app
+from sustainml_orchestrator.cli.reporting import archive
+
+ABOUT = json.dumps({"format": 1, "created": 0, "namespace": "/x", "missing": []}).encode()
+
+
+def opened(path: Path, *words: str, code: int = 0) -> Result:
+    result = CliRunner().invoke(app, ["report", "--open", str(path), *words])
+    assert result.exit_code == code, f"{result.output} {result.exception!r}"
+    return result
+
+
+def members(path: Path, *infos: tuple[tarfile.TarInfo, bytes]) -> Path:
+    with tarfile.open(path, "w:gz") as made:
+        for info, content in infos:
+            info.size = len(content)
+            made.addfile(info, io.BytesIO(content))
+    return path
+
+
+def test_nothing_is_written_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "deep"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    link = tarfile.TarInfo("logs/link")
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    device = tarfile.TarInfo("logs/device")
+    device.type = tarfile.CHRTYPE
+    path = members(
+        folder / "r.tar.gz",
+        (tarfile.TarInfo("report.json"), ABOUT),
+        (tarfile.TarInfo("../outside"), b"x"),
+        (tarfile.TarInfo(str(tmp_path / "absolute")), b"x"),
+        (link, b""),
+        (device, b""),
+    )
+    opened(path)
+    data = json.loads(opened(path, "--json").stdout)
+    assert "logs/link" not in data["files"] and "logs/device" not in data["files"]
+    assert [each.name for each in tmp_path.rglob("*")] == ["deep", "r.tar.gz"]
+
+
+@pytest.mark.parametrize("name", ["doctor.json", "nodes.json", "tasks/1-1.json", "versions.json",
+                                  "report.json", "logs/up.log"])  # fmt: skip
+@pytest.mark.parametrize(
+    "content",
+    [b"\xff\xfe", b"[" * 100_000, b"7", b'"\\u001b[2J"', b"null", b"[[{}]]",
+     b'{"findings": [7, {"level": 8}], "environment": {"\\u202e": []}, "created": 1e300,'
+     b' "missing": [[]], "task": 1, "summary": 2, "stored": {"status": {}}, "namespace": []}',
+     b"[ERROR] \x1b]0;x\x07 \xe2\x80\xae\n" * 3, b'{"created": ' + b"9" * 5000 + b"}"],
+)  # fmt: skip
+def test_whatever_a_file_holds(tmp_path: Path, name: str, content: bytes) -> None:
+    entries = {"report.json": ABOUT, "nodes.json": b'[{"node_name": "\\u001b[31m"}]'}
+    path = tmp_path / "r.tar.gz"
+    path.write_bytes(archive.pack({**entries, name: content}, 0.0))
+    result = CliRunner().invoke(app, ["report", "--open", str(path)])
+    assert result.exit_code == 0 or "is no report" in result.output
+    assert not {"\x1b", "\x07", "\u202e"} & set(result.output)
+    assert "Traceback" not in result.output and "internal error" not in result.output
+    CliRunner().invoke(app, ["report", "--open", str(path), "--json"])
+
+
+def bomb(size: int) -> bytes:
+    """A header that claims `size` bytes, and that many zeros."""
+    info = tarfile.TarInfo("report.json")
+    info.size = size
+    return info.tobuf() + b"\0" * size
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no tar", b"\0" * 10240, bomb(archive.MAX_FILE + 512), tarfile.TarInfo("x").tobuf()[:99],
+     bytes(range(256)) * 40],
+)  # fmt: skip
+@pytest.mark.parametrize("packed", [True, False])
+def test_what_is_no_archive(tmp_path: Path, content: bytes, packed: bool) -> None:
+    path = tmp_path / "r.tar.gz"
+    path.write_bytes(gzip.compress(content, 1) if packed else content)
+    text = opened(path, code=1).output
+    assert (
+        "INVALID_REQUEST" in text
+        and "Traceback" not in text
+        and str(path) in text.replace("\n", "")
+    )
+
+
+def test_a_bomb_ends_at_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in the headers, which a reader takes into memory whole."""
+    monkeypatch.setattr(archive, "MAX_CONTENT", 2**20)
+    for kind in (tarfile.REGTYPE, tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME):
+        info = tarfile.TarInfo("x")
+        info.type, info.size = kind, 2**24
+        path = tmp_path / "r.tar.gz"
+        path.write_bytes(gzip.compress(info.tobuf() + b"\0" * 2**24, 1))
+        assert "more than 1 MiB" in opened(path, code=1).output
+
+
+def test_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MAX_FILES", 3)
+    path = members(tmp_path / "r", *((tarfile.TarInfo(str(n)), b"") for n in range(4)))
+    assert "more than 3 files" in opened(path, code=1).output
+
+
+def test_what_is_not_there(tmp_path: Path) -> None:
+    assert "No such file" in opened(tmp_path / "none", code=1).output
+    assert "cannot be used" in opened(tmp_path, code=1).output
+    words = ["report", "1/1", "--open", str(tmp_path)]
+    assert CliRunner().invoke(app, words).exit_code == 2
