@@ -69,6 +69,20 @@ class ChangeLifecycle(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigureNode(Command):
+    """Call the configure service of a module, then answer with `ConfigurationAnswered`.
+
+    Attributes:
+        settings: JSON texts by name.
+    """
+
+    node_name: str
+    instance: str
+    incarnation: int
+    settings: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class AnnounceTask(Command):
     """Publish the summary of a task that changed; several in one wake-up may be merged."""
 

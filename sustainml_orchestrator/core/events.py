@@ -185,6 +185,7 @@ class Restored(Event):
         without_credentials: tasks whose credentials were left out when they were saved.
         desired_active: desired state of the nodes, by name.
         history: its events, oldest first.
+        configurations: settings that modules have accepted, JSON texts by name, by module.
     """
 
     tasks: Sequence[Task] = ()
@@ -195,6 +196,7 @@ class Restored(Event):
     without_credentials: Collection[TaskId] = ()
     desired_active: Mapping[str, bool] = field(default_factory=dict)
     history: Sequence[HistoryEvent] = ()
+    configurations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +226,34 @@ class NodeCommanded(Request):
     node_name: str
     command: NodeCommand
     timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfigured(Event):
+    """A module has accepted settings of a front-end: JSON texts by name."""
+
+    node_name: str
+    settings: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationAnswered(Event):
+    """A `ConfigureNode` was answered, or was not in time.
+
+    Attributes:
+        reason: why it failed; "" when it did not.
+    """
+
+    node_name: str
+    instance: str
+    incarnation: int
+    error_code: int = ErrorCode.NO_ERROR
+    reason: str = ""
+
+    @property
+    def process(self) -> tuple[str, int]:
+        """The process that was asked: instance name and incarnation."""
+        return self.instance, self.incarnation
 
 
 @dataclass(frozen=True, slots=True)

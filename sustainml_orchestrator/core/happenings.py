@@ -40,6 +40,8 @@ NODE_APPEARED = "node.appeared"
 NODE_RESPAWNED = "node.respawned"
 NODE_LOST = "node.lost"
 NODE_RECOVERED = "node.recovered"
+NODE_CONFIGURED = "node.configured"
+NODE_NOT_CONFIGURED = "node.not_configured"
 NODE_GIVEN_UP = "node.given_up"
 
 HAPPENINGS: dict[str, Happening] = {
@@ -71,6 +73,8 @@ HAPPENINGS: dict[str, Happening] = {
     "node.stopped": Happening("info", "the process is inactive"),
     "node.error": Happening("warning", "the process reports an error"),
     "node.terminating": Happening("info", "the process is about to exit"),
+    NODE_CONFIGURED: Happening("info", "the process has the settings of the one before it"),
+    NODE_NOT_CONFIGURED: Happening("error", "the settings were not applied to a new process"),
     "node.start_requested": Happening("info", "a front-end asked for START_NODE"),
     "node.stop_requested": Happening("info", "a front-end asked for STOP_NODE"),
     "node.reset_planned": Happening("info", "RESET_NODE follows after a pause"),

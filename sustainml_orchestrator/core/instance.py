@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from sustainml_orchestrator.core.events import StatusReceived
 from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus
 
 #: Identifies a process: instance name and incarnation.
 Process = tuple[str, int]
+
+
+class Reapplication(Enum):
+    """Of the settings of a module to a process that is new, see `Configurations`."""
+
+    NONE = "none"  # not needed, or over
+    ASKED = "asked"
+    POSTPONED = "postponed"  # until it is active
 
 
 class Instance:
@@ -22,12 +32,14 @@ class Instance:
         addressed: whether it works on what is assigned to it by name, and on nothing else.
         told: id of the last command that said so, and what it said; at `told_at` (s, steady).
         resets: sent to it alone.
+        reapplication: of the settings of the module to it; START_NODE waits until `held_until` (s,
+            steady) for it.
     """
 
     __slots__ = (
         "addressed", "error_code", "error_description", "finished_tasks", "first_seen_stamp",
-        "incarnation", "last_command", "last_seen", "last_seen_stamp", "name", "resets",
-        "responsive", "since", "status", "told", "told_at",
+        "held_until", "incarnation", "last_command", "last_seen", "last_seen_stamp", "name",
+        "reapplication", "resets", "responsive", "since", "status", "told", "told_at",
     )  # fmt: skip
 
     def __init__(self, name: str, incarnation: int, now: float, stamp: int) -> None:
@@ -42,6 +54,7 @@ class Instance:
         self.since = now
         self.addressed = False
         self.told, self.told_at, self.resets = (0, False), now, 0
+        self.reapplication, self.held_until = Reapplication.NONE, 0.0
         self.error_code: int = ErrorCode.NO_ERROR
         self.error_description = ""
 

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from sustainml_orchestrator.core.commands import AnnounceSystem, Log
+from sustainml_orchestrator.core.configurations import Configurations
 from sustainml_orchestrator.core.context import Context
 from sustainml_orchestrator.core.events import StatusReceived
 from sustainml_orchestrator.core.happenings import (
@@ -78,6 +79,7 @@ class Lifecycle:
         self.by_name = {node.name: node for node in self.nodes}
         self._changes: list[Change] = []
         self.modes = Modes(context, ids)
+        self.configurations = Configurations(context)
 
     # State #
 
@@ -123,6 +125,7 @@ class Lifecycle:
             event.instance, event.incarnation, self._context.now, self._context.stamp
         )
         new = node.primary is None and event.node_status not in ACTIVE_NODES
+        known = event.process in node.retired
         if node.retired.pop(event.process, None) is None:  # else both are alive, with one name
             for other in node.instances.values():
                 if other.name == instance.name and other.responsive:  # the new one replaces it
@@ -148,6 +151,8 @@ class Lifecycle:
         if others:
             text = f"{node.name} has several instances: {', '.join([*others, instance.name])}"
             self._context.do(Log("info", f"{text}; they share its work", "lifecycle"))
+        if (respawned or event.node_status not in ACTIVE_NODES) and not known:
+            self.configurations.apply(node, instance)
         return instance
 
     def _change_status(self, node: Node, instance: Instance, event: StatusReceived) -> None:
@@ -163,6 +168,8 @@ class Lifecycle:
         if instance.status is not before:
             name, text = OF_NODE_STATUSES[instance.status], instance.error_description
             self._record(node, name, instance, text, instance.error_code)
+        if instance.status in ACTIVE_NODES:
+            self.configurations.activated(node, instance)
         self._context.do(AnnounceSystem())
         if node.active and not was_active and not (lost and before in ACTIVE_NODES):
             node.active_since = now
@@ -286,6 +293,8 @@ class Lifecycle:
     def _may_start(self, node: Node) -> bool:
         """Whether the modules that it depends on are active, or `bring_up_wait` is over."""
         assert node.primary is not None
+        if node.held(self._context.now):
+            return False
         if self._context.now - node.primary.since >= self._settings.bring_up_wait:
             return True
         return all(self.nodes[i].active for i in self._sources[node.spec.index])

@@ -138,6 +138,10 @@ class Node:
         """Since when none of its processes has changed its status (s, steady)."""
         return max(i.since for i in self.instances.values() if i.responsive)
 
+    def held(self, now: float) -> bool:
+        """Whether one of its processes is given settings, so that START_NODE waits."""
+        return any(i.responsive and now < i.held_until for i in self.instances.values())
+
     def hosts(self, process: Process) -> bool:
         """Whether this process of it is alive."""
         instance = self.instances.get(process)
@@ -181,6 +185,7 @@ class Node:
         for instance in self.instances.values():
             instance.last_seen += missed
             instance.since += missed
+            instance.held_until += missed
         for process in self.retired:
             self.retired[process] += missed
 

@@ -11,6 +11,7 @@ from sustainml_orchestrator.core.commands import (
     AnnounceSystem,
     ChangeLifecycle,
     Command,
+    ConfigureNode,
     ForgetProblem,
     Leave,
     Log,
@@ -24,11 +25,13 @@ from sustainml_orchestrator.core.duplicate_check import DuplicateCheck
 from sustainml_orchestrator.core.errors import OrchestratorError
 from sustainml_orchestrator.core.events import (
     BatchEnded,
+    ConfigurationAnswered,
     ConsumersMatched,
     DeletionRequested,
     Event,
     HistoryRead,
     NodeCommanded,
+    NodeConfigured,
     OutputReceived,
     PeerHeard,
     Persisted,
@@ -60,7 +63,9 @@ from sustainml_orchestrator.core.waiting import waiting_for
 
 _OF_PERSISTENCE = (BatchEnded, Persisted, PersistFailed)
 #: Commands that only one orchestrator of a namespace may execute.
-_FOR_MODULES = (SendControl, ChangeLifecycle, PublishUserInput, PublishBaseline)
+_FOR_MODULES = (
+    SendControl, ChangeLifecycle, ConfigureNode, PublishUserInput, PublishBaseline
+)  # fmt: skip
 
 
 class Orchestrator:
@@ -114,6 +119,8 @@ class Orchestrator:
             TaskSubmitted: self._on_submission,
             TaskCommanded: self.tasks.command,
             NodeCommanded: self.operations.begin,
+            NodeConfigured: self._on_configured,
+            ConfigurationAnswered: self._on_configuration_answered,
             DeletionRequested: self._on_deletion,
             PeerHeard: lambda event: None,
             HistoryRead: self._on_history_read,
@@ -229,6 +236,15 @@ class Orchestrator:
         node = self.lifecycle.by_name[name]
         if len(node.instances) > 1 and node.addressed:
             self.tasks.steps.delivery.assign(node, self.persistence.holds)
+
+    def _on_configured(self, event: NodeConfigured) -> None:
+        if event.node_name in self.lifecycle.by_name:
+            self.lifecycle.configurations.accept(event)
+
+    def _on_configuration_answered(self, event: ConfigurationAnswered) -> None:
+        node = self.lifecycle.by_name.get(event.node_name)
+        if node is not None:
+            self.lifecycle.configurations.answered(node, event)
 
     def _on_match(self, event: ConsumersMatched) -> None:
         self.tasks.matched = event.count

@@ -34,6 +34,7 @@ _KINDS: dict[str, type[Event]] = {
         events.UnreadableOutputReceived, events.ConsumersMatched, events.TaskSubmitted,
         events.HistoryRead, events.BatchEnded, events.Persisted, events.PersistFailed,
         events.PeerHeard, events.TaskCommanded, events.NodeCommanded, events.DeletionRequested,
+        events.NodeConfigured, events.ConfigurationAnswered,
     )
 }  # fmt: skip
 _NAMES = {kind: [field.name for field in fields(kind)] for kind in _KINDS.values()}  # type: ignore[arg-type]
@@ -57,6 +58,7 @@ _ENCODERS: dict[str, Callable[[Any], Any]] = {
     "goal": lambda goal: list(asdict(goal).values()),
     "error_description": _scrubbed,
     "reason": _scrubbed,
+    "settings": lambda settings: dict.fromkeys(settings, "null"),  # their names say enough
 }
 #: The same by kind of event and place: most have few.
 _CHANGES = {
@@ -133,6 +135,7 @@ def _encode_restored(event: Restored) -> list[Any]:
         [_encode_task(task) for task in tasks], event.revision, event.next_problem_id,
         event.reserved_problem_id, event.incomplete, [list(t) for t in event.without_credentials],
         dict(event.desired_active), len(tasks) == len(event.tasks),
+        {name: dict.fromkeys(s, "null") for name, s in event.configurations.items()},
     ]  # fmt: skip
 
 
@@ -150,15 +153,16 @@ def _encode_task(task: Task) -> list[Any]:
 
 
 def _decode_restored(values: Sequence[Any]) -> Restored:
-    tasks, revision, next_id, reserved, incomplete, without, desired, _ = values
+    tasks, revision, next_id, reserved, incomplete, without, desired, _, *added = values
     made = []
     for (*record, steps), user_input, outputs in tasks:
         payloads = [None if output is None else stand_in(output) for output in outputs]
         row = (*record, bytes.fromhex(steps))
         made.append(from_record(row, stand_in(user_input), payloads))
     return Restored(
-        made, revision, next_id, reserved, incomplete, [TaskId(*each) for each in without], desired
-    )
+        made, revision, next_id, reserved, incomplete, [TaskId(*each) for each in without], desired,
+        configurations=added[0] if added else {},
+    )  # fmt: skip
 
 
 class Recorder:
@@ -255,6 +259,7 @@ def snapshot(core: Orchestrator, now: Instant) -> list[list[Any]]:
     restored = Restored(
         tasks, core.store.revision, core.store.next_problem_id, core.store.next_problem_id,
         desired_active={n.name: n.desired_active for n in core.lifecycle.nodes},
+        configurations=core.lifecycle.configurations.settings,
     )  # fmt: skip
     told: list[Event] = [restored]
     for node in core.lifecycle.nodes:

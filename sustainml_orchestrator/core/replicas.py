@@ -76,7 +76,8 @@ class Modes:
         since = self._context.now - instance.told_at
         period = self._context.settings.resend_period
         wrong = instance.addressed is not several or instance.status is NodeStatus.INACTIVE
-        if instance.status in _STARTABLE and wrong and since >= period:
+        held = self._context.now < instance.held_until
+        if instance.status in _STARTABLE and wrong and since >= period and not held:
             target = instance.name if several else node.name
             instance.told = (self._send(target, NodeCommand.START), several)
             instance.told_at = self._context.now

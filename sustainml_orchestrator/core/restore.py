@@ -33,6 +33,7 @@ def restore(orchestrator: Orchestrator, event: Restored) -> None:
     orchestrator.context.history.restore(event.history)
     for node in orchestrator.lifecycle.nodes:
         node.desired_active = event.desired_active.get(node.name, node.desired_active)
+    orchestrator.lifecycle.configurations.restore(event.configurations)
     with no_collection():
         for task in event.tasks:
             store.insert(task)

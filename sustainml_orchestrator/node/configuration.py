@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rclpy.callback_groups import ReentrantCallbackGroup
@@ -14,17 +16,26 @@ from sustainml_msgs.srv import Configure
 
 from sustainml_orchestrator.contract import names
 from sustainml_orchestrator.contract.payloads import without_credentials
+from sustainml_orchestrator.core.commands import ConfigureNode
 from sustainml_orchestrator.core.errors import OrchestratorError
+from sustainml_orchestrator.core.events import ConfigurationAnswered, Event, NodeConfigured
 from sustainml_orchestrator.core.ids import ErrorCode
 from sustainml_orchestrator.core.text import printable
 from sustainml_orchestrator.node.pending_calls import Answer
 
+#: How long a new process may take to answer, try by try, in s: it may not receive the first one.
+_TRIES = (0.5, 1.0, 3.5, 10.0)
+
 
 class Configuration:
-    """Clients of the configure services, made when first needed."""
+    """Clients of the configure services, made when first needed.
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
+    Args:
+        dispatch: gives events to the core.
+    """
+
+    def __init__(self, node: Node, dispatch: Callable[[list[Event]], None]) -> None:
+        self._node, self._dispatch = node, dispatch
         self._group = ReentrantCallbackGroup()
         self._clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._clients: dict[str, Client] = {}
@@ -62,6 +73,33 @@ class Configuration:
         return transaction, without_credentials(
             answer.configuration.encode("utf-8", "replace")
         ).decode()
+
+    def remember(self, module: str, configuration: Mapping[str, Any]) -> None:
+        """A module has accepted this; what asks it something (`query`) sets nothing."""
+        if configuration and "query" not in configuration:
+            settings = {name: json.dumps(value) for name, value in configuration.items()}
+            self._dispatch([NodeConfigured(module, settings)])
+
+    def apply(self, command: ConfigureNode) -> None:
+        """Have a new process take the settings of the one before it."""
+        self._node.executor.create_task(self._apply, command)
+
+    async def _apply(self, command: ConfigureNode) -> None:
+        texts = (f"{json.dumps(name)}: {text}" for name, text in command.settings.items())
+        configuration, code, reason = "{" + ", ".join(texts) + "}", ErrorCode.NO_ERROR, ""
+        for timeout in _TRIES:
+            try:
+                await self.ask(command.node_name, configuration, timeout)
+            except OrchestratorError as error:
+                code, reason = error.code, error.message
+            else:
+                code, reason = ErrorCode.NO_ERROR, ""
+            if code is not ErrorCode.TIMEOUT:
+                break
+        answer = ConfigurationAnswered(
+            command.node_name, command.instance, command.incarnation, code, reason
+        )
+        self._dispatch([answer])
 
     async def _call(self, client: Client, request: Any, timeout: float) -> Any | None:
         """The response, or None when the time is over: no future of rclpy ends by itself."""

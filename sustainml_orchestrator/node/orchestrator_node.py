@@ -29,6 +29,7 @@ from sustainml_orchestrator.core.commands import (
     AnnounceTask,
     ChangeLifecycle,
     Command,
+    ConfigureNode,
     Leave,
     Log,
     PublishBaseline,
@@ -178,9 +179,11 @@ class OrchestratorNode(Node):
             Leave: self._note_leave,
         }
         self._watched_clients = Clients(self)
+        configuration = Configuration(self, self.dispatch)
+        self._carry[ConfigureNode] = configuration.apply
         services = Services(
             self, self._loop, self.core, self._calls, self._watched_clients, self._limits,
-            Configuration(self), self.saved,
+            configuration, self.saved,
         )  # fmt: skip
         self._goals = Goals(
             self, self.core, self._calls, self._watched_clients, services.submission,

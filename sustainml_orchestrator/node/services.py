@@ -298,9 +298,10 @@ class Services:
         timeout = requests.check_seconds("timeout", request.timeout, default)
         limit = self._limits.max_text_bytes
         requests.check_text("configuration", request.configuration, limit)
+        wanted: dict[str, Any] = {}
         if request.configuration:
             data = request.configuration.encode("utf-8", "replace")
-            requests.read_extra_data(data, self._limits, "configuration")
+            wanted = requests.read_extra_data(data, self._limits, "configuration")
         if not target.responsive:
             text = target.describe(self._core.context.now)
             raise OrchestratorError(ErrorCode.NODE_UNAVAILABLE, text)
@@ -309,6 +310,7 @@ class Services:
         self._clients.watch(service, client, call, partial(self._calls.leave, call))
         try:
             answer = await self._configuration.ask(target.name, request.configuration, timeout)
+            self._configuration.remember(target.name, wanted)
         finally:
             self._clients.forget(service, client, call)
             self._calls.leave(call)

@@ -41,7 +41,8 @@ def test_nodes_and_their_configuration(running: Up) -> None:
     assert "use one of" in sustainml(running, "configure", "carbon", code=1).stderr
 
 
-def test_nodes_show_losses(running: Up) -> None:
+def test_nodes_show_losses_and_a_new_process_has_the_settings(running: Up) -> None:
+    sustainml(running, "configure", "carbon_tracker", '{"lifetime_years": 7}')
     process = running.leader("carbon_tracker")
     assert process is not None
     process.kill()
@@ -54,6 +55,9 @@ def test_nodes_show_losses(running: Up) -> None:
     wait_for(restarted, 20.0)
     (row,) = re.findall(r"carbon_tracker +IDLE.*", sustainml(running, "nodes").stdout)
     assert re.search(r" 1 +[\d.]+ .* ago +carbon_tracker: ", row), row
+    settings = json.loads(sustainml(running, "configure", "carbon_tracker").stdout)
+    assert settings["lifetime_years"] == 7.0
+    assert "node.configured" in sustainml(running, "history", "carbon_tracker").stdout
 
 
 AS_ANOTHER_USER = """
