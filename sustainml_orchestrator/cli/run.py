@@ -152,8 +152,7 @@ def _supervise(children: list[Program], warning: str = "") -> None:
     # From here on a signal only sets a flag: an exception could come while a lock is held.
     request = EndRequest()
     background.write_run_file()
-    with service_manager.Listener() as news:
-        log = UpLog(_log_file())
+    with service_manager.Listener() as news, UpLog(_log_file()) as log:
         if warning:
             log("up", warning)
         variables = {service_manager.VARIABLE: news.address}
@@ -261,7 +260,6 @@ def demo(files: Files = None, verbose: Verbose = False) -> None:
     given = [problems.read(str(path)) for path in files or examples()]
     _use_own_domain()
     tail: deque[tuple[str, str]] = deque(maxlen=_TAIL)
-    log = UpLog(None)
 
     def show(name: str, text: str) -> None:
         log(name, text) if verbose else tail.append((name, text))
@@ -270,7 +268,7 @@ def demo(files: Files = None, verbose: Verbose = False) -> None:
     succeeded = False
     try:
         children = programs(namespace=options.namespace)
-        with Supervisor(children, show, forker=node_forker.take()):
+        with UpLog(None) as log, Supervisor(children, show, forker=node_forker.take()):
             # Here and not earlier: it loads ROS, while the nodes start.
             inputs = [problems.to_message(fields) for fields in given]
             succeeded = _solve(inputs)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from contextlib import suppress
 from datetime import datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -12,13 +11,19 @@ from pathlib import Path
 from rich.text import Text
 
 from sustainml_orchestrator.cli.console import harmless, line, out
+from sustainml_orchestrator.cli.terminal import Terminal
 
 #: The log file and its four predecessors take 50 MiB at most.
 _FILE_BYTES, _FILES = 10 * 2**20, 4
+#: For what the terminal has not taken at the end, in s.
+_LAST_LINES = 1.0
 
 
 class UpLog:
     """Prints lines with time and process, and keeps them; called from several threads.
+
+    It never waits for who reads the terminal; the log file is complete. Close it, or use it in a
+    `with`.
 
     Args:
         path: the log file; None, or one that cannot be written: the terminal alone.
@@ -26,6 +31,7 @@ class UpLog:
 
     def __init__(self, path: Path | None) -> None:
         self._lock = threading.Lock()
+        self._terminal = Terminal(self._note)
         self._file: _File | None = None
         if path is None:
             return
@@ -37,6 +43,12 @@ class UpLog:
         else:
             self("up", f"log file: {path}")
 
+    def __enter__(self) -> UpLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def __call__(self, name: str, text: str) -> None:
         """Print and keep one line of a process."""
         text = harmless(text, keep="\t")
@@ -44,9 +56,24 @@ class UpLog:
         with self._lock:
             if self._file is not None:
                 self._file.write(f"{now} [{name}] {text}")
-            with suppress(SystemExit):  # the output is closed; the processes go on
-                head = line((f"{now} ", "dim"), f"[{name}] ")
-                out.print(head, Text(text), sep="", soft_wrap=True)
+            self._terminal.add(_shown(now, name, text))
+
+    def close(self) -> None:
+        """Print the last lines, as far as the terminal takes them."""
+        with self._lock:
+            self._terminal.close(_LAST_LINES)
+
+    def _note(self, count: int) -> str:
+        now = datetime.now().astimezone().isoformat(timespec="milliseconds")
+        whole = "; the log file has them" if self._file is not None else ""
+        return _shown(now, "up", f"{count} lines are left out here: nobody read them{whole}")
+
+
+def _shown(now: str, name: str, text: str) -> str:
+    with out.capture() as capture:
+        head = line((f"{now} ", "dim"), f"[{name}] ")
+        out.print(head, Text(text), sep="", soft_wrap=True)
+    return capture.get()
 
 
 class _File(RotatingFileHandler):

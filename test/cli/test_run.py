@@ -50,7 +50,8 @@ def test_a_wrong_parameter_file_is_explained(tmp_path: Path) -> None:
 def test_lines_of_nodes_are_printed_without_control_characters(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    UpLog(None)("hw_resources", "a b \x1b]0;x\a\x1b[2J \u202e\u200b [/red] :smile: \x9b31m\x00")
+    with UpLog(None) as log:
+        log("hw_resources", "a b \x1b]0;x\a\x1b[2J \u202e\u200b [/red] :smile: \x9b31m\x00")
     time, _, line = capsys.readouterr().out.partition(" ")
     assert datetime.fromisoformat(time).tzinfo is not None
     assert line == (
