@@ -29,6 +29,7 @@ from sustainml_orchestrator.cli.context import (
     print_json,
 )
 from sustainml_orchestrator.contract import domain
+from sustainml_orchestrator.processes.fork_server import python_command
 
 #: Seconds in which a system is expected to be ready, or to end.
 _READY_WITHIN, _END_WITHIN = 60.0, 30.0
@@ -118,7 +119,7 @@ def _found() -> Running:
 def detach() -> None:
     """Start `sustainml up` as it was typed in a session of its own; return when it is ready."""
     words = [word for word in sys.argv[1:] if word != "--detach"]
-    command = [sys.executable, "-m", "sustainml_orchestrator.cli", *words]
+    command = [*python_command("sustainml_orchestrator.cli"), *words]
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         start_new_session=True,

@@ -74,7 +74,7 @@ IsolationOption = Annotated[
     Isolation | None, typer.Option(help="Run user code of modules in a process or a thread.")
 ]
 Rest = Annotated[bool, typer.Option("--rest", help="Also serve the original front-end and REST.")]
-RestPort = Annotated[int, typer.Option(min=1, max=65535, help="Port of --rest.")]
+RestPort = Annotated[int, typer.Option(min=0, max=65535, help="Port of --rest; 0 = a free one.")]
 Level = Annotated[LogLevel, typer.Option(help="Lowest severity that the nodes log.")]
 WithWeb = Annotated[bool, typer.Option("--web/--no-web", help="Serve the web page.")]
 

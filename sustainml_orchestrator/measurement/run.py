@@ -6,7 +6,6 @@ import json
 import math
 import selectors
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sustainml_orchestrator.measurement.onnx_file import Counts, ModelFileError, Shapes
+from sustainml_orchestrator.processes.fork_server import python_command
 
 Progress = Callable[[float], None]
 
@@ -52,9 +52,7 @@ def measure(
         ModelFileError: it cannot be run, or not in time.
     """
     request = {"model": str(path), "shapes": shapes, "runs": runs, "threads": threads}
-    words = [sys.executable, "-P", "-m", "sustainml_orchestrator.measurement.child"]
-    if sys.version_info < (3, 11):
-        words.remove("-P")
+    words = python_command("sustainml_orchestrator.measurement.child")
     child = subprocess.Popen(
         [*words, json.dumps(request)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
     )

@@ -5,8 +5,6 @@ To deactivate it stops all modules, to activate it starts them, to shut it down 
 
 from __future__ import annotations
 
-import os
-import signal
 from typing import Any
 
 from rclpy.node import Node
@@ -51,5 +49,5 @@ class OrchestratorLifecycle:
                 return False
         self._state = goal
         if goal is PrimaryState.FINALIZED:
-            os.kill(os.getpid(), signal.SIGTERM)  # the response is sent before it ends
+            self._loop.ended = True  # the response is sent before
         return True

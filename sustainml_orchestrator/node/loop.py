@@ -43,6 +43,7 @@ class Loop(SingleThreadedExecutor):
         taking: whether messages and requests are being taken, so that what they lead to can wait.
         after_taking: called when they are taken.
         after_spin: called at the end of each `spin_once`.
+        ended: whether somebody asked for the end of the process.
     """
 
     def __init__(self) -> None:
@@ -53,7 +54,7 @@ class Loop(SingleThreadedExecutor):
         self._created: list[Task[Any]] = []
         self._due = True
         self._restless = 0
-        self.taking = False
+        self.taking = self.ended = False
         self.after_taking: Callable[[], None] = lambda: None
         self.after_spin: Callable[[], None] = lambda: None
 

@@ -376,7 +376,7 @@ def main(args: list[str] | None = None) -> NoReturn:
         loop = Loop()
         node = OrchestratorNode(loop)
         loop.add_node(node)
-        while not ending:
+        while not (ending or loop.ended):
             node.spin_once()
     except (StartError, PipelineError, ParameterError, JournalError) as error:
         sys.stderr.write(f"orchestrator: {error}\n")

@@ -190,6 +190,7 @@ class _Server:
         self._parent = parent
         self._mark = mark
         self._channels: dict[int, socket.socket] = {}  # by pid
+        self._ignores = signal.getsignal(signal.SIGUSR1) is signal.SIG_IGN
         self._wake, self._woken = socket.socketpair()
 
     def serve(self) -> None:
@@ -247,8 +248,8 @@ class _Server:
         child_process.die_with(server)
         child_process.adopt_orphans()
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGCHLD, signal.SIGUSR1):
-            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would hide exit codes
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN if self._ignores else signal.SIG_DFL)
         for sock in (self._control, self._wake, self._woken, *self._channels.values()):
             sock.close()
         os.close(fds[0])

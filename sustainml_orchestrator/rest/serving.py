@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from signal import SIG_IGN, getsignal, signal
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.server import HANDLED_SIGNALS
 
 from sustainml_orchestrator.rest.connections import PatientConnection
 from sustainml_orchestrator.rest.security import is_loopback
@@ -49,6 +52,19 @@ def listen(host: str, port: int, token: str, hint: str) -> socket.socket:
         raise AddressError(text) from error
 
 
+class AsgiServer(uvicorn.Server):
+    """As uvicorn's, but a signal that was ignored at the start stays ignored (`nohup`, `trap`)."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take the signals that ask for the end while the application is served."""
+        ignored = [each for each in HANDLED_SIGNALS if getsignal(each) is SIG_IGN]
+        with super().capture_signals():
+            for number in ignored:
+                signal(number, SIG_IGN)
+            yield
+
+
 class Server:
     """One application on one socket, until a signal or `stop`.
 
@@ -64,7 +80,7 @@ class Server:
             limit_concurrency=MAX_CONNECTIONS, server_header=False, ws="none",
             http=PatientConnection,
         )  # fmt: skip
-        self._server = uvicorn.Server(config)
+        self._server = AsgiServer(config)
 
     @property
     def port(self) -> int:

@@ -15,7 +15,7 @@ import uvicorn
 from sustainml_orchestrator.contract.module_graph import read_pipeline
 from sustainml_orchestrator.rest.connections import PatientConnection
 from sustainml_orchestrator.rest.security import Access, is_loopback
-from sustainml_orchestrator.rest.serving import MAX_CONNECTIONS
+from sustainml_orchestrator.rest.serving import MAX_CONNECTIONS, AsgiServer
 from sustainml_orchestrator.web.app import create_app
 from sustainml_orchestrator.web.live import Live
 
@@ -113,7 +113,7 @@ def serve(settings: Settings, announce: Callable[[str, str], None]) -> None:
         server.run(sockets=[listening])
 
 
-class _Server(uvicorn.Server):
+class _Server(AsgiServer):
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import stat
 import subprocess
 import sys
@@ -109,7 +110,7 @@ with context.written(Path(sys.argv[1])) as stream:
 
 def shell(line: str) -> subprocess.CompletedProcess[str]:
     """Run a line that starts with sustainml."""
-    line = line.replace("sustainml", " ".join(SUSTAINML), 1)
+    line = line.replace("sustainml", shlex.join(SUSTAINML), 1)
     return subprocess.run(["bash", "-c", f"set -o pipefail; {line}"], capture_output=True,
                           text=True, check=False)  # fmt: skip
 

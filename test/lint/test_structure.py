@@ -24,7 +24,7 @@ ARROWS = {
     "client": {"core", "contract"},
     "sdk": {"core", "contract", "processes"},
     "reference_modules": {"core", "sdk"},
-    "measurement": set(),
+    "measurement": {"processes"},
     "entry": {"contract"},
     "rest": {"core", "contract", "client"},
     "web": {"core", "contract", "client", "rest"},
@@ -182,3 +182,14 @@ def test_tests_leave_the_search_path_alone() -> None:
         if re.search(r"\bsys\.path\b", path.read_text(encoding="utf-8")) and path != Path(__file__)
     ]
     assert tricks == []
+
+
+def test_python_is_started_without_the_current_folder() -> None:
+    """By `python_command` alone: a file there would be run in place of a module of that name."""
+    starts = re.compile(r"""["']-m["'],""")
+    others = [
+        str(path.relative_to(ROOT / PACKAGE))
+        for path in sources().values()
+        if starts.search(path.read_text(encoding="utf-8"))
+    ]
+    assert others == ["processes/fork_server.py"]

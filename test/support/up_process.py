@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,8 +12,9 @@ import psutil
 from typer.testing import CliRunner, Result
 
 from sustainml_orchestrator.cli.main import app
+from sustainml_orchestrator.processes.fork_server import python_command
 
-SUSTAINML = (sys.executable, "-m", "sustainml_orchestrator.cli")
+SUSTAINML = python_command("sustainml_orchestrator.cli")
 #: Finds every process that a test has started, whatever became of its parents.
 MARK = "SUSTAINML_TEST_MARK"
 

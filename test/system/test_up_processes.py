@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -73,7 +74,7 @@ def test_up_leaves_nothing_behind(up: Up, number: signal.Signals) -> None:
 
 def test_up_needs_no_standard_streams() -> None:
     mark = f"{os.getpid()}_{time.monotonic_ns()}"
-    line = f"exec {' '.join(SUSTAINML)} -n /closed_{mark} up --journal none <&- >&- 2>&-"
+    line = f"exec {shlex.join(SUSTAINML)} -n /closed_{mark} up --journal none <&- >&- 2>&-"
     up = subprocess.Popen(["bash", "-c", line], env={**os.environ, MARK: mark})
     try:
         with OrchestratorClient(f"/closed_{mark}", timeout=30.0) as client:
