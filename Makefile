@@ -104,6 +104,12 @@ states: build ## write the state machines of docs/architecture.md from the table
 parameters: build ## write config/orchestrator.yaml and docs/parameters.md from the tables in the code
 	$(RUN) python scripts/parameter_files.py
 
+policy: build ## write config/security/policy.xml from the names that the nodes use
+	$(RUN) python scripts/security_policy.py
+
+ros-api: build ## write docs/ros_api.md from the interface files and the names that the nodes use
+	$(RUN) python scripts/ros_api.py
+
 lint: build ## check style, format and types
 	@. ./env.sh && ruff check . && ruff format --check . && mypy
 
@@ -115,4 +121,4 @@ clean: ## remove all that was made, for every ROS 2
 several-machines: build ## three hosts by multicast, static peers and discovery server, on a bad network; needs root
 	$(ALONE) env PYTHONPATH=test:$$PYTHONPATH python -m support.several_machines $(ARGS)
 
-.PHONY: help build demo up test fresh test-web simulate chaos nemesis several-machines fuzz soak load bench bench-full bench-compare loop answers hashes likeness states parameters lint clean
+.PHONY: help build demo up test fresh test-web simulate chaos nemesis several-machines fuzz soak load bench bench-full bench-compare loop answers hashes likeness states parameters policy ros-api test-kilted lint clean

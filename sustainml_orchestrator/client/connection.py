@@ -18,10 +18,11 @@ import rclpy
 import sustainml_msgs.srv
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
 
 from sustainml_orchestrator.client import errors
 from sustainml_orchestrator.client.errors import ClientError, RequestRefused, RequestTimeout
-from sustainml_orchestrator.contract import domain, names
+from sustainml_orchestrator.contract import domain, enclaves, names
 from sustainml_orchestrator.core.ids import ErrorCode
 
 DEFAULT_TIMEOUT = 5.0
@@ -81,11 +82,15 @@ class Connection:
         try:
             self._domain = domain.current()
             # No log file: a client must work where there is no place to write.
-            rclpy.init(context=self._context, args=["--ros-args", "--disable-external-lib-logs"])
+            args = ["--ros-args", "--disable-external-lib-logs"]
+            if enclaves.is_secured():
+                args += ["--enclave", enclaves.enclave(self.namespace, enclaves.FRONT_END)]
+            rclpy.init(context=self._context, args=args)
             self.node = rclpy.create_node(
                 f"{node_name}_{os.getpid()}_{time.monotonic_ns() % 10**6}",
                 namespace=self.namespace, context=self._context, use_global_arguments=False,
                 start_parameter_services=False, enable_rosout=False,
+                parameter_overrides=[Parameter("start_type_description_service", value=False)],
             )  # fmt: skip
         except Exception as error:
             self._context.try_shutdown()

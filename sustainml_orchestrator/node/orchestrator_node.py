@@ -68,7 +68,7 @@ from sustainml_orchestrator.node.reception_watch import ReceptionWatch
 from sustainml_orchestrator.node.recording import Recording
 from sustainml_orchestrator.node.requests import Limits, derive_user_input
 from sustainml_orchestrator.node.services import Services
-from sustainml_orchestrator.node.starting import StartError, exit_code, start_ros
+from sustainml_orchestrator.node.starting import StartError, exit_code, refusals, start_ros
 from sustainml_orchestrator.node.subscriptions import Subscriptions
 from sustainml_orchestrator.storage import JournalError, locate
 
@@ -97,7 +97,8 @@ class OrchestratorNode(Node):
 
     def __init__(self, loop: Loop, **kwargs: Any) -> None:
         kwargs = {"enable_logger_service": True, **kwargs}
-        super().__init__(names.ORCHESTRATOR, namespace=names.DEFAULT_NAMESPACE, **kwargs)
+        with refusals():
+            super().__init__(names.ORCHESTRATOR, namespace=names.DEFAULT_NAMESPACE, **kwargs)
         guard_parameter_services(self)
         self._loop = loop
         self._settings = settings = Settings()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import rclpy
 from rclpy.signals import SignalHandlerOptions
 
@@ -34,6 +37,20 @@ def start_ros(args: list[str] | None) -> None:
     except Exception as error:  # RCLError and others, which are no part of its interface
         reason = " ".join(str(error).split())
         text = f"ROS cannot start: {reason}; correct its arguments"
+        raise StartError(text, ExitCode.USAGE) from error
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Give what rcl refuses while a node is made, such as DDS Security that is not there.
+
+    Raises:
+        StartError: with the reason of rcl.
+    """
+    try:
+        yield
+    except RuntimeError as error:  # RCLError, which is no part of the interface
+        text = f"the node cannot be made: {' '.join(str(error).split())}"
         raise StartError(text, ExitCode.USAGE) from error
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sustainml_orchestrator.contract.enclaves import enclave
 from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.processes.executables import ELSEWHERE, resolve
 from sustainml_orchestrator.processes.fork_server import python_command
@@ -77,7 +78,7 @@ def programs(
         if name not in without and has_program(name, executable):
             module = _module(name, executable and resolve(executable, folder), common, given)
             found += _instances(module, (replicas or {}).get(name, count))
-    return found
+    return [_in_its_enclave(program, namespace) for program in found]
 
 
 def has_program(name: str, executable: str) -> bool:
@@ -103,6 +104,13 @@ def _instances(module: Program, count: int) -> Iterator[Program]:
     for number in range(2, count + 1):
         name = f"{module.name}_{number}"
         yield replace(module, name=name, command=(*words, f"__node:={name}"))
+
+
+def _in_its_enclave(program: Program, namespace: str) -> Program:
+    words = list(program.command)
+    first = words.index("--ros-args") + 1
+    words[first:first] = ["--enclave", enclave(namespace, program.name)]
+    return replace(program, command=tuple(words))
 
 
 def _program(name: str, module: str, common: list[str], settings: dict[str, str]) -> Program:
