@@ -1,4 +1,4 @@
-"""Lines for a terminal, pipe or socket that may not be read: whoever prints never waits.
+"""Lines for a terminal, pipe or socket that may not be read: who prints them never waits.
 
 A thread writes them. What the reader does not take, because the terminal was stopped (Ctrl-S) or
 the pipe is full, waits in a bounded queue; of more lines only the number is printed.
@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, Full, Queue
+
+from sustainml_orchestrator.cli.console import out
 
 #: Most lines that wait.
 WAITING_LINES = 5000
@@ -67,7 +69,7 @@ class Terminal:
                     if self._end_at < float("inf"):
                         return
                     continue
-                if not self._print(text.encode(sys.stdout.encoding, "sustainml")):
+                if not self._print(text.encode(out.file.encoding, "sustainml")):
                     return
         except (OSError, ValueError):  # the reader has gone; the processes go on
             pass
@@ -115,8 +117,8 @@ def _polled(target: int | socket.socket, write: Callable[[bytes], int]) -> Calla
 
 def _plain(data: bytes, _: float) -> int:
     try:
-        sys.stdout.write(data.decode(sys.stdout.encoding))
-        sys.stdout.flush()
+        out.file.write(data.decode(out.file.encoding))
+        out.file.flush()
     except SystemExit as end:  # the output is closed
         raise BrokenPipeError from end
     return len(data)
