@@ -69,7 +69,7 @@ class Terminal:
                     if self._end_at < float("inf"):
                         return
                     continue
-                if not self._print(text.encode(out.file.encoding, "sustainml")):
+                if not self._print(text.encode(sys.stdout.encoding, "sustainml")):
                     return
         except (OSError, ValueError):  # the reader has gone; the processes go on
             pass
@@ -117,7 +117,7 @@ def _polled(target: int | socket.socket, write: Callable[[bytes], int]) -> Calla
 
 def _plain(data: bytes, _: float) -> int:
     try:
-        out.file.write(data.decode(out.file.encoding))
+        out.file.write(data.decode(sys.stdout.encoding))
         out.file.flush()
     except SystemExit as end:  # the output is closed
         raise BrokenPipeError from end
