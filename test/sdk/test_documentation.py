@@ -8,7 +8,7 @@ import textwrap
 from pathlib import Path
 
 from rclpy.serialization import deserialize_message, serialize_message
-from sustainml_msgs.msg import HWResource, MLModel
+from sustainml_msgs.msg import CO2Footprint, HWResource, MLModel
 
 from sustainml_orchestrator.core.ids import TaskId
 from sustainml_orchestrator.sdk import Module
@@ -45,3 +45,22 @@ def test_the_example_of_the_class_works() -> None:
             output = deserialize_message(outcome.output, HWResource)
             assert (output.hw_description, output.power_consumption) == ("my board", 15.0)
             assert (output.session, output.token) == (2, 3)
+
+
+def test_the_example_of_a_migrated_module_works() -> None:
+    text = (ROOT / "docs" / "migrating.md").read_text(encoding="utf-8")
+    _, migrated = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names = {"__name__": "example"}
+    exec(migrated, names)
+    host = Host(names["MyTracker"], "/lab/carbon_tracker")
+    host.start({})
+    ticket = Ticket(TaskId(1, 1), 1, 2, 3)
+    for watts, failed in ((3600.0, False), (0.0, True)):
+        hardware = HWResource(power_consumption=watts, latency=1000.0)
+        parts = {"hw_resources": serialize_message(hardware)}
+        outcome = host.call(Job(1, ticket, 1, Phase.RUNNING, parts), lambda: False)
+        if failed:
+            assert outcome.text == "the power of the hardware is unknown; name a device that is"
+        else:
+            output = deserialize_message(outcome.output, CO2Footprint)
+            assert (output.energy_consumption, output.carbon_footprint) == (1000.0, 0.475)
