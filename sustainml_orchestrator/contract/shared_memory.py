@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import NoReturn
 
 _FOLDER = Path("/dev/shm")
-_LOCK = re.compile(r"(fastrtps_(?:[0-9a-f]{16}|port\d+))_[es]l")
-_PORT = re.compile(r"fastrtps_port\d+")
+#: Fast DDS 2 and 3 (Kilted and newer) have different prefixes.
+_LOCK = re.compile(r"(fast(?:rtps|dds)_(?:[0-9a-f]{16}|port\d+))_[es]l")
+_PORT = re.compile(r"fast(?:rtps|dds)_port\d+")
 #: Between two looks for users of a port: whoever opens one locks and maps it sooner, in s.
 _OPENED_WITHIN = 0.2
 #: Loaded once: a signal handler or a dying process must not load libraries.

@@ -52,7 +52,7 @@ import os, signal, subprocess, sys, time
 command = [sys.executable, "-m", "sustainml_orchestrator.{module}"]
 node = subprocess.Popen([*command, "--ros-args", "-r", "__ns:=/shm_{os.getpid()}"])
 deadline = time.monotonic() + 30
-while not any("fastrtps" in name for name in os.listdir("/dev/shm")):
+while not any(name.startswith("fast") for name in os.listdir("/dev/shm")):
     assert time.monotonic() < deadline and node.poll() is None
     time.sleep(0.02)
 time.sleep(0.5)
@@ -85,7 +85,7 @@ def test_what_killed_nodes_left_is_removed_by_the_next() -> None:
         $node __ns:=/shm_{os.getpid()} & first=$!
         until ls /dev/shm | grep -q 'port.*_el'; do sleep 0.1; done
         kill -KILL $first; wait $first || true
-        ls /dev/shm | grep -q fastrtps
+        ls /dev/shm | grep -q ^fast
         touch -d '-1 minute' /dev/shm/*_el
         $node nonsense || true
         {_LISTED}"""
@@ -93,6 +93,12 @@ def test_what_killed_nodes_left_is_removed_by_the_next() -> None:
 
 
 # The rules, on files that look like those of Fast DDS #
+
+
+@pytest.fixture(params=["fastrtps", "fastdds"])
+def prefix(request: pytest.FixtureRequest) -> str:
+    """Of the files of Fast DDS 2 and 3."""
+    return str(request.param)
 
 
 @pytest.fixture
@@ -113,13 +119,13 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def test_what_living_processes_own_is_left_alone(folder: Path) -> None:
-    dead = ("fastrtps_0123456789abcdef", "fastrtps_0123456789abcdef_el")
-    port = ("fastrtps_port99999", "fastrtps_port99999_sl", "sem.fastrtps_port99999_mutex")
-    alive = ("fastrtps_fedcba9876543210", "fastrtps_fedcba9876543210_el")
-    others = ("fastrtps_", "x_el", "fastrtps_0123_el", "psm_a", "fastrtps_port1_elx")
+def test_what_living_processes_own_is_left_alone(folder: Path, prefix: str) -> None:
+    dead = (f"{prefix}_0123456789abcdef", f"{prefix}_0123456789abcdef_el")
+    port = (f"{prefix}_port99999", f"{prefix}_port99999_sl", f"sem.{prefix}_port99999_mutex")
+    alive = (f"{prefix}_fedcba9876543210", f"{prefix}_fedcba9876543210_el")
+    others = (f"{prefix}_", "x_el", f"{prefix}_0123_el", "psm_a", f"{prefix}_port1_elx")
     make(folder, *dead, *port, *alive, *others)
-    make(folder, "fastrtps_aaaaaaaaaaaaaaaa_el", age=0.0)  # perhaps not locked yet
+    make(folder, f"{prefix}_aaaaaaaaaaaaaaaa_el", age=0.0)  # perhaps not locked yet
     code = (
         "import fcntl, sys; file = open(sys.argv[1], 'rb'); fcntl.flock(file, fcntl.LOCK_EX);"
         "print(flush=True); sys.stdin.read()"
@@ -130,10 +136,10 @@ def test_what_living_processes_own_is_left_alone(folder: Path) -> None:
     ) as owner:  # fmt: skip
         assert owner.stdout is not None and owner.stdout.readline()
         shared_memory.remove_leftovers()
-        assert names(folder) == {*alive, *others, "fastrtps_aaaaaaaaaaaaaaaa_el"}
+        assert names(folder) == {*alive, *others, f"{prefix}_aaaaaaaaaaaaaaaa_el"}
         owner.kill()
     shared_memory.remove_leftovers()
-    assert names(folder) == {*others, "fastrtps_aaaaaaaaaaaaaaaa_el"}
+    assert names(folder) == {*others, f"{prefix}_aaaaaaaaaaaaaaaa_el"}
 
 
 def test_a_folder_that_is_not_there_is_no_error(
@@ -143,17 +149,22 @@ def test_a_folder_that_is_not_there_is_no_error(
     shared_memory.remove_leftovers()
 
 
-def test_ports_that_are_locked_or_mapped_stay_at_the_end_of_a_system(folder: Path) -> None:
-    unused = ("fastrtps_port1", "fastrtps_port1_el", "sem.fastrtps_port1_mutex", "fastrtps_port2")
-    locked = ("fastrtps_port3", "fastrtps_port3_el", "fastrtps_port4", "fastrtps_port4_sl")
-    make(folder, *unused, *locked, "fastrtps_port5", "fastrtps_0123456789abcdef", age=0.0)
+def test_ports_that_are_locked_or_mapped_stay(folder: Path, prefix: str) -> None:
+    unused = (
+        f"{prefix}_port1",
+        f"{prefix}_port1_el",
+        f"sem.{prefix}_port1_mutex",
+        f"{prefix}_port2",
+    )
+    locked = (f"{prefix}_port3", f"{prefix}_port3_el", f"{prefix}_port4", f"{prefix}_port4_sl")
+    make(folder, *unused, *locked, f"{prefix}_port5", f"{prefix}_0123456789abcdef", age=0.0)
     with (
         (folder / locked[1]).open("rb") as alone,
         (folder / locked[3]).open("rb") as shared,
-        (folder / "fastrtps_port5").open("rb") as mapped,
+        (folder / f"{prefix}_port5").open("rb") as mapped,
         mmap.mmap(mapped.fileno(), 0, prot=mmap.PROT_READ),
     ):
         fcntl.flock(alone, fcntl.LOCK_EX)
         fcntl.flock(shared, fcntl.LOCK_SH)
         shared_memory.remove_unused_ports()
-    assert names(folder) == {*locked, "fastrtps_port5", "fastrtps_0123456789abcdef"}
+    assert names(folder) == {*locked, f"{prefix}_port5", f"{prefix}_0123456789abcdef"}
