@@ -37,6 +37,8 @@ def _prepare(context: LaunchContext) -> list[Set]:
         RuntimeError: a file does not exist (launch would leave it out and go on), or another
             orchestrator has the place.
     """
+    # As `sustainml up` does it: on a network only for who asks for one.
+    context.environment.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     given = {name: value for name, value in context.launch_configurations.items() if value}
     for name in _FILES:
         if name in given and not Path(given[name]).is_file():

@@ -24,6 +24,7 @@ PATIENCE = 60.0
 
 
 def generate_test_description():
+    os.environ.pop("ROS_AUTOMATIC_DISCOVERY_RANGE", None)
     arguments = {"namespace": NAMESPACE, "journal_path": "none", "isolation": "thread"}
     source = AnyLaunchDescriptionSource(str(LAUNCH))
     included = IncludeLaunchDescription(source, launch_arguments=arguments.items())
@@ -32,6 +33,7 @@ def generate_test_description():
 
 class TestFramework(unittest.TestCase):
     def test_it_becomes_ready_and_solves(self):
+        assert os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"  # unless it is set
         with OrchestratorClient(NAMESPACE, timeout=PATIENCE) as client:
             client.wait_until_ready(PATIENCE)
             problem = UserInput(problem_definition="tell cats from dogs in photos")
