@@ -23,6 +23,11 @@ class WaitingQueue:
     def __contains__(self, task: Task) -> bool:
         return task in self._places
 
+    @property
+    def oldest(self) -> Task | None:
+        """The one that has been in the queue for longest."""
+        return next(iter(self._places), None)
+
     def add(self, task: Task) -> None:
         """Queue a task behind those of its priority."""
         self._order = None

@@ -198,7 +198,9 @@ class OrchestratorNode(Node):
 
     def _make_watches(self, subscriptions: Subscriptions, publishers: Publishers) -> None:
         """What looks after the others."""
-        self._diagnostics = Diagnostics(self, self.core, self._dropped)
+        self._diagnostics = Diagnostics(
+            self, self.core, self._dropped, self._calls, lambda: self._persistence.room
+        )  # fmt: skip
         self._duplicate_check = DuplicateCheck(
             self, lambda peer: self.dispatch([PeerHeard(peer.incarnation, peer.session)])
         )
@@ -344,7 +346,7 @@ class OrchestratorNode(Node):
         now = self.core.context.now
         if now >= self._diagnostics_due:
             self._diagnostics_due = now + _DIAGNOSTICS_PERIOD
-            self._diagnostics.publish(self.core.persistence.failed)
+            self._diagnostics.publish()
             self._log.warn_of_journal(self._persistence.warnings())
             self._log.update_recording(self._recording.trouble)
             self._memory.update(self.core.store.payload_bytes)

@@ -100,6 +100,16 @@ class PendingCalls:
         return reply.value
 
     @property
+    def count(self) -> int:
+        """How many are pending, those that end load aside."""
+        return len(self._counted)
+
+    @property
+    def limit(self) -> int:
+        """How many may be."""
+        return self._most()
+
+    @property
     def _full(self) -> bool:
         return len(self._counted) >= self._most()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import math
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -43,6 +45,7 @@ class Persistence:
     ) -> None:
         self._journal: Journal | None = None
         self._warnings: SimpleQueue[str] = SimpleQueue()
+        self._room = math.inf
         if path:
             names = tuple(spec.name for spec in pipeline.modules)
             types = message_types(pipeline)
@@ -73,6 +76,11 @@ class Persistence:
         """The file; "" without one."""
         return str(self._journal.path) if self._journal else ""
 
+    @property
+    def room(self) -> float:
+        """Free bytes of the disk of the journal, as of a second ago; inf while not known."""
+        return self._room
+
     def warnings(self) -> list[str]:
         """What was lost, repaired or noticed since the last call; one sentence each."""
         return _drained(self._warnings)
@@ -98,6 +106,8 @@ class Persistence:
             if time.monotonic() >= upkeep_due:
                 upkeep_due = time.monotonic() + _UPKEEP_PERIOD
                 self._warn(self._journal.maintain())
+                with suppress(OSError):
+                    self._room = float(shutil.disk_usage(self._journal.path.parent).free)
 
     def _outcome(self, journal: Journal, save: Save) -> Event:
         try:

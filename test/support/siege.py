@@ -246,15 +246,11 @@ class Siege:
         return dict(self.dropped)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        mine = f"{self._framework.namespace}/orchestrator: tasks"
+        mine = f"{self._framework.namespace}/orchestrator: dropped messages"
         for status in message.status:
             if status.name == mine:
                 self._reports += 1
-                self.dropped = {
-                    pair.key.removeprefix("dropped: "): int(pair.value)
-                    for pair in status.values
-                    if pair.key.startswith("dropped: ")
-                }
+                self.dropped = {pair.key: int(pair.value) for pair in status.values}
 
 
 def _show(attack: Attack) -> str:

@@ -109,9 +109,17 @@ def _instances(node: Any) -> Iterator[Finding]:
         yield Finding("warning", text, f"sustainml history {name} says why")
 
 
+_LEVELS = {b"\x01": "warning", b"\x02": "error"}
+#: What doctor reads of the orchestrator's diagnostics, and what to do where they do not say it.
+_PARTS = {
+    "journal": "make room; sustainml journal check",
+    "dropped messages": "look for a participant of another version: sustainml logs orchestrator",
+}
+
+
 def _own_trouble(client: OrchestratorClient, name: str) -> Iterator[Finding]:
     """What the orchestrator's diagnostics report of itself, for example of its journal."""
-    from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+    from diagnostic_msgs.msg import DiagnosticArray
     from rclpy.qos import QoSProfile
 
     from sustainml_orchestrator.client.feed import Feed
@@ -120,8 +128,13 @@ def _own_trouble(client: OrchestratorClient, name: str) -> Iterator[Finding]:
     with Feed(client, DiagnosticArray, "/diagnostics", QoSProfile(depth=10)) as feed:
         while (left := deadline - time.monotonic()) > 0:
             message = feed.get(left)
-            for status in message.status if message else ():
-                if status.name == f"{name}: tasks":
-                    if status.level == DiagnosticStatus.ERROR:
-                        yield Finding("error", *status.message.split("; ", 1))
-                    return
+            found = {status.name: status for status in (message.status if message else ())}
+            for part in ("journal", "dropped messages"):
+                status = found.get(f"{name}: {part}")
+                if status is not None and status.level in _LEVELS:
+                    level, (text, *remedy) = _LEVELS[status.level], status.message.split("; ", 1)
+                    if part not in text:
+                        text = f"{part}: {text}"
+                    yield Finding(level, text, *(remedy or [_PARTS[part]]))
+            if f"{name}: journal" in found:
+                return
