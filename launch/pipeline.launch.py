@@ -24,8 +24,16 @@ ARGUMENTS = {
     "namespace": ("sustainml", "namespace of all nodes"),
     "pipeline_file": ("", "the module graph; empty = the standard one"),
     "params_file": ("", "parameters of all nodes"),
-    "journal_path": ("auto", "SQLite file of the database; auto = in its usual place; none"),
-    "isolation": ("process", "where the modules' user code runs: process or thread"),
+    "journal_path": (
+        "",
+        "SQLite file of the database; auto = in its usual place; none; empty = as params_file "
+        "says, else auto",
+    ),
+    "isolation": (
+        "",
+        "where the modules' user code runs: process or thread; empty = as params_file says",
+    ),
+    "use_sim_time": ("false", "whether stamps are those of the topic /clock"),
     "use_respawn": ("true", "whether processes that end are started again"),
     "log_level": ("info", "debug, info, warn, error or fatal"),
     "replicas": ("", "how many instances of modules to start: MODULE=N,MODULE=N"),
@@ -47,9 +55,11 @@ def _start(context: LaunchContext) -> list[ExecuteProcess]:
         isolation=values["isolation"],
         log_level=values["log_level"],
     )
+    use_sim_time = values["use_sim_time"].lower() == "true"
+    sim_time = ["-p", "use_sim_time:=true"] if use_sim_time else []
     return [
         ExecuteProcess(
-            cmd=list(program.command),
+            cmd=[*program.command, *sim_time],
             name=program.name,
             output="screen",
             prefix="env --block-signal=INT",  # until the node can end in order

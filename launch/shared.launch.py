@@ -57,7 +57,9 @@ def _prepare(context: LaunchContext) -> list[Set]:
         file.write(json.dumps({_EVERY_NODE: {"ros__parameters": overrides}}))
     # Not at the shutdown of the launch: processes that are just starting read it after that.
     atexit.register(Path(file.name).unlink, missing_ok=True)
-    return [Set("overrides_file", file.name)]
+    # As read by those that do not read the file.
+    journal = [Set("journal_path", given["journal_path"])] if "journal_path" in given else []
+    return [Set("overrides_file", file.name), *journal]
 
 
 def _check_place(namespace: str) -> None:

@@ -29,7 +29,7 @@ def started(
             if spec.name not in without and not has_program(spec.name, spec.executable):
                 err.say(f"{spec.name} is not started: its executable is not named in the pipeline")
         return programs(namespace=namespace, pipeline=pipeline, without=without,
-                        replicas=dict(_replicas(text, modules) for text in replicas),
+                        replicas=dict(replicas_of(text, modules) for text in replicas),
                         pipeline_file=pipeline_file, **settings)  # fmt: skip
     except (PipelineError, ExecutableError) as error:
         raise typer.BadParameter(str(error)) from error
@@ -41,10 +41,14 @@ def _check_module(name: str, modules: list[str]) -> None:
         raise typer.BadParameter(f"'{name}' is no module; {hint}")
 
 
-def _replicas(text: str, modules: list[str]) -> tuple[str, int]:
-    """A module and its number of instances, from MODULE=N."""
+def replicas_of(text: str, modules: list[str]) -> tuple[str, int]:
+    """A module and its number of instances, from MODULE=N.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
     name, _, number = text.partition("=")
     _check_module(name, modules)
     if not number.isdecimal() or not 1 <= int(number) <= MAX_REPLICAS:
-        raise typer.BadParameter(f"--replicas {text}: write MODULE=N, N from 1 to {MAX_REPLICAS}")
+        raise typer.BadParameter(f"replicas {text}: write MODULE=N, N from 1 to {MAX_REPLICAS}")
     return name, int(number)

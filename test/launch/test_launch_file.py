@@ -15,8 +15,8 @@ from sustainml_orchestrator.sdk.parameters import TABLE as MODULE_TABLE
 
 ROOT = Path(__file__).parents[2]
 LAUNCH = ET.parse(ROOT / "launch" / "sustainml.launch.xml").getroot()
-#: Arguments that shared.launch.py turns into parameters.
-READ_BY_THE_SHARED_FILE = {"pipeline_file", "journal_path", "isolation"}
+#: Arguments that the included files read.
+READ_BY_INCLUDED_FILES = {"pipeline_file", "journal_path", "isolation", "replicas"}
 ARGUMENTS = {arg.attrib["name"]: arg for arg in LAUNCH.iter("arg")}
 
 
@@ -37,7 +37,7 @@ def test_every_executable_exists_and_every_module_is_there() -> None:
 def test_every_argument_is_declared_described_and_used() -> None:
     text = (ROOT / "launch" / "sustainml.launch.xml").read_text()
     used = set(re.findall(r"\$\(var (\w+)\)", text))
-    assert used - {"overrides_file"} == set(ARGUMENTS) - READ_BY_THE_SHARED_FILE
+    assert used - {"overrides_file"} == set(ARGUMENTS) - READ_BY_INCLUDED_FILES
     assert all(arg.attrib["description"] and "default" in arg.attrib for arg in ARGUMENTS.values())
 
 
