@@ -32,7 +32,7 @@ class Cancelling:
             ClientError: the orchestrator does not answer.
         """
         wanted = requests.task_id(body) or self.last
-        stopped = await self._calls.run(self._stop, wanted.problem_id)
+        stopped = await self._calls.run_command(self._stop, wanted.problem_id)
         if not stopped:
             return {"status": "not_found", "message": "no task runs"}
         return {"status": "cancelled", "task_ids": [task._asdict() for task in stopped]}

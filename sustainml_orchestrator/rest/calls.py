@@ -21,6 +21,8 @@ from sustainml_orchestrator.core.ids import ErrorCode, TaskId
 _MAX_CALLS = 24
 #: Calls in progress that wait for a module, and must not keep the others waiting.
 _MAX_SLOW_CALLS = 12
+#: Commands in progress: as they end load, they wait for no other call.
+_MAX_COMMANDS = 64
 #: Periods of the queries for the state of a task that is waited for, in s; updates come first.
 _FIRST_PERIOD, _PERIOD = 0.1, 2.0
 #: Longest rate of such queries, of all tasks, in 1/s.
@@ -52,6 +54,7 @@ class Calls:
         self.live = live
         self._quick = CapacityLimiter(_MAX_CALLS)
         self._slow = CapacityLimiter(_MAX_SLOW_CALLS)
+        self._commands = CapacityLimiter(_MAX_COMMANDS)
         self._followed: dict[TaskId, _Followed] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -60,8 +63,12 @@ class Calls:
         return await anyio.to_thread.run_sync(partial(call, *args, **options), limiter=self._quick)
 
     async def run_slow(self, call: Callable[..., _Result], *args: Any, **options: Any) -> _Result:
-        """The same for what may take long, such as a command that a module confirms."""
+        """The same for what may take long, such as a configuration that a module confirms."""
         return await anyio.to_thread.run_sync(partial(call, *args, **options), limiter=self._slow)
+
+    async def run_command(self, call: Callable[..., _Result], *args: Any) -> _Result:
+        """The same for what ends load: commands to nodes and tasks, deletions."""
+        return await anyio.to_thread.run_sync(partial(call, *args), limiter=self._commands)
 
     async def wait_for(
         self, task_id: TaskId, is_enough: Callable[[TaskSummary], bool]

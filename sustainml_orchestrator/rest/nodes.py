@@ -58,7 +58,7 @@ async def control_node(
 ) -> Json:
     """Start, stop, reset or terminate a module; answered when that is confirmed."""
     number = NodeCommand[command.upper()]
-    nodes = await calls.run_slow(calls.client.control_node, name, number, timeout)
+    nodes = await calls.run_command(calls.client.control_node, name, number, timeout)
     return Json({"nodes": plain(nodes)})
 
 

@@ -86,7 +86,9 @@ async def list_iterations(
 @router.delete("/problems/{problem_id}", responses=answers(schemas.Deleted), tags=["problems"])
 async def delete_problem(calls: Connected, problem_id: ProblemId) -> Json:
     """Delete a problem, none of whose tasks waits or runs."""
-    return Json({"deleted_iterations": await calls.run(calls.client.delete_problem, problem_id)})
+    return Json(
+        {"deleted_iterations": await calls.run_command(calls.client.delete_problem, problem_id)}
+    )
 
 
 @router.get(
@@ -154,7 +156,9 @@ async def control_task(
 ) -> Json:
     """Stop, reset (run again), preempt or terminate a task."""
     task_id = TaskId(problem_id, iteration_id)
-    state = await calls.run(calls.client.control_task, task_id, TaskCommand[command.upper()])
+    state = await calls.run_command(
+        calls.client.control_task, task_id, TaskCommand[command.upper()]
+    )
     return Json({"task_status": int(state), "status_text": state.name})
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import select
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -128,6 +130,27 @@ def test_nodes_are_commanded_and_configured(served: Served) -> None:
     refused(wrong, 400, "INVALID_REQUEST", "int9")
     api(served, "PATCH", "/nodes/hw_resources/configuration", {"precision": ""})
     refused(api(served, "GET", "/nodes/nobody"), 404, "NOT_FOUND", "nobody")
+
+
+def test_commands_do_not_wait_for_a_module_that_hangs(served: Served) -> None:
+    module = served.up.leader("carbon_tracker")
+    assert module is not None
+    module.suspend()
+    path = f"{API}/nodes/carbon_tracker/configuration?timeout=60"
+    text = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n\r\n".encode()
+    asking = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(40)]
+    try:
+        for connection in asking:
+            connection.sendall(text)
+        for command in ("stop", "start"):
+            answer = api(served, "POST", f"/nodes/hw_constraints/{command}")
+            assert answer.status == 200, answer.text
+        assert select.select(asking, [], [], 0)[0] == []  # they wait all the while
+    finally:
+        module.resume()
+        for connection in asking:
+            connection.close()
+    wait_for(served.is_idle, 30.0)
 
 
 def test_mistakes_are_told_in_a_sentence(served: Served) -> None:
