@@ -14,7 +14,7 @@ from rclpy.node import Node
 from rclpy.task import Future
 from sustainml_msgs.srv import Configure
 
-from sustainml_orchestrator.contract import names
+from sustainml_orchestrator.contract import introspection, names
 from sustainml_orchestrator.contract.payloads import without_credentials
 from sustainml_orchestrator.core.commands import ConfigureNode
 from sustainml_orchestrator.core.errors import OrchestratorError
@@ -58,6 +58,7 @@ class Configuration:
                 qos_profile=names.SERVICE_QOS,
                 callback_group=self._group,
             )
+            introspection.include_new(self._node)
         transaction = next(self._transactions) % 2**32
         request = Configure.Request(transaction_id=transaction, configuration=configuration)
         answer = await self._call(client, request, timeout)

@@ -18,7 +18,7 @@ import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
-from sustainml_orchestrator.contract import discovery, domain, names, shared_memory
+from sustainml_orchestrator.contract import discovery, domain, introspection, names, shared_memory
 from sustainml_orchestrator.contract.exit_codes import ExitCode
 from sustainml_orchestrator.contract.module_graph import read_pipeline
 from sustainml_orchestrator.contract.parameter_service_guard import guard_parameter_services
@@ -206,8 +206,8 @@ class OrchestratorNode(Node):
         )
         lifecycle = self.core.lifecycle
         self._reception_watch = ReceptionWatch(self, lifecycle, subscriptions, publishers)
-        self._loop.after_taking = self._end_batch
-        self._loop.after_spin = self._announce
+        self._loop.after_taking, self._loop.after_spin = self._end_batch, self._announce
+        introspection.follow(self)
         self._memory = Memory()
 
     def _read_limits(self) -> None:

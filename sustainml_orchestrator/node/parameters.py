@@ -8,7 +8,7 @@ from dataclasses import fields
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from sustainml_orchestrator.contract import parameters
+from sustainml_orchestrator.contract import introspection, parameters
 from sustainml_orchestrator.contract.parameters import Spec
 from sustainml_orchestrator.core.settings import Settings
 
@@ -59,6 +59,7 @@ TABLE: tuple[Spec, ...] = (
     Spec("max_request_bytes", 64 * 2**20, "maximum size of a request, in bytes", 1, 2**30),
     Spec("max_list_entries", 1000, "maximum entries in a list field of a request", 1, 1_000_000),
     Spec("max_pending_calls", 64, "maximum number of pending service calls", 1, 500),
+    introspection.SPEC,
 )  # fmt: skip
 
 _SETTINGS = {field.name for field in fields(Settings)}

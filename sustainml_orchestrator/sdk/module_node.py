@@ -14,7 +14,7 @@ from rclpy.executors import ExternalShutdownException, ShutdownException, Single
 from rclpy.node import Node
 from sustainml_msgs.msg import NodeControl
 
-from sustainml_orchestrator.contract import names
+from sustainml_orchestrator.contract import introspection, names
 from sustainml_orchestrator.contract.module_graph import read_pipeline
 from sustainml_orchestrator.contract.parameter_service_guard import guard_parameter_services
 from sustainml_orchestrator.contract.wait_set import WaitSet
@@ -115,6 +115,7 @@ class ModuleNode(Node):
             self.values.configure_timeout,
         )  # fmt: skip
         ConfigureService(self, spec.module, settings.configure)
+        introspection.follow(self)
 
     def start(self) -> None:
         """Publish the first status and start the threads."""

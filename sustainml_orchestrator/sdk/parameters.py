@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from rclpy.node import Node
 
-from sustainml_orchestrator.contract import parameters
+from sustainml_orchestrator.contract import introspection, parameters
 from sustainml_orchestrator.contract.parameters import Spec
 from sustainml_orchestrator.sdk.job_table import Limits
 
@@ -26,6 +26,7 @@ class Parameters(Limits):
     termination_grace: float
     configure_timeout: float
     fetch_timeout: float
+    service_introspection: str
 
 
 #: All are read-only: a change needs a restart of the node.
@@ -51,6 +52,7 @@ TABLE: tuple[Spec, ...] = (
          "back", 1, 1_000_000),
     Spec("max_held_bytes", 1 << 30, "maximum size of the inputs held, in bytes; others are given "
          "back", 1 << 10, 1 << 40),
+    introspection.SPEC,
 )  # fmt: skip
 
 
