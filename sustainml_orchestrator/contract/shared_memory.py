@@ -84,14 +84,20 @@ def remove_unused_ports() -> None:
 
 
 def _unused_ports() -> set[str]:
-    names = {path.name for path in _listed(_FOLDER) if _PORT.fullmatch(path.name)}
-    for process in Path("/proc").glob("[0-9]*"):
-        if not names:
-            break
+    inodes: dict[str, str] = {}
+    for path in _listed(_FOLDER):
+        with suppress(OSError):  # it is gone
+            if _PORT.fullmatch(path.name) and not _is_locked(path.name):
+                inodes[path.name] = f" {path.stat().st_ino} "
+    for process in Path("/proc").glob("[0-9]*") if inodes else ():
         with suppress(OSError):  # it has ended, or is another user's: so are its ports
             text = (process / "maps").read_text(encoding="utf-8", errors="replace")
-            names -= set(_PORT.findall(text))
-    return {name for name in names if not _is_locked(name)}
+            # By inode, too: another mount namespace has a /dev/shm of its own.
+            mapped = {line for line in text.splitlines() if "fastrtps_port" in line}
+            for name, inode in list(inodes.items()):
+                if any(inode in line and name in line for line in mapped):
+                    del inodes[name]
+    return set(inodes)
 
 
 def _is_locked(port: str) -> bool:

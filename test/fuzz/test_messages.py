@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 from hypothesis import given
+from rclpy.duration import Duration
 from rich.progress import Progress
 from support.attacks import Attack, batches
 from support.budget import ASKED_FOR, examples
@@ -94,6 +95,8 @@ def test_large_models_of_others_take_no_room_but_buffers(siege: Siege) -> None:
     for number in range(1, 13):
         stale = UserInput(task_id=victim.task_id, attempt=1 + number, session=victim.session)
         puppet.deliver("first", stale, raw_model=large)
+        # One after the other: DDS keeps as many buffers as it ever needed at once.
+        assert puppet.outputs["first"].wait_for_all_acked(Duration(seconds=PATIENCE))
         assert puppet.call("get_node_status").success
     siege.solve(victim)
     grown = process.memory_info().rss - before
