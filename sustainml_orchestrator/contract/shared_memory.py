@@ -93,7 +93,7 @@ def _unused_ports() -> set[str]:
         with suppress(OSError):  # it has ended, or is another user's: so are its ports
             text = (process / "maps").read_text(encoding="utf-8", errors="replace")
             # By inode, too: another mount namespace has a /dev/shm of its own.
-            mapped = {line for line in text.splitlines() if "fastrtps_port" in line}
+            mapped = {line for line in text.splitlines() if _PORT.search(line)}
             for name, inode in list(inodes.items()):
                 if any(inode in line and name in line for line in mapped):
                     del inodes[name]
