@@ -124,17 +124,37 @@ def _is_stdout(path: Path, status: os.stat_result) -> bool:
     return os.path.samestat(status, os.fstat(descriptor))
 
 
+def _free_target(path: Path, source: Path | None) -> Path:
+    from sustainml_orchestrator.storage.files import target_of
+    from sustainml_orchestrator.storage.lock import journal_of
+
+    target = target_of(path)
+    why = ""
+    if source is not None and source.exists() and target.exists() and target.samefile(source):
+        why = "is the file that is read"
+    elif journal := journal_of(target):
+        why = f"belongs to the journal {journal}"
+    if why:
+        text = f"{path} {why}; name another file"
+        raise Failure(text, name="INVALID_REQUEST", error_code=2)
+    return target
+
+
 @contextmanager
-def written(path: Path) -> Iterator[TextIO]:
+def written(path: Path, source: Path | None = None) -> Iterator[TextIO]:
     """A text file, readable by this user only, that replaces the former one when it is complete.
 
     Symbolic links are followed; devices, pipes and standard output are written to directly.
+
+    Raises:
+        Failure: it would replace the file `source`, or one of a journal.
+        OSError: it cannot be written.
     """
     status = path.stat() if path.exists() else None
     if status is not None and _is_stdout(path, status):
         yield as_utf8(sys.stdout)
         return
-    target = Path(os.path.realpath(path))
+    target = _free_target(path, source)
     is_plain = status is None or stat.S_ISREG(status.st_mode)
     if not is_plain or (status is not None and not os.access(target.parent, os.W_OK)):
         with path.open("w", encoding="utf-8") as stream:

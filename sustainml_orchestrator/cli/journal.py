@@ -67,7 +67,7 @@ def export_command(file: FileArgument, journal: JournalOption) -> None:
         if str(file) == "-":
             export(journal, as_utf8(sys.stdout))
             return
-        with written(file) as target:
+        with written(file, journal) as target:
             count = export(journal, target)
     if target is not sys.stdout:
         out.say(f"{count} iterations written to {file}")

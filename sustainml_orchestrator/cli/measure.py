@@ -97,7 +97,7 @@ def measure(
     measured = _run(model, shapes, runs, threads, limit)
     entries = _entries(name or model.stem, hardware, measured, tasks, licence)
     if output is not None:
-        _write(output, entries)
+        _write(output, model, entries)
     if as_json:
         print_json(entries)
     else:
@@ -140,10 +140,10 @@ def _entries(
     return overlay
 
 
-def _write(path: Path, entries: dict[str, Any]) -> None:
+def _write(path: Path, model: Path, entries: dict[str, Any]) -> None:
     import yaml
 
-    with written(path) as stream:
+    with written(path, model) as stream:
         yaml.safe_dump(entries, stream, sort_keys=False, allow_unicode=True)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sustainml_orchestrator.storage import epoch, files, schema
 from sustainml_orchestrator.storage.errors import JournalError, explain
-from sustainml_orchestrator.storage.lock import Lock, kept_here
+from sustainml_orchestrator.storage.lock import Lock, journal_of, kept_here
 from sustainml_orchestrator.storage.maintenance import check
 
 #: Pages copied between two looks at whether to go on.
@@ -70,7 +70,9 @@ def back_up(path: Path, target: Path) -> None:
         schema.recognise(path, known_place=False)
         if target.exists() and target.samefile(path):
             raise JournalError(f"{target} is the journal itself; name another file")
-        real = Path(os.path.realpath(target))
+        real = files.target_of(target)
+        if other := journal_of(real):
+            raise JournalError(f"{target} belongs to the journal {other}; name another file")
         if not target.exists() or (target.is_file() and os.access(real.parent, os.W_OK)):
             copy(path, real)
             return

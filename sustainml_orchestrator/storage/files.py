@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -23,6 +24,18 @@ def make_private(path: Path) -> None:
     """Make an empty file that its user alone can read, in place of whatever was there."""
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
+
+
+def target_of(path: Path) -> Path:
+    """The file that is made or replaced by a write to a path, behind its symbolic links.
+
+    Raises:
+        OSError: the links lead to themselves.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    return target
 
 
 def put_in_place(fresh: Path, path: Path) -> None:

@@ -21,6 +21,17 @@ def kept_here(journal: Path) -> bool:
     return path.exists() and path.stat().st_size > 0
 
 
+def journal_of(file: Path) -> Path | None:
+    """The journal, kept at its path, that a file is or belongs to; None for any other file."""
+    for suffix in (*files.SUFFIXES, ".lock", ".bak"):
+        name = file.name.removesuffix(suffix)
+        if name and file.name == name + suffix:
+            journal = file.with_name(name)
+            if journal.is_file() and kept_here(journal):
+                return journal
+    return None
+
+
 class Lock:
     """Held from construction to `close`, on a file beside the journal.
 

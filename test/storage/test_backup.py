@@ -103,6 +103,8 @@ def test_what_cannot_be_written_or_restored_says_why(
     assert "cannot be copied" in run("journal", "backup", tmp_path, "-j", path, code=1)
     assert "cannot be copied" in run("journal", "backup", "/proc/x", "-j", path, code=1)
     assert "is the journal itself" in run("journal", "backup", path, "-j", path, code=1)
+    log = path.with_name(f"{path.name}-wal")
+    assert "belongs to the journal" in run("journal", "backup", log, "-j", path, code=1)
     assert "there is no journal" in run("journal", "backup", "x", "-j", tmp_path / "no", code=1)
     assert "disk is full" in run("journal", "backup", "/dev/full", "-j", path, code=1)
     driver.journal.close()

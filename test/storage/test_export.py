@@ -144,3 +144,18 @@ def test_the_command_line(path: Path, driver: Driver) -> None:
     assert "MiB after" in run("journal", "compact", "-j", other)
     assert "there is no journal" in run("journal", "check", "-j", "/nowhere/x.db", code=1)
     assert "cannot be used" in run("import", "/nowhere.jsonl", "-j", other, code=1)
+
+
+def test_an_export_replaces_no_journal(path: Path, driver: Driver, tmp_path: Path) -> None:
+    """Neither the one that is read, nor a file of another that is kept at its place."""
+    copy, link, loop = tmp_path / "copy.db", tmp_path / "link", tmp_path / "loop"
+    link.symlink_to(path)
+    loop.symlink_to("loop")
+    assert CliRunner().invoke(app, ["journal", "backup", str(copy), "-j", str(path)]).exit_code == 0
+    files = {file: file.read_bytes() for file in path.parent.iterdir() if file != loop}
+    for source in (path, copy):
+        for target in (path, link, f"{path}-wal", f"{path}.lock", source, loop):
+            result = CliRunner().invoke(app, ["export", str(target), "-j", str(source)])
+            assert result.exit_code == 1 and "name another" in result.output, result.output
+    assert {file: file.read_bytes() for file in path.parent.iterdir() if file != loop} == files
+    assert loop.is_symlink() and link.is_symlink()
