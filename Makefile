@@ -22,6 +22,12 @@ test: build ## run all tests, in domains of their own (ARGS="test/core -k lifecy
 	exec env PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTEST_PLUGINS=pytest_timeout,_hypothesis_pytestplugin,xdist.plugin \
 	python -m pytest --durations=10 -n $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
+# Build, messages, ROS interface, start, solve, managed nodes, recovery.
+SHORT = test/node test/client $(addprefix test/system/test_,cli.py tasks.py managed_nodes.py orchestrator_process.py \
+	ros_interface.py up.py)
+test-kilted: ## a short suite on ROS 2 Kilted; make test ROS=kilted runs all
+	@$(MAKE) --no-print-directory test ROS=kilted ARGS="$(SHORT) $(ARGS)"
+
 test-web: build ## the web page in a real browser, also with 10,000 tasks; pictures in build/screenshots
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -q && \
 	apt-get install -yq --no-install-recommends chromium fonts-dejavu-core fonts-noto-color-emoji; } || \

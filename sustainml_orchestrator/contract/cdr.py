@@ -49,6 +49,16 @@ class Ids(NamedTuple):
     token: int
 
 
+def without_options(data: bytes) -> bytes:
+    """The same message, the options of its encapsulation being zero.
+
+    ROS 2 writes zero; another participant of DDS may write anything. Fast CDR 2 (from Kilted on)
+    takes a number of padding bytes from them, and may then refuse what can be read.
+    """
+    whole = len(data) >= _BASE and data[2:_BASE] != b"\0\0"
+    return data[:2] + b"\0\0" + data[_BASE:] if whole else data
+
+
 def names_a_task(message_type: Any) -> bool:
     """Whether messages of this type begin with the fields that are read at fixed offsets."""
     kinds = message_type.get_fields_and_field_types()

@@ -32,6 +32,8 @@ from rclpy.service import Service
 from rclpy.subscription import Subscription
 from rclpy.waitable import NumberOfEntities
 
+from sustainml_orchestrator.contract.cdr import without_options
+
 #: Environment variable; "plain" selects the executor of rclpy.
 EXECUTOR = "SUSTAINML_EXECUTOR"
 #: Most messages taken from one subscription, or requests from one service, before the others.
@@ -220,7 +222,7 @@ def _messages_of(subscription: Subscription) -> list[bytes]:
     handle, kind = subscription.handle, subscription.msg_type
     messages: list[bytes] = []
     while len(messages) < _MOST_MESSAGES and (taken := handle.take_message(kind, True)):
-        messages.append(taken[0])
+        messages.append(without_options(taken[0]))
     return messages
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from contextlib import suppress
@@ -23,8 +24,10 @@ from sustainml_msgs.srv import StartTask
 from sustainml_orchestrator.client import ClientError, OrchestratorClient
 from sustainml_orchestrator.contract import names
 from sustainml_orchestrator.contract.enclaves import FRONT_END
+from sustainml_orchestrator.contract.exit_codes import ExitCode
 from sustainml_orchestrator.contract.module_graph import read_pipeline
 from sustainml_orchestrator.core.ids import NodeCommand, TaskCommand, TaskId
+from sustainml_orchestrator.processes.programs import programs
 
 #: A right: publish, subscribe, reply, request, execute or call; and the full name.
 Rights = set[tuple[str, str]]
@@ -217,6 +220,24 @@ def test_types_and_qos_are_those_of_the_table(up: Up, probe: Node) -> None:
     offered = dict(probe.get_service_names_and_types())
     for service in TABLE.services:
         assert offered[absolute(service.name, up.namespace)] == [service.type]
+
+
+@pytest.mark.parametrize("name", ["orchestrator", "hw_resources"])
+def test_a_node_that_cannot_be_secured_ends_for_good(name: str, tmp_path: Path) -> None:
+    """Its enclave holds no keys; the Fast DDS of the wheels could not use them either."""
+    (tmp_path / "enclaves" / "lab" / name).mkdir(parents=True)
+    secured = {
+        "ROS_SECURITY_ENABLE": "true",
+        "ROS_SECURITY_STRATEGY": "Enforce",
+        "ROS_SECURITY_KEYSTORE": str(tmp_path),
+    }
+    program = next(one for one in programs(namespace="/lab") if one.name == name)
+    ended = subprocess.run(
+        program.command, env={**os.environ, **secured}, capture_output=True, text=True, timeout=60.0
+    )
+    assert ended.returncode == ExitCode.USAGE
+    assert "Traceback" not in ended.stderr
+    assert f"{name}: " in ended.stderr
 
 
 def _pretend_to_be_another(probe: Node, namespace: str) -> Node:
