@@ -43,7 +43,11 @@ setup(
     ],
     install_requires=["setuptools"],
     # `colcon test` runs pytest for a package that names it here.
-    extras_require={"test": ["hypothesis", "psutil", "pytest", "pytest-timeout"]},
+    extras_require={
+        "test": ["hypothesis", "psutil", "pytest", "pytest-timeout"],
+        "data": ["pandas"],
+        "mlflow": ["mlflow-skinny"],
+    },
     zip_safe=False,
     entry_points={
         "console_scripts": [

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, TextIO
 
 import typer
 
@@ -54,22 +54,53 @@ def _reported(file: Path | None = None) -> Iterator[None]:
         raise Failure(f"{file} cannot be used: {reason}; name another file") from error
 
 
-def export_command(file: FileArgument, journal: JournalOption) -> None:
-    """Export the database: one line of JSON for each iteration.
+def export_command(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="The file, - is standard output; of mlflow: its folder or URI."
+        ),
+    ],
+    journal: JournalOption,
+    form: Annotated[
+        Literal["jsonl", "csv", "mlflow"],
+        typer.Option("--format", help="jsonl can be imported again; csv is a table for people."),
+    ] = "jsonl",
+) -> None:
+    """Export the database: one line of JSON or CSV, or one run of MLflow, for each iteration.
 
-    It may be in use meanwhile.
+    It may be in use meanwhile. Columns and metrics have their units in their names.
 
     sustainml export problems.jsonl
-    """
-    from sustainml_orchestrator.storage.export import export
 
+    sustainml export problems.csv --format csv
+
+    sustainml export ./mlruns --format mlflow
+    """
+    from sustainml_orchestrator.cli import exporting
+    from sustainml_orchestrator.storage.export import export, rows
+
+    file = Path(target)
     with _reported(file):
-        if str(file) == "-":
-            export(journal, as_utf8(sys.stdout))
+        if form == "mlflow":
+            count = exporting.to_mlflow(rows(journal), target)
+            out.say(f"{count} runs written to {target}")
             return
-        with written(file, journal) as target:
-            count = export(journal, target)
-    if target is not sys.stdout:
+        if form == "csv":
+
+            def write(stream: TextIO) -> int:
+                return exporting.to_csv(rows(journal), stream)
+        else:
+
+            def write(stream: TextIO) -> int:
+                return export(journal, stream)
+
+        if target == "-":
+            write(as_utf8(sys.stdout))
+            return
+        with written(file, journal) as stream:
+            count = write(stream)
+    if stream is not sys.stdout:
         out.say(f"{count} iterations written to {file}")
 
 

@@ -88,10 +88,10 @@ def write_csv(page: Sequence[Any], target: TextIO) -> None:
             item.hw_description, *map(_number, (item.latency, item.energy_consumption,
             item.carbon_footprint)), item.outcome_reason, item.error_code, item.error_description,
         )  # fmt: skip
-        writer.writerow([_safe(value) for value in row])
+        writer.writerow([safe_cell(value) for value in row])
 
 
-def _safe(value: Any) -> Any:
+def safe_cell(value: Any) -> Any:
     """A text without control characters, that no spreadsheet takes for a formula."""
     if not isinstance(value, str):
         return value

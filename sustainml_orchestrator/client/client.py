@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sustainml_msgs import msg
 from sustainml_msgs.action import RunTask
 from sustainml_msgs.msg import NodeState, SystemState, Task, TaskSummary, UserInput
 
 from sustainml_orchestrator.client.connection import Connection, checked
+from sustainml_orchestrator.client.dataframe import to_dataframe
 from sustainml_orchestrator.client.errors import RequestRefused, RequestTimeout, unavailable
 from sustainml_orchestrator.client.feed import Feed
 from sustainml_orchestrator.client.following import follow
@@ -21,6 +22,9 @@ from sustainml_orchestrator.client.watching import LOOK_WAIT, Watch
 from sustainml_orchestrator.contract import names
 from sustainml_orchestrator.core import ids
 from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskId, TaskStatus
+
+if TYPE_CHECKING:
+    import pandas
 
 _PAGE = 500
 
@@ -126,6 +130,19 @@ class OrchestratorClient(Connection):
         response = self.call("compare_iterations", problem_id=problem_id)
         rows = response.iterations
         return [r for r in rows if not iteration_ids or r.task_id.iteration_id in iteration_ids]
+
+    def to_dataframe(self, problem_id: int = 0) -> pandas.DataFrame:
+        """The tasks of a problem (0 = of all) as a pandas DataFrame, the oldest first.
+
+        The names of columns end in their units: latency_s, power_W, energy_Wh, carbon_kgCO2e.
+        Power and the Pareto front are those of one problem; they are not known with 0.
+
+        Raises:
+            ImportError: there is no pandas.
+            ClientError: there is no such problem, or no orchestrator.
+        """
+        comparisons = self.compare_iterations(problem_id) if problem_id else []
+        return to_dataframe(self.all_tasks(problem_id), comparisons)
 
     def get_history(
         self,
