@@ -101,7 +101,7 @@ def to_mlflow(rows: Iterable[dict[str, Any]], store: str) -> int:
             raise Failure(text) from error
     except ImportError as error:
         text = f"{error}; install what MLflow needs for {store}: pip install mlflow-skinny, or all "
-        raise Failure(f"{text}of it: pip install mlflow", name="REJECTED") from error
+        raise Failure(f"{text}of it: pip install mlflow", name="REJECTED", error_code=6) from error
 
 
 def _put_all(client: Any, rows: Iterable[dict[str, Any]]) -> int:
