@@ -54,18 +54,20 @@ def _reported(file: Path | None = None) -> Iterator[None]:
         raise Failure(f"{file} cannot be used: {reason}; name another file") from error
 
 
+TargetArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE", help="The file, - is standard output; of mlflow: its folder or URI."
+    ),
+]
+FormatOption = Annotated[
+    Literal["jsonl", "csv", "mlflow"],
+    typer.Option("--format", help="jsonl can be imported again; csv is a table for people."),
+]
+
+
 def export_command(
-    target: Annotated[
-        str,
-        typer.Argument(
-            metavar="FILE", help="The file, - is standard output; of mlflow: its folder or URI."
-        ),
-    ],
-    journal: JournalOption,
-    form: Annotated[
-        Literal["jsonl", "csv", "mlflow"],
-        typer.Option("--format", help="jsonl can be imported again; csv is a table for people."),
-    ] = "jsonl",
+    target: TargetArgument, journal: JournalOption, form: FormatOption = "jsonl"
 ) -> None:
     """Export the database: one line of JSON or CSV, or one run of MLflow, for each iteration.
 
@@ -80,21 +82,17 @@ def export_command(
     from sustainml_orchestrator.cli import exporting
     from sustainml_orchestrator.storage.export import export, rows
 
+    def write(stream: TextIO) -> int:
+        if form == "csv":
+            return exporting.to_csv(rows(journal), stream)
+        return export(journal, stream)
+
     file = Path(target)
     with _reported(file):
         if form == "mlflow":
             count = exporting.to_mlflow(rows(journal), target)
             out.say(f"{count} runs written to {target}")
             return
-        if form == "csv":
-
-            def write(stream: TextIO) -> int:
-                return exporting.to_csv(rows(journal), stream)
-        else:
-
-            def write(stream: TextIO) -> int:
-                return export(journal, stream)
-
         if target == "-":
             write(as_utf8(sys.stdout))
             return
