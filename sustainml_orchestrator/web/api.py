@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request, Response
@@ -18,9 +19,9 @@ from pydantic import BaseModel, Field
 from sustainml_orchestrator.client import ClientError
 from sustainml_orchestrator.contract.plain import plain
 from sustainml_orchestrator.contract.problem_input import ProblemError, to_message
-from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, TaskCommand, TaskId, TaskStatus
+from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, TaskCommand, TaskId
 from sustainml_orchestrator.rest.answers import Json
-from sustainml_orchestrator.web import problem_form, views
+from sustainml_orchestrator.web import problem_form, reading, views
 from sustainml_orchestrator.web.live import Live
 
 router = APIRouter(prefix="/page")
@@ -28,7 +29,6 @@ _STATUSES = {
     ErrorCode.INVALID_REQUEST: 422, ErrorCode.NOT_FOUND: 404, ErrorCode.TIMEOUT: 504,
     ErrorCode.NODE_UNAVAILABLE: 503, ErrorCode.REJECTED: 409, ErrorCode.RESOURCE_EXHAUSTED: 429,
 }  # fmt: skip
-_MOST_ITERATIONS = 200
 Number = Annotated[int, Field(ge=0, lt=2**32)]
 
 
@@ -118,18 +118,19 @@ def submit(request: Request, given: Submission) -> Any:
 
 
 @router.get("/tasks/{problem}/{iteration}")
-def task(
-    request: Request, problem: Number, iteration: Number, whole: bool = False
-) -> dict[str, Any]:
+def task(request: Request, problem: Number, iteration: Number, whole: bool = False) -> Response:
     """All of a task; iteration 0 is the latest of its problem.
 
     While it runs, without extra_data unless `whole` asks for it: that comes with the models.
     """
     live = _live(request)
-    found = live.client.get_task(TaskId(problem, iteration))
-    if whole or found.summary.task_status not in (TaskStatus.WAITING, TaskStatus.RUNNING):
-        found = live.client.get_task(TaskId(problem, iteration), include_binary=True)
-    return views.task(found, live.pipeline)
+    known = live.index.state(problem, iteration)
+    read = partial(reading.task, live, TaskId(problem, iteration), whole, known)
+    return _json(live.kept.get(("task", problem, iteration, whole), known, read))
+
+
+def _json(octets: bytes) -> Response:
+    return Response(octets, media_type="application/json")
 
 
 @router.get("/tasks/{problem}/{iteration}/json")
@@ -190,23 +191,9 @@ def delete(request: Request, problem: Number) -> dict[str, Any]:
 
 
 @router.get("/problems/{problem}")
-def compare(request: Request, problem: Number) -> dict[str, Any]:
+def compare(request: Request, problem: Number) -> Response:
     """The iterations of a problem with their figures, settings and states."""
-    live = _live(request)
-    summaries, total = live.client.list_tasks(problem, limit=_MOST_ITERATIONS, newest_first=True)
-    compared = live.client.compare_iterations(problem)
-    figures = {row.task_id.iteration_id: row for row in compared}
-    rows = []
-    few = [live.pipeline.modules[0].name]  # the user input always comes
-    for summary in sorted(summaries, key=lambda each: each.task_id.iteration_id):
-        number = summary.task_id.iteration_id
-        about = live.client.get_task(TaskId(problem, number), modules=few, include_binary=True)
-        rows.append({
-            "summary": views.summary(summary),
-            "figures": plain(figures[number]) if number in figures else None,
-            "input": views.task(about, live.pipeline)["input"],
-        })  # fmt: skip
-    return {"problem": problem, "iterations": rows, "total": total}
+    return _json(reading.iterations(_live(request), problem))
 
 
 @router.get("/problems/{problem}/csv")
@@ -287,9 +274,10 @@ def history(
     node: str = Query("", max_length=200),
     after: int = Query(0, ge=0, lt=2**63),
     limit: int = Query(200, ge=1, le=1000),
-) -> dict[str, Any]:
+) -> Response:
     """Events of the system, of a task or of a module, the newest first."""
-    client = _live(request).client
-    events = client.get_history(TaskId(problem, iteration), node, after_revision=after,
-                                limit=limit, newest_first=True)  # fmt: skip
-    return {"events": [views.event(each) for each in events]}
+    live = _live(request)
+    asked = (TaskId(problem, iteration), node, after, limit)
+    return _json(
+        live.kept.get(("history", *asked), live.mark, partial(reading.history, live, *asked))
+    )

@@ -18,13 +18,17 @@ from sustainml_msgs.msg import SystemState, TaskSummary
 
 from sustainml_orchestrator.client import ClientError, OrchestratorClient
 from sustainml_orchestrator.client.live import Live as Updates
+from sustainml_orchestrator.core.happenings import TASK_DELETED
 from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.web import views
+from sustainml_orchestrator.web.kept_answers import KeptAnswers
 from sustainml_orchestrator.web.task_index import TaskIndex
 
 #: A state comes every 5 s; an orchestrator not heard for so long is gone, in s.
 _SILENCE = 7.0
-_CHECK_PERIOD = 0.5  # s
+_CHECK_PERIOD = 0.25  # s
+#: Between two looks into the history, in s, and the most events of one.
+_LOOK_PERIOD, _EVENTS = 5.0, 1000
 _SAMPLE_PERIOD, _SAMPLES = 2.0, 300
 #: Tasks in a page of the listing that fills the index, and the share of time spent asking for it.
 _PAGE, _SHARE = 500, 0.2
@@ -88,6 +92,7 @@ class Live:
     def __init__(self, namespace: str, pipeline: Pipeline, timeout: float = 5.0) -> None:
         self.pipeline = pipeline
         self.index = TaskIndex()
+        self.kept = KeptAnswers()
         self.client = OrchestratorClient(namespace, timeout=timeout, node_name="sustainml_web")
         self.is_indexed = False
         self.total = 0
@@ -98,6 +103,7 @@ class Live:
         self._present = False
         self._lives = 0
         self._sweep_due = threading.Event()
+        self._looked_at = 0  # revision up to which the history was read for deletions
         self._ended = threading.Event()
         self.updates = Updates(self.client)
         work = (self._check, self._fill)
@@ -130,6 +136,11 @@ class Live:
             except Exception:
                 _log.exception("internal error; trying again")
             self._ended.wait(_CHECK_PERIOD)
+
+    @property
+    def mark(self) -> tuple[int, int]:
+        """Changes with every update of a task or of the system."""
+        return self.index.latest, self._state.revision if self._state is not None else 0
 
     # Subscribers #
 
@@ -190,8 +201,9 @@ class Live:
 
     def _take_state(self, state: SystemState) -> None:
         if self._state is None or state.incarnation != self._state.incarnation:
-            if self._state is not None and state.session != self._state.session:
+            if self._state is None or state.session != self._state.session:
                 self.index.clear()
+                self._looked_at = state.revision
             self._lives += 1
             self._sweep_due.set()
         self._state, self._heard_at = state, time.monotonic()
@@ -200,13 +212,16 @@ class Live:
 
     def _check(self) -> None:
         """Notice that the orchestrator is gone, and sample the counts for the charts."""
-        sample_at, mismatches = 0.0, 0
+        sample_at, look_at, mismatches = 0.0, 0.0, 0
         while not self._ended.wait(_CHECK_PERIOD):
             silence = time.monotonic() - self._heard_at
             present = self._state is not None and silence < _SILENCE and self._reachable()
             if present != self._present:
                 self._present = present
                 self._tell_state()
+            if self._differs() or time.monotonic() >= look_at:
+                look_at = time.monotonic() + _LOOK_PERIOD
+                self._forget_deleted()
             if time.monotonic() >= sample_at:
                 sample_at = time.monotonic() + _SAMPLE_PERIOD
                 self._sample()
@@ -234,6 +249,21 @@ class Live:
             return False
         told = (state.waiting, state.failed, state.running, state.succeeded, state.stopped)
         return told != tuple(of[number] for number in range(5))
+
+    def _forget_deleted(self) -> None:
+        """Read in the history which tasks were deleted: no update of a task tells that."""
+        state = self._state
+        if state is None or not self._present or state.revision <= self._looked_at:
+            return
+        events = self.client.get_history(after_revision=self._looked_at, limit=_EVENTS)
+        gone = {each.task_id.problem_id for each in events if each.event == TASK_DELETED}
+        for problem in gone:
+            self.index.drop(problem)
+        # What is beyond a full page is found by its numbers, see `_differs`.
+        newest = events[-1].revision if events else 0
+        self._looked_at = state.revision if len(events) == _EVENTS else max(newest, state.revision)
+        if gone:
+            self._tell_state()
 
     def _fill(self) -> None:
         """List all tasks, the newest first, whenever that is due."""

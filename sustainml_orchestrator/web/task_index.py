@@ -58,6 +58,25 @@ class TaskIndex:
         self._sweep = 0
         #: number of tasks in each state
         self.counts: Counter[int] = Counter()
+        #: the greatest revision of all tasks
+        self.latest = 0
+
+    def state(self, problem: int, iteration: int) -> tuple[int, int] | None:
+        """Revision and state of a task; None where it is not known."""
+        with self._lock:
+            found: tuple[int, int] | None = self._db.execute(
+                "select revision, status from task where problem = ? and iteration = ?",
+                (problem, iteration),
+            ).fetchone()
+        return found
+
+    def problem_revision(self, problem: int) -> int | None:
+        """The greatest revision of the tasks of a problem; None where none is known."""
+        with self._lock:
+            found: int | None = self._db.execute(
+                "select max(revision) from task where problem = ?", (problem,)
+            ).fetchone()[0]
+        return found
 
     def put(self, summaries: Iterable[TaskSummary]) -> None:
         """Take tasks up, each in its newest state."""
@@ -69,6 +88,7 @@ class TaskIndex:
     def _put(self, summary: TaskSummary) -> None:
         row = _row(summary)
         key = row[:2]
+        self.latest = max(self.latest, row[2])
         old = self._db.execute(
             "select revision, status from task where problem = ? and iteration = ?", key
         ).fetchone()

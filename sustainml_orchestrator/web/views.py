@@ -8,6 +8,7 @@ from typing import Any
 
 from sustainml_msgs.msg import NodeState, SystemState, Task, TaskSummary
 
+from sustainml_orchestrator.client.remarks import titled
 from sustainml_orchestrator.contract.module_graph import TASK_FIELDS, task_field, type_name
 from sustainml_orchestrator.contract.plain import plain
 from sustainml_orchestrator.core.pipeline import Pipeline
@@ -101,6 +102,7 @@ def task(of: Task, pipeline: Pipeline) -> dict[str, Any]:
         "summary": summary(of.summary),
         "input": {name: user_input[name] for name in user_input if name not in _SHOWN_INPUT},
         "outputs": _outputs(of, pipeline),
+        "remarks": [list(each) for each in titled(of)],
     }
 
 

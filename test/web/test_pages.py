@@ -106,7 +106,7 @@ def test_iterations_are_compared_and_the_best_is_marked(tab: Tab, solved: str) -
     tab.wait("★")
     row = page.get_by_role("row", name=re.compile("Country|Location region"))
     assert [each.inner_text() for each in row.get_by_role("cell").all()][1:] == ["France", "Poland"]
-    assert page.locator("tr.best").count() == 1
+    tab.wait_for(lambda: page.locator("tr.best").count() == 1, "the best is not marked")
     assert page.locator("svg .front, svg .point").count() >= 3
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV").click()
@@ -269,6 +269,60 @@ def test_pages_have_no_serious_fault_of_accessibility(
         ]
     assert found == []
     tab.close()
+
+
+def test_what_was_not_understood_is_told(tab: Tab, site: Site) -> None:
+    text = "detect cats in photos with 5 bananas per hour"
+    told = sustainml(site.up, "submit", "--define", text, "--name", "Bananas", "--watch").output
+    assert "succeeded" in told
+    (problem,) = set(re.findall(r"\b(\d+)/1\b", told))
+    tab.open(f"/tasks/{problem}/1", "In words")
+    panel = tab.page.locator("section", has=tab.page.get_by_role("heading", name="In words"))
+    assert "Not understood" in panel.inner_text() and "5 bananas per hour" in panel.inner_text()
+    tab.open(f"/problems/{problem}", "What the modules say")
+    tab.wait("5 bananas per hour")
+
+
+def test_a_problem_deleted_elsewhere_disappears(tab: Tab, site: Site) -> None:
+    define = ("--define", "detect cats in photos", "--name", "Soon deleted", "--watch")
+    submitted = sustainml(site.up, "submit", *define)
+    tab.open("/tasks", "Soon deleted")
+    problem = re.findall(r"(\d+)/1", submitted.output)[-1]
+    sustainml(site.up, "delete", problem)
+    tab.wait_for(lambda: "Soon deleted" not in tab.text(), "it is still shown", 5.0)
+
+
+def test_each_try_of_a_step_is_a_bar(tab: Tab) -> None:
+    """The tries of the history, and the one under way."""
+    tab.open("/", "Overview")
+    step = {"task_status": 2, "tries": 3, "started": 1, "finished": None, "has_output": False,
+            "error_code": 0, "instance": "/m", "error_description": ""}  # fmt: skip
+    events = [
+        {"event": name, "stamp": at, "instance": "/m", "try_number": number, "detail": "it fell"}
+        for name, at, number in (
+            ("step.started", 1, 1), ("step.retried", 3, 2), ("step.started", 4, 2),
+            ("step.undelivered", 5, 2), ("step.started", 7, 3),
+        )
+    ]  # fmt: skip
+    find = """async ([step, events, isOpen]) => {
+        const { bars } = await import("/static/gantt.js");
+        return bars(step, { ready: 0, end: 9, events, isOpen })
+            .map((bar) => [bar.kind, bar.from, bar.to, bar.state ?? ""]);
+    }"""
+    assert tab.page.evaluate(find, [step, events, True]) == [
+        ["wait", 0, 1, ""], ["run", 1, 3, "error"], ["wait", 3, 4, ""], ["run", 4, 5, "returned"],
+        ["wait", 5, 7, ""], ["run", 7, 9, "running"],
+    ]  # fmt: skip
+    events += [{**events[0], "event": "step.finished", "stamp": 8}]
+    over = {**step, "task_status": 3, "finished": 8, "has_output": True}
+    assert tab.page.evaluate(find, [over, events, False])[-1] == ["run", 7, 8, "succeeded"]
+    failed = {**step, "task_status": 1, "tries": 2, "finished": 6, "error_code": 4}
+    assert tab.page.evaluate(find, [failed, events[:2], False]) == [
+        ["wait", 0, 1, ""], ["run", 1, 3, "error"], ["wait", 3, 6, ""],
+    ]  # fmt: skip
+    assert tab.page.evaluate(find, [over, [], False]) == [
+        ["wait", 0, 1, ""], ["run", 1, 8, "succeeded"],
+    ]  # fmt: skip
 
 
 def test_the_keyboard_reaches_everything(tab: Tab) -> None:

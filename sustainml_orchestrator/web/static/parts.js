@@ -95,6 +95,12 @@ export function events(list, withTask) {
       event.try_number > 1 && `try ${event.try_number} `, h("span", { class: "muted" }, event.detail)))));
 }
 
+// Pairs of a title and a text, under their titles.
+export function remarks(pairs) {
+  const titles = [...new Set(pairs.map(([title]) => title))];
+  return titles.length > 0 && h("dl", { class: "remarks" }, titles.map((name) => [h("dt", {}, title(name)), h("dd", {}, pairs.filter(([each]) => each === name).map(([, text]) => h("div", {}, text)))]));
+}
+
 // Any data as something to read: pairs, lists, texts.
 export function readable(value) {
   if (value === null || value === undefined || value === "") return h("span", { class: "muted" }, "–");

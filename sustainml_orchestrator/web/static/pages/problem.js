@@ -3,7 +3,7 @@
 import { go, load, request } from "../app.js";
 import { chart } from "../charts.js";
 import { h } from "../dom.js";
-import { age, carbon, energy, label, latency, quality } from "../format.js";
+import { age, carbon, energy, label, latency, quality, title } from "../format.js";
 import { taskBadge } from "../parts.js";
 import { remove } from "./tasks.js";
 
@@ -40,6 +40,7 @@ function view(problem, { iterations, total }) {
       h("section", { class: "panel" }, h("h2", {}, "Quality against carbon"), chart({ points: points((_, figures) => figures?.carbon_footprint, (figures) => figures?.quality), xLabel: "carbon", yLabel: "quality", formatX: carbon, formatY: quality }),
         h("p", { class: "muted small" }, "Dashed: the Pareto front, that no other iteration beats in quality, latency and carbon at once. ★: the best one."))),
     h("section", { class: "panel" }, h("h2", {}, "What was asked"), settings(iterations)),
+    said(iterations),
   ];
 }
 
@@ -64,18 +65,34 @@ function change(from, to) {
 }
 
 function settings(iterations) {
-  const flat = iterations.map(({ input: { extra_data: extra, ...rest } }) => ({ ...rest, ...Object.fromEntries(Object.entries(extra ?? {}).map(([key, value]) => [`extra_data.${key}`, value])) }));
+  const flat = iterations.map(({ input: { extra_data: extra, previous_iteration: _, ...rest } }) => ({ ...rest, ...Object.fromEntries(Object.entries(extra ?? {}).map(([key, value]) => [`extra_data.${key}`, value])) }));
   const shown = (value) => (Array.isArray(value) ? value.join("\n") : typeof value === "object" && value ? JSON.stringify(value) : String(value ?? ""));
   const names = [...new Set(flat.flatMap(Object.keys))].filter((name) => flat.some((each) => ![undefined, "", 0, false].includes(each[name]) && shown(each[name]) !== ""));
   const head = (name) => (name.startsWith("extra_data.") ? label(name.slice(11)) : label(name));
   const isSame = (name) => flat.every((each) => shown(each[name]) === shown(flat[0][name]));
   const differing = names.filter((name) => !isSame(name));
   return [
-    differing.length > 0 && h("div", { class: "scroll" }, h("table", {}, h("caption", { class: "visually-hidden" }, "Fields that differ between iterations"),
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "What differs"), iterations.map(({ summary }) => h("th", { scope: "col" }, `#${summary.task_id.iteration_id}`)))),
-      h("tbody", {}, differing.map((name) => h("tr", {}, h("th", { scope: "row" }, head(name)),
-        flat.map((each, i) => h("td", { class: "text" }, h("span", { class: i && shown(each[name]) !== shown(flat[i - 1][name]) ? "differs" : null }, shown(each[name]) || "–")))))))),
+    sideBySide("What differs", iterations, differing.map((name) => [head(name), flat.map((each) => shown(each[name]))])),
     differing.length > 0 && h("h3", {}, "The same in all"),
     h("dl", {}, names.filter(isSame).map((name) => [h("dt", {}, head(name)), h("dd", {}, shown(flat[0][name]))])),
   ];
+}
+
+// A row for each name with its text in each iteration; what differs from the one before is marked.
+function sideBySide(caption, iterations, rows) {
+  return rows.length > 0 && h("div", { class: "scroll" }, h("table", {}, h("caption", { class: "visually-hidden" }, caption),
+    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, caption), iterations.map(({ summary }) => h("th", { scope: "col" }, `#${summary.task_id.iteration_id}`)))),
+    h("tbody", {}, rows.map(([name, texts]) => h("tr", {}, h("th", { scope: "row" }, name),
+      texts.map((text, i) => h("td", { class: "text" }, h("span", { class: i && text !== texts[i - 1] ? "differs" : null }, text || "–"))))))));
+}
+
+// What the modules say of each iteration beside its figures.
+function said(iterations) {
+  const titles = [...new Set(iterations.flatMap((each) => (each.remarks ?? []).map(([name]) => name)))].filter((name) => name !== "result");
+  const texts = (name) => iterations.map((each) => (each.remarks ?? []).filter(([other]) => other === name).map(([, text]) => text).join("\n"));
+  const rows = titles.map((name) => [title(name), texts(name)]);
+  const isSame = ([, each]) => each.every((text) => text === each[0]);
+  return rows.length > 0 && h("section", { class: "panel" }, h("h2", {}, "What the modules say"),
+    sideBySide("What differs", iterations, rows.filter((row) => !isSame(row))),
+    h("dl", {}, rows.filter(isSame).map(([name, [text]]) => [h("dt", {}, name), h("dd", {}, text)])));
 }
