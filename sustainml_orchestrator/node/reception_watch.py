@@ -23,8 +23,12 @@ from sustainml_orchestrator.node.subscriptions import Subscriptions
 _NEW, _KNOWN = 6.0, 26.0
 #: Maximum time without a confirmation of any node command, in s, of a node that reports statuses.
 _COMMANDS = 20.0
-#: Renewals for one endpoint; each waits twice as long as the one before.
-_MOST = 3
+#: From the first renewal to the second, in s; then twice as long each time, up to the last. They
+#: go on without end: after a cut network an endpoint may need several. One costs a new endpoint,
+#: announced to all participants.
+_AGAIN, _LONGEST = 10.0, 60.0
+#: The renewal that also says what to do, and those that are reported: up to it, then each tenth.
+_REMEDY, _REPORTED = 3, 10
 #: Between two updates; after a longer time (s) this process itself has received nothing.
 _LONGEST_PAUSE = 3.0
 
@@ -73,9 +77,10 @@ class SilenceWatch:
             if received.get(name, 0.0) > silence.since:
                 silence.since, silence.patience = received[name], self._known
                 silence.renewals = 0
-            elif now - silence.since > silence.patience and silence.renewals < _MOST:
+            elif now - silence.since > silence.patience:
+                silence.patience = min(_AGAIN * 2.0 ** min(silence.renewals, 10), _LONGEST)
                 silence.renewals += 1
-                silence.since, silence.patience = now, 2 * silence.patience
+                silence.since = now
                 found.append((name, silence.renewals))
         return found
 
@@ -137,10 +142,10 @@ class ReceptionWatch:
         }
 
     def _warn(self, what: str, count: int) -> None:
+        if count > _REMEDY and count % _REPORTED:
+            return
         last = (
             f"; if it stays so, restart that node and see that its {names.STATUS} QoS is reliable"
         )
-        remedy = last if count == _MOST else ""
-        self._node.get_logger().warning(
-            f"{what}: renewing the endpoint ({count} of {_MOST}){remedy}"
-        )
+        remedy = last if count >= _REMEDY else ""
+        self._node.get_logger().warning(f"{what}: renewing the endpoint, time {count}{remedy}")

@@ -30,4 +30,4 @@ def test_the_subscription_is_renewed_and_goes_on_receiving(tmp_path: Path) -> No
         finally:
             node.destroy_node()
             rclpy.shutdown(context=context)
-        assert "(2 of 3)" in framework.log and "puppet arrives" not in framework.log
+        assert "the endpoint, time 2" in framework.log and "puppet arrives" not in framework.log
