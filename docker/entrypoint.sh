@@ -5,5 +5,5 @@
 #     docker run --rm sustainml_orchestrator hw_resources --ros-args -p workers:=2
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/env.sh"
-PATH=$root/install/lib/sustainml_orchestrator:$PATH
+PATH=${AMENT_PREFIX_PATH%%:*}/lib/sustainml_orchestrator:$PATH  # of the ROS 2 in use
 exec "$@"
