@@ -17,6 +17,7 @@ from contextlib import suppress
 
 from sustainml_orchestrator.contract import shared_memory
 from sustainml_orchestrator.contract.signals import ENDING
+from sustainml_orchestrator.processes import child_process
 from sustainml_orchestrator.processes.fork_server import Child, ForkServer, serve
 
 try:
@@ -152,6 +153,7 @@ def _entitle(name: str, command: Sequence[str]) -> None:
 
 def main() -> None:
     """The main function of the fork server."""
+    child_process.die_with(int(sys.argv[2]))  # also while it loads ROS
     _entitle("fork-server", [*sys.orig_argv[:-1]])
     gc.disable()  # nothing of what is loaded is garbage
     if sys.argv[3]:

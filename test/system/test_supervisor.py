@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import psutil
 import pytest
@@ -207,3 +208,24 @@ def test_a_forked_process_has_its_own_environment_and_arguments() -> None:
     assert next(text for name, text in lines if name == "a").split()[:3] == [
         "x", os.environ["HOME"], "-n1",
     ]  # fmt: skip
+
+
+def test_a_fork_server_that_still_loads_ends_with_its_owner(tmp_path: Path) -> None:
+    """Its owner may be killed before the fork server has loaded ROS."""
+    loading = tmp_path / "loading"
+    code = f"import pathlib, time\npathlib.Path({str(loading)!r}).touch()\ntime.sleep(600)\n"
+    (tmp_path / "rclpy.py").write_text(code)
+    start = (
+        "from sustainml_orchestrator.processes.node_forker import NodeForker\n"
+        "forker = NodeForker()\ninput()"
+    )
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    with subprocess.Popen(
+        [sys.executable, "-c", start], stdin=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path}
+    ) as owner:
+        try:
+            wait_for(loading.exists, 30.0)
+            (server,) = psutil.Process(owner.pid).children()
+        finally:
+            owner.kill()
+    wait_for(lambda: is_gone(server.pid))
