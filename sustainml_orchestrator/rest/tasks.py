@@ -45,8 +45,10 @@ async def list_problems(calls: Connected, cursor: Offset = 0, limit: Limit = 100
 def _problems(calls: Calls, cursor: int, limit: int) -> tuple[list[TaskSummary], int | None]:
     """A page, and where the next begins: among all tasks, the newest first."""
     found: list[TaskSummary] = []
+    size = limit  # most problems have one iteration; where they have many, the pages grow
     for _ in range(_PAGES):
-        page, total = calls.client.list_tasks(newest_first=True, offset=cursor, limit=_PAGE)
+        page, total = calls.client.list_tasks(newest_first=True, offset=cursor, limit=size)
+        size = min(2 * size, _PAGE)
         for summary in page:
             cursor += 1
             if summary.task_id.iteration_id == 1:

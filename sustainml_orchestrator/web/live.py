@@ -28,7 +28,7 @@ from sustainml_orchestrator.web.task_index import TaskIndex
 _SILENCE = 7.0
 _CHECK_PERIOD = 0.25  # s
 #: Between two looks into the history, in s, and the most events of one.
-_LOOK_PERIOD, _EVENTS = 5.0, 1000
+_LOOK_PERIOD, _EVENTS = 5.0, 50
 _SAMPLE_PERIOD, _SAMPLES = 2.0, 300
 #: Tasks in a page of the listing that fills the index, and the share of time spent asking for it.
 _PAGE, _SHARE = 500, 0.2
@@ -255,13 +255,14 @@ class Live:
         state = self._state
         if state is None or not self._present or state.revision <= self._looked_at:
             return
-        events = self.client.get_history(after_revision=self._looked_at, limit=_EVENTS)
+        # A few: where more happens at once, its numbers tell, see `_differs`.
+        events = self.client.get_history(
+            after_revision=self._looked_at, limit=_EVENTS, newest_first=True
+        )
         gone = {each.task_id.problem_id for each in events if each.event == TASK_DELETED}
         for problem in gone:
             self.index.drop(problem)
-        # What is beyond a full page is found by its numbers, see `_differs`.
-        newest = events[-1].revision if events else 0
-        self._looked_at = state.revision if len(events) == _EVENTS else max(newest, state.revision)
+        self._looked_at = max(events[0].revision if events else 0, state.revision)
         if gone:
             self._tell_state()
 

@@ -27,7 +27,7 @@ export function page(name) {
   function take(configuration) {
     data.configuration = configuration;
     data.values = Object.fromEntries(Object.entries(configuration).filter(([, value]) => ["string", "number", "boolean"].includes(typeof value)));
-    data.text = JSON.stringify(data.values, null, 2);
+    data.text = JSON.stringify(configuration, null, 2);
   }
 
   async function save(configuration) {
@@ -69,7 +69,7 @@ function configuration(data, save) {
   const submit = (event) => { event.preventDefault(); save(changed(data)); };
   return [
     fields.length > 0 && h("form", { onsubmit: submit }, h("div", { class: "two" }, fields.map(([key, value]) => field(data, key, value))), h("button", { class: "primary" }, "Apply")),
-    h("h3", {}, "What it offers"), readable(rest),
+    Object.keys(rest).length > 0 && [h("h3", {}, "Lists, to be changed as JSON"), readable(rest)],
     h("details", {}, h("summary", {}, "As JSON"), h("div", { class: "field" }, h("label", { for: "json" }, "Settings to change"), h("textarea", { id: "json", class: "code", rows: 8, value: data.text, "aria-invalid": isObject(data.text) ? null : "true", oninput: (event) => { data.text = event.target.value; app.refresh(); } }),
       !isObject(data.text) && h("p", { class: "mistake" }, "This is no JSON object.")),
       h("button", { disabled: !isObject(data.text), onclick: () => save(JSON.parse(data.text)) }, "Apply this JSON")),
