@@ -105,4 +105,5 @@ def test_ten_thousand_tasks_are_listed(browser: Any, site: Site) -> None:
         print(f"web server: {psutil.Process(server.pid).memory_info().rss / 2**20:.0f} MiB")
         for task in tasks:
             client.control_task(task, TaskCommand.TERMINATE)
+        client.control_node("hw_constraints", NodeCommand.START)  # further tests use the system
         tab.close()
