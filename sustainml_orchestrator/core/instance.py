@@ -31,15 +31,19 @@ class Instance:
         since: when it came into its status (s, steady).
         addressed: whether it works on what is assigned to it by name, and on nothing else.
         told: id of the last command that said so, and what it said; at `told_at` (s, steady).
-        resets: sent to it alone.
+        resets: sent to it alone, because it is in error.
+        reset_ids: command ids of RESET_NODE sent to it alone, the latest ones.
+        last_drop: id of the latest command to drop what it holds that it has received; 0 = none.
+        dropped: whether it has dropped what it held since it was last active.
         reapplication: of the settings of the module to it; START_NODE waits until `held_until` (s,
             steady) for it.
     """
 
     __slots__ = (
-        "addressed", "error_code", "error_description", "finished_tasks", "first_seen_stamp",
-        "held_until", "incarnation", "last_command", "last_seen", "last_seen_stamp", "name",
-        "reapplication", "resets", "responsive", "since", "status", "told", "told_at",
+        "addressed", "dropped", "error_code", "error_description", "finished_tasks",
+        "first_seen_stamp", "held_until", "incarnation", "last_command", "last_drop", "last_seen",
+        "last_seen_stamp", "name", "reapplication", "reset_ids", "resets", "responsive", "since",
+        "status", "told", "told_at",
     )  # fmt: skip
 
     def __init__(self, name: str, incarnation: int, now: float, stamp: int) -> None:
@@ -54,6 +58,8 @@ class Instance:
         self.since = now
         self.addressed = False
         self.told, self.told_at, self.resets = (0, False), now, 0
+        self.reset_ids: tuple[int, ...] = ()
+        self.last_drop, self.dropped = 0, False
         self.reapplication, self.held_until = Reapplication.NONE, 0.0
         self.error_code: int = ErrorCode.NO_ERROR
         self.error_description = ""

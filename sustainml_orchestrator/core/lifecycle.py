@@ -26,7 +26,7 @@ from sustainml_orchestrator.core.happenings import (
     OF_RECOVERY_MOVES,
 )
 from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, NodeStatus, TaskCommand
-from sustainml_orchestrator.core.instance import Instance
+from sustainml_orchestrator.core.instance import Instance, Process
 from sustainml_orchestrator.core.node import Node
 from sustainml_orchestrator.core.outbox import CommandIds, Order, Outbox
 from sustainml_orchestrator.core.replicas import Modes
@@ -50,15 +50,17 @@ class NodeChange(Enum):
 
     ACTIVATED = "activated"  # it can take work again: its open steps must be delivered again
     INITIALIZED = "initialized"  # the same, and it has dropped what it held
+    DROPPED = "dropped"  # one of its processes has dropped what it held
     RESPAWNED = "respawned"  # another process has replaced the one that held the steps
     GIVEN_UP = "given up"
 
 
 class Change(NamedTuple):
-    """A node and its change."""
+    """A node and its change; DROPPED: with the process."""
 
     node: Node
     what: NodeChange
+    process: Process = ("", 0)
 
 
 _NOTHING: tuple[Change, ...] = ()
@@ -115,6 +117,7 @@ class Lifecycle:
         instance.last_command = event.last_command
         if event.node_status is not instance.status or not instance.responsive:
             self._change_status(node, instance, event)
+        self._notice_drop(node, instance)
         if instance is node.primary:
             self._explain(node, node.outbox.judge(instance))
         return self._changes or _NOTHING
@@ -139,6 +142,7 @@ class Lifecycle:
         node.restarts += respawned
         node.retire(self._context.now)
         node.instances[event.process] = instance
+        instance.last_drop = node.outbox.last_drop(instance)
         node.outbox.appeared(event.process)
         node.choose_primary()
         self._record(node, NODE_RESPAWNED if respawned else NODE_APPEARED, instance)
@@ -178,6 +182,20 @@ class Lifecycle:
             fresh = before is NodeStatus.INITIALIZING
             what = NodeChange.INITIALIZED if fresh else NodeChange.ACTIVATED
             self._changes.append(Change(node, what))
+
+    def _notice_drop(self, node: Node, instance: Instance) -> None:
+        """Notice that a process has dropped what it held, even if no status showed it at that.
+
+        The statuses in between may be lost, and other processes of the node may be active.
+        """
+        drop = node.outbox.last_drop(instance)
+        if drop and drop != instance.last_drop:
+            instance.last_drop, instance.dropped = drop, True
+        if instance.status not in ACTIVE_NODES:
+            instance.dropped = True
+        elif instance.dropped:
+            instance.dropped = False
+            self._changes.append(Change(node, NodeChange.DROPPED, instance.process))
 
     def _record(
         self, node: Node, name: str, instance: Instance, detail: str = "", code: int = 0

@@ -127,6 +127,7 @@ class Outbox:
 
     Attributes:
         orders: by task; NO_TASK: the command on the node itself.
+        drop: the latest command to the node by which it drops what it holds; None = never sent.
     """
 
     def __init__(self, spec: ModuleSpec, context: Context, ids: CommandIds) -> None:
@@ -137,6 +138,7 @@ class Outbox:
         managed = spec.lifecycle == "managed"
         self.adapter: StateAdapter = MANAGED_ADAPTER if managed else STATE_ADAPTER
         self.orders: dict[TaskId, Order] = {}
+        self.drop: Order | None = None
 
     @property
     def node_order(self) -> Order | None:
@@ -161,8 +163,24 @@ class Outbox:
             self._context.now + self._settings.resend_period,
         )
         self.orders[NO_TASK] = order
+        if command is not NodeCommand.START:
+            self.drop = order
         self._send(order)
         return order
+
+    def last_drop(self, instance: Instance) -> int:
+        """Id of the latest command by which an instance dropped what it held, or may have; else 0.
+
+        One that confirms a later command may have obeyed it. One that confirms nothing may have
+        obeyed what was sent a while ago.
+        """
+        drop = self.drop
+        if not self.adapter.confirms:
+            long_ago = self._context.now - self._settings.resend_period
+            return drop.ids[0] if drop is not None and drop.began <= long_ago else 0
+        ids, last = [*(drop.ids if drop else ()), *instance.reset_ids], instance.last_command
+        passed_ids = (i for i in ids if reached(last, i))
+        return min(passed_ids, key=lambda i: (last - i) % CIRCLE, default=0)
 
     def deliver(self, task: Task, try_number: int, instance: str = "") -> None:
         """Send RESET_TASK, for the first time or again; to one of several instances by name."""

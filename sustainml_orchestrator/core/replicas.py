@@ -26,6 +26,8 @@ _QUEUED = (StepState.READY, StepState.ACCEPTED)
 _WORKED_ON = (StepState.RUNNING, StepState.REPORTED)
 #: Period (s) of resets of an instance in error while others work.
 _RESET_PERIOD = 4.0
+#: Command ids of resets remembered per instance.
+_MAX_RESET_IDS = 4
 
 
 def live(node: Node) -> list[Instance]:
@@ -85,11 +87,12 @@ class Modes:
             instance.resets += 1
             instance.told_at = self._context.now
             if instance.resets <= self._context.settings.max_resets:
-                self._send(instance.name, NodeCommand.RESET)
+                self.reset(instance)
 
     def reset(self, instance: Instance) -> None:
-        """Reset one of several instances, which ignores what is assigned to it."""
-        self._send(instance.name, NodeCommand.RESET)
+        """Reset one of several instances, in error or as it ignores what is assigned to it."""
+        command_id = self._send(instance.name, NodeCommand.RESET)
+        instance.reset_ids = (*instance.reset_ids, command_id)[-_MAX_RESET_IDS:]
 
     def _send(self, target: str, command: NodeCommand) -> int:
         command_id = self._ids.next()

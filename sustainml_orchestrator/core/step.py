@@ -93,6 +93,11 @@ class Step:
         """No process is known to hold it."""
         self.processes, self.assigned = (), None
 
+    def is_left_by(self, process: tuple[str, int], node: Node) -> bool:
+        """Note that a process does not hold it any more; whether no other one of the node does."""
+        self.processes = tuple(p for p in self.processes if p != process)
+        return not any(map(node.hosts, self.processes))
+
     def count(self, node: Node, elapsed: float) -> bool:
         """Add elapsed s to the clocks of an open step; True when they should be saved."""
         if not node.desired_active:

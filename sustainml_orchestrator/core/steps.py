@@ -17,6 +17,7 @@ from sustainml_orchestrator.core.delivery import Delivery, holder_of
 from sustainml_orchestrator.core.events import StatusReceived
 from sustainml_orchestrator.core.happenings import STEP_LEFT_OUT, STEP_RETRIED
 from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus, TaskCommand, TaskId, TaskStatus
+from sustainml_orchestrator.core.instance import Process
 from sustainml_orchestrator.core.lifecycle import Lifecycle
 from sustainml_orchestrator.core.node import Node
 from sustainml_orchestrator.core.pipeline import USER_INPUT
@@ -182,9 +183,8 @@ class Steps:
         Not at once, since a module without room would return it again; within `queue_timeout`.
         """
         node = self._lifecycle.nodes[step.index]
-        step.processes = tuple(p for p in step.processes if p != event.process)
-        if any(map(node.hosts, step.processes)):
-            return  # another process of the module has it
+        if not step.is_left_by(event.process, node):
+            return
         limit = self._settings.queue_timeout
         if node.desired_active and node.recovery.level is RecoveryLevel.NONE:  # else on command
             step.stop_work()
@@ -291,6 +291,14 @@ class Steps:
         if step.state in OPEN_STEPS:
             step.worked = 0.0
         self.node_activated(task, step, node)
+
+    def process_dropped(self, task: Task, step: Step, node: Node, process: Process) -> None:
+        """A process has dropped what it held. What it reported to be done is on its way."""
+        held = step.state in (StepState.ACCEPTED, StepState.RUNNING) and process in step.processes
+        if held and step.is_left_by(process, node):
+            step.worked = 0.0
+            node.outbox.delivered(task.task_id)
+            self._redeliver_later(task, step, "the module was reset")
 
     def node_respawned(self, task: Task, step: Step, node: Node) -> None:
         """Another process has replaced the one that held the step."""

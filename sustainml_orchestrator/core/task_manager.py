@@ -85,8 +85,7 @@ class TaskManager:
         optimiser: Optimiser,
         draw_token: Callable[[], int],
     ) -> None:
-        self._settings = context.settings
-        self._context = context
+        self._context, self._settings = context, context.settings
         self._lifecycle = lifecycle
         self._store = store
         self._optimiser = optimiser
@@ -385,16 +384,17 @@ class TaskManager:
             if step.state in OPEN_STEPS:
                 self.steps.retry(task, step, ErrorCode.INTERNAL_ERROR, event.reason)
 
-    # Nodes #
-
     def react(self, change: Change) -> None:
         """Apply the change of a node to the steps of its module."""
-        act = {
+        acts = {
             NodeChange.ACTIVATED: self.steps.node_activated,
             NodeChange.INITIALIZED: self.steps.node_initialized,
             NodeChange.RESPAWNED: self.steps.node_respawned,
             NodeChange.GIVEN_UP: self.steps.node_given_up,
-        }[change.what]
+        }
         for task in list(self.running.values()):
-            step = task.steps[change.node.spec.index]
-            act(task, step, change.node)
+            step, node = task.steps[change.node.spec.index], change.node
+            if act := acts.get(change.what):
+                act(task, step, node)
+            else:
+                self.steps.process_dropped(task, step, node, change.process)
