@@ -210,6 +210,7 @@ class _Server:
                 pass
         finally:
             self._kill_all()
+            signal.set_wakeup_fd(-1)  # signals may come after our sockets are closed
 
     def _serve_once(self) -> bool:
         """Wait for events and handle them; returns False when the owner closed the connection."""
