@@ -156,7 +156,7 @@ def _supervise(children: list[Program], warning: str = "") -> None:
         if warning:
             log("up", warning)
         variables = {service_manager.VARIABLE: news.address}
-        with Supervisor(children, log, variables, node_forker.take()) as supervisor:
+        with Supervisor(children, log, variables, node_forker.take(), request) as supervisor:
             _follow(supervisor, news, request, log)
         if request.signal:
             log("up", "ended")

@@ -49,6 +49,7 @@ class Supervisor:
         log: called with the name of a process and a line of text, from several threads.
         environment: variables added to those of this process.
         forker: starts the processes; None = one is created.
+        request: readable when no further process is to be started.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Supervisor:
         log: Callable[[str, str], None],
         environment: dict[str, str] | None = None,
         forker: NodeForker | None = None,
+        request: object = None,
     ) -> None:
         self._supervised = [_Supervised(program) for program in programs]
         self._log = log
@@ -67,6 +69,7 @@ class Supervisor:
         self._started = threading.Event()
         self._ended = False
         self._end, self._request_end = os.pipe()  # its other end is closed when all shall end
+        self._requests: list[object] = [self._end] if request is None else [self._end, request]
         self._news, self._announce = os.pipe()
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
@@ -110,7 +113,8 @@ class Supervisor:
             shared_memory.remove_leftovers()
             while True:
                 for supervised in self._supervised:
-                    self._check(supervised, time.monotonic())
+                    if not readable(self._requests, 0):
+                        self._check(supervised, time.monotonic())
                 self._started.set()
                 if self._sleep():
                     return

@@ -17,8 +17,9 @@ CODES = {
     signal.SIGINT: {0, 128 + signal.SIGINT, -signal.SIGINT},
     signal.SIGTERM: {0, 128 + signal.SIGTERM, -signal.SIGTERM},
 }
+_random = random.Random(7)
 #: Starting takes about 2 s where the machine is idle.
-MOMENTS = [round(random.Random(7).uniform(0.2, 4.0), 2) for _ in range(6)]
+MOMENTS = [round(_random.uniform(0.2, 4.0), 2) for _ in range(6)]
 
 
 @pytest.fixture
