@@ -26,11 +26,16 @@ A transparent estimate, meant to be replaced by a reader of one's own. Each requ
     explainability, robustness, safety  required; required; critical
 
     volume_period           of maximum_samples: day, night, week, month or year
+    volume_hours            of recordings, where their number is not told; carbon_tracker counts
+                            inferences of it
     model_size              parameters
+    model                   named in the text, one line each: a model, or a family such as whisper
+    weights                 fp32, fp16, int8 or int4
     region                  where it runs, if only the text says so
 
 `extra_data` is the user's, without credentials, for the modules that follow, and
-`not_understood`: the numbers with a unit and the names of hardware in the text that were not used.
+`not_understood`: the numbers with a unit and the names of hardware and models in the text that were
+not used.
 """
 
 from __future__ import annotations
@@ -41,10 +46,12 @@ from sustainml_msgs.msg import AppRequirements
 
 from sustainml_orchestrator.reference_modules import catalog
 from sustainml_orchestrator.reference_modules.estimate.devices import DeviceCatalogue
+from sustainml_orchestrator.reference_modules.estimate.models import ModelCatalogue
 from sustainml_orchestrator.reference_modules.estimate.regions import CarbonRegions
 from sustainml_orchestrator.reference_modules.text.demands import DemandCatalogue, passed_on
 from sustainml_orchestrator.reference_modules.text.hardware import HardwareWords
 from sustainml_orchestrator.reference_modules.text.leftovers import unread
+from sustainml_orchestrator.reference_modules.text.model_names import ModelNames, names_of
 from sustainml_orchestrator.reference_modules.text.problem import (
     Problem,
     UnclearError,
@@ -65,6 +72,8 @@ class AppRequirementsModule(Module):
         devices = DeviceCatalogue(catalog.load("hardware"))
         self.hardware = HardwareWords(catalog.load("constraints"), devices)
         self.regions = CarbonRegions()
+        self.names = ModelNames(catalog.load("ml_tasks")["model_names"])
+        self.models = ModelCatalogue(catalog.load("models"))
         self.settings = DemandSettings()
 
     def process(self, task: Any, inputs: Any) -> AppRequirements:
@@ -79,7 +88,13 @@ class AppRequirementsModule(Module):
         place = self.regions.in_text(problem.text)
         if place and not inputs.user_input.geo_location_region:
             lines.append(f"region:{place.region}")
-        extra["not_understood"] = self._not_understood(problem, [p for _, p in understood])
+        named = self.names.find(problem.text)
+        lines += [f"model:{name}" for name in names_of(named) if self.models.named(name)]
+        used = [*(p for _, p in understood), *(each.name for each in named)]
+        extra["not_understood"] = [
+            *self._not_understood(problem, used),
+            *(n for n in names_of(named) if not self.models.named(n)),
+        ]
         return AppRequirements(
             app_requirements=self.settings.complete(list(dict.fromkeys(lines))),
             extra_data=write_object(extra),
@@ -91,8 +106,11 @@ class AppRequirementsModule(Module):
         except UnclearError:  # hw_constraints says what is wrong
             return []
         text = f"{problem.text} . {problem.outputs}"
-        taken = [*used, *named.used, *self.hardware.products_in(text)]
-        return [*unread(text, taken), *(n for n, _ in named.unknown if n not in named.hardware)]
+        products = self.hardware.products_in(text)
+        taken = [*used, *named.used, *(product.name for product in products)]
+        lost = [p.name for p in products if p.device and p.device.name not in named.hardware]
+        lacking = [name for name, _ in named.unknown if name not in named.hardware]
+        return list(dict.fromkeys([*unread(text, taken), *lost, *lacking]))
 
     def configure(self, configuration: dict[str, Any]) -> dict[str, Any]:
         """Set `always`: requirements that every problem has, such as ["licence:permissive"]."""

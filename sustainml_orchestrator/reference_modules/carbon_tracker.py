@@ -6,15 +6,17 @@ A transparent estimate, meant to be replaced by measurements of one's own:
     carbon (kgCO2e) = energy (Wh) / 1000 * intensity (gCO2e/kWh) / 1000
 
 as in Lacoste et al. 2019 (arXiv:1910.09700), for `maximum_samples` inferences, else the volume that
-the text names, else one. The intensity of the region comes from the data of the codecarbon package,
-offline; an unknown region gets the world's mean. `summary` in extra_data is one sentence to quote:
-what one inference is, what counts, intensity with region and year, and the range.
+the text names (hours of recordings by the seconds of one inference), else one. The intensity of the
+region comes from the data of the codecarbon package, offline; an unknown region gets the world's
+mean. `summary` in extra_data is one sentence to quote: what one inference is, what counts,
+intensity with region and year, and the range.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -33,6 +35,8 @@ from sustainml_orchestrator.sdk import Inputs, Module, ModuleError, Task
 
 #: Of the 322 regions of the data set 72 % lie within this factor of the world's mean.
 _UNKNOWN_REGION = 2.0
+#: What one inference of a model for sound is, such as "30 s of speech".
+_SECONDS = re.compile(r"(\d+) s of (?:speech|sound)")
 
 
 class CarbonTrackerModule(Module):
@@ -55,8 +59,7 @@ class CarbonTrackerModule(Module):
             if not (math.isfinite(value) and value >= 0.0):
                 raise ModuleError(f"{name} of hw_resources is {value}; it must be 0 or more")
         problem = Problem.read(user)
-        volume = None if user.maximum_samples else self.volumes.volume(demanding(problem))
-        read = volume.count if volume else 1
+        read, period = self._volume(problem, model)
         inferences = self.settings.inferences or user.maximum_samples or read
         place = self._place(problem, user)
         if self.settings.carbon_intensity:
@@ -71,7 +74,7 @@ class CarbonTrackerModule(Module):
             self.settings.options,
         )
         factor = _uncertainty(told, place.known)
-        said = self._statement(model, hardware, place, volume.period if volume else "", factor)
+        said = self._statement(model, hardware, place, period, factor)
         extra = requirements.json_object(user.extra_data)
         restrained = [model.model, *requirements.names(extra.get("model_restrains"))]
         outputs = requirements.number(extra, "num_outputs")
@@ -103,6 +106,19 @@ class CarbonTrackerModule(Module):
             extra_data=requirements.json_bytes(about),
         )
 
+    def _volume(self, problem: Problem, model: MLModel) -> tuple[int, str]:
+        """The inferences that the text asks for, and in which period."""
+        text = demanding(problem)
+        if problem.maximum_samples:
+            return 1, ""
+        if volume := self.volumes.volume(text):
+            return volume.count, volume.period
+        hours = self.volumes.hours(text)
+        each = _SECONDS.match(requirements.text(_properties(model), "input"))
+        if hours and each:
+            return math.ceil(hours.hours * 3600.0 / float(each[1])), hours.period
+        return 1, ""
+
     def _statement(
         self,
         model: MLModel,
@@ -111,17 +127,12 @@ class CarbonTrackerModule(Module):
         period: str,
         factor: float | None,
     ) -> Statement:
-        try:
-            properties = json.loads(model.model_properties or "{}")
-        except (ValueError, RecursionError):
-            properties = {}
-        about = properties if isinstance(properties, dict) else {}
         told = requirements.json_object(hardware.extra_data)
         return Statement(
             model=model.model or "the model",
             hardware=hardware.hw_description or "the hardware",
             power_of=requirements.text(told, "power_of"),
-            unit=requirements.text(about, "input"),
+            unit=requirements.text(_properties(model), "input"),
             period=period,
             intensity=place.text,
             options=self.settings.options,
@@ -144,6 +155,14 @@ class CarbonTrackerModule(Module):
             return self.settings.apply(configuration, self.regions)
         except ValueError as error:
             raise ModuleError(str(error)) from error
+
+
+def _properties(model: MLModel) -> dict[str, Any]:
+    try:
+        properties = json.loads(model.model_properties or "{}")
+    except (ValueError, RecursionError):
+        properties = {}
+    return properties if isinstance(properties, dict) else {}
 
 
 def _uncertainty(told: dict[str, Any], intensity_known: bool) -> float | None:

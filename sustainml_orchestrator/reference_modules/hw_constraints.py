@@ -50,6 +50,8 @@ class HWConstraintsModule(Module):
         about = {
             "max_memory_footprint_mib": found.memory_mib,
             "memory_kind": found.memory_kind,
+            "max_flash_mib": found.flash_mib,
+            "devices": found.devices,
             "hardware_from": found.origin,
             "assumptions": list(found.assumptions),
             "not_in_catalogue": [

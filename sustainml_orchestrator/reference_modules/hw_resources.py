@@ -53,13 +53,17 @@ class HWResourcesModule(Module):
         model = inputs.ml_model_provider
         extra = requirements.json_object(asked.extra_data)
         wanted = requirements.parse(asked.app_requirements, extra)
+        wanted = wanted.shared(requirements.devices(limits))
         work = self._workload(model)
         if self.settings.precision:
             work = replace(work, precisions=(self.settings.precision,))
+        elif wanted.weights in work.precisions:
+            work = work.in_precision(wanted.weights)
         memory_mib, memory_kind = requirements.memory_limit(limits)
         bounds = Limits(
             memory_mib=memory_mib,
             memory_kind=memory_kind,
+            flash_mib=requirements.flash_limit(limits),
             latency_s=max(0.0, model.target_latency) or wanted.longest_s,
             power_w=wanted.max_power_w,
             runtime=self.settings.runtime,

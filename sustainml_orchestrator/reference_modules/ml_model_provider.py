@@ -48,6 +48,7 @@ class MLModelProviderModule(Module):
         asked, hardware = inputs.app_requirements, inputs.hw_constraints
         extra = requirements.json_object(asked.extra_data)
         wanted = requirements.parse(asked.app_requirements, extra)
+        wanted = wanted.shared(requirements.devices(hardware))
         tasks = list(inputs.ml_model_metadata.ml_model_metadata) or [""]
         try:
             required = list(hardware.hardware_required)
@@ -60,6 +61,7 @@ class MLModelProviderModule(Module):
                 every_device=self.devices.devices,
                 max_memory_mib=requirements.memory_limit(hardware)[0],
                 memory_kind=requirements.memory_limit(hardware)[1],
+                max_flash_mib=requirements.flash_limit(hardware),
                 baseline=_baseline(task, inputs),
                 flops_weight=self.settings.flops_weight,
                 kept_quality=self.settings.kept_quality,

@@ -31,6 +31,9 @@ MANY = "many"
 TYPICAL_LAUNCHES = 60
 
 
+_PLAIN = re.compile(r"[a-z0-9]+")
+
+
 @dataclass(frozen=True)
 class Workload:
     """What one inference asks of a device."""
@@ -55,6 +58,10 @@ class Workload:
         values = self.peak_activations * BYTES_PER_ACTIVATION[precision]
         cached = self.kv_per_token * CONTEXT_TOKENS * 2.0  # fp16
         return (values * (1.0 + RUNTIME_SHARE) + cached) / MIB
+
+    def in_precision(self, precision: str) -> Workload:
+        """Itself in one precision only; in none where it cannot be had in it."""
+        return replace(self, precisions=tuple(p for p in self.precisions if p == precision))
 
     @property
     def prefill_flops(self) -> float:
@@ -147,12 +154,16 @@ class Model:
     to: tuple[str, ...] = ()  #: languages into which it translates; none = all
     data: tuple[str, ...] = ()  #: kinds of data that it takes; none = what its task takes
     topic: str = ""  #: all it can do within its tasks; empty = anything
+    languages_of: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  #: of a task, if fewer
 
-    def speaks(self, codes: Iterable[str], into: Iterable[str] = ()) -> bool:
+    def speaks(self, codes: Iterable[str], into: Iterable[str] = (), task: str = "") -> bool:
         """Whether it knows every one of some languages, and translates into some."""
         if self.to and not set(into) <= set(self.to):
             return False
-        return not self.languages or MANY in self.languages or set(codes) <= set(self.languages)
+        known = self.languages_of.get(task, self.languages)
+        return not known or MANY in known or set(codes) <= set(known)
 
     @property
     def path(self) -> str:
@@ -238,6 +249,18 @@ class ModelCatalogue:
         """The model of that name, with or without its owner, whatever the case."""
         return self._by_name.get(name.strip().casefold())
 
+    def named(self, name: str) -> tuple[Model, ...]:
+        """The models that a name in plain words means: one, or those of a family.
+
+        "yolov8" begins the words of yolov8n, "llama 3 1 70b" stands in Llama-3.1-70B-Instruct.
+        """
+        wanted = "".join(_PLAIN.findall(name.casefold()))
+        return tuple(
+            model
+            for model in self.models
+            if wanted and any(each.startswith(wanted) for each in _beginnings(model.name))
+        )
+
     def search(self, words: str, count: int = 10) -> list[tuple[Model, float]]:
         """Models whose name, tasks, family and benchmarks hold words of a text, best first.
 
@@ -256,6 +279,12 @@ class ModelCatalogue:
         """Names close to an unknown one."""
         close = difflib.get_close_matches(name.strip().casefold(), self._by_name, count * 2, 0.4)
         return list(dict.fromkeys(self._by_name[key].name for key in close))[:count]
+
+
+def _beginnings(name: str) -> Iterable[str]:
+    """What is left of a name from each of its words on, without punctuation."""
+    words = _PLAIN.findall(name.casefold())
+    return ("".join(words[at:]) for at in range(len(words)))
 
 
 def _words(text: str) -> list[str]:
@@ -297,6 +326,7 @@ def _read(entry: Mapping[str, Any], benchmarks: Mapping[str, Any]) -> Model:
             to=tuple(entry.get("to", ())),
             data=tuple(entry.get("data", ())),
             topic=entry.get("topic", ""),
+            languages_of={t: tuple(c) for t, c in entry.get("languages_of", {}).items()},
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"model {entry.get('name', '?')}: {error!r}") from error

@@ -21,6 +21,7 @@ class Limits:
 
     memory_mib: float = 0.0  #: MiB for the model
     memory_kind: str = ""  #: of which memory: ram, flash, or empty for all that the model takes
+    flash_mib: float = 0.0  #: MiB of flash, beside a limit of RAM
     latency_s: float = 0.0  #: seconds
     power_w: float = 0.0  #: W while it runs
     runtime: str = "compiled"  #: one of RUNTIMES, what runs the model
@@ -97,7 +98,13 @@ def reason(work: Workload, devices: Iterable[Device], limits: Limits = _NO_LIMIT
     if not usable and not _operators_missing(work, [largest]):
         return f"{largest.name} cannot compute in {' or '.join(work.precisions)}"
     usable = usable or list(work.precisions)
-    return misfit(work, largest, usable[-1], (limits.memory_mib, limits.memory_kind))
+    return misfit(
+        work,
+        largest,
+        usable[-1],
+        (limits.memory_mib, limits.memory_kind),
+        (limits.flash_mib, "flash"),
+    )
 
 
 def _operators_missing(work: Workload, devices: Iterable[Device]) -> bool:
@@ -110,5 +117,6 @@ def _fitting(work: Workload, device: Device, limits: Limits) -> list[Estimate]:
         device.within(limits.power_w),
         max_memory_mib=limits.memory_mib,
         memory_kind=limits.memory_kind,
+        max_flash_mib=limits.flash_mib,
         runtime=limits.runtime,
     )

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 _SECONDS = {"": 1.0, "s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6,
@@ -38,6 +38,8 @@ class Requirements:
     modality: str = ""  #: kind of data
     critical: bool = False  #: a wrong answer may harm people
     model_size: float = 0.0  #: parameters asked for, met as well as the hardware allows
+    models: tuple[str, ...] = ()  #: names of models or families in the text, as they stand there
+    weights: str = ""  #: precision of the weights asked for
     optimise: bool = False  #: the user wants less carbon than the baseline's
     desired_carbon_kg: float = 0.0
 
@@ -45,6 +47,10 @@ class Requirements:
     def longest_s(self) -> float:
         """The longest time that an inference may take, in s; 0 = any."""
         return longest_s(self.max_latency_s, self.min_throughput)
+
+    def shared(self, among: float) -> Requirements:
+        """What each of some devices has to do of the work."""
+        return replace(self, min_throughput=self.min_throughput / among)
 
 
 def longest_s(max_latency_s: float, min_throughput: float) -> float:
@@ -78,6 +84,8 @@ def parse(lines: Iterable[str], extra: Mapping[str, Any]) -> Requirements:
         modality=pairs.get("modality", ""),
         critical=pairs.get("safety") == "critical",
         model_size=_plain(pairs, "model_size"),
+        models=tuple(value for key, value in _pairs(lines) if key == "model"),
+        weights=pairs.get("weights", ""),
         optimise=any(
             extra.get(f"optimize_carbon_footprint_{how}") is True for how in ("auto", "manual")
         ),
@@ -100,6 +108,16 @@ def memory_limit(constraints: Any) -> tuple[float, str]:
     told = json_object(constraints.extra_data)
     exact = number(told, "max_memory_footprint_mib")
     return exact if math.ceil(exact) == whole else whole, text(told, "memory_kind")
+
+
+def devices(constraints: Any) -> float:
+    """How many devices share the work."""
+    return max(1.0, number(json_object(constraints.extra_data), "devices"))
+
+
+def flash_limit(constraints: Any) -> float:
+    """The limit of flash in MiB beside that of RAM; 0 = none."""
+    return number(json_object(constraints.extra_data), "max_flash_mib")
 
 
 def not_in_catalogue(constraints: Any) -> list[str]:

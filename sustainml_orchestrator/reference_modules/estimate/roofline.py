@@ -127,17 +127,19 @@ def fitting(
     *,
     max_memory_mib: float = 0.0,
     memory_kind: str = "",
+    max_flash_mib: float = 0.0,
     runtime: str = "compiled",
 ) -> list[Estimate]:
     """Estimates for every precision in which the model runs there and fits; 0 = no further limit.
 
-    `memory_kind` says what the limit is on: "ram", "flash", or "" for all that the model takes.
+    `memory_kind` says what the limit is on: "ram", "flash", or "" for all that the model takes;
+    `max_flash_mib` is one of flash beside it.
     """
-    limit = (max_memory_mib, memory_kind)
+    limits = ((max_memory_mib, memory_kind), (max_flash_mib, "flash"))
     return [
         _outranked(estimate(work, device, precision, runtime), work.name)
         for precision in work.precisions
-        if not misfit(work, device, precision, limit)
+        if not misfit(work, device, precision, *limits)
     ]
 
 
@@ -156,10 +158,11 @@ def _outranked(placed: Estimate, model: str) -> Estimate:
     )
 
 
-def misfit(
-    work: Workload, device: Device, precision: str, limit: tuple[float, str] = (0.0, "")
-) -> str:
-    """Why a model cannot run on a device in a precision; empty if it can."""
+def misfit(work: Workload, device: Device, precision: str, *limits: tuple[float, str]) -> str:
+    """Why a model cannot run on a device in a precision; empty if it can.
+
+    A limit is one of memory in MiB, and of which: "ram", "flash", or "" for all of it.
+    """
     if device.operators and (missing := set(work.operators) - device.operators):
         return f"{device.runtime} on {device.name} does not execute {' or '.join(sorted(missing))}"
     if not device.rate(precision):
@@ -183,11 +186,10 @@ def misfit(
         )
     elif weights + working > device.memory_mib:
         return f"{weights + working:.3g} MiB exceed the {device.memory_mib:g} MiB of {device.name}"
-    most, kind = limit
     parts = {"ram": working if device.flash_mib else weights + working, "flash": weights}
-    needed = parts.get(kind, weights + working)
-    return (
-        f"it needs at least {needed:.3g} MiB, max_memory_footprint is {most:g}"
-        if most and needed > most
-        else ""
-    )
+    for most, kind in limits:
+        needed = parts.get(kind, weights + working)
+        if most and needed > most:
+            of = f" of {kind}" if kind else ""
+            return f"it needs at least {needed:.3g} MiB{of}, max_memory_footprint is {most:g}"
+    return ""

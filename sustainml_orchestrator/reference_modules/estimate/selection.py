@@ -51,6 +51,7 @@ class Query:
     licences: frozenset[str] = frozenset()
     max_memory_mib: float = 0.0
     memory_kind: str = ""  #: of which memory: ram, flash, or empty for all that the model takes
+    max_flash_mib: float = 0.0  #: beside a limit of RAM
     max_latency_s: float = 0.0
     min_throughput: float = 0.0  #: inferences per second, one at a time
     max_power_w: float = 0.0
@@ -62,6 +63,8 @@ class Query:
     topics: frozenset[str] = frozenset()  #: what of the task it must do
     modality: str = ""  #: kind of data that it must take
     model_size: float = 0.0  #: parameters asked for, met as well as memory allows
+    named: tuple[str, ...] = ()  #: models or families asked for, met where one fits
+    weights: str = ""  #: precision asked for
     flops_weight: float = DEFAULT_FLOPS_WEIGHT
     baseline: Workload | None = None  #: to be undercut in energy
     baseline_attained: float = 0.0  #: what the baseline attains of the accuracy asked
@@ -129,10 +132,18 @@ def choose(catalogue: ModelCatalogue, query: Query) -> Choice:
         query = replace(query, accuracy=_attainable(of_task, query, notes))
     fitting = _fitting(of_task, query)
     if not fitting:
-        raise NoMatchError(_explain(of_task, query))
+        raise NoMatchError(_explain(catalogue, of_task, query))
+    if query.named and query.baseline is None:
+        fitting = _of_name(catalogue, fitting, query, notes)
     if query.model_size:
         fitting = _of_size(of_task, fitting, query, notes)
     return Choice(tuple(_order(fitting, query, notes)), tuple(notes))
+
+
+_GENERATION = "text-generation"
+#: Tasks that an instructed generator of text does as well, if with more energy.
+_BY_GENERATORS = ("summarization", "translation", "question-answering", "text-classification",
+                  "token-classification", "zero-shot-classification")  # fmt: skip
 
 
 #: What can be relaxed, by the word for it in the interface, and how.
@@ -141,10 +152,11 @@ _RELAXED: dict[str, Callable[[Query], Query]] = {
     "family": lambda q: replace(q, family=""),
     "licence": lambda q: replace(q, licences=frozenset()),
     "language": lambda q: replace(q, languages=frozenset(), into=frozenset()),
+    "weights": lambda q: replace(q, weights=""),
     "min_quality": lambda q: replace(q, min_quality=0.0),
     "min_accuracy": lambda q: replace(q, accuracy=0.0),
     "hardware_required": lambda q: replace(q, devices=q.every_device or q.devices),
-    "max_memory_footprint": lambda q: replace(q, max_memory_mib=0.0),
+    "max_memory_footprint": lambda q: replace(q, max_memory_mib=0.0, max_flash_mib=0.0),
     "max_latency": lambda q: replace(q, max_latency_s=0.0),
     "min_throughput": lambda q: replace(q, min_throughput=0.0),
     "max_power": lambda q: replace(q, max_power_w=0.0),
@@ -163,7 +175,7 @@ def _fitting(models: list[Model], query: Query) -> list[Candidate]:
             excludes(query.excluded, model)
             or not _of_family(model, query)
             or (query.licences and model.licence not in query.licences)
-            or not model.speaks(query.languages, query.into)
+            or not model.speaks(query.languages, query.into, query.task)
             or (query.modality and model.data and query.modality not in model.data)
             or (model.topic and model.topic not in query.topics)
             or ("reading" in query.topics and query.task == "image-to-text" and not model.topic)
@@ -194,6 +206,24 @@ def _attainable(models: list[Model], query: Query, notes: list[str]) -> float:
     if best < query.accuracy:
         notes.append(f"accuracy {query.accuracy:g} asked; the best there is has {best:g}")
     return min(best, query.accuracy)
+
+
+def _of_name(
+    catalogue: ModelCatalogue, fitting: list[Candidate], query: Query, notes: list[str]
+) -> list[Candidate]:
+    """Those that were asked for by name; where none fits, all, saying why."""
+    known = [m for name in query.named for m in catalogue.named(name)]
+    of_task = [m for m in known if query.task in m.figures]
+    asked = [c for c in fitting if c.model in of_task]
+    if of_task and not asked:
+        # The smallest comes closest.
+        nearest = min(of_task, key=lambda m: m.workload.parameters)
+        why = "" if _place(nearest.workload, query) else reason(nearest.workload, query.devices)
+        notes.append(f"{nearest.name}, asked for, does not do: "
+                     f"{why or 'it misses another constraint'}; another is proposed")  # fmt: skip
+    elif known and not asked:
+        notes.append(f"{known[0].name}, asked for, is not for {query.task}; another is proposed")
+    return asked or fitting
 
 
 def _of_size(
@@ -227,12 +257,15 @@ def excludes(excluded: frozenset[str], model: Model) -> bool:
 
 
 def _place(work: Workload, query: Query) -> Estimate | None:
+    if query.weights:
+        work = work.in_precision(query.weights)
     return place(
         work,
         query.devices,
         Limits(
             memory_mib=query.max_memory_mib,
             memory_kind=query.memory_kind,
+            flash_mib=query.max_flash_mib,
             latency_s=longest_s(query.max_latency_s, query.min_throughput),
             power_w=query.max_power_w,
         ),
@@ -265,7 +298,17 @@ def _order(candidates: list[Candidate], query: Query, notes: list[str]) -> list[
     return sorted(meets, key=lambda c: -c.quality) + thrifty[len(meets) :]
 
 
-def _explain(models: list[Model], query: Query) -> str:
+def _generators(catalogue: ModelCatalogue, query: Query) -> str:
+    """The generators of text that would do instead, where only the language is in the way."""
+    if query.task not in _BY_GENERATORS or not query.languages:
+        return ""
+    of_task = [m for m in catalogue.models if _GENERATION in m.figures]
+    fitting = _fitting(of_task, replace(query, task=_GENERATION, into=frozenset(), baseline=None))
+    ready = [c for c in fitting if c.model.use == USES[0] and c.model.languages]
+    return _list([c.model.name for c in sorted(ready, key=lambda c: -c.quality)], 3)
+
+
+def _explain(catalogue: ModelCatalogue, models: list[Model], query: Query) -> str:
     """Which single constraint, dropped, gives matches."""
     asked, helps = [], []
     for name, relax in _RELAXED.items():
@@ -277,6 +320,10 @@ def _explain(models: list[Model], query: Query) -> str:
             helps.append(f"{name} (would give {_list(matches)})")
     head = f"none of {len(models)} models for {query.task} meets {', '.join(asked)}"
     head += _why(models, query)
+    if generators := _generators(catalogue, query):
+        head += (
+            f"; a language model may do it, with text-generation as extra_data.goal: {generators}"
+        )
     if helps:
         return f"{head}; relax {' or '.join(helps)}"
     return f"{head}; no single one is to blame, relax several"

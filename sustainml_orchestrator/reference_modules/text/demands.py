@@ -39,6 +39,8 @@ class DemandCatalogue:
         things = [*data["throughput"]["things"], *data["volume"]["things"]]
         self._things = [needle(cue) for cue in dict.fromkeys(things)]
         self._each = frozenset(data["throughput"]["each"])
+        self._no_things = frozenset(data["no_things"])
+        self._total = frozenset(data["throughput"]["total"])
         self._not_power = frozenset(data["not_power"])
         self._people = frozenset(data["people"])
         self.volumes = VolumeWords(data)
@@ -75,6 +77,11 @@ class DemandCatalogue:
                 yield f"maximum_samples:{volume.count}", volume.surface
             if volume.period:
                 yield f"volume_period:{volume.period}", volume.surface
+        hours = None if volume or problem.maximum_samples else self.volumes.hours(text)
+        if hours:
+            yield f"volume_hours:{hours.hours:g}", hours.surface
+            if hours.period:
+                yield f"volume_period:{hours.period}", hours.surface
         if size:
             yield f"model_size:{size.parameters:g}", size.surface
 
@@ -107,12 +114,20 @@ class DemandCatalogue:
             yield f"max_latency:{least.value:g}", least.surface
         rates = quantities.frame_rates(text) + [
             q for q, things, each in quantities.rates(text)
-            if (each == "/" or each in self._each) and self._counts(things)
+            if (each == "/" or each in self._each) and self._counts_in(things, text)
             and quantities.period_s(q.unit) < quantities.LONG_PERIOD
         ]  # fmt: skip
         if any(q.value for q in rates):
             most = max(rates, key=lambda q: q.value)
-            yield f"min_throughput:{most.value:g}", most.surface
+            sources = quantities.sources(text)
+            # "four cameras at 25 fps": so many pictures a second of each of them
+            together = sources.value if sources and not self._is_total(most) else 1.0
+            yield f"min_throughput:{most.value * together:g}", most.surface
+            if sources:
+                yield f"min_throughput:{most.value * together:g}", sources.surface
+        weights = quantities.weights(text)
+        if weights:
+            yield f"weights:{weights.unit}", weights.surface
         powers = [q for q in quantities.powers(text) if q.value and self._is_power(q)]
         if powers:
             least = min(powers, key=lambda q: q.value)
@@ -146,6 +161,17 @@ class DemandCatalogue:
     def _counts(self, things: str) -> bool:
         words = plain(things)
         return any(cue in words for cue in self._things)
+
+    def _counts_in(self, things: str, text: str) -> bool:
+        """Whether things are processed: such as are known, or such as the text speaks of again."""
+        last = plain(things).split()[-1:]
+        stem = last[0].removesuffix("s") if last else ""
+        return self._counts(things) or (
+            len(stem) > 3 and stem not in self._no_things and plain(text).count(f" {stem}") > 1
+        )
+
+    def _is_total(self, quantity: quantities.Quantity) -> bool:
+        return bool({*quantity.before[-3:], *quantity.after[:3]} & self._total)
 
     def _metric(self, quantity: quantities.Quantity) -> str:
         """The metric named right after the number, else before it; empty if there is none."""

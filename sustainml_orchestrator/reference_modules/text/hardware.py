@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,9 +18,17 @@ from sustainml_orchestrator.reference_modules.text.problem import (
     choices,
 )
 from sustainml_orchestrator.reference_modules.text.products import Product, Products
-from sustainml_orchestrator.reference_modules.text.words import fold, needle, places, plain
+from sustainml_orchestrator.reference_modules.text.words import (
+    clause_ends,
+    fold,
+    needle,
+    places,
+    plain,
+)
 
 _MAX_MIB = 2**32 - 1
+#: More than these before a name are no number of devices.
+_MOST_DEVICES = 64
 _Cue = tuple[str, str]  # a needle and what it names
 #: Classes for which a general-purpose processor beside them is nothing of its own.
 _SPECIAL = ("microcontroller", "edge", "mobile", "fpga", "pim")
@@ -36,11 +45,23 @@ class Constraints:
     unknown: tuple[tuple[str, str], ...] = ()  #: products that the catalogue lacks: name, class
     used: tuple[str, ...] = ()  #: passages of the text that were understood
     memory_kind: str = ""  #: of which memory: "ram", "flash", or "" for all that the model takes
+    devices: int = 1  #: how many of it are named
+    flash_mib: float = 0.0  #: a limit of flash beside that of RAM; 0 = none
 
     @property
     def whole_mib(self) -> int:
         """The limit in whole MiB, rounded up: less than one would read as no limit."""
         return math.ceil(self.memory_mib)
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """Limits in MiB, 0 for none, and the passages that were understood."""
+
+    mib: float
+    kind: str
+    flash_mib: float
+    used: tuple[str, ...]
 
 
 class HardwareWords:
@@ -79,15 +100,17 @@ class HardwareWords:
         found = self.named(problem.text)
         named = [self.canonical(name) for name in given] or found.hardware
         memory = self._given_memory(problem.extra.get("max_memory_footprint"))
-        in_text, kind, used = self._memory_in(problem.text)
+        in_text = self._memory_in(problem.text)
         return Constraints(
-            memory_mib=memory or in_text,
+            memory_mib=memory or in_text.mib,
             hardware=tuple(dict.fromkeys(named)),
             origin="extra_data" if given else "text" if named else "",
             assumptions=(*self._taken_for(given), *(() if given else found.assumptions)),
             unknown=found.unknown,
-            used=used,
-            memory_kind="" if memory else kind,
+            used=in_text.used,
+            memory_kind="" if memory else in_text.kind,
+            devices=1 if given else found.devices,
+            flash_mib=0.0 if memory else in_text.flash_mib,
         )
 
     def canonical(self, name: str) -> str:
@@ -103,8 +126,8 @@ class HardwareWords:
 
     def named(self, text: str) -> Constraints:
         """The hardware that a text names: the devices, else the classes, else unknown products."""
-        words = plain(text[:MAX_TEXT])
-        products = self._products.find(words)
+        words = _Passage(plain(text[:MAX_TEXT]), clause_ends(text[:MAX_TEXT]))
+        products = self._products.find(words.text)
         unknown = [p for p in products if p.device is None]
         devices = self._spot(self._sure_names, words, sure=True)
         devices += self._spot(self._unsure_names, words, sure=False)
@@ -121,26 +144,35 @@ class HardwareWords:
         lacking = {p.name: p.device_class for p in unknown}
         required = [p.name for p in unknown if self._runs_on(words, p)]
         hardware = [name for _, _, name in kept] or required or self._classes(words)
+        many = {name: _how_many(words.before(start)) for start, _, name in kept}
+        told = [
+            f"{count} x {name} are named; the figures are for one of them"
+            for name, count in many.items()
+            if count > 1
+        ]
+        taken = self._taken_for(words.text[start:end].strip() for start, end, _ in kept)
         return Constraints(
             memory_mib=0.0,
             hardware=tuple(dict.fromkeys(hardware)),
             origin="text",
-            assumptions=self._taken_for(words[start:end].strip() for start, end, _ in kept),
+            assumptions=(*taken, *told),
             unknown=tuple(lacking.items()),
+            # Of several kinds any one will do: how many there are of each is not told apart.
+            devices=max(many.values()) if len(many) == 1 else 1,
         )
 
-    def products_in(self, text: str) -> list[str]:
-        """The names of products in a text, as they stand in its plain form."""
-        return [product.name for product in self._products.find(plain(text[:MAX_TEXT]))]
+    def products_in(self, text: str) -> list[Product]:
+        """The products that a text names, known or not."""
+        return self._products.find(plain(text[:MAX_TEXT]))
 
-    def _classes(self, words: str) -> list[str]:
+    def _classes(self, words: _Passage) -> list[str]:
         spots = self._spot(self._sure, words, sure=True)
         spots += self._spot(self._unsure, words, sure=False)
         classes = list(dict.fromkeys(name for _, _, name in sorted(spots)))
         special = [name for name in classes if name in _SPECIAL]
         return special or classes
 
-    def _runs_on(self, words: str, product: Product) -> bool:
+    def _runs_on(self, words: _Passage, product: Product) -> bool:
         digits = any(letter.isdigit() for letter in product.name)
         sure = _distinctive(product.name) or (digits and len(product.name) > 3)
         return self._is_platform(words, product.start - 1, product.end, sure=sure, phrase="")
@@ -155,10 +187,10 @@ class HardwareWords:
 
     def memory_in_text(self, text: str) -> float:
         """The smallest amount of memory named, in MiB; 0 for none."""
-        return self._memory_in(text)[0]
+        return self._memory_in(text).mib
 
-    def _memory_in(self, text: str) -> tuple[float, str, tuple[str, ...]]:
-        """The smallest amount of memory in MiB, of which kind, and the passages understood."""
+    def _memory_in(self, text: str) -> _Memory:
+        """The smallest amounts of memory in a text: of flash by itself where RAM is limited too."""
         folded = fold(text)
         own = self._own_memory(plain(folded))
         found = [(q, self._is_memory(q)) for q in quantities.memory(folded)]
@@ -166,9 +198,13 @@ class HardwareWords:
         used = tuple(q.surface for q, _ in found)
         # What a device has anyway is no limit: "an A100 40GB".
         bounds = [(q, kind) for q, kind in found if not self._is_own(q, own)]
-        sure = [q for q, kind in bounds if kind == "sure"]
-        least = min(sure or [q for q, _ in bounds], key=lambda q: q.value, default=None)
-        return (least.value, _memory_kind(least), used) if least else (0.0, "", used)
+        sure = [q for q, kind in bounds if kind == "sure"] or [q for q, _ in bounds]
+        flash = [q.value for q in sure if _memory_kind(q) == "flash"]
+        others = [q for q in sure if _memory_kind(q) != "flash"]
+        if not others:
+            return _Memory(min(flash, default=0.0), "flash" if flash else "", 0.0, used)
+        least = min(others, key=lambda q: q.value)
+        return _Memory(least.value, _memory_kind(least), min(flash, default=0.0), used)
 
     def _own_memory(self, words: str) -> list[tuple[tuple[str, ...], float]]:
         """The words of each graphics card named, and its memory in MiB: its name may tell it."""
@@ -185,24 +221,25 @@ class HardwareWords:
                 return True
         return False
 
-    def _spot(self, cues: Iterable[_Cue], words: str, *, sure: bool) -> list[tuple[int, int, str]]:
+    def _spot(
+        self, cues: Iterable[_Cue], words: _Passage, *, sure: bool
+    ) -> list[tuple[int, int, str]]:
         spots = []
         for cue, name in cues:
-            for at in places(cue, words):
+            for at in places(cue, words.text):
                 end = at + len(cue.rstrip())
                 if self._is_platform(words, at, end, sure=sure, phrase=cue):
                     spots.append((at, end, name))
         return spots
 
-    def _is_platform(self, words: str, at: int, end: int, *, sure: bool, phrase: str) -> bool:
+    def _is_platform(self, words: _Passage, at: int, end: int, *, sure: bool, phrase: str) -> bool:
         """Whether a name means where the solution runs, not what it is about."""
-        before = words[max(0, at - 80) : at + 1].split()
-        after = re.sub(r"^\w+", "", words[end : end + 60]).split()
+        before, after = words.before(at), words.after(end)
         if self._subject.hit(after[:2]):
             return False
         # Phrases such as "without a gpu" hold their negation themselves.
         holds_negation = self._ignored.hit(phrase.split()[:1])
-        if not holds_negation and self._ignored.hit(before[-4:]):
+        if not holds_negation and self._ignored.hit(words.clause_before(at)[-4:]):
             return False
         return sure or self._before.hit(before[-3:]) or self._after.hit(after[:1])
 
@@ -233,6 +270,36 @@ class HardwareWords:
                 'of MiB such as 512, or a text such as "8 GB" (0 for no limit)'
             )
         return float(amount)
+
+
+@dataclass(frozen=True)
+class _Passage:
+    """A plain text and where its clauses end."""
+
+    text: str
+    ends: tuple[int, ...]
+
+    def before(self, at: int) -> list[str]:
+        """The last words before a place."""
+        return self.text[max(0, at - 80) : at + 1].split()
+
+    def clause_before(self, at: int) -> list[str]:
+        """The last words before a place, in its clause."""
+        following = bisect_right(self.ends, at)
+        start = self.ends[following - 1] if following else 0
+        return self.text[max(start, at - 80) : at + 1].split()
+
+    def after(self, end: int) -> list[str]:
+        """The first words after a name that ends there, in its clause."""
+        following = bisect_left(self.ends, end)
+        stop = self.ends[following] if following < len(self.ends) else len(self.text)
+        return re.sub(r"^\w+", "", self.text[end : min(stop, end + 60)]).split()
+
+
+def _how_many(before: list[str]) -> int:
+    """How many of a thing there are, by the word before its name."""
+    number = quantities.numeral(before[-1]) if before else 0
+    return number if 1 < number <= _MOST_DEVICES else 1
 
 
 def _memory_kind(quantity: quantities.Quantity) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 from sustainml_orchestrator.reference_modules.text import quantities
-from sustainml_orchestrator.reference_modules.text.words import fold
+from sustainml_orchestrator.reference_modules.text.words import fold, plain
 
 _UNITS = (
     r"[kmgt](?:i?b|bit|o)\b(?:/s|ps)?|(?:kilo|mega|giga|tera)(?:byte|octet|bit)s?|bytes?|bits?"
@@ -42,7 +42,8 @@ def unread(text: str, used: Iterable[str]) -> list[str]:
 
 
 def _places(passage: str, text: str) -> Iterable[tuple[int, int]]:
-    at = text.find(passage)
-    while at >= 0:
-        yield at, at + len(passage)
-        at = text.find(passage, at + 1)
+    """Where a passage stands, as it is or, like the names of products, without its punctuation."""
+    exact = re.escape(passage)
+    words = r"[\W_]+".join(re.escape(word) for word in plain(passage).split())
+    pattern = exact if passage in text else rf"(?<!\w){words}(?!\w)"
+    return (match.span() for match in re.finditer(pattern, text)) if words else ()

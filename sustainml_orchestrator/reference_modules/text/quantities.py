@@ -45,13 +45,36 @@ _PATTERNS = {
     "rate": re.compile(NUMBER + rf"(k?) ?{THINGS} ?(/|[^\W\d_]+ ){PERIOD_WORDS}\b"),
     "fps": re.compile(NUMBER + r" ?(fps|hz)\b"),
 }
+#: Words for "per".
+EACH = r"(?:per|an?|each|every|pro|por|par|al|alla|je|jede[nrs]?|cada|chaque|ogni|del?|/)"
 #: Things per time, and large numbers of things.
 COUNTED = (
-    _PATTERNS["rate"],
+    re.compile(NUMBER + rf"k? ?{THINGS} ?(?:/|\b{EACH} ){PERIOD_WORDS}\b"),
     re.compile(
         NUMBER + r"k? (?:million\w*|millon\w*|milhoes|milioni|thousand|tausend|billion) \w+"
     ),
 )
+_NUMERALS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
+             "ten": 10, "twelve": 12, "zwei": 2, "drei": 3, "vier": 4, "funf": 5, "sechs": 6,
+             "acht": 8, "dos": 2, "tres": 3, "cuatro": 4, "cinco": 5, "seis": 6, "ocho": 8,
+             "deux": 2, "trois": 3, "quatre": 4, "cinq": 5, "huit": 8, "due": 2,
+             "tre": 3, "quattro": 4,
+             "cinque": 5, "otto": 8}  # fmt: skip
+_SOURCES = re.compile(
+    rf"(?<![\w.,])(\d{{1,4}}|{'|'.join(_NUMERALS)})(?: [^\W\d_]+)?? "
+    r"(?:cameras?|camaras?|kameras?|telecamere|streams?|video ?streams?|webcams?|channels|kanale)\b"
+)
+_PRECISIONS = ("fp32", "fp16", "int8", "int4")
+_WEIGHTS = re.compile(
+    r"(?<![\w.])(?:(fp|float|bf|int|uint)[ -]?(32|16|8|4)|(4|8)[ -]?bits?)(?![\w/])"
+)
+#: What an 8-bit thing may be that is no model.
+_NOT_WEIGHTS = frozenset({
+    "adc", "dac", "microcontroller", "microcontrollers", "mcu", "mcus", "avr", "processor", "cpu",
+    "colour", "color", "colours", "depth", "image", "images", "picture", "pictures", "grey", "gray",
+    "greyscale", "grayscale", "audio", "pcm", "sensor", "sensors", "resolution", "samples", "rgb",
+    "bus", "register", "registers", "controller", "console", "game", "games", "music", "per",
+})  # fmt: skip
 #: Numbers of one kind that are looked at: a text with more of them is a table.
 _MAX_FOUND = 200
 _SENTENCE_END = re.compile(r"(?<!\bmax)(?<!\bmin)[.;!?\n](?=\s|$)")
@@ -101,6 +124,40 @@ def rates(text: str) -> list[tuple[Quantity, str, str]]:
         quantity = Quantity(value, period, *around(text, match), match.group())
         found.append((quantity, things, each.strip()))
     return found
+
+
+def sources(text: str) -> Quantity | None:
+    """How many cameras or other sources of data a folded text names, from two on."""
+    for match in _SOURCES.finditer(text):
+        value = float(numeral(match.group(1)))
+        if value >= 2:
+            return Quantity(value, "", *around(text, match), match.group())
+    return None
+
+
+def numeral(word: str) -> int:
+    """The number that a word such as "four", "4" or "4x" says; 0 for none."""
+    digits = word.removesuffix("x")
+    return int(digits) if digits.isdecimal() and len(digits) < 5 else _NUMERALS.get(word, 0)
+
+
+def weights(text: str) -> Quantity | None:
+    """The precision of weights that a folded text asks for, as `unit`."""
+    for match in _WEIGHTS.finditer(text):
+        kind, bits, plain_bits = match.groups()
+        before, after = around(text, match)
+        if plain_bits:
+            near = {*before[-4:], *after[:3]}
+            if set(after[:2]) & _NOT_WEIGHTS or set(before[-1:]) & _NOT_WEIGHTS:
+                continue
+            if plain_bits not in ("4", "8") and not any(w.startswith("quanti") for w in near):
+                continue
+        name = (
+            f"int{plain_bits}" if plain_bits else ("int" if kind.startswith("i") else "fp") + bits
+        )
+        if name in _PRECISIONS:
+            return Quantity(0.0, name, before, after, match.group())
+    return None
 
 
 def period_s(word: str) -> float:

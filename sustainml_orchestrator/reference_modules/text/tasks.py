@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sustainml_orchestrator.reference_modules.text.likeness import NONE, Likeness
+from sustainml_orchestrator.reference_modules.text.model_names import ModelNames
 from sustainml_orchestrator.reference_modules.text.problem import Problem, UnclearError, choice
 from sustainml_orchestrator.reference_modules.text.words import fold, needle, plain
 
@@ -91,6 +92,7 @@ class TaskCatalogue:
             tag: Task(tag, frozenset(entry["in"]), entry.get("out", ""), tuple(entry["metrics"]))
             for tag, entry in data["tasks"].items()
         }
+        self._models = ModelNames(data["model_names"])
         self._modalities = _by_name(data["modalities"].items())
         self.modalities = list(data["modalities"])
         self._names = _by_name(
@@ -143,13 +145,39 @@ class TaskCatalogue:
         ranking = sorted(shares, key=lambda label: -shares[label])
         if goal:
             return Verdict(goal, 1.0, self._runners_up(ranking, shares, goal))
-        best = ranking[0]
         if confidence < min_confidence:
-            likely = [tag for tag in ranking[:3] if tag in self.tasks and shares[tag] > _LIKELY]
-            raise UnclearError(_complaint(likely))
+            return self._doubtful(text, problem.modality, ranking, shares, min_confidence)
+        best = self._rather(text, problem.modality, ranking[0], shares)
         if best in self.unsupported:
             raise UnclearError(f"{self.unsupported[best]}, or {_HINT}")
         return Verdict(best, round(confidence, 3), self._runners_up(ranking, shares, best))
+
+    def _rather(self, text: str, modality: str, best: str, shares: Mapping[str, float]) -> str:
+        """A runner-up where the text names a model for it, else the best."""
+        named = {each.task for each in self._models.find(text) if each.wanted}
+        hint = self._hinted(text, modality) if named and best not in named else ""
+        near = hint in named and shares[hint] >= _RUNNER_UP * shares[best]
+        return hint if near and best in self.tasks else best
+
+    def _doubtful(
+        self,
+        text: str,
+        modality: str,
+        ranking: list[str],
+        shares: Mapping[str, float],
+        confidence: float,
+    ) -> Verdict:
+        """The task of a text that is not clear by itself, by the models that it names."""
+        if hint := self._hinted(text, modality):
+            return Verdict(hint, confidence, self._runners_up(ranking, shares, hint))
+        likely = [tag for tag in ranking[:3] if tag in self.tasks and shares[tag] > _LIKELY]
+        raise UnclearError(_complaint(likely))
+
+    def _hinted(self, text: str, modality: str) -> str:
+        """The task that names of models or other words point to; empty where it does not fit."""
+        hint, named = self._models.task(text), self.modality(modality)
+        fits = hint in self.tasks and (not named or self.tasks[hint].fits(named))
+        return hint if fits else ""
 
     def _parts(self, text: str, modality: str, min_confidence: float) -> tuple[str, ...]:
         """The tasks of a problem whose text says "first ..., then ..."; none where it does not."""

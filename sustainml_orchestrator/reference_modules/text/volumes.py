@@ -16,13 +16,25 @@ _MAGNITUDES = {"k": 1e3, "thousand": 1e3, "tausend": 1e3, "mil": 1e3, "mille": 1
                "millones": 1e6, "milhoes": 1e6, "milioni": 1e6, "miljoen": 1e6, "bn": 1e9,
                "billion": 1e9, "milliarden": 1e9, "milliards": 1e9}  # fmt: skip
 _MAGNITUDE = rf"(?:[ -]?({'|'.join(sorted(_MAGNITUDES, key=len, reverse=True))})\b\.?)?"
-_EACH = r"(?:per|an?|each|every|pro|por|par|al|alla|je|jede[nrs]?|cada|chaque|ogni|del?|/)"
+_RECORDED = (
+    r"audio|speech|record|call|talk|meeting|interview|podcast|lecture|voice|video|footage|film"
+    r"|aufnahme|gesprach|anruf|sprach|vorlesung|sitzung|grabacion|llamada|reunion|entrevista"
+    r"|enregistrement|appel|entretien|registrazion|chiamat|riunion|gravac|chamada|opname"
+)
 _VOLUME = re.compile(quantities.NUMBER + _MAGNITUDE + r"[ -](?=[^\W\d_])")
 #: The words after a number: up to four things, and perhaps how often.
 _THINGS = re.compile(
-    r"((?:[^\W\d_]+[ -]){0,3}?[^\W\d_]+)(?:, | )" + rf"{_EACH} ?{quantities.PERIOD_WORDS}\b"
+    r"((?:[^\W\d_]+[ -]){0,3}?[^\W\d_]+)(?:, | )"
+    + rf"{quantities.EACH} ?{quantities.PERIOD_WORDS}\b"
 )
 _WORDS = re.compile(r"[^\W\d_]+(?:[ -][^\W\d_]+){0,2}")
+#: "500 hours of call recordings per month"
+_HOURS = re.compile(
+    quantities.NUMBER + _MAGNITUDE + r"[ -]?(hours?|h|minutes?|min|stunden?|minuten|horas?|minutos?"
+    r"|heures?|ore|minuti|uur)(?: of| de| d'| di| van| an|')?(?: [^\W\d_]+){0,2}?"
+    rf" ?(?:{_RECORDED})\w*"
+    rf"(?:(?: [^\W\d_]+){{0,2}}?,? {quantities.EACH} ?{quantities.PERIOD_WORDS}\b)?"
+)
 _SIZE = re.compile(
     quantities.NUMBER + r"[ -]?(b|bn|billion|milliarden|m|million|millionen)(?:[ -]?parameters?"
     r"|[ -]?parametern?|[ -]?params?|[ -]?parametros|[ -]?parametres)?(?![\w/])"
@@ -41,6 +53,15 @@ class Volume:
 
     count: int
     period: str  #: such as "night" or "month"; empty where none is named
+    surface: str  #: as it stands in the folded text
+
+
+@dataclass(frozen=True)
+class Hours:
+    """A length of recordings to process."""
+
+    hours: float
+    period: str  #: such as "month"; empty where none is named
     surface: str  #: as it stands in the folded text
 
 
@@ -71,6 +92,19 @@ class VolumeWords:
         """The largest volume in a text; None for none."""
         found = list(self._volumes(fold(text)))
         return max(found, key=lambda v: (bool(v.period), v.count), default=None)
+
+    def hours(self, text: str) -> Hours | None:
+        """The longest recordings to process; None for none."""
+        found = []
+        for match in islice(_HOURS.finditer(fold(text)), _MAX_FOUND):
+            number, magnitude, unit, period = match.groups()
+            value = quantities.number_of(number, whole=True) * _MAGNITUDES.get(magnitude or "", 1.0)
+            value *= quantities.period_s(unit) / 3600.0
+            often = period or self._how_often(fold(text), match)
+            before, after = quantities.around(fold(text), match)
+            if 0 < value <= _MOST and (often or not self._is_own_data(before, after)):
+                found.append(Hours(value, often, match.group()))
+        return max(found, key=lambda each: each.hours, default=None)
 
     def size(self, text: str) -> ModelSize | None:
         """The size of model that a text asks for; None for none."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection
+from itertools import pairwise
 
 _WORD = re.compile(r"[^\W_]+")
+_CLAUSE_END = re.compile(r"[.,;:!?)](?=\s|$)|\n")
 
 
 def fold(text: str) -> str:
@@ -18,6 +20,18 @@ def fold(text: str) -> str:
 def plain(text: str) -> str:
     """The folded words, each between blanks: the form in which cues are looked up."""
     return f" {' '.join(_WORD.findall(fold(text)))} "
+
+
+def clause_ends(text: str) -> tuple[int, ...]:
+    """Where clauses end in the plain form of a text, as indices of characters."""
+    folded = fold(text)
+    words = list(_WORD.finditer(folded))
+    ends, at = [], 0
+    for word, following in pairwise(words):
+        at += 1 + len(word.group())
+        if _CLAUSE_END.search(folded[word.end() : following.start()]):
+            ends.append(at)
+    return tuple(ends)
 
 
 def needle(cue: str) -> str:
