@@ -85,7 +85,7 @@ class MLModelProviderModule(Module):
             model=model.name,
             model_path=model.path,
             model_properties=json.dumps(model.properties(proposal.task)),
-            target_latency=wanted.longest_s,
+            target_latency=proposal.latency_s,
             extra_data=requirements.json_bytes(about),
         )
 

@@ -154,7 +154,12 @@ def test_a_failed_task_ends_the_wait_with_an_error(served: Served, front_end: Fr
     assert shown["HW_RESOURCES"]["hw_description"].startswith("Error: ")
     assert shown["CARBON_FOOTPRINT"]["extra_data"]["num_outputs"] == 1
     every = front_end.results(9, task)
-    assert {name: every[name] for name in NODES} == shown
+    # A module that still worked when the task failed may have delivered since.
+    late = {name for name in NODES if "Error" in shown[name] and "Error" not in every[name]}
+    assert late <= {"ML_MODEL_METADATA"}
+    assert {name: every[name] for name in NODES if name not in late} == {
+        name: answer for name, answer in shown.items() if name not in late
+    }
 
 
 def test_cancel_stops_the_chain(served: Served, front_end: FrontEnd) -> None:

@@ -128,3 +128,21 @@ def test_a_summariser_of_another_language_is_refused_with_what_would_do(
     found = answer(framework, "Summarise German meeting minutes without GPU, Apache 2.0 licence")
     assert "summarization meets" in found.refusal and "text-generation" in found.refusal
     assert "Qwen/Qwen2.5" in found.refusal
+
+
+@pytest.mark.parametrize("on", ["Raspberry Pi 5 with 8 GB", "Jetson Orin Nano", "laptop", "phone"])
+def test_what_is_generated_keeps_up_with_a_reader(framework: Framework, on: str) -> None:
+    found = answer(framework, f"A chat assistant on a {on}")
+    assert 128 / found.latency_s > 5.0
+    assert "slower than people read" not in found.notes
+
+
+def test_a_size_asked_for_is_kept_and_its_slowness_told(framework: Framework) -> None:
+    found = answer(framework, "A 7B chat assistant on a Raspberry Pi 5")
+    assert found.model == "Qwen/Qwen2.5-7B-Instruct"
+    assert "tokens/s on Raspberry Pi 5, slower than people read (5)" in found.notes
+
+
+def test_the_system_keeps_a_part_of_the_memory(framework: Framework) -> None:
+    found = answer(framework, "A 14B chat assistant on a Raspberry Pi 5")
+    assert "exceed the 6144 MiB of Raspberry Pi 5 that the system leaves" in found.notes

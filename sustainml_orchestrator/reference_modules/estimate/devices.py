@@ -44,6 +44,12 @@ class Efficiency:
     trees_s: float = 0.0  #: seconds per call of an ensemble of trees; 0 = as any other model
 
 
+#: Share of the memory that the operating system and other programs keep, by class, and the most in
+#: MiB. Assumed; Android and iOS end an app that takes more than about half.
+_SYSTEM_SHARE = {"cpu": 0.25, "edge": 0.25, "mobile": 0.5}
+_MOST_OF_SYSTEM = 8192.0
+
+
 @dataclass(frozen=True)
 class Device:
     """One entry of the catalogue."""
@@ -68,6 +74,14 @@ class Device:
     power_of: str = ""  #: what of it the power is of, such as "board"
     place: str = ""  #: server or office; empty for what stands in neither
     least_mode_w: float = 0.0  #: its power modes begin there; 0 = it has none
+
+    @property
+    def usable_mib(self) -> float:
+        """Memory in MiB for a model: the operating system and other programs take a part of it."""
+        share = _SYSTEM_SHARE.get(self.device_class, 0.0)
+        if not share or self.flash_mib or "without its host" in self.power_of:
+            return self.memory_mib
+        return self.memory_mib - min(share * self.memory_mib, _MOST_OF_SYSTEM)
 
     def within(self, watts: float) -> Device:
         """Itself in the power mode for a budget; as it is where it has none.

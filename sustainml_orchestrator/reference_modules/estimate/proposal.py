@@ -16,6 +16,7 @@ from sustainml_orchestrator.reference_modules.estimate.selection import (
     Query,
     choose,
     excludes,
+    reading_time_s,
 )
 
 
@@ -42,6 +43,7 @@ class Proposal:
     notes: tuple[str, ...] = ()
     remaining: int | None = None  #: models left for a next proposal; None where nobody looked
     least_quality: float = 0.0  #: what the search keeps, for the next proposal; 0 = not searching
+    latency_s: float = 0.0  #: longest time of an inference, in s; 0 = any
 
 
 def allowed_devices(
@@ -119,7 +121,7 @@ def propose(
         chosen = _by_name(models, wanted.selected)
         is_base = wanted.optimise and baseline is not None and baseline.model == chosen.name
         if not excludes(excluded, chosen) and not is_base:
-            return _selected(chosen, task)
+            return replace(_selected(chosen, task), latency_s=wanted.longest_s)
         # Asked for, and used up by an earlier alternative or to be undercut: the next best follows.
     query = Query(
         task=task,
@@ -158,6 +160,7 @@ def propose(
         (*choice.notes, *_to_do(best.model, task), *([_STAKES] if wanted.critical else [])),
         _remaining(models, query, choice, goal),
         query.least_quality,
+        reading_time_s(best.model.workload) if choice.is_read else wanted.longest_s,
     )
 
 

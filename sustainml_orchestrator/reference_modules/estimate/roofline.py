@@ -184,8 +184,12 @@ def misfit(work: Workload, device: Device, precision: str, *limits: tuple[float,
             f"{working:.3g} MiB of activations exceed the {device.cache_mib:g} MiB on the chip of "
             f"{device.name}"
         )
-    elif weights + working > device.memory_mib:
-        return f"{weights + working:.3g} MiB exceed the {device.memory_mib:g} MiB of {device.name}"
+    elif weights + working > device.usable_mib:
+        left = "" if device.usable_mib == device.memory_mib else " that the system leaves"
+        return (
+            f"{weights + working:.3g} MiB exceed the {device.usable_mib:g} MiB of "
+            f"{device.name}{left}"
+        )
     parts = {"ram": working if device.flash_mib else weights + working, "flash": weights}
     for most, kind in limits:
         needed = parts.get(kind, weights + working)

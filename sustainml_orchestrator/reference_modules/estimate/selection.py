@@ -36,6 +36,11 @@ DEFAULT_REDUCTION = 0.5
 DEFAULT_KEPT_QUALITY = 0.9
 
 
+#: Tokens per second: 238 words a minute (Brysbaert: How many words do we read per minute?, Journal
+#: of Memory and Language 109, 2019, for silent reading of English), at about 1.3 tokens a word.
+READING_RATE = 5.0
+
+
 class NoMatchError(Exception):
     """No model fits; the text says which constraint to relax."""
 
@@ -65,6 +70,7 @@ class Query:
     model_size: float = 0.0  #: parameters asked for, met as well as memory allows
     named: tuple[str, ...] = ()  #: models or families asked for, met where one fits
     weights: str = ""  #: precision asked for
+    is_read: bool = False  #: what it generates is read while it comes
     flops_weight: float = DEFAULT_FLOPS_WEIGHT
     baseline: Workload | None = None  #: to be undercut in energy
     baseline_attained: float = 0.0  #: what the baseline attains of the accuracy asked
@@ -91,6 +97,12 @@ class Candidate:
         """Joules per inference."""
         return self.placement.energy_j
 
+    @property
+    def is_slow_to_read(self) -> bool:
+        """Whether it generates slower than people read."""
+        limit = reading_time_s(self.model.workload)
+        return bool(limit) and self.placement.latency_s > limit
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -98,6 +110,7 @@ class Choice:
 
     candidates: tuple[Candidate, ...]
     notes: tuple[str, ...]  #: what the user should know of them
+    is_read: bool = False  #: each generates as fast as people read
 
     @property
     def best(self) -> Candidate:
@@ -130,6 +143,7 @@ def choose(catalogue: ModelCatalogue, query: Query) -> Choice:
         query = replace(query, family="")
     if query.accuracy:
         query = replace(query, accuracy=_attainable(of_task, query, notes))
+    query = _while_read(of_task, query)
     fitting = _fitting(of_task, query)
     if not fitting:
         raise NoMatchError(_explain(catalogue, of_task, query))
@@ -137,10 +151,28 @@ def choose(catalogue: ModelCatalogue, query: Query) -> Choice:
         fitting = _of_name(catalogue, fitting, query, notes)
     if query.model_size:
         fitting = _of_size(of_task, fitting, query, notes)
-    return Choice(tuple(_order(fitting, query, notes)), tuple(notes))
+    ordered = _order(fitting, query, notes)
+    if query.task == _GENERATION and ordered[0].is_slow_to_read:
+        rate = ordered[0].model.workload.passes / ordered[0].placement.latency_s
+        notes.append(
+            f"it generates about {rate:.2g} tokens/s on {ordered[0].placement.device.name}, slower "
+            f"than people read ({READING_RATE:g}); take a smaller model or faster hardware"
+        )
+    return Choice(tuple(ordered), tuple(notes), query.is_read)
 
 
 _GENERATION = "text-generation"
+
+
+def _while_read(models: list[Model], query: Query) -> Query:
+    """Only generators that keep up with a reader, unless more or less is asked, or none does."""
+    asked = query.named or query.model_size or query.max_latency_s or query.min_throughput
+    wished = replace(query, is_read=True)
+    if query.task != _GENERATION or asked or not _fitting(models, wished):
+        return query
+    return wished
+
+
 #: Tasks that an instructed generator of text does as well, if with more energy.
 _BY_GENERATORS = ("summarization", "translation", "question-answering", "text-classification",
                   "token-classification", "zero-shot-classification")  # fmt: skip
@@ -256,6 +288,11 @@ def excludes(excluded: frozenset[str], model: Model) -> bool:
     return full in excluded or full.rpartition("/")[2] in excluded
 
 
+def reading_time_s(work: Workload) -> float:
+    """How long people read what one inference generates, in s; 0 for what generates no text."""
+    return work.passes / READING_RATE if work.autoregressive else 0.0
+
+
 def _place(work: Workload, query: Query) -> Estimate | None:
     if query.weights:
         work = work.in_precision(query.weights)
@@ -266,7 +303,9 @@ def _place(work: Workload, query: Query) -> Estimate | None:
             memory_mib=query.max_memory_mib,
             memory_kind=query.memory_kind,
             flash_mib=query.max_flash_mib,
-            latency_s=longest_s(query.max_latency_s, query.min_throughput),
+            latency_s=reading_time_s(work)
+            if query.is_read
+            else longest_s(query.max_latency_s, query.min_throughput),
             power_w=query.max_power_w,
         ),
     )
