@@ -42,9 +42,9 @@ def report(
     `sustainml up`, and the recording of the last events. It is made as far as possible when no
     orchestrator runs, and says what is missing. Texts of problems are in it.
 
-    sustainml report 3/1
+    sustainml report 1/1 --output report.tar.gz
 
-    sustainml report --open sustainml-report.tar.gz
+    sustainml report --open report.tar.gz
     """
     if opened is not None:
         if task is not None or output is not None:

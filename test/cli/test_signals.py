@@ -34,7 +34,7 @@ def test_a_signal_ends_a_command(number: signal.Signals, closing: str) -> None:
     finally:
         signal.signal(number, ignore)
     try:
-        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        assert process.stdout is not None and "ready\n" in process.stdout  # or lines of Fast DDS
         process.send_signal(number)
         assert process.stdout.readline() == "closing\n"
         process.send_signal(number)  # an impatient user presses it twice

@@ -129,8 +129,8 @@ def test_the_node_answers_in_a_flood(siege: Siege) -> None:
         while time.monotonic() < end:
             for _ in range(500):
                 number += 1
-                siege.puppet.status.publish(b"\0\1\0\0" + number.to_bytes(4, "little") * 20)
-                siege.puppet.outputs["second"].publish(b"\0\1\0\0" + bytes(30))
+                siege.writers["status"].publish(b"\0\1\0\0" + number.to_bytes(4, "little") * 20)
+                siege.writers["second/output"].publish(b"\0\1\0\0" + bytes(30))
             assert siege.puppet.call("get_node_status", within=3.0).success
     siege.solve(victim)
     siege.look_back()

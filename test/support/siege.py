@@ -42,6 +42,8 @@ class Siege:
         puppet: the honest modules, and an honest front-end.
         pid: of the orchestrator.
         dropped: what diagnostics say was dropped, by reason.
+        writers: the attacker's, by topic. What the honest modules publish must not wait in one
+            of these until DDS has repaired a flood.
     """
 
     def __init__(self, framework: Framework, done: Callable[[], object] = lambda: None) -> None:
@@ -52,7 +54,7 @@ class Siege:
         node = puppet.node
         self._numbers = count(1)
         self._done: deque[tuple[Any, str]] = deque(maxlen=_KEPT)
-        self._writers = {t: node.create_publisher(kind, t, DEEP) for t, kind in TOPICS.items()}
+        self.writers = {t: node.create_publisher(kind, t, DEEP) for t, kind in TOPICS.items()}
         self._clients: dict[str, Any] = {}
         self._action = ActionClient(node, RunTask, "orchestrator/run_task")
         assert self._action.wait_for_server(PATIENCE)
@@ -112,10 +114,10 @@ class Siege:
             self._ask(attack, attack.service, attack.kind, attack.kind.Request(**attack.fields))
 
     def _writer(self, topic: str) -> Any:
-        if topic not in self._writers:
+        if topic not in self.writers:
             kind = msg.SystemState
-            self._writers[topic] = self.puppet.node.create_publisher(kind, topic, LATCHED)
-        return self._writers[topic]
+            self.writers[topic] = self.puppet.node.create_publisher(kind, topic, LATCHED)
+        return self.writers[topic]
 
     def _publish(self, attack: Message, victim: Any) -> None:
         message = attack.message
@@ -127,7 +129,7 @@ class Siege:
         if isinstance(message, NodeStatus) and message.instance == "/first":  # poses as ours
             message.instance = f"{self._framework.namespace}/{message.node_name}"
             message.incarnation = 7
-        self._writers[attack.topic].publish(message)
+        self.writers[attack.topic].publish(message)
 
     def _ask(self, attack: Attack, service: str, kind: type, request: Any) -> None:
         self._answers.append((attack, self._client(service, kind).call_async(request)))

@@ -86,7 +86,7 @@ def test_a_client_that_is_gone_holds_no_place(
 ) -> None:
     words = [sys.executable, str(SCRIPT), framework.namespace, str(PLACES), "3"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None and process.stdout.readline() == "waiting\n"
+        assert process.stdout is not None and "waiting\n" in process.stdout  # or of Fast DDS
 
         def refused() -> bool:
             answer = puppet.call("configure_node", node_name="first", timeout=0.1)

@@ -58,8 +58,8 @@ def test_an_interrupted_demo_leaves_nothing_behind() -> None:
                 break
         demo.send_signal(signal.SIGINT)
         demo.send_signal(signal.SIGINT)  # an impatient user presses it twice
-        demo.communicate(timeout=10.0)
-        assert demo.returncode == 130
+        said, _ = demo.communicate(timeout=10.0)
+        assert demo.returncode == 130, said
         wait_for(lambda: not family(), 2.0)
     finally:
         for process in family():
