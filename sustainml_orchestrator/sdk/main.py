@@ -17,6 +17,7 @@ from sustainml_orchestrator.contract.exit_codes import ExitCode
 from sustainml_orchestrator.contract.signals import on_end
 from sustainml_orchestrator.core.pipeline_reader import PipelineError
 from sustainml_orchestrator.processes.fork_server import ForkServer
+from sustainml_orchestrator.sdk.discovery_watch import DiscoveryWatch
 from sustainml_orchestrator.sdk.module_node import ModuleNode
 from sustainml_orchestrator.sdk.module_spec import name_of
 from sustainml_orchestrator.sdk.worker_process import become_worker
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
 _SIGNAL_GRACE = 0.5
 _SIGNAL_DEADLINE = 1.7
 
-_SIGNAL, _COMMAND = "signal", "command"
+_SIGNAL, _COMMAND, _STALE = "signal", "command", "stale"
 
 
 def run(cls: type[Module], args: Sequence[str] | None = None) -> int:
     """Run the node of a module until a signal or TERMINATE_NODE ends the process with 0.
+
+    It ends with `ExitCode.FAILED` when its participant cannot discover the orchestrator any more.
 
     Returns:
         The exit code, if the node cannot be started.
@@ -57,6 +60,7 @@ def run(cls: type[Module], args: Sequence[str] | None = None) -> int:
         fork_server.close()
         return _exit_code(error)
     node.start()
+    DiscoveryWatch(node, args, lambda: requests.put(_STALE)).start()
     return _end(node, fork_server, requests.get())
 
 
@@ -74,11 +78,18 @@ def _end(node: ModuleNode, fork_server: ForkServer, reason: str) -> NoReturn:
     if reason == _COMMAND:
         deadline = 0.9 * values.termination_grace
         grace = 0.5 * values.termination_grace
+    code = ExitCode.OK
+    if reason == _STALE:
+        code = ExitCode.FAILED
+        node.get_logger().error(
+            "this process does not discover the orchestrator, although a new participant does: "
+            "ending; a supervisor starts it again, without one start it again yourself"
+        )
     grace = min(grace, values.cancel_grace)
-    timer = threading.Timer(deadline, shared_memory.end_process, [ExitCode.OK])
+    timer = threading.Timer(deadline, shared_memory.end_process, [code])
     timer.daemon = True
     timer.start()
     node.stop(grace)
     fork_server.close()
     # Threads of user code may still run: exit without joining them.
-    shared_memory.end_process(ExitCode.OK)
+    shared_memory.end_process(code)
