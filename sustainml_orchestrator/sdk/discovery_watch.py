@@ -88,7 +88,7 @@ class DiscoveryWatch:
         rclpy.init(args=self._args, context=context, signal_handler_options=signals)
         try:
             other = Node(
-                f"{self._node.get_name()}_look", namespace=self._node.get_namespace(),
+                f"_{self._node.get_name()}_look", namespace=self._node.get_namespace(),
                 context=context, use_global_arguments=False, enable_rosout=False,
                 start_parameter_services=False,
             )  # fmt: skip

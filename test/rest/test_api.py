@@ -273,7 +273,7 @@ def test_metrics_and_health(served: Served) -> None:
     found = figures()
     assert found["sustainml_up"] == found["sustainml_ready"] == 1
     assert found['sustainml_node_responsive{node="hw_resources"}'] == 1
-    assert found['sustainml_node_status{node="hw_resources",status="idle"}'] == 1
+    wait_for(lambda: figures()['sustainml_node_status{node="hw_resources",status="idle"}'] == 1)
     wait_for(lambda: 'sustainml_task_duration_seconds_count{status="succeeded"}' in figures())
 
 

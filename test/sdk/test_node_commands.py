@@ -58,6 +58,7 @@ def test_stop_gives_back_running_and_waiting_tasks(
     orchestrator.task((2, 1), "work")
     orchestrator.await_task((1, 1), TaskStatus.RUNNING)
     orchestrator.await_task((2, 1), TaskStatus.WAITING)
+    orchestrator.await_note("process 1/1")
     orchestrator.order(node=STOP)
     orchestrator.await_task((1, 1), TaskStatus.RETURNED)
     orchestrator.await_task((2, 1), TaskStatus.RETURNED)

@@ -25,6 +25,7 @@ def test_a_running_a_waiting_and_an_unknown_task_are_abandoned(
     orchestrator.task((1, 1), "watch")
     orchestrator.task((2, 1), "work")
     orchestrator.await_task((2, 1), TaskStatus.WAITING)
+    orchestrator.await_note("process 1/1")
     for task_id in ((2, 1), (1, 1), (7, 3)):
         orchestrator.order(task=command, task_id=task_id, attempt=1, try_number=1)
         status = orchestrator.await_task(task_id, answer)
@@ -44,6 +45,7 @@ def test_code_that_does_not_heed_is_killed(orchestrator: ScriptedOrchestrator, w
     orchestrator.start("Playful", "-p", "cancel_grace:=0.2")
     orchestrator.task((1, 1), what, "3600")
     orchestrator.await_task((1, 1), TaskStatus.RUNNING)
+    orchestrator.await_note("process 1/1")
     orchestrator.order(task=TaskCommand.STOP, task_id=(1, 1))
     orchestrator.await_task((1, 1), TaskStatus.STOPPED, patience=1.0)
     orchestrator.task((2, 1), "work")

@@ -317,6 +317,13 @@ class ScriptedOrchestrator:
         notes = self.notes.read_text(encoding="utf-8").splitlines()
         return [note for note in notes if f" {EXERCISE[0]}/" not in note]
 
+    def await_note(self, begin: str) -> None:
+        """Wait until the author's code has written down what begins so.
+
+        A task is reported as running a moment before its code is.
+        """
+        self.until(lambda: any(note.startswith(begin) for note in self.noted()), begin)
+
 
 def _brief(status: NodeStatus) -> tuple:
     ids = (status.task_id.problem_id, status.task_id.iteration_id)
