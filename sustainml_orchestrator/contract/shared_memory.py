@@ -23,8 +23,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from sustainml_orchestrator.contract.dead_ports import reserved
-
 _FOLDER = Path("/dev/shm")
 #: Fast DDS 2 and 3 (Kilted and newer) have different prefixes.
 _LOCK = re.compile(r"(fast(?:rtps|dds)_(?:[0-9a-f]{16}|port\d+))_[es]l")
@@ -52,7 +50,6 @@ def end_process(code: int) -> NoReturn:
 
 def release() -> None:
     """Remove what this process owns; it cannot take part in DDS any more."""
-    reserved.close()
     for link in _listed(Path("/proc/self/fd")):
         with suppress(OSError):
             path = link.readlink()
@@ -63,11 +60,7 @@ def release() -> None:
 
 
 def remove_leftovers() -> None:
-    """Remove what belongs to processes that are dead, of whatever program.
-
-    Ports to which living processes still send stay, and are kept from being used again.
-    """
-    reserved.reserve_after_death()
+    """Remove what belongs to processes that are dead, of whatever program."""
     for path in _listed(_FOLDER):
         match = _LOCK.fullmatch(path.name)
         with suppress(OSError):  # its owner lives, it is gone, or it belongs to another user
@@ -83,7 +76,6 @@ def remove_unused_ports() -> None:
     A participant that takes its leave opens the ports of peers that have just ended, and so makes
     them anew. One that is killed at it leaves the mutex of the port locked for ever.
     """
-    reserved.close()
     unused = _unused_ports()
     if unused:
         time.sleep(_OPENED_WITHIN)

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from sustainml_orchestrator.contract import shared_memory
-from sustainml_orchestrator.contract.dead_ports import reserved
 from sustainml_orchestrator.contract.exit_codes import PERMANENT, ExitCode
 from sustainml_orchestrator.processes.child_process import describe_exit
 from sustainml_orchestrator.processes.fork_server import Child, readable
@@ -175,7 +174,6 @@ class Supervisor:
                     self._log(name, line.rstrip())
 
     def _note_end(self, supervised: _Supervised, code: int, now: float) -> None:
-        reserved.reserve()
         if code < 0:  # killed: it has not removed its shared memory
             shared_memory.remove_leftovers()
         how = describe_exit(code)
