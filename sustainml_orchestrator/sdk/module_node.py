@@ -80,6 +80,7 @@ class ModuleNode(Node):
             needed=spec.needed,
             limits=values,
         )
+        self._ending = False
         self._workers: Workers | None = None
         self._threads = WorkerThreads(values.workers)
         self._evicted = 0
@@ -136,6 +137,7 @@ class ModuleNode(Node):
 
         Returns whether all worker threads have ended.
         """
+        self._ending = True
         self._dispatch(self._state.triggered, Trigger.TERMINATE)
         ended = self._workers is None or self._workers.end(grace)
         self._statuses.flush(0.2)
@@ -275,6 +277,8 @@ class ModuleNode(Node):
             self._dispatch(self._state.prepared, generation)
 
     def _broken(self, generation: int, error: Exception) -> None:
+        if self._ending:  # that is why they are: no error
+            return
         self.get_logger().error(str(error))
         self._dispatch(self._state.broken, generation, str(error))
 
