@@ -19,7 +19,8 @@ import os
 import re
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -27,8 +28,8 @@ _FOLDER = Path("/dev/shm")
 #: Fast DDS 2 and 3 (Kilted and newer) have different prefixes.
 _LOCK = re.compile(r"(fast(?:rtps|dds)_(?:[0-9a-f]{16}|port\d+))_[es]l")
 _PORT = re.compile(r"fast(?:rtps|dds)_port\d+")
-#: Between two looks for users of a port: whoever opens one locks and maps it sooner, in s.
-_OPENED_WITHIN = 0.2
+#: Whoever opens a port holds its mutex for less, in s; Fast DDS takes it from the dead after it.
+_OPENED_WITHIN = 1.0
 #: Loaded once: a signal handler or a dying process must not load libraries.
 _libc = ctypes.CDLL(None)
 _libc.sem_open.restype = ctypes.c_void_p
@@ -76,11 +77,25 @@ def remove_unused_ports() -> None:
     A participant that takes its leave opens the ports of peers that have just ended, and so makes
     them anew. One that is killed at it leaves the mutex of the port locked for ever.
     """
-    unused = _unused_ports()
-    if unused:
-        time.sleep(_OPENED_WITHIN)
-        for name in unused & _unused_ports():
-            _unlink(name, f"{name}_el", f"{name}_sl", f"sem.{name}_mutex")
+    opening = _remove_unused(_unused_ports(), even_if_held=False)
+    deadline = time.monotonic() + _OPENED_WITHIN
+    while opening and time.monotonic() < deadline:
+        time.sleep(_OPENED_WITHIN / 20)
+        opening = _remove_unused(opening, even_if_held=False)
+    _remove_unused(opening, even_if_held=True)
+
+
+def _remove_unused(names: set[str], *, even_if_held: bool) -> set[str]:
+    """Remove those that are unused; what it returns are those that somebody opens just now.
+
+    Nobody can open a port between the look for its users and its removal: its mutex is ours.
+    """
+    with ExitStack() as mutexes:
+        ours = {name for name in names if mutexes.enter_context(_mutex(name)) or even_if_held}
+        if ours:
+            for name in ours & _unused_ports():
+                _unlink(name, f"{name}_el", f"{name}_sl", f"sem.{name}_mutex")
+    return names - ours
 
 
 def _unused_ports() -> set[str]:
@@ -118,17 +133,27 @@ def _remove(name: str, lock: str) -> None:
     if "port" not in name:
         _unlink(name, lock)
         return
-    # Whoever opens a port holds its mutex, for 1 s where the owner has died. To take files away
-    # meanwhile lets two processes make the same port, one of which then receives nothing.
-    mutex = f"{name}_mutex"
-    semaphore = _libc.sem_open(f"/{mutex}".encode(), 0)
-    if semaphore and _libc.sem_trywait(semaphore) != 0:
-        _libc.sem_close(semaphore)
-        return
-    _unlink(name, lock, f"sem.{mutex}")
-    if semaphore:
-        _libc.sem_post(semaphore)
-        _libc.sem_close(semaphore)
+    with _mutex(name) as is_ours:
+        if is_ours:
+            _unlink(name, lock, f"sem.{name}_mutex")
+
+
+@contextmanager
+def _mutex(port: str) -> Iterator[bool]:
+    """Hold the mutex of a port; whether it is ours, and not of somebody who opens the port.
+
+    To take the files of a port away meanwhile lets two processes make the same port: one of them
+    then receives nothing, or only from those that had opened it before.
+    """
+    semaphore = _libc.sem_open(f"/{port}_mutex".encode(), os.O_CREAT, 0o644, 1)
+    is_ours = bool(semaphore) and _libc.sem_trywait(semaphore) == 0
+    try:
+        yield is_ours
+    finally:
+        if is_ours:
+            _libc.sem_post(semaphore)
+        if semaphore:
+            _libc.sem_close(semaphore)
 
 
 def _unlink(*names: str) -> None:

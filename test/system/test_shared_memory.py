@@ -7,6 +7,8 @@ import mmap
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -94,6 +96,9 @@ def test_what_killed_nodes_left_is_removed_by_the_next() -> None:
 
 # The rules, on files that look like those of Fast DDS #
 
+#: No participant has such numbers.
+PORTS = (1, 2, 3, 4, 5, 99999)
+
 
 @pytest.fixture(params=["fastrtps", "fastdds"])
 def prefix(request: pytest.FixtureRequest) -> str:
@@ -102,9 +107,12 @@ def prefix(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefix: str) -> Iterator[Path]:
+    """Instead of /dev/shm; but mutexes are real ones."""
     monkeypatch.setattr(shared_memory, "_FOLDER", tmp_path)
-    return tmp_path
+    yield tmp_path
+    for number in PORTS:
+        Path(f"/dev/shm/sem.{prefix}_port{number}_mutex").unlink(missing_ok=True)
 
 
 def make(folder: Path, *names: str, age: float = 60.0) -> None:
@@ -168,3 +176,26 @@ def test_ports_that_are_locked_or_mapped_stay(folder: Path, prefix: str) -> None
         fcntl.flock(shared, fcntl.LOCK_SH)
         shared_memory.remove_unused_ports()
     assert names(folder) == {*locked, f"{prefix}_port5", f"{prefix}_0123456789abcdef"}
+
+
+def test_a_port_that_is_being_opened_stays(folder: Path, prefix: str) -> None:
+    """Its new owner has the mutex, and neither lock nor map yet."""
+    files = {f"{prefix}_port1", f"{prefix}_port1_el"}
+    make(folder, *files)
+    with (folder / f"{prefix}_port1_el").open("rb") as lock:
+        with shared_memory._mutex(f"{prefix}_port1") as is_ours:
+            assert is_ours
+            cleaner = threading.Thread(target=shared_memory.remove_unused_ports)
+            cleaner.start()
+            cleaner.join(0.4)
+            assert cleaner.is_alive() and names(folder) == files
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        cleaner.join()
+        assert names(folder) == files
+
+
+def test_the_mutex_of_a_dead_process_keeps_no_port(folder: Path, prefix: str) -> None:
+    make(folder, f"{prefix}_port1", f"{prefix}_port1_el")
+    with shared_memory._mutex(f"{prefix}_port1"):
+        shared_memory.remove_unused_ports()
+    assert names(folder) == set()
