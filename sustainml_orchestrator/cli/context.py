@@ -51,6 +51,22 @@ class Interrupted(SystemExit):
     """Raised by a signal: everything is closed, and the exit code is 128 + the signal."""
 
 
+def interruption(error: BaseException) -> int:
+    """The exit code where a signal caused that error; 0 where none did.
+
+    A library may turn whatever comes in it into an error of its own: a module in C that is being
+    loaded raises an ImportError.
+    """
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        if isinstance(cause, Interrupted):
+            return int(str(cause.code))
+        seen.add(id(cause))
+        cause = cause.__cause__ or cause.__context__
+    return 0
+
+
 def end_on_signals() -> None:
     """Close everything at SIGINT, SIGTERM and SIGHUP; ignore the signals that follow."""
     handled = [each for each in ENDING if signal.getsignal(each) is not signal.SIG_IGN]

@@ -32,7 +32,13 @@ from sustainml_orchestrator.cli import (
     web,
 )
 from sustainml_orchestrator.cli.console import err, out, write_json
-from sustainml_orchestrator.cli.context import EXIT_FAILED, Failure, end_on_signals, options
+from sustainml_orchestrator.cli.context import (
+    EXIT_FAILED,
+    Failure,
+    end_on_signals,
+    interruption,
+    options,
+)
 
 #: The base of all errors of usage; typer does not export it.
 ClickException: Any = typer.BadParameter.__mro__[2]
@@ -51,19 +57,8 @@ class CommandLine(TyperGroup):
         options |= {"standalone_mode": False, "prog_name": "sustainml"}
         try:
             code = super().main(words, *args[1:], **options)
-        except ClickException as error:
-            code = _explain_usage(error, words)
-        except Failure as error:
-            code = _fail(error, words)
-        except ImportError as error:
-            text = f"a package cannot be loaded ({error}); source the environment: . ./env.sh"
-            code = _fail(Failure(text), words)
-        except OSError as error:
-            code = _fail(_file_failure(error), words)
         except Exception as error:
-            for text in traceback.format_exc().splitlines():
-                err.say(text)
-            code = _fail(Failure(f"internal error: {error!r}; please report it"), words)
+            code = _explain(error, words)
         code = code if isinstance(code, int) else 0
         try:
             sys.stdout.flush()
@@ -73,6 +68,24 @@ class CommandLine(TyperGroup):
         if is_standalone:
             sys.exit(code)
         return code
+
+
+def _explain(error: Exception, words: list[str]) -> int:
+    """Say what ended the command; the exit code."""
+    if interrupted := interruption(error):
+        return interrupted
+    if isinstance(error, ClickException):
+        return _explain_usage(error, words)
+    if isinstance(error, Failure):
+        return _fail(error, words)
+    if isinstance(error, ImportError):
+        text = f"a package cannot be loaded ({error}); source the environment: . ./env.sh"
+        return _fail(Failure(text), words)
+    if isinstance(error, OSError):
+        return _fail(_file_failure(error), words)
+    for text in "".join(traceback.format_exception(error)).splitlines():
+        err.say(text)
+    return _fail(Failure(f"internal error: {error!r}; please report it"), words)
 
 
 def _file_failure(error: OSError) -> Failure:

@@ -43,3 +43,40 @@ def test_a_signal_ends_a_command(number: signal.Signals, closing: str) -> None:
     finally:
         process.kill()
         process.communicate()
+
+
+#: As modules in C do while they are loaded.
+TURNED = """
+import threading, typer
+from sustainml_orchestrator.cli.context import end_on_signals
+from sustainml_orchestrator.cli.main import CommandLine
+app = typer.Typer(cls=CommandLine, callback=lambda: None)
+
+@app.command()
+def load():
+    try:
+        print("ready", flush=True)
+        threading.Event().wait()
+    except BaseException as error:
+        try:
+            raise ImportError("initialization failed") from error
+        except ImportError:
+            raise ImportError("the C extension isn't present")
+
+end_on_signals()
+app(["load"])
+"""
+
+
+def test_a_signal_that_a_library_turned_into_an_error_ends_a_command_quietly() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", TURNED], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None and "ready\n" in process.stdout
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30.0)
+        assert (process.returncode, errors) == (128 + signal.SIGTERM, "")
+    finally:
+        process.kill()
+        process.communicate()
