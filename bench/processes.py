@@ -38,7 +38,7 @@ class Processes:
     ) -> None:
         self.lines: list[tuple[str, str]] = []
         self._said: Counter[str] = Counter()
-        self._supervisor = Supervisor(programs, self._hear, environment)
+        self._supervisor = Supervisor(programs, self._on_message, environment)
 
     def __enter__(self) -> Processes:
         self._supervisor.__enter__()
@@ -57,7 +57,7 @@ class Processes:
         everyone = {process.pid for pid in self.pids.values() for process in tree(pid)}
         return sum(map(cpu_seconds, everyone))
 
-    def _hear(self, name: str, text: str) -> None:
+    def _on_message(self, name: str, text: str) -> None:
         self.lines.append((name, text))
 
     def wait_for_line(self, what: str, count: int = 1, timeout: float = 60.0) -> None:

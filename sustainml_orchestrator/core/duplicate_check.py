@@ -9,7 +9,7 @@ may have been the last of a process that was ending.
 from __future__ import annotations
 
 from sustainml_orchestrator.core.context import LONGEST_PAUSE
-from sustainml_orchestrator.core.events import PeerHeard
+from sustainml_orchestrator.core.events import PeerObserved
 
 #: A system_state so long (s) after the first shows that the superior is not just ending.
 CONFIRMED_AFTER = 1.0
@@ -40,10 +40,10 @@ class DuplicateCheck:
     def __init__(self, incarnation: int) -> None:
         self.incarnation = incarnation
         self.leaving = False
-        self._superior: PeerHeard | None = None
+        self._superior: PeerObserved | None = None
         self._first = self._last = self._now = 0.0
 
-    def hear(self, peer: PeerHeard, now: float) -> None:
+    def observe(self, peer: PeerObserved, now: float) -> None:
         """Take notice of the system_state of an orchestrator, perhaps our own.
 
         Args:

@@ -200,7 +200,7 @@ class Restored(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class PeerHeard(Event):
+class PeerObserved(Event):
     """An orchestrator published its system_state in this namespace, perhaps this very one."""
 
     incarnation: int

@@ -33,7 +33,7 @@ from sustainml_orchestrator.core.events import (
     NodeCommanded,
     NodeConfigured,
     OutputReceived,
-    PeerHeard,
+    PeerObserved,
     Persisted,
     PersistFailed,
     Request,
@@ -122,7 +122,7 @@ class Orchestrator:
             NodeConfigured: self._on_configured,
             ConfigurationAnswered: self._on_configuration_answered,
             DeletionRequested: self._on_deletion,
-            PeerHeard: lambda event: None,
+            PeerObserved: lambda event: None,
             HistoryRead: self._on_history_read,
             Restored: lambda event: restore(self, event),
             BatchEnded: self.persistence.on_batch_ended,
@@ -145,8 +145,8 @@ class Orchestrator:
             IllegalTransition: a bug; the text lists the last transitions.
         """
         context = self.context
-        if type(event) is PeerHeard:
-            self.duplicate_check.hear(event, now.steady)
+        if type(event) is PeerObserved:
+            self.duplicate_check.observe(event, now.steady)
         if self.duplicate_check.yielding(now.steady):
             return self._stand_by(event, now)
         missed = context.begin(now)  # also the time of standing by
@@ -175,7 +175,7 @@ class Orchestrator:
         context.begin(Instant(context.now, now.stamp))
         if type(event) in _OF_PERSISTENCE:
             self._handlers[type(event)](event)
-        elif type(event) is PeerHeard:
+        elif type(event) is PeerObserved:
             if not self._standing_by:
                 context.do(Log("error", check.reason))
                 context.do(AnnounceSystem())

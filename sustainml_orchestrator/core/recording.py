@@ -33,7 +33,7 @@ _KINDS: dict[str, type[Event]] = {
         events.TimePassed, StatusReceived, events.OutputReceived,
         events.UnreadableOutputReceived, events.ConsumersMatched, events.TaskSubmitted,
         events.HistoryRead, events.BatchEnded, events.Persisted, events.PersistFailed,
-        events.PeerHeard, events.TaskCommanded, events.NodeCommanded, events.DeletionRequested,
+        events.PeerObserved, events.TaskCommanded, events.NodeCommanded, events.DeletionRequested,
         events.NodeConfigured, events.ConfigurationAnswered,
     )
 }  # fmt: skip

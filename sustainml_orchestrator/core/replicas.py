@@ -75,17 +75,17 @@ class Modes:
             self._work_off(node, instance, several)
 
     def _work_off(self, node: Node, instance: Instance, several: bool) -> None:
-        since = self._context.now - instance.told_at
+        since = self._context.now - instance.start_sent_at
         period = self._context.settings.resend_period
         wrong = instance.addressed is not several or instance.status is NodeStatus.INACTIVE
         held = self._context.now < instance.held_until
         if instance.status in _STARTABLE and wrong and since >= period and not held:
             target = instance.name if several else node.name
-            instance.told = (self._send(target, NodeCommand.START), several)
-            instance.told_at = self._context.now
+            instance.start_sent = (self._send(target, NodeCommand.START), several)
+            instance.start_sent_at = self._context.now
         elif instance.status is NodeStatus.ERROR and several and since >= _RESET_PERIOD:
             instance.resets += 1
-            instance.told_at = self._context.now
+            instance.start_sent_at = self._context.now
             if instance.resets <= self._context.settings.max_resets:
                 self.reset(instance)
 
@@ -101,7 +101,7 @@ class Modes:
 
     def confirm(self, node: Node, instance: Instance, event: StatusReceived) -> None:
         """Take note that an instance has been told. It is exact: ids of other targets grow, too."""
-        command_id, addressed = instance.told
+        command_id, addressed = instance.start_sent
         if command_id and event.last_command == command_id and instance.addressed is not addressed:
             before = node.addressed
             instance.addressed = addressed

@@ -44,7 +44,7 @@ from sustainml_orchestrator.core.events import (
     BatchEnded,
     ConsumersMatched,
     Event,
-    PeerHeard,
+    PeerObserved,
     TimePassed,
 )
 from sustainml_orchestrator.core.ids import TaskId
@@ -202,7 +202,7 @@ class OrchestratorNode(Node):
             self, self.core, self._dropped, self._calls, lambda: self._persistence.room
         )  # fmt: skip
         self._duplicate_check = DuplicateCheck(
-            self, lambda peer: self.dispatch([PeerHeard(peer.incarnation, peer.session)])
+            self, lambda peer: self.dispatch([PeerObserved(peer.incarnation, peer.session)])
         )
         lifecycle = self.core.lifecycle
         self._reception_watch = ReceptionWatch(self, lifecycle, subscriptions, publishers)

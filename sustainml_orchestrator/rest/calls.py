@@ -81,7 +81,7 @@ class Calls:
         """
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
-            self.live.add(self._hear)
+            self.live.add(self._on_message)
         followed = self._followed.get(task_id)
         if followed is None:
             followed = self._followed[task_id] = _Followed()
@@ -102,7 +102,7 @@ class Calls:
 
     def close(self) -> None:
         """No update is needed any more."""
-        self.live.remove(self._hear)
+        self.live.remove(self._on_message)
 
     def _forget(self, task_id: TaskId, followed: _Followed) -> None:
         if followed.query is not None:
@@ -110,7 +110,7 @@ class Calls:
         if self._followed.get(task_id) is followed:
             del self._followed[task_id]
 
-    def _hear(self, message: TaskSummary | SystemState) -> None:
+    def _on_message(self, message: TaskSummary | SystemState) -> None:
         """In a thread of `Live`."""
         if isinstance(message, TaskSummary) and self._loop is not None:
             with suppress(RuntimeError):  # the loop is closed

@@ -56,7 +56,7 @@ class EventLog:
         self._live = calls.live
         self._waiting: set[asyncio.Event] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
-        calls.live.add(self._hear)
+        calls.live.add(self._on_message)
 
     @property
     def end(self) -> int:
@@ -97,7 +97,7 @@ class EventLog:
         finally:
             self._waiting.discard(changed)
 
-    def _hear(self, message: TaskSummary | SystemState) -> None:
+    def _on_message(self, message: TaskSummary | SystemState) -> None:
         """In a thread of `Live`."""
         if self._loop is not None:
             with suppress(RuntimeError):  # the loop is closed

@@ -102,9 +102,9 @@ class TaskMetrics:
         )  # fmt: skip
         self._ended: deque[tuple[int, int, int]] = deque(maxlen=_REMEMBERED)
         self._known: set[tuple[int, int, int]] = set()
-        live.add(self._hear)
+        live.add(self._on_message)
 
-    def _hear(self, message: TaskSummary | SystemState) -> None:
+    def _on_message(self, message: TaskSummary | SystemState) -> None:
         """In one thread of `Live`."""
         if not isinstance(message, TaskSummary) or message.task_status not in FINAL_TASKS:
             return

@@ -99,7 +99,7 @@ class Live:
         self.samples: deque[dict[str, Any]] = deque(maxlen=_SAMPLES)
         self._subscribers: set[Subscriber] = set()
         self._state: SystemState | None = None
-        self._heard_at = 0.0
+        self._received_at = 0.0
         self._present = False
         self._lives = 0
         self._sweep_due = threading.Event()
@@ -113,7 +113,7 @@ class Live:
         ]
 
     def __enter__(self) -> Live:
-        self.updates.add(self._hear)
+        self.updates.add(self._on_message)
         for thread in self._threads:
             thread.start()
         return self
@@ -174,14 +174,14 @@ class Live:
         """The same as JSON."""
         return json.dumps(self.system(), ensure_ascii=False, allow_nan=False)
 
-    def _tell_state(self) -> None:
+    def _show_state(self) -> None:
         text = self.system_json()
         for each in self._subscribers:
             each.offer_state(text)
 
     # Threads #
 
-    def _hear(self, message: TaskSummary | SystemState) -> None:
+    def _on_message(self, message: TaskSummary | SystemState) -> None:
         """In a thread of `updates`, which must go on whatever happens here."""
         try:
             if isinstance(message, SystemState):
@@ -206,19 +206,19 @@ class Live:
                 self._looked_at = state.revision
             self._lives += 1
             self._sweep_due.set()
-        self._state, self._heard_at = state, time.monotonic()
+        self._state, self._received_at = state, time.monotonic()
         self._present = True
-        self._tell_state()
+        self._show_state()
 
     def _check(self) -> None:
         """Notice that the orchestrator is gone, and sample the counts for the charts."""
         sample_at, look_at, mismatches = 0.0, 0.0, 0
         while not self._ended.wait(_CHECK_PERIOD):
-            silence = time.monotonic() - self._heard_at
+            silence = time.monotonic() - self._received_at
             present = self._state is not None and silence < _SILENCE and self._reachable()
             if present != self._present:
                 self._present = present
-                self._tell_state()
+                self._show_state()
             if self._differs() or time.monotonic() >= look_at:
                 look_at = time.monotonic() + _LOOK_PERIOD
                 self._forget_deleted()
@@ -264,7 +264,7 @@ class Live:
             self.index.drop(problem)
         self._looked_at = max(events[0].revision if events else 0, state.revision)
         if gone:
-            self._tell_state()
+            self._show_state()
 
     def _fill(self) -> None:
         """List all tasks, the newest first, whenever that is due."""
@@ -291,4 +291,4 @@ class Live:
                 self._ended.wait(min(_LONGEST_PAUSE, asked * (1 / _SHARE - 1)))
         self.index.end_sweep()
         self.is_indexed = True
-        self._tell_state()
+        self._show_state()

@@ -16,7 +16,7 @@ from sustainml_orchestrator.core.duplicate_check import SILENCE, make_incarnatio
 from sustainml_orchestrator.core.events import (
     BatchEnded,
     NodeCommanded,
-    PeerHeard,
+    PeerObserved,
     Persisted,
     TaskSubmitted,
     TimePassed,
@@ -29,10 +29,10 @@ _EARLIER = make_incarnation(1000.0, 9)
 
 def _confirm(core: Driver) -> None:
     """The other one is heard, and again after 5 s."""
-    core.give(PeerHeard(_EARLIER, SESSION))
+    core.give(PeerObserved(_EARLIER, SESSION))
     for _ in range(10):
         core.give(TimePassed(), 0.5)
-    core.give(PeerHeard(_EARLIER, SESSION))
+    core.give(PeerObserved(_EARLIER, SESSION))
 
 
 @pytest.fixture
@@ -53,13 +53,13 @@ def test_the_one_that_started_later_stops_commanding_at_once_then_leaves(
 ) -> None:
     core.submit()
     core.forget()
-    core.give(PeerHeard(_EARLIER, session))
+    core.give(PeerObserved(_EARLIER, session))
     assert [c for c in core.released if isinstance(c, Log) and "started earlier" in c.text]
     assert not core.find(Leave)
     for _ in range(40):
         core.give(TimePassed(), 0.1)
         assert not [c for c in core.released if isinstance(c, (SendControl, PublishUserInput))]
-    core.give(PeerHeard(_EARLIER, session))
+    core.give(PeerObserved(_EARLIER, session))
     (leave,) = core.find(Leave)
     assert "started earlier" in leave.reason and f"session {session}" in leave.reason
 
@@ -77,7 +77,7 @@ def test_what_leaves_never_commands_again(core: Driver) -> None:
 @pytest.mark.parametrize("other", [_OURS, 0, make_incarnation(2000.0, 6), 2**64 - 1])
 def test_the_one_that_started_first_stays(core: Driver, other: int) -> None:
     for _ in range(10):
-        core.give(PeerHeard(other, SESSION + 1), 1.0)
+        core.give(PeerObserved(other, SESSION + 1), 1.0)
     core.submit()
     assert core.find(PublishUserInput) and not core.find(Leave)
 
@@ -86,7 +86,7 @@ def test_both_compute_the_same_decision() -> None:
     pair = [Driver(incarnation=_OURS), Driver(incarnation=_EARLIER)]
     for _ in range(3):
         for driver, heard in zip(pair, (_EARLIER, _OURS), strict=True):
-            driver.give(PeerHeard(heard, SESSION), 2.0)
+            driver.give(PeerObserved(heard, SESSION), 2.0)
     assert [bool(driver.find(Leave)) for driver in pair] == [True, False]
 
 
@@ -94,8 +94,8 @@ def test_a_process_that_ended_after_it_was_heard_once_leaves_the_field(core: Dri
     """One that is killed may be heard once more by the one that is started in its place."""
     task = core.submit()
     assert task.status is TaskStatus.RUNNING
-    core.give(PeerHeard(_EARLIER, SESSION))
-    core.give(PeerHeard(_EARLIER, SESSION), 0.2)
+    core.give(PeerObserved(_EARLIER, SESSION))
+    core.give(PeerObserved(_EARLIER, SESSION), 0.2)
     assert not core.find(Leave)
     core.forget()
     while not core.find(Log):
@@ -109,7 +109,7 @@ def test_a_process_that_ended_after_it_was_heard_once_leaves_the_field(core: Dri
 
 
 def test_a_freeze_is_not_the_silence_of_the_other(core: Driver) -> None:
-    core.give(PeerHeard(_EARLIER, SESSION))
+    core.give(PeerObserved(_EARLIER, SESSION))
     core.give(TimePassed(), 5 * SILENCE)
     assert core.core.duplicate_check.reason
     _confirm(core)
@@ -118,18 +118,18 @@ def test_a_freeze_is_not_the_silence_of_the_other(core: Driver) -> None:
 
 def test_what_was_sent_before_a_freeze_confirms_nothing(core: Driver) -> None:
     """The other one may have ended meanwhile."""
-    core.give(PeerHeard(_EARLIER, SESSION))
+    core.give(PeerObserved(_EARLIER, SESSION))
     for _ in range(10):
         core.give(TimePassed(), 0.5)
     core.give(TimePassed(), 30.0)
-    core.give(PeerHeard(_EARLIER, SESSION))
+    core.give(PeerObserved(_EARLIER, SESSION))
     assert not core.find(Leave)
     _confirm(core)
     assert core.find(Leave)
 
 
 def test_requests_are_refused_with_the_reason(core: Driver) -> None:
-    core.give(PeerHeard(_EARLIER, SESSION))
+    core.give(PeerObserved(_EARLIER, SESSION))
     for event in (
         TaskSubmitted(71, b"input", "a problem"),
         NodeCommanded(72, "", NodeCommand.STOP, 3.0),
@@ -147,7 +147,7 @@ def test_what_was_saved_last_is_answered_but_not_published() -> None:
     core.bring_up()
     core.give(TaskSubmitted(71, b"input", "a problem"))
     core.give(BatchEnded())
-    core.give(PeerHeard(_EARLIER, SESSION))
+    core.give(PeerObserved(_EARLIER, SESSION))
     core.give(Persisted(core.core.persistence.number))
     assert [c.value for c in core.released if isinstance(c, Reply)] == [(1, 1)]
     assert not [c for c in core.released if isinstance(c, (SendControl, PublishUserInput))]

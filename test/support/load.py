@@ -66,7 +66,7 @@ class Listener:
         self._connection = Connection(namespace, node_name="listener")
         self.ended: set[int] = set()
         node, topic, qos = self._connection.node, names.TASK_UPDATES, names.TASK_UPDATES_QOS
-        made = node.create_subscription(TaskSummary, topic, self._hear, qos)
+        made = node.create_subscription(TaskSummary, topic, self._on_message, qos)
         wait_for(lambda: node.count_publishers(made.topic_name), 10.0, "nobody sends updates")
 
     def __enter__(self) -> Listener:
@@ -75,7 +75,7 @@ class Listener:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def _hear(self, summary: TaskSummary) -> None:
+    def _on_message(self, summary: TaskSummary) -> None:
         if TaskStatus(summary.task_status) in FINAL_TASKS:
             self.ended.add(summary.task_id.problem_id)
 

@@ -20,7 +20,7 @@ class Faults:
         crash, freeze: of modules. restart, pause: of the orchestrator.
         error, hang, die: what user code does instead of its work.
         broken_start: chance that a module cannot initialise.
-        deaf: rate at which a module turns deaf to all but heartbeats, until it is reset, or until
+        unresponsive: rate at which a module ignores all but heartbeats, until it is reset, or until
             its process is terminated.
         node_command, task_command, delete: of a nervous front-end.
         amnesia: the orchestrator has no journal.
@@ -60,7 +60,7 @@ class Faults:
     hang: float = 0.0
     die: float = 0.0
     broken_start: float = 0.0
-    deaf: float = 0.0
+    unresponsive: float = 0.0
     node_command: float = 0.0
     task_command: float = 0.0
     delete: float = 0.0
@@ -97,7 +97,7 @@ class Faults:
     @property
     def tidy(self) -> bool:
         """Whether what a module holds can be told from what it did itself."""
-        lossy = self.drop or self.spike or self.foreign or self.partition or self.deaf
+        lossy = self.drop or self.spike or self.foreign or self.partition or self.unresponsive
         return self.accountable and not (lossy or self.twin or self.lasting or self.node_command)
 
 
@@ -156,8 +156,8 @@ def _amnesia(random: Random, until: float, tasks: int) -> Faults:
     return Faults(until=until, tasks=tasks, restart=0.3, amnesia=True, drop=drop)
 
 
-def _deafness(random: Random, until: float, tasks: int) -> Faults:
-    return Faults(until=until, tasks=tasks, deaf=0.15, restart=random.choice([0.0, 0.1]))
+def _unresponsiveness(random: Random, until: float, tasks: int) -> Faults:
+    return Faults(until=until, tasks=tasks, unresponsive=0.15, restart=random.choice([0.0, 0.1]))
 
 
 def _several(random: Random, until: float, tasks: int) -> Faults:
@@ -251,7 +251,7 @@ def _storm(random: Random, until: float, tasks: int) -> Faults:
         hang=some(0.1),
         die=some(0.1),
         broken_start=some(0.3),
-        deaf=some(0.1),
+        unresponsive=some(0.1),
         node_command=some(0.3),
         task_command=some(1.0),
         delete=some(0.2),
@@ -270,6 +270,6 @@ def _storm(random: Random, until: float, tasks: int) -> Faults:
 Kind = Callable[[Random, float, int], Faults]
 _KINDS: list[Kind] = [
     _one_lost, _one_lost, _one_lost_on_request, _restarts, _losses, _failures, _nervous, _commands,
-    _amnesia, _deafness, _several, _poison, _for_good, _for_good, _retention, _deletions,
+    _amnesia, _unresponsiveness, _several, _poison, _for_good, _for_good, _retention, _deletions,
     _storm, _storm, _bad_disk, _power_losses, _rollbacks, _rollbacks, _two, _two, _partitions,
 ]  # fmt: skip

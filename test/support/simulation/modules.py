@@ -98,7 +98,7 @@ class Module:
         self.up = self.frozen = False
         self._ends: set[str] = set()
         #: commands of which one must come before it obeys again; empty = it obeys
-        self.deaf_until: tuple[NodeCommand, ...] = ()
+        self.unresponsive_until: tuple[NodeCommand, ...] = ()
         #: how often it received each command for the node
         self.received: Counter[NodeCommand] = Counter()
         #: tasks and tries that it said it works on, and when it said that it has ended
@@ -119,7 +119,7 @@ class Module:
         if self.up or "gone" in self._ends:
             return
         self.up, self.frozen, self._backlog = True, False, []
-        self.deaf_until, self._working = (), {}
+        self.unresponsive_until, self._working = (), {}
         self.incarnation += 1
         self.born = self._world.network.now + 0.1
         self.state = StateMachine(
@@ -156,10 +156,10 @@ class Module:
         if how in ("gone", "broken", "full", "stuck"):
             self.crash()
 
-    def deafen(self) -> None:
+    def stop_responding(self) -> None:
         """It ignores what it receives, but sends heartbeats."""
         commands = (NodeCommand.RESET, NodeCommand.TERMINATE)
-        self.deaf_until = self._random.choice([commands, commands[1:]])
+        self.unresponsive_until = self._random.choice([commands, commands[1:]])
 
     def freeze(self, seconds: float) -> None:
         """The process stands still for a while."""
@@ -197,7 +197,7 @@ class Module:
             action()
 
     def _beat(self) -> None:
-        if self.deaf_until:
+        if self.unresponsive_until:
             self._world.permitted.suspect(self.spec.index, _ON_ITS_WAY + _AFTERMATH)
         self._do(self.state.heartbeat())
         self._later(1.0, self._beat)
@@ -208,10 +208,10 @@ class Module:
         """A command on its way arrives."""
         if sent < self.born:
             return
-        if self.deaf_until:
-            if command.cmd_node not in self.deaf_until:
+        if self.unresponsive_until:
+            if command.cmd_node not in self.unresponsive_until:
                 return
-            self.deaf_until = ()
+            self.unresponsive_until = ()
         ticket = Ticket(command.task_id, command.attempt, session, command.token)
         self.received[command.cmd_node] += 1
         heard = Command(
@@ -222,7 +222,7 @@ class Module:
 
     def receive_input(self, name: str, ticket: Ticket, payload: bytes, sent: float) -> None:
         """An input on its way arrives."""
-        if sent >= self.born and not self.deaf_until:
+        if sent >= self.born and not self.unresponsive_until:
             self._happen(
                 self.incarnation,
                 lambda: self._do(self.state.input_received(name, ticket, payload)),
@@ -262,16 +262,16 @@ class Module:
             NodeStatus(report.node_status), *about, report.task_status, report.try_number,
             report.error_code, report.text,
         )  # fmt: skip
-        self._world.tell_orchestrators("status", self.instance, event)
+        self._world.send_to_orchestrators("status", self.instance, event)
 
     def _publish(self, output: bytes) -> None:
         _, task, attempt, token, session, _, _ = output.decode().split("|")
         ticket = Ticket(TaskId.parse(task), int(attempt), int(session), int(token))
         facts = {"carbon": 1.0 / ticket.task_id.iteration_id}
         event = OutputReceived(self.spec.index, *ticket, output, facts)
-        self._world.tell_orchestrators("output", self.instance, event)
+        self._world.send_to_orchestrators("output", self.instance, event)
         for index in self._world.pipeline.consumers[self.spec.index]:
-            self._world.tell_module(self.instance, index, self.name, ticket, output)
+            self._world.send_to_module(self.instance, index, self.name, ticket, output)
 
     def _prepare(self, generation: int) -> None:
         if "broken" in self._ends or self._world.chance("broken_start"):

@@ -21,7 +21,7 @@ from sustainml_orchestrator.core.commands import (
     SendControl,
 )
 from sustainml_orchestrator.core.errors import OrchestratorError
-from sustainml_orchestrator.core.events import Event, OutputReceived, PeerHeard, StatusReceived
+from sustainml_orchestrator.core.events import Event, OutputReceived, PeerObserved, StatusReceived
 from sustainml_orchestrator.core.ids import ErrorCode, TaskCommand
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pipeline import USER_INPUT
@@ -90,7 +90,7 @@ class Site:
         core = self.process.core
         if core is None or core.duplicate_check.leaving:
             return
-        event = PeerHeard(core.duplicate_check.incarnation, core.session)
+        event = PeerObserved(core.duplicate_check.incarnation, core.session)
         for other in self.world.sites:
             if other is not self:
                 other.receive("system_state", self.name, event)
@@ -118,7 +118,7 @@ class Site:
             name = BASELINE + self.pipeline.modules[command.module].name
         for spec in self.pipeline.modules:
             if name in spec.inputs or name.startswith(BASELINE):
-                self.world.tell_module(self.name, spec.index, name, ticket, payload)
+                self.world.send_to_module(self.name, spec.index, name, ticket, payload)
 
     # What reaches it #
 

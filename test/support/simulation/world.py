@@ -106,8 +106,8 @@ class World:
         site = self.site
         site.invariants.in_the_end()
         site.invariants.let_go()
-        # One that is deaf and never confirms anything is only found out by the probe itself.
-        if not self.faults.lasting and not (self.faults.deaf and self.faults.foreign):
+        # One that never responds is only found out by the probe itself.
+        if not self.faults.lasting and not (self.faults.unresponsive and self.faults.foreign):
             probe = site.process.last.store.get(site.front_end.accepted[_PROBE])
             assert probe.status is TaskStatus.SUCCEEDED, f"all is not well: {probe.outcome_reason}"
 
@@ -227,12 +227,12 @@ class World:
 
     # Messages #
 
-    def tell_orchestrators(self, topic: str, writer: str, event: Event) -> None:
+    def send_to_orchestrators(self, topic: str, writer: str, event: Event) -> None:
         """A module publishes something that every orchestrator subscribes."""
         for site in self.sites:
             site.receive(topic, writer, event)
 
-    def tell_module(
+    def send_to_module(
         self, writer: str, index: int, name: str, ticket: Ticket, payload: bytes
     ) -> None:
         """Something is published that a module subscribes."""
@@ -262,8 +262,8 @@ class World:
         if random.random() < faults.freeze / 2:
             seconds = random.choice([0.5, 2.0, 4.0, 12.0])
             random.choice(self.modules).freeze(seconds)
-        if random.random() < faults.deaf / 2:
-            random.choice(self.modules).deafen()
+        if random.random() < faults.unresponsive / 2:
+            random.choice(self.modules).stop_responding()
         if random.random() < faults.restart / 2:
             site.process.crash(random.uniform(0.1, 5.0))
         if random.random() < faults.pause / 2:
