@@ -56,8 +56,7 @@ def release() -> None:
             path = link.readlink()
             if path.parent == _FOLDER and (match := _LOCK.fullmatch(path.name)):
                 # Of a port that several share we may be the last. Otherwise the lock is ours.
-                fcntl.flock(int(link.name), fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _remove(match[1], path.name)
+                _remove(match[1], path, int(link.name))
 
 
 def remove_leftovers() -> None:
@@ -66,9 +65,7 @@ def remove_leftovers() -> None:
         match = _LOCK.fullmatch(path.name)
         with suppress(OSError):  # its owner lives, it is gone, or it belongs to another user
             if match is not None and time.time() - path.stat().st_mtime > _YOUNG:
-                with path.open("rb") as file:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    _remove(match[1], path.name)
+                _remove(match[1], path)
 
 
 def remove_unused_ports() -> None:
@@ -77,7 +74,8 @@ def remove_unused_ports() -> None:
     A participant that takes its leave opens the ports of peers that have just ended, and so makes
     them anew. One that is killed at it leaves the mutex of the port locked for ever.
     """
-    opening = _remove_unused(_unused_ports(), even_if_held=False)
+    ports = {path.name for path in _listed(_FOLDER) if _PORT.fullmatch(path.name)}
+    opening = _remove_unused(_unmapped(ports), even_if_held=False)
     deadline = time.monotonic() + _OPENED_WITHIN
     while opening and time.monotonic() < deadline:
         time.sleep(_OPENED_WITHIN / 20)
@@ -85,25 +83,25 @@ def remove_unused_ports() -> None:
     _remove_unused(opening, even_if_held=True)
 
 
-def _remove_unused(names: set[str], *, even_if_held: bool) -> set[str]:
+def _remove_unused(ports: set[str], *, even_if_held: bool) -> set[str]:
     """Remove those that are unused; what it returns are those that somebody opens just now.
 
     Nobody can open a port between the look for its users and its removal: its mutex is ours.
     """
     with ExitStack() as mutexes:
-        ours = {name for name in names if mutexes.enter_context(_mutex(name)) or even_if_held}
-        if ours:
-            for name in ours & _unused_ports():
+        ours = {name for name in ports if mutexes.enter_context(_mutex(name)) or even_if_held}
+        for name in _unmapped(ours):
+            if not _is_locked(name):
                 _unlink(name, f"{name}_el", f"{name}_sl", f"sem.{name}_mutex")
-    return names - ours
+    return ports - ours
 
 
-def _unused_ports() -> set[str]:
+def _unmapped(ports: set[str]) -> set[str]:
+    """Those of the ports that no process has mapped."""
     inodes: dict[str, str] = {}
-    for path in _listed(_FOLDER):
+    for name in ports:
         with suppress(OSError):  # it is gone
-            if _PORT.fullmatch(path.name) and not _is_locked(path.name):
-                inodes[path.name] = f" {path.stat().st_ino} "
+            inodes[name] = f" {(_FOLDER / name).stat().st_ino} "
     for process in Path("/proc").glob("[0-9]*") if inodes else ():
         with suppress(OSError):  # it has ended, or is another user's: so are its ports
             text = (process / "maps").read_text(encoding="utf-8", errors="replace")
@@ -128,14 +126,23 @@ def _is_locked(port: str) -> bool:
     return False
 
 
-def _remove(name: str, lock: str) -> None:
-    """Remove a segment, or a port unless somebody is opening it just now."""
-    if "port" not in name:
-        _unlink(name, lock)
-        return
-    with _mutex(name) as is_ours:
-        if is_ours:
-            _unlink(name, lock, f"sem.{name}_mutex")
+def _remove(name: str, lock: Path, number: int | None = None) -> None:
+    """Remove a segment or a port that has no owner, or only us.
+
+    Args:
+        name: of the segment or the port.
+        lock: its lock file.
+        number: of the file descriptor by which we have locked it.
+
+    Raises:
+        OSError: somebody else owns it.
+    """
+    with ExitStack() as held:
+        # A lock that we look at must not be missing to somebody who opens the port just then.
+        if "port" not in name or held.enter_context(_mutex(name)):
+            file = number if number is not None else held.enter_context(lock.open("rb"))
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _unlink(name, lock.name, f"sem.{name}_mutex")
 
 
 @contextmanager

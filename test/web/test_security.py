@@ -34,7 +34,10 @@ class Server:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         assert self.process.stdout is not None
-        self.address = self.process.stdout.readline().removeprefix("web page: ").strip()
+        for line in self.process.stdout:  # after lines of Fast DDS, if there are any
+            if line.startswith("web page: "):
+                self.address = line.removeprefix("web page: ").strip()
+                break
         self.authority = self.address.removeprefix("http://")
 
     def ask(
