@@ -73,8 +73,8 @@ def test_up_after_up_fits_into_a_container() -> None:
             $PYTHON -m sustainml_orchestrator.cli --namespace /shm_{os.getpid()} \\
                 up --journal none > log 2>&1 & up=$!
             for look in $(seq 300); do grep -q '] ready' log && break; sleep 0.1; done
-            grep '] ready' log > /dev/null
-            kill -TERM $up; wait $up
+            grep '] ready' log > /dev/null || {{ cat log >&2; exit 1; }}
+            kill -TERM $up; wait $up || {{ cat log >&2; exit 2; }}
             {_LISTED}
         done"""
     assert privately(f"cd $(mktemp -d)\n{script}") == ""
