@@ -35,6 +35,7 @@ from sustainml_orchestrator.processes.fork_server import python_command
 _READY_WITHIN, _END_WITHIN = 60.0, 30.0
 _LOOK = 0.2  # s, between looks at a file that grows
 _READY = "[up] ready"
+_TITLE = 15  # characters of a title that Linux keeps
 
 
 @dataclass(frozen=True)
@@ -178,9 +179,23 @@ def processes(pid: int) -> list[dict[str, Any]]:
                 continue
             memory = sum(each.memory_info().rss for each in family) / 2**20
             cpu = sum(sum(each.cpu_times()[:2]) for each in family)
-            rows.append({"process": process.name(), "pid": process.pid,
+            rows.append({"process": name_of(process.name(), process.cmdline()), "pid": process.pid,
                          "memory_mib": round(memory, 1), "cpu_s": round(cpu, 1)})  # fmt: skip
     return sorted(rows, key=lambda row: row["process"])
+
+
+def name_of(title: str, command: list[str]) -> str:
+    """The name of a process in the log of `up`, which Linux cuts after 15 characters.
+
+    Args:
+        title: what Linux calls it.
+        command: its command line.
+    """
+    if title.startswith("python"):  # a server: it is started as a command of its own
+        return next((word for word in command if word in ("web", "rest")), title)
+    words = re.split(r"[^A-Za-z0-9_]+", " ".join(command))
+    cut = [word for word in words if word.startswith(title)] if len(title) == _TITLE else []
+    return cut[-1] if cut else title  # the name of an instance comes after that of its program
 
 
 def logs(

@@ -12,6 +12,7 @@ from sustainml_orchestrator.cli.console import Table, line, out
 from sustainml_orchestrator.cli.context import figure
 from sustainml_orchestrator.cli.figures import UNKNOWN, age
 from sustainml_orchestrator.core.ids import NodeStatus, TaskStatus
+from sustainml_orchestrator.core.states import ACTIVE_NODES
 
 _COLOURS = {
     TaskStatus.SUCCEEDED: "green",
@@ -93,21 +94,28 @@ def node_table(nodes: Iterable[Any]) -> Table:
         table.add(
             node.node_name, line((status.name, _NODE_COLOURS.get(status, "red")), wanted),
             str(node.active_tasks), str(node.resets), str(node.restarts), _ago(node.last_loss),
-            Text("\n").join([line(_process(each)) for each in node.instances] or [line(UNKNOWN)]),
+            Text("\n").join([_process(each, status) for each in node.instances] or [line(UNKNOWN)]),
             node.error_description,
         )  # fmt: skip
     return table
 
 
-def _process(instance: Any) -> str:
-    """A process: its name, for how long it is known, its tasks; when it was lost."""
-    name = instance.instance.rpartition("/")[2]
+def _process(instance: Any, of_node: NodeStatus) -> Text:
+    """A process: its name, for how long it is known, its tasks; when it was lost.
+
+    Its state as well, where that is not the one of its node, nor one of work.
+    """
+    name, status = instance.instance.rpartition("/")[2], NodeStatus(instance.node_status)
     if not instance.responsive:
-        return f"{name}: lost {age(instance.last_seen)} ago"
+        return line(f"{name}: lost {age(instance.last_seen)} ago")
     parts = [age(instance.first_seen), f"{instance.finished_tasks} done"]
     if instance.active_tasks:
         parts.append(f"{instance.active_tasks} now")
-    return f"{name}: {', '.join(parts)}"
+    if status is of_node or status in ACTIVE_NODES:
+        return line(f"{name}: {', '.join(parts)}")
+    return line(
+        f"{name}: ", (status.name, _NODE_COLOURS.get(status, "red")), f", {', '.join(parts)}"
+    )
 
 
 def _ago(stamp: Any) -> str:

@@ -12,6 +12,8 @@ from rcl_interfaces.srv import GetParameters, ListParameters
 from rclpy.parameter import parameter_value_to_python
 
 from sustainml_orchestrator.client.connection import Connection
+from sustainml_orchestrator.client.errors import ClientError, OrchestratorUnavailable
+from sustainml_orchestrator.contract.names import ORCHESTRATOR
 
 
 def get_parameters(
@@ -50,5 +52,11 @@ def _ask(connection: Connection, kind: Any, name: str, request: Any, deadline: f
     try:
         connection.find(send, deadline)
         return connection.take(answers, deadline, client.service_is_ready, name).result()
+    except OrchestratorUnavailable as error:
+        node = name.rpartition("/")[0]
+        if node == f"{connection.namespace}/{ORCHESTRATOR}":
+            raise
+        text = f"{node} does not answer; look at it with sustainml nodes and sustainml logs"
+        raise ClientError(error.code, text) from error
     finally:
         connection.run(partial(connection.node.destroy_client, client))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
+from diagnostic_msgs.msg import DiagnosticStatus
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -16,6 +17,7 @@ from starlette.routing import Route
 from sustainml_msgs.msg import NodeState, SystemState, TaskSummary
 
 from sustainml_orchestrator.client import ClientError
+from sustainml_orchestrator.client.diagnostics import Diagnostics
 from sustainml_orchestrator.client.live import Live
 from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus, TaskStatus
 from sustainml_orchestrator.core.states import FINAL_TASKS
@@ -71,6 +73,12 @@ def _of_nodes(state: SystemState) -> Iterator[Metric]:
         for node in state.nodes:
             metric.add_metric([node.node_name], float(read(node)))
         yield metric
+    for kind, name, text, read in _INSTANCE_METRICS:
+        metric = kind(f"sustainml_instance_{name}", text, labels=["node", "instance"])
+        for node in state.nodes:
+            for instance in node.instances:
+                metric.add_metric([node.node_name, instance.instance], float(read(instance)))
+        yield metric
 
 
 def _seen(node: NodeState) -> float:
@@ -82,9 +90,63 @@ _NODE_METRICS = (
     (GaugeMetricFamily, "active_tasks", "Tasks that it holds.", lambda n: n.active_tasks),
     (GaugeMetricFamily, "instances", "Instances that share its work.", lambda n: len(n.instances)),
     (GaugeMetricFamily, "last_seen_timestamp_seconds", "Last heartbeat.", _seen),
-    (CounterMetricFamily, "resets", "Resets after errors.", lambda n: n.resets),
+    (GaugeMetricFamily, "resets", "Automatic resets since its last output.", lambda n: n.resets),
     (CounterMetricFamily, "restarts", "New processes.", lambda n: n.restarts),
 )
+_INSTANCE_METRICS = (
+    (GaugeMetricFamily, "responsive", "Whether its heartbeats come.", lambda i: i.responsive),
+    (GaugeMetricFamily, "in_error", "Whether it is in ERROR.",
+     lambda i: i.node_status == NodeStatus.ERROR),
+    (GaugeMetricFamily, "active_tasks", "Tasks that it holds.", lambda i: i.active_tasks),
+    (CounterMetricFamily, "finished_tasks", "Outputs taken from it.", lambda i: i.finished_tasks),
+)  # fmt: skip
+
+
+class DiagnosticsCollector(Collector):
+    """Queues, journal and dropped messages as metrics, from the diagnostics."""
+
+    def __init__(self, diagnostics: Diagnostics) -> None:
+        self._diagnostics = diagnostics
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics; none without an orchestrator, none of a journal where there is none."""
+        parts = self._diagnostics.parts
+        for part, key, kind, name, unit, text in _DIAGNOSTICS:
+            for value in parts[part].values if part in parts else ():
+                if value.key == key:
+                    yield kind(f"sustainml_{name}", text, unit * float(value.value))
+        journal = parts.get("journal")
+        if journal is not None and journal.values:
+            yield GaugeMetricFamily(
+                "sustainml_journal_writable", "Whether changes are saved.",
+                float(journal.level != DiagnosticStatus.ERROR),
+            )  # fmt: skip
+        if "dropped messages" in parts:
+            dropped = CounterMetricFamily(
+                "sustainml_dropped_messages", "Messages that were not taken.", labels=["reason"]
+            )
+            for value in parts["dropped messages"].values:
+                dropped.add_metric([value.key], float(value.value))
+            yield dropped
+
+
+#: Part and key of the diagnostics; kind, name, unit and text of the metric.
+_DIAGNOSTICS = (
+    ("queues", "waiting tasks, limit", GaugeMetricFamily, "waiting_tasks_limit", 1,
+     "So many tasks may wait."),
+    ("queues", "running tasks, limit", GaugeMetricFamily, "running_tasks_limit", 1,
+     "So many tasks may run."),
+    ("queues", "pending calls", GaugeMetricFamily, "pending_calls", 1,
+     "Calls that wait for a node."),
+    ("queues", "pending calls, limit", GaugeMetricFamily, "pending_calls_limit", 1,
+     "So many calls may wait."),
+    ("queues", "oldest waits (s)", GaugeMetricFamily, "oldest_wait_seconds", 1,
+     "For how long the first task of the queue waits."),
+    ("journal", "commits", CounterMetricFamily, "journal_commits", 1, "Times that it was saved."),
+    ("journal", "free space (MiB)", GaugeMetricFamily, "journal_free_bytes", 2**20,
+     "Free space of its disk."),
+    ("tasks", "payloads (B)", GaugeMetricFamily, "payload_bytes", 1, "Size of all outputs kept."),
+)  # fmt: skip
 
 
 class TaskMetrics:
@@ -132,6 +194,7 @@ class Monitoring:
         self._calls = calls
         self._registry = CollectorRegistry()
         self._registry.register(SystemCollector(calls.live))
+        self._registry.register(DiagnosticsCollector(Diagnostics(calls.client)))
         ProcessCollector(registry=self._registry)
         TaskMetrics(calls.live, self._registry)
 

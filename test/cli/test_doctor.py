@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 from builtin_interfaces.msg import Time
+from rich.console import Console
 from sustainml_msgs.msg import InstanceState, ModuleProgress, NodeState, TaskId, TaskSummary
 
 from sustainml_orchestrator.cli.examination.environment import environment
 from sustainml_orchestrator.cli.examination.finding import start_command
-from sustainml_orchestrator.cli.examination.system import node_finding
+from sustainml_orchestrator.cli.examination.system import instance_findings, node_finding
 from sustainml_orchestrator.cli.examination.work import queue, slow_steps
+from sustainml_orchestrator.cli.tables import node_table
 from sustainml_orchestrator.core.ids import NodeStatus, TaskStatus
 
 
@@ -38,6 +42,20 @@ def test_each_state_has_a_remedy(
     assert (found.level, found.remedy) == (level, remedy)
     assert f"m is {status.name}, restarted 2 times" in found.finding
     assert ("no heartbeat" in found.finding) is (level != "ok")
+
+
+def test_one_instance_in_error_beside_another() -> None:
+    good = InstanceState(instance="/x/m", responsive=True, node_status=int(NodeStatus.IDLE))
+    bad = InstanceState(instance="/x/m_2", responsive=True, node_status=int(NodeStatus.ERROR))
+    node = NodeState(node_name="m", node_status=int(NodeStatus.IDLE), responsive=True)
+    node.instances = [good, bad]
+    (error,) = (found for found in instance_findings(node) if found.level == "error")
+    assert "m_2 of m is in ERROR" in error.finding and "sustainml logs m_2" in error.remedy
+    shown = io.StringIO()
+    Console(file=shown, width=200).print(node_table([node]))
+    assert "m_2: ERROR" in shown.getvalue() and "m: ERROR" not in shown.getvalue()
+    node.instances = [good, good]
+    assert {found.level for found in instance_findings(node)} == {"ok"}
 
 
 def test_a_wrong_domain_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -275,6 +275,13 @@ def test_metrics_and_health(served: Served) -> None:
     assert found['sustainml_node_responsive{node="hw_resources"}'] == 1
     wait_for(lambda: figures()['sustainml_node_status{node="hw_resources",status="idle"}'] == 1)
     wait_for(lambda: 'sustainml_task_duration_seconds_count{status="succeeded"}' in figures())
+    wait_for(lambda: "sustainml_oldest_wait_seconds" in figures())
+    found = figures()
+    assert found["sustainml_waiting_tasks_limit"] == 10_000
+    assert found["sustainml_journal_writable"] == 1 and found["sustainml_journal_commits_total"] > 0
+    assert found["sustainml_journal_free_bytes"] > 0
+    of_instances = {name for name in found if name.startswith("sustainml_instance_in_error{")}
+    assert len(of_instances) == 6 and not any(found[name] for name in of_instances)
 
 
 def test_the_web_page_has_the_same_interface(served: Served) -> None:

@@ -111,7 +111,7 @@ def test_from_up_to_down(tmp_path: Path) -> None:
             status = json.loads(shell.run("status", "--json"))
             assert status["log"] == place and status["pid"] > 0
             names = {row["process"] for row in status["processes"]}
-            assert {"orchestrator", "hw_resources", "carbon_tracker"} <= names
+            assert {"orchestrator", "hw_resources", "ml_model_provider"} <= names
             assert told.result(30.0) >= {"READY=1", "WATCHDOG=1"}
             assert "runs already" in shell.run("up", "--detach", "--no-web", code=1)
             check_report(shell, tmp_path / "running.tar.gz", Path(place))

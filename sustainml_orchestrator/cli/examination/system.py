@@ -41,7 +41,7 @@ def system(client: OrchestratorClient) -> Iterator[Finding]:
     yield from _services(client, name)
     for node in nodes:
         yield node_finding(node)
-        yield from _instances(node)
+        yield from instance_findings(node)
     if not state.ready:
         yield Finding("error", f"tasks wait: {state.reason}", "see the nodes above")
     yield from _own_trouble(client, name)
@@ -94,11 +94,19 @@ def _how_to_start(node: Any) -> str:
     return f"start its process: {start_command(name)}"
 
 
-def _instances(node: Any) -> Iterator[Finding]:
+def instance_findings(node: Any) -> Iterator[Finding]:
+    """Its processes, beside its state."""
     name = node.node_name
     live = [instance.instance for instance in node.instances if instance.responsive]
     if len(live) > 1:
         yield Finding("ok", f"{name} has {len(live)} instances: {', '.join(live)}")
+    for instance in node.instances:
+        status = NodeStatus(instance.node_status)
+        if len(live) > 1 and instance.responsive and status is NodeStatus.ERROR:
+            own = instance.instance.rpartition("/")[2]
+            text = f"instance {own} of {name} is in ERROR; others do its work"
+            remedy = f"sustainml logs {own} says why; then sustainml node reset {name}"
+            yield Finding("error", text, remedy)
     lost = time.time() - seconds_of(node.last_loss)
     if node.restarts >= _FLAPS and lost < _RECENT:
         text = f"{name} does not stay up: restarted {node.restarts} times, "
