@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import fields
@@ -31,6 +33,7 @@ from sustainml_orchestrator.core.validation import BrokenInvariant
 #: Events and commands that are shown only where something follows from them.
 _QUIET = (TimePassed, BatchEnded, Persisted)
 _BACKGROUND = (Save, AnnounceTask, AnnounceSystem)
+_WIDTH = 96  # of a line of a test, in characters
 _INEXACT = (
     "The recording does not hold the start of the orchestrator: it begins with the tasks as they "
     "were then, and learns from reports what modules hold of them."
@@ -39,19 +42,24 @@ _DIFFERS = (
     "from here on the replay differs from the recorded core: it is another version, or the content "
     "of a payload has decided; what follows may not be so"
 )
-_TEST = '''"""A recording that was met in use, as a test."""
+_TEST = '''"""A recording that was met in use, as a test; its records are compressed JSON."""
 
+import base64
 import json
+import zlib
 
 from sustainml_orchestrator.core.replay import Replay
 
 HEAD = json.loads({head!r})
-RECORDS = json.loads({records!r})
+RECORDS = """
+{records}
+"""
 
 
 def test_the_recording_breaks_no_invariant() -> None:
     replay = Replay(HEAD)
-    disagreeing = [m.event for m in replay.run(RECORDS) if m.agrees is False]
+    records = json.loads(zlib.decompress(base64.b64decode(RECORDS)))
+    disagreeing = [m.event for m in replay.run(records) if m.agrees is False]
     assert not disagreeing, disagreeing[0]
 '''
 
@@ -216,4 +224,7 @@ def _show_state(machine: Replay, wanted: TaskId) -> None:
 
 
 def _print_test(head: dict[str, Any], records: list[list[Any]]) -> None:
-    out.file.write(_TEST.format(head=json.dumps(head), records=json.dumps(records)))
+    # Records resemble each other: an eighth is left.
+    packed = base64.b64encode(zlib.compress(json.dumps(records).encode(), 9)).decode()
+    lines = (packed[at : at + _WIDTH] for at in range(0, len(packed), _WIDTH))
+    out.file.write(_TEST.format(head=json.dumps(head), records="\n".join(lines)))
