@@ -32,7 +32,7 @@ class Configuring:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
         self._transactions = itertools.count(1)
-        self._turns: dict[int, asyncio.Lock] = {}
+        self._turns = {node_id: asyncio.Lock() for node_id in (*MODULES, None)}
         self._kept: dict[str, dict[str, Any]] = {}
 
     async def answer(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -42,7 +42,8 @@ class Configuring:
             return self.refuse(body, "configuration must be a text, such as modality")
         if "request_id" in body:
             return await self._ask(body, text)
-        async with self._turns.setdefault(_node_id(body, text), asyncio.Lock()):
+        node_id = _node_id(body, text)
+        async with self._turns[node_id if node_id in MODULES else None]:
             return await self._ask(body, text)
 
     def refuse(self, body: dict[str, Any], reason: str) -> dict[str, Any]:
@@ -51,9 +52,8 @@ class Configuring:
         return self._response(body, {"error": reason}, code, reason)
 
     async def _ask(self, body: dict[str, Any], text: str) -> dict[str, Any]:
-        told = body.get("node_id")
         try:
-            query = configuration.read(text, told if isinstance(told, int) else None)
+            query = configuration.read(text, _integer(body.get("node_id")))
         except ValueError as error:
             return self.refuse(body, str(error))
         try:
@@ -81,7 +81,12 @@ class Configuring:
             if is_absent and "query" in asked and text in self._kept:
                 return self._kept[text]
             raise
-        converted = query.convert(found)
+        try:
+            converted = query.convert(found)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            text = f"the answer of {module} is not what this question needs ({error!r}); "
+            text += "use a module that answers as the reference modules do"
+            raise ClientError(ErrorCode.INTERNAL_ERROR, text) from error
         if len(self._kept) >= _KEPT:
             self._kept.pop(next(iter(self._kept)))
         self._kept[text] = converted
@@ -92,12 +97,11 @@ class Configuring:
         code: ErrorCode = ErrorCode.NO_ERROR, message: str = "",
     ) -> dict[str, Any]:  # fmt: skip
         text = body.get("configuration")
-        request_id = body.get("request_id", 0)
         return {
             "message": message or "Configuration request sent successfully.",
             "response": {
                 "node_id": _node_id(body, text if isinstance(text, str) else ""),
-                "request_id": request_id if isinstance(request_id, int) else 0,
+                "request_id": _integer(body.get("request_id")) or 0,
                 "transaction_id": next(self._transactions),
                 "success": code is ErrorCode.NO_ERROR,
                 "err_code": int(code),
@@ -108,7 +112,10 @@ class Configuring:
 
 def _node_id(body: dict[str, Any], text: str) -> int:
     """The node that the front-end named, else the one that the text is meant for."""
-    told = body.get("node_id")
-    if isinstance(told, int) and not isinstance(told, bool):
-        return told
-    return configuration.addressed(text)
+    named = _integer(body.get("node_id"))
+    return configuration.addressed(text) if named is None else named
+
+
+def _integer(value: Any) -> int | None:
+    """A number of JSON that is whole; None for all else, true and false included."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

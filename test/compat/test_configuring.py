@@ -1,0 +1,38 @@
+"""Answers to configuration texts where a module, or a front-end, does what nobody expects."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sustainml_orchestrator.compat.configuring import Configuring
+
+
+def ask(answer: Any, **body: Any) -> dict[str, Any]:
+    """The response to a request, where the module gives that answer."""
+
+    async def run_slow(*_: object) -> Any:
+        return answer
+
+    calls: Any = SimpleNamespace(run_slow=run_slow, client=SimpleNamespace(configure_node=None))
+    return asyncio.run(Configuring(calls).answer(body))["response"]  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("answer", [None, [], 3, "text", {}, {"hardwares": 3}, {"hardwares": [{}]}])
+@pytest.mark.parametrize(
+    "text", ["hardwares", "modality", "model_from_goal, x, y", "hf_search, x, 3", "model_info, x"]
+)
+def test_a_module_of_ones_own_may_answer_anything(answer: Any, text: str) -> None:
+    response = ask(answer, configuration=text, node_id=3, request_id=7)
+    assert (response["node_id"], response["request_id"]) == (3, 7)
+    value = json.loads(response["configuration"])
+    assert isinstance(value, dict) and ("error" in value) is not response["success"]
+
+
+def test_true_is_no_number() -> None:
+    response = ask({"hardwares": ["a"]}, configuration="hardwares", node_id=True, request_id=True)
+    assert response["node_id"] is not True and response["request_id"] == 0
