@@ -6,19 +6,14 @@ launch file starts itself. They have the parameters of their module in params_fi
 
 from __future__ import annotations
 
-import atexit
-import json
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import yaml
 from launch.actions import OpaqueFunction
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
 from sustainml_orchestrator.cli.started import replicas_of
+from sustainml_orchestrator.processes.instance_parameters import instance_parameters
 from sustainml_orchestrator.processes.programs import MODULES
 
 
@@ -42,6 +37,7 @@ def _start(context: LaunchContext) -> list[Node]:
 
 def _instance(values: dict[str, Any], module: str, number: int) -> Node:
     name = f"{module}_{number}"
+    own = instance_parameters(values["params_file"], module, name)
     return Node(
         package="sustainml_orchestrator",
         executable=module,
@@ -55,34 +51,10 @@ def _instance(values: dict[str, Any], module: str, number: int) -> Node:
         ros_arguments=["--log-level", values["log_level"]],
         parameters=[
             values["params_file"],
-            _renamed(values["params_file"], module, name),
+            *([own] if own else []),
             values["overrides_file"],
         ],
     )
-
-
-def _renamed(params_file: str, module: str, name: str) -> str:
-    """A file with the parameters of a module for a node of another name."""
-    data = yaml.safe_load(Path(params_file).read_text(encoding="utf-8"))
-    parameters: dict[str, Any] = {}
-    for section in _sections(data, module):
-        parameters |= section
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="sustainml_", suffix=".yaml", delete=False
-    ) as file:
-        file.write(json.dumps({f"/**/{name}": {"ros__parameters": parameters}}))
-    atexit.register(Path(file.name).unlink, missing_ok=True)
-    return file.name
-
-
-def _sections(data: Any, module: str) -> Iterator[dict[str, Any]]:
-    """The parameters of a node, in whichever namespace, of a file of parameters."""
-    for key, value in data.items() if isinstance(data, dict) else ():
-        if str(key).rpartition("/")[2] == module and isinstance(value, dict):
-            found = value.get("ros__parameters")
-            if isinstance(found, dict):
-                yield found
-        yield from _sections(value, module)
 
 
 def generate_launch_description() -> LaunchDescription:

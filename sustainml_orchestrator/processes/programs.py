@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from sustainml_orchestrator.contract.enclaves import enclave
 from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.processes.executables import ELSEWHERE, resolve
 from sustainml_orchestrator.processes.fork_server import python_command
+from sustainml_orchestrator.processes.instance_parameters import instance_parameters
 
 #: The modules that come with the package.
 MODULES = (
@@ -77,7 +79,7 @@ def programs(
     for name, executable, count in modules or [(name, "", 1) for name in MODULES]:
         if name not in without and has_program(name, executable):
             module = _module(name, executable and resolve(executable, folder), common, given)
-            found += _instances(module, (replicas or {}).get(name, count))
+            found += _instances(module, (replicas or {}).get(name, count), params_file)
     return [_in_its_enclave(program, namespace) for program in found]
 
 
@@ -95,15 +97,23 @@ def _module(
     return Program(name, (*command, *common, *_parameters(settings), "-r", f"__node:={name}"))
 
 
-def _instances(module: Program, count: int) -> Iterator[Program]:
-    """The first node has the name of its module, the others have a number as well."""
+def _instances(module: Program, count: int, params_file: str) -> Iterator[Program]:
+    """The first node has the name of its module, the others have a number as well.
+
+    They have the parameters of their module: the file names it, and not them.
+    """
     yield module
-    *words, last = module.command
-    if last != f"__node:={module.name}":
-        words += [last, "-r"]
+    words = list(module.command)
+    if words[-1] == f"__node:={module.name}":
+        del words[-2:]
+    # What was given on the command line comes before the file.
+    at = words.index("-p") if "-p" in words else len(words)
     for number in range(2, count + 1):
         name = f"{module.name}_{number}"
-        yield replace(module, name=name, command=(*words, f"__node:={name}"))
+        own = instance_parameters(params_file, module.name, name) if params_file else {}
+        given = [w for k, v in own.items() for w in ("-p", f"{k}:={json.dumps(v, default=str)}")]
+        command = (*words[:at], *given, *words[at:], "-r", f"__node:={name}")
+        yield replace(module, name=name, command=command)
 
 
 def _in_its_enclave(program: Program, namespace: str) -> Program:

@@ -48,6 +48,9 @@ class TestFramework(unittest.TestCase):
         with OrchestratorClient(NAMESPACE, timeout=PATIENCE) as client:
             client.wait_until_ready(PATIENCE)
             wait_until_two_instances(client)
+            names = ("hw_resources", "hw_resources_2")
+            first, second = (client.get_parameters(name, timeout=PATIENCE) for name in names)
+            assert first == second
             problem = UserInput(problem_definition="tell cats from dogs in photos")
             task = client.run_task(problem, timeout=PATIENCE)
             assert task.summary.task_status == TaskStatus.SUCCEEDED, task.summary.outcome_reason

@@ -33,7 +33,9 @@ modules:
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     file = tmp_path_factory.mktemp("replicas") / "pipeline.yaml"
     file.write_text(PIPELINE)
-    up = Up("--pipeline", str(file))
+    params = file.with_name("params.yaml")
+    params.write_text("/**/slow: {ros__parameters: {heartbeat_period: 0.75}}\n")
+    up = Up("--pipeline", str(file), "--params-file", str(params))
     try:
         up.wait_for_line("[up] ready")
         yield up
@@ -71,6 +73,8 @@ def test_each_step_is_done_by_one_of_them(system: Up, client: OrchestratorClient
     share = shares(solve(client, 20))
     assert share["slow"] >= 8 and share["slow_2"] >= 8, share
     (state,) = client.get_node_status("slow")
+    for name in share:  # the file names only the module
+        assert client.get_parameters(name, timeout=20.0)["heartbeat_period"] == 0.75
     done = {i.instance.rpartition("/")[2]: i.finished_tasks - before[i.instance]
             for i in state.instances}  # fmt: skip
     assert done == share  # nothing was done twice
