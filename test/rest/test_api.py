@@ -278,8 +278,7 @@ def test_metrics_and_health(served: Served) -> None:
     wait_for(lambda: "sustainml_oldest_wait_seconds" in figures())
     found = figures()
     assert found["sustainml_waiting_tasks_limit"] == 10_000
-    assert found["sustainml_journal_writable"] == 1 and found["sustainml_journal_commits_total"] > 0
-    assert found["sustainml_journal_free_bytes"] > 0
+    assert "sustainml_journal_writable" not in found  # the database is in memory only
     of_instances = {name for name in found if name.startswith("sustainml_instance_in_error{")}
     assert len(of_instances) == 6 and not any(found[name] for name in of_instances)
 

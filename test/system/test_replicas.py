@@ -35,7 +35,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     file.write_text(PIPELINE)
     params = file.with_name("params.yaml")
     params.write_text("/**/slow: {ros__parameters: {heartbeat_period: 0.75}}\n")
-    up = Up("--pipeline", str(file), "--params-file", str(params))
+    up = Up("--pipeline", str(file), "--params", str(params))
     try:
         up.wait_for_line("[up] ready")
         yield up

@@ -6,9 +6,11 @@ import json
 import re
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 from support.browser import Site, Tab
+from support.system import wait_for
 from support.up_process import sustainml
 
 PAGES = ("/", "/tasks", "/new", "/tasks/1/1", "/problems/1", "/modules/hw_resources", "/log")
@@ -343,3 +345,13 @@ def test_an_iteration_by_command_keeps_the_extra_data_of_its_base(site: Site, so
     task = base.split("/")[0]  # its latest iteration
     shown = json.loads(sustainml(site.up, "show", task, "--json").output)
     assert shown["user_input"]["extra_data"]["hardware_required"] == "edge"
+
+
+def test_metrics_tell_of_the_journal(site: Site) -> None:
+    def lines() -> list[str]:
+        with urlopen(f"{site.address}/metrics", timeout=20.0) as answer:
+            return [line for line in answer.read().decode().splitlines() if line[:1] != "#"]
+
+    wait_for(lambda: "sustainml_journal_writable 1.0" in lines())
+    (free,) = (line for line in lines() if line.startswith("sustainml_journal_free_bytes "))
+    assert float(free.split()[1]) > 2**20
