@@ -13,6 +13,7 @@ from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
 from sustainml_orchestrator.cli.started import replicas_of
+from sustainml_orchestrator.contract.enclaves import enclave
 from sustainml_orchestrator.processes.instance_parameters import instance_parameters
 from sustainml_orchestrator.processes.programs import MODULES
 
@@ -48,7 +49,10 @@ def _instance(values: dict[str, Any], module: str, number: int) -> Node:
         respawn=values["use_respawn"].lower() == "true",
         respawn_delay=1.0,
         prefix="env --block-signal=INT",  # until the node can end in order
-        ros_arguments=["--log-level", values["log_level"]],
+        ros_arguments=[
+            *("--enclave", enclave(values["namespace"], name)),
+            *("--log-level", values["log_level"]),
+        ],
         parameters=[
             values["params_file"],
             *([own] if own else []),

@@ -1,7 +1,8 @@
 """What the launch files share: checks before the start, and exits after which the launch ends.
 
 Arguments that are given override the file of parameters; those left empty leave it alone. For this
-the launch configuration `overrides_file` names a file of parameters, which nodes read last.
+the launch configuration `overrides_file` names a file of parameters, which nodes read last. The
+enclaves of SROS 2 are below `enclaves`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from launch.events.process import ProcessExited
 
 from launch import LaunchContext, LaunchDescription
 from sustainml_orchestrator.contract import domain, names
+from sustainml_orchestrator.contract.enclaves import enclave
 from sustainml_orchestrator.contract.exit_codes import PERMANENT, ExitCode
 
 #: Arguments that are files, and arguments that are parameters.
@@ -59,7 +61,8 @@ def _prepare(context: LaunchContext) -> list[Set]:
     atexit.register(Path(file.name).unlink, missing_ok=True)
     # As read by those that do not read the file.
     journal = [Set("journal_path", given["journal_path"])] if "journal_path" in given else []
-    return [Set("overrides_file", file.name), *journal]
+    enclaves = enclave(given.get("namespace", names.DEFAULT_NAMESPACE), "").rstrip("/")
+    return [Set("overrides_file", file.name), Set("enclaves", enclaves), *journal]
 
 
 def _check_place(namespace: str) -> None:

@@ -37,7 +37,7 @@ def test_every_executable_exists_and_every_module_is_there() -> None:
 def test_every_argument_is_declared_described_and_used() -> None:
     text = (ROOT / "launch" / "sustainml.launch.xml").read_text()
     used = set(re.findall(r"\$\(var (\w+)\)", text))
-    assert used - {"overrides_file"} == set(ARGUMENTS) - READ_BY_INCLUDED_FILES
+    assert used - {"overrides_file", "enclaves"} == set(ARGUMENTS) - READ_BY_INCLUDED_FILES
     assert all(arg.attrib["description"] and "default" in arg.attrib for arg in ARGUMENTS.values())
 
 
@@ -54,6 +54,11 @@ def test_every_node_reads_the_params_file_and_then_what_arguments_override() -> 
     known = {spec.name for spec in (*TABLE, *MODULE_TABLE)}
     assert set(table) == known & set(ARGUMENTS)
     assert all(ARGUMENTS[name].attrib["default"] == "" for name in table)
+
+
+def test_every_node_has_its_enclave() -> None:
+    for node in LAUNCH.iter("node"):
+        assert f"--enclave $(var enclaves)/{node.attrib['name']} " in node.attrib["ros_args"]
 
 
 def test_arguments_are_named_as_those_of_other_launch_files() -> None:
