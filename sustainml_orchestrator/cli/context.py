@@ -7,6 +7,7 @@ import os
 import signal
 import stat
 import sys
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +25,12 @@ if TYPE_CHECKING:
     from sustainml_orchestrator.core.ids import TaskId
 
 EXIT_FAILED = 1
+EXIT_USAGE = 2
 EXIT_UNREACHABLE = 3
+#: Variables that ROS and Fast DDS read; the format of the log may well hold colours.
+_ROS = ("ROS_", "RMW_", "RCUTILS_", "FASTDDS_", "FASTRTPS_")
+_FORMAT = "RCUTILS_CONSOLE_OUTPUT_FORMAT"
+_CONTROL = {"Cc", "Cf", "Zl", "Zp"}  # of Unicode: control, direction, line, paragraph
 _LONGEST_CLOSE = 20  # s; then SIGALRM ends the program
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -80,6 +86,20 @@ def end_on_signals() -> None:
 
     for number in handled:
         signal.signal(number, end)
+
+
+def check_variables() -> None:
+    """Refuse variables of ROS with control characters, as rcl prints them as they are.
+
+    Raises:
+        Failure: there is one.
+    """
+    for name, value in os.environ.items():
+        if not name.startswith(_ROS) or name == _FORMAT:
+            continue
+        if any(unicodedata.category(sign) in _CONTROL for sign in value):
+            text = f"the environment variable {name} holds control characters: correct it"
+            raise Failure(text, EXIT_USAGE, name="INVALID_REQUEST", error_code=2)
 
 
 @dataclass

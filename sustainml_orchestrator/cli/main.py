@@ -35,6 +35,7 @@ from sustainml_orchestrator.cli.console import err, out, write_json
 from sustainml_orchestrator.cli.context import (
     EXIT_FAILED,
     Failure,
+    check_variables,
     end_on_signals,
     interruption,
     options,
@@ -177,6 +178,8 @@ def settings(
     sustainml show 1/1
     """
     options.namespace, options.timeout = namespace, timeout
+    if not {"-h", "--help"} & set(sys.argv):
+        check_variables()
 
 
 for _run in (run.up, run.demo, rest.rest, submit.submit, submit.iterate, tasks.watch, tasks.show,

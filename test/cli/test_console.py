@@ -30,6 +30,7 @@ from typer.testing import CliRunner, Result
 import sustainml_orchestrator.client
 from sustainml_orchestrator import cli
 from sustainml_orchestrator.cli.console import harmless
+from sustainml_orchestrator.cli.context import check_variables
 from sustainml_orchestrator.cli.main import app
 from sustainml_orchestrator.client import RequestRefused
 from sustainml_orchestrator.core.ids import ErrorCode, TaskStatus
@@ -209,3 +210,17 @@ def test_all_output_goes_through_the_console() -> None:
             if is_raw or (is_markup and "task.percentage" not in ast.unparse(node)):
                 found.append(f"{path.name}:{node.lineno}: {name}")
     assert not found
+
+
+@pytest.mark.parametrize("value", ["\x1b[31mX", "a\nb", "\u202ex", "\x9b1m"])
+def test_variables_of_ros_hold_no_control_characters(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What rcl prints of them is printed as it is."""
+    monkeypatch.setenv("RMW_IMPLEMENTATION", value)
+    result = CliRunner().invoke(app, ["nodes"])
+    assert result.exit_code == 2 and "RMW_IMPLEMENTATION" in result.stderr
+    assert value not in result.output
+    monkeypatch.setenv("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp")
+    monkeypatch.setenv("ROS_HOME", "/home/j\udcf6rg \u00e9")
+    check_variables()
