@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 #: Sections are within those of their namespaces, at most so deep.
 _DEPTH = 4
 
@@ -23,6 +21,8 @@ def instance_parameters(params_file: str, module: str, name: str) -> dict[str, A
     Returns:
         values by the full names of the parameters, such as ``limits.memory``.
     """
+    import yaml  # not for the help of the command line
+
     try:
         data = yaml.safe_load(Path(params_file).read_bytes())
     except (OSError, ValueError, RecursionError, yaml.YAMLError):

@@ -114,7 +114,7 @@ def test_launch_files_are_well_formed(path: Path) -> None:
     assert root.tag == "launch"
     declared = {arg.get("name") for arg in root.iter("arg")}
     used = set(re.findall(r"\$\(var (\w+)\)", path.read_text(encoding="utf-8")))
-    assert used <= {*declared, "overrides_file"}  # which shared.launch.py sets
+    assert used <= {*declared, "overrides_file", "enclaves"}  # which shared.launch.py sets
 
 
 def test_the_changelog_can_be_read_by_release_tools() -> None:
