@@ -36,6 +36,8 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
 # A shell that runs the tests in the background has them ignore SIGINT, and all their processes.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # the same with nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _left() -> list[str]:

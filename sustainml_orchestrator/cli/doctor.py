@@ -79,7 +79,7 @@ def _with_ros(findings: list[Finding]) -> int:
         from sustainml_orchestrator.cli.examination.elsewhere import elsewhere
         from sustainml_orchestrator.cli.examination.system import system
         from sustainml_orchestrator.cli.examination.work import work
-        from sustainml_orchestrator.client import ClientError, OrchestratorClient
+        from sustainml_orchestrator.client import ClientError, OrchestratorClient, RequestRefused
     except ImportError as error:
         remedy = "source the environment (`. ./env.sh`), or make it (`make build`)"
         findings.append(Finding("error", f"ROS 2 cannot be loaded: {error}", remedy))
@@ -90,6 +90,9 @@ def _with_ros(findings: list[Finding]) -> int:
             try:
                 findings.extend(system(client))
                 findings.extend(work(client))
+            except RequestRefused as error:  # it is here, and answered
+                findings.append(Finding.of_error(error.message))
+                return EXIT_FAILED
             except ClientError as error:
                 findings.append(Finding.of_error(error.message))
                 findings.extend(elsewhere(client))

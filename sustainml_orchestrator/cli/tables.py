@@ -86,7 +86,16 @@ def result_table(tasks: Iterable[Any]) -> Table:
 def node_table(nodes: Iterable[Any]) -> Table:
     """One line per node, one more for each of its processes."""
     table = Table(
-        ("node", "status", "tasks", "resets", "restarts", "last loss", "processes", "remark")
+        (
+            "node",
+            "status",
+            "tasks",
+            "automatic\nresets",
+            "restarts",
+            "last loss",
+            "processes",
+            "remark",
+        )
     )
     for node in nodes:
         status = NodeStatus(node.node_status)

@@ -83,6 +83,21 @@ def test_a_step_that_runs_longer_than_usual() -> None:
     assert "usually" not in found.finding
 
 
+def test_tasks_behind_a_slow_step_are_named() -> None:
+    def behind(problem: int) -> TaskSummary:
+        """It waits for the module, and another follows."""
+        done = ModuleProgress(node_name="first", task_status=int(TaskStatus.SUCCEEDED))
+        waits = [ModuleProgress(node_name=name, task_status=int(TaskStatus.WAITING))
+                 for name in ("hw_resources", "last")]  # fmt: skip
+        return TaskSummary(task_id=TaskId(problem_id=problem, iteration_id=1),
+                           modules=[done, *waits])  # fmt: skip
+
+    (found,) = slow_steps([running(1000), behind(4), running(1090)], {}, 1100.0)
+    assert found.finding.endswith("behind it 4/1")
+    (found,) = slow_steps([running(1000), *map(behind, range(4, 12))], {}, 1100.0)
+    assert found.finding.endswith("behind it 4/1, 5/1, 6/1, 7/1, 8/1 and 3 more")
+
+
 def test_a_queue_that_is_long_or_old() -> None:
     first = [TaskSummary(created=Time(sec=1000), outcome_reason="100 tasks run")]
     assert list(queue(799, 1000, first, 1599.0)) == []

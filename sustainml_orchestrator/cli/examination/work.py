@@ -23,6 +23,8 @@ _SAMPLE = 50
 _LEAST, _FACTOR = 10.0, 5.0
 #: Without any finished one: a step that runs longer (s) is worth a look.
 _LONG = 60.0
+#: So many tasks are named that wait behind a slow step.
+_NAMED = 5
 #: A queue is long from this share of `max_waiting_tasks` on, old when the first waits so many s.
 _LONG_QUEUE, _OLD_QUEUE = 0.8, 600.0
 #: Its default, where the parameter cannot be asked for.
@@ -64,7 +66,8 @@ def slow_steps(running: Iterable[Any], usual: dict[str, float], now: float) -> I
         usual: median time of the steps of each module, in s.
         now: seconds since 1970.
     """
-    for summary in running:
+    tasks = list(running)
+    for summary in tasks:
         for step in summary.modules:
             if TaskStatus(step.task_status) is not TaskStatus.RUNNING or step.has_output:
                 continue
@@ -76,12 +79,24 @@ def slow_steps(running: Iterable[Any], usual: dict[str, float], now: float) -> I
             task, where = name_of(summary), step.instance or step.node_name
             than = "" if math.isnan(known) else f"; usually {si(known, 's')}"
             text = f"{task}: {where} works on it for {duration(for_s)}{than}, try {step.tries}"
+            text += _behind(step.node_name, tasks)
             yield Finding(
                 "warning",
                 text,
                 f"look at sustainml logs {step.node_name}; if its code hangs: sustainml node reset "
                 f"{step.node_name} (the step is tried again), or sustainml task terminate {task}",
             )
+
+
+def _behind(node: str, tasks: Iterable[Any]) -> str:
+    """The tasks that run and wait for nothing but that module."""
+    names = []
+    for summary in tasks:
+        status = {step.node_name: TaskStatus(step.task_status) for step in summary.modules}
+        if TaskStatus.RUNNING not in status.values() and status.get(node) is TaskStatus.WAITING:
+            names.append(name_of(summary))
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"; behind it {', '.join(names[:_NAMED])}{more}" if names else ""
 
 
 def queue(waiting: int, most: int, first: Iterable[Any], now: float) -> Iterator[Finding]:
