@@ -85,17 +85,9 @@ def result_table(tasks: Iterable[Any]) -> Table:
 
 def node_table(nodes: Iterable[Any]) -> Table:
     """One line per node, one more for each of its processes."""
+    resets = "automatic\nresets"
     table = Table(
-        (
-            "node",
-            "status",
-            "tasks",
-            "automatic\nresets",
-            "restarts",
-            "last loss",
-            "processes",
-            "remark",
-        )
+        ("node", "status", "tasks", resets, "restarts", "last loss", "processes", "remark")
     )
     for node in nodes:
         status = NodeStatus(node.node_status)
