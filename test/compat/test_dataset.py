@@ -68,6 +68,21 @@ def test_what_is_no_data_set_is_refused(tmp_path: Path) -> None:
             profile(path)
 
 
+@pytest.mark.parametrize("sign", ",;\t|")
+def test_separators(tmp_path: Path, sign: str) -> None:
+    file = tmp_path / "table.csv"
+    file.write_text(f'name{sign}"a b, c"{sign}x\n"one\ntwo"{sign}2{sign}"1; 2"\n3{sign}4{sign}5\n')
+    assert profile(str(file))["keywords"] == ["name", "a b, c", "x"]
+
+
+@pytest.mark.timeout(30)  # `csv.Sniffer` took a minute, in which no other thread went on
+@pytest.mark.parametrize("line", ['"\n', '"', '","\n', '"a\n;', "',\n", "\n", ",", '"",\n'])
+def test_no_content_takes_long(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "quotes.csv"
+    file.write_text(line * (2**20 // len(line)))
+    assert profile(str(file))["description"].startswith("quotes.csv: CSV table")
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.binary(max_size=300), st.sampled_from(["csv", "json", "jsonl", "txt", "tsv", ""]))
 def test_any_file_gives_a_profile(tmp_path: Path, octets: bytes, suffix: str) -> None:
