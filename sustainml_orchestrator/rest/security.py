@@ -7,6 +7,7 @@ come from a page of ours. On an address that others can reach, a token is demand
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import json
@@ -25,6 +26,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 COOKIE = "sustainml_session"
 SESSION_TIME = 12 * 3600.0  # s
 _MAX_SESSIONS = 1000
+#: How long the answer to a wrong token is held back, in s: guessing takes longer.
+WRONG_TOKEN_PAUSE = 0.5
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -169,6 +172,8 @@ class Guard:
             location = f"{self._login}?next={quote(scope['path'])}"
             await _answer(send, 303, "", [("location", location)])
         else:
+            if status == 401 and "authorization" in headers:
+                await asyncio.sleep(WRONG_TOKEN_PAUSE)
             await _answer(send, status, reason, [])
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str]:

@@ -23,7 +23,13 @@ from sustainml_orchestrator.rest import app as rest
 from sustainml_orchestrator.rest.answers import Json
 from sustainml_orchestrator.rest.bodies import BodyLimit
 from sustainml_orchestrator.rest.calls import Calls
-from sustainml_orchestrator.rest.security import COOKIE, SESSION_TIME, Access, Guard
+from sustainml_orchestrator.rest.security import (
+    COOKIE,
+    SESSION_TIME,
+    WRONG_TOKEN_PAUSE,
+    Access,
+    Guard,
+)
 from sustainml_orchestrator.web import api
 from sustainml_orchestrator.web.live import Live, Subscriber
 
@@ -37,7 +43,6 @@ _READ = ["GET", "HEAD"]
 _LONGEST_SILENCE = 15.0  # s, between two messages to a page
 _PERIOD = 0.1  # s, between two messages to a page
 _MOST_WATCHED = 1000  # tasks
-_WRONG_TOKEN_PAUSE = 0.5  # s
 _LONGEST_LOGIN = 4096  # bytes
 
 
@@ -116,7 +121,7 @@ async def log_in(request: Request, token: Annotated[str, Form(max_length=1000)] 
     access: Access = request.app.state.access
     wanted = _own_path(request.query_params.get("next", ""))
     if not access.knows(token):
-        await asyncio.sleep(_WRONG_TOKEN_PAUSE)
+        await asyncio.sleep(WRONG_TOKEN_PAUSE)
         return RedirectResponse(f"{LOGIN}?{urlencode({'wrong': 1, 'next': wanted})}", 303)
     response = RedirectResponse(wanted, 303)
     response.set_cookie(

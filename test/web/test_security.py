@@ -18,7 +18,7 @@ from support.browser import Tab
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from sustainml_orchestrator.rest.security import Access, is_loopback
+from sustainml_orchestrator.rest.security import WRONG_TOKEN_PAUSE, Access, is_loopback
 
 TOKEN = "a token of this test"
 
@@ -174,7 +174,9 @@ def test_a_token_is_demanded(guarded: Server) -> None:
     status, headers, _ = guarded.ask("GET", "/tasks", Accept="text/html")
     assert status == 303 and headers["location"] == "/login?next=/tasks"
     assert guarded.ask("GET", "/page/system")[0] == 401
+    begun = time.monotonic()
     assert guarded.ask("GET", "/page/system", Authorization="Bearer wrong")[0] == 401
+    assert time.monotonic() - begun >= WRONG_TOKEN_PAUSE
     assert guarded.ask("GET", "/page/system", Authorization=f"Bearer {TOKEN}")[0] == 200
     assert guarded.ask("GET", "/page/system", Cookie="sustainml_session=guessed")[0] == 401
     with pytest.raises(InvalidStatus):
