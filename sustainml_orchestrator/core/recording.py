@@ -37,6 +37,8 @@ _KINDS: dict[str, type[Event]] = {
         events.NodeConfigured, events.ConfigurationAnswered,
     )
 }  # fmt: skip
+#: Recordings of former versions have these names.
+_FORMER_NAMES = {"PeerHeard": events.PeerObserved.__name__}
 _NAMES = {kind: [field.name for field in fields(kind)] for kind in _KINDS.values()}  # type: ignore[arg-type]
 #: The values of an event, one after the other.
 _VALUES = {kind: attrgetter(*names) for kind, names in _NAMES.items() if len(names) > 1}
@@ -90,7 +92,7 @@ def decode(name: str, values: Sequence[Any]) -> Event:
     """
     if name == Restored.__name__:
         return _decode_restored(values)
-    kind = _KINDS[name]
+    kind = _KINDS[_FORMER_NAMES.get(name, name)]
     made = dict(zip(_NAMES[kind], values, strict=True))
     for key, value in made.items():
         make = _DECODERS.get(key)

@@ -11,12 +11,19 @@ from support.simulation.world import World
 
 from sustainml_orchestrator.core.commands import Command
 from sustainml_orchestrator.core.context import Instant
-from sustainml_orchestrator.core.events import Event, Restored, StatusReceived, TimePassed
+from sustainml_orchestrator.core.events import (
+    Event,
+    PeerObserved,
+    Restored,
+    StatusReceived,
+    TimePassed,
+)
 from sustainml_orchestrator.core.ids import NodeStatus
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.recording import (
     _KINDS,
     Recorder,
+    decode,
     encode,
     header,
     snapshot,
@@ -129,6 +136,10 @@ def test_a_replay_that_differs_is_noticed(recorded: list[Recorded]) -> None:
     agrees = [moment.agrees for moment in Replay(core.head).run(records)]
     assert all(agrees[:left_out]) and False in agrees
     assert TimePassed in {type(m.event) for m in Replay(core.head).run(records)}
+
+
+def test_recordings_of_former_versions_can_be_read() -> None:
+    assert decode("PeerHeard", [7, 8]) == PeerObserved(7, 8)
 
 
 def test_every_event_can_be_recorded(recorded: list[Recorded]) -> None:
