@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import signal
 import stat
 import sys
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from sustainml_orchestrator.cli.console import as_utf8, divert_foreign_output, write_json
+from sustainml_orchestrator.cli.console import (
+    as_utf8,
+    divert_foreign_output,
+    harmless,
+    write_json,
+)
 from sustainml_orchestrator.contract.plain import plain
 from sustainml_orchestrator.contract.signals import ENDING
 
@@ -27,10 +32,12 @@ if TYPE_CHECKING:
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_UNREACHABLE = 3
-#: Variables that ROS and Fast DDS read; the format of the log may well hold colours.
+#: Prefixes of the environment variables that ROS and Fast DDS read.
 _ROS = ("ROS_", "RMW_", "RCUTILS_", "FASTDDS_", "FASTRTPS_")
-_FORMAT = "RCUTILS_CONSOLE_OUTPUT_FORMAT"
-_CONTROL = {"Cc", "Cf", "Zl", "Zp"}  # of Unicode: control, direction, line, paragraph
+#: This one may contain escape sequences: they colour the log.
+_LOG_FORMAT = "RCUTILS_CONSOLE_OUTPUT_FORMAT"
+#: Bytes that are not UTF-8, as in a path of another encoding; no C1 control characters.
+_UNDECODED = re.compile("[\udca0-\udcff]")
 _LONGEST_CLOSE = 20  # s; then SIGALRM ends the program
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -58,10 +65,10 @@ class Interrupted(SystemExit):
 
 
 def interruption(error: BaseException) -> int:
-    """The exit code where a signal caused that error; 0 where none did.
+    """Return the exit code if a signal caused this error, else 0.
 
-    A library may turn whatever comes in it into an error of its own: a module in C that is being
-    loaded raises an ImportError.
+    A library may replace the exception of the signal handler by one of its own: a C extension that
+    is interrupted while it is loaded raises ImportError.
     """
     seen: set[int] = set()
     cause: BaseException | None = error
@@ -89,17 +96,21 @@ def end_on_signals() -> None:
 
 
 def check_variables() -> None:
-    """Refuse variables of ROS with control characters, as rcl prints them as they are.
+    """Refuse ROS environment variables that contain control characters: rcl prints them unescaped.
 
     Raises:
-        Failure: there is one.
+        Failure: a variable contains one.
     """
     for name, value in os.environ.items():
-        if not name.startswith(_ROS) or name == _FORMAT:
-            continue
-        if any(unicodedata.category(sign) in _CONTROL for sign in value):
-            text = f"the environment variable {name} holds control characters: correct it"
-            raise Failure(text, EXIT_USAGE, name="INVALID_REQUEST", error_code=2)
+        text = _UNDECODED.sub("", value)
+        if name.startswith(_ROS) and name != _LOG_FORMAT and harmless(text) != text:
+            raise Failure(
+                f"the environment variable {name} contains control characters; set it again, or "
+                f"unset {name}",
+                EXIT_USAGE,
+                name="INVALID_REQUEST",
+                error_code=2,
+            )
 
 
 @dataclass
