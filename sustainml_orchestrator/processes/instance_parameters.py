@@ -1,4 +1,4 @@
-"""The parameters of a further instance: those of its module in a file of ROS parameters."""
+"""Parameters of the further instances of a module, from the section of the module in a file."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-#: Sections are within those of their namespaces, at most so deep.
+#: Maximum nesting of namespaces around a section, and of parameters within it.
 _DEPTH = 4
 
 
 def instance_parameters(params_file: str, module: str, name: str) -> dict[str, Any]:
-    """The parameters that a file has for a module, and for one instance of it by name.
+    """Return the parameters of one instance: those of its module, overridden by its own section.
 
     Args:
-        params_file: path of the file; one that cannot be read has none: the nodes refuse it.
-        module: name of the module, in whichever namespace.
-        name: of the instance; what the file says of it comes before what it says of the module.
+        params_file: path of a ROS parameter file. If it cannot be read the result is empty: the
+            nodes report the error.
+        module: name of the module; its section may be in any namespace.
+        name: node name of the instance.
 
     Returns:
-        values by the full names of the parameters, such as ``limits.memory``.
+        Values by full parameter name, such as ``limits.memory``.
     """
     import yaml  # not for the help of the command line
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from sustainml_orchestrator.contract.enclaves import enclave
 from sustainml_orchestrator.core.pipeline import Pipeline
@@ -69,10 +69,10 @@ def programs(
     common = ["--ros-args", "-r", f"__ns:=/{namespace.strip('/')}", "--log-level", log_level]
     if params_file:
         common += ["--params-file", _as_utf8(params_file)]
-    settings = {"journal_path": journal, "pipeline_file": pipeline_file}
+    settings = _given(journal_path=journal, pipeline_file=pipeline_file)
     recording = ["-p", f"flight_recorder_bytes:={RECORDING}"]
     own = [*common, *(recording if journal and not params_file else ())]
-    given = {"isolation": isolation, "pipeline_file": pipeline_file}
+    given = _given(isolation=isolation, pipeline_file=pipeline_file)
     found = [_program("orchestrator", "node.orchestrator_node", own, settings)]
     folder = Path(pipeline_file).parent
     modules = [(s.name, s.executable, s.replicas) for s in pipeline.modules] if pipeline else []
@@ -98,21 +98,21 @@ def _module(
 
 
 def _instances(module: Program, count: int, params_file: str) -> Iterator[Program]:
-    """The first node has the name of its module, the others have a number as well.
+    """Yield a program for each instance: MODULE, MODULE_2, MODULE_3 ….
 
-    They have the parameters of their module: the file names it, and not them.
+    A parameter file has a section for the module only. The further instances get these parameters
+    on their command lines.
     """
     yield module
     words = list(module.command)
     if words[-1] == f"__node:={module.name}":
         del words[-2:]
-    # What was given on the command line comes before the file.
+    # Of several values for a parameter the last one wins: that of our own command line.
     at = words.index("-p") if "-p" in words else len(words)
     for number in range(2, count + 1):
         name = f"{module.name}_{number}"
         own = instance_parameters(params_file, module.name, name) if params_file else {}
-        given = [w for k, v in own.items() for w in ("-p", f"{k}:={json.dumps(v, default=str)}")]
-        command = (*words[:at], *given, *words[at:], "-r", f"__node:={name}")
+        command = (*words[:at], *_parameters(own), *words[at:], "-r", f"__node:={name}")
         yield replace(module, name=name, command=command)
 
 
@@ -128,8 +128,12 @@ def _program(name: str, module: str, common: list[str], settings: dict[str, str]
     return Program(name, (*python_command(full), *common, *_parameters(settings)), full)
 
 
-def _parameters(settings: dict[str, str]) -> list[str]:
-    return [word for k, v in settings.items() if v for word in ("-p", f"{k}:={_quoted(v)}")]
+def _given(**settings: str) -> dict[str, str]:
+    return {name: value for name, value in settings.items() if value}
+
+
+def _parameters(settings: Mapping[str, Any]) -> list[str]:
+    return [word for key, value in settings.items() for word in ("-p", f"{key}:={_yaml(value)}")]
 
 
 def _as_utf8(path: str) -> str:
@@ -137,7 +141,14 @@ def _as_utf8(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "surrogateescape")
 
 
-def _quoted(text: str) -> str:
-    """A text as a YAML scalar in ASCII: rcl reads parameter values as YAML, in any locale."""
-    escaped = text.encode("unicode_escape").decode("ascii").replace('"', '\\"')
+def _yaml(value: Any) -> str:
+    """A value as YAML in ASCII: rcl reads parameter values as YAML, in any locale.
+
+    JSON would not do: YAML knows no surrogate pairs, which JSON has for emoji.
+    """
+    if isinstance(value, list):
+        return f"[{', '.join(map(_yaml, value))}]"
+    if isinstance(value, bool | int | float):
+        return str(value).lower()
+    escaped = str(value).encode("unicode_escape").decode("ascii").replace('"', '\\"')
     return f'"{escaped}"'

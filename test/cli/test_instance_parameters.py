@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from sustainml_orchestrator.processes.instance_parameters import instance_parameters
 from sustainml_orchestrator.processes.programs import programs
@@ -39,12 +40,19 @@ def test_the_file_names_only_the_module(
 
 def test_the_command_line_comes_before_the_file(tmp_path: Path) -> None:
     file = tmp_path / "params.yaml"
-    file.write_text("/**/hw_resources: {ros__parameters: {isolation: thread, workers: 2}}")
+    file.write_text(
+        "/**/hw_resources: {ros__parameters: {isolation: thread, workers: 2, "
+        "names: ['😀 \"a\"', é], rate: 0.5, fast: true}}"
+    )
     found = programs(
         namespace="/x", params_file=str(file), isolation="process", replicas={"hw_resources": 2}
     )
     first, second = (one for one in found if one.name.startswith("hw_resources"))
     given = [w for flag, w in zip(second.command, second.command[1:], strict=False) if flag == "-p"]
-    assert given == ['isolation:="thread"', "workers:=2", 'isolation:="process"']
+    assert given == [
+        *('isolation:="thread"', "workers:=2", r'names:=["\U0001f600 \"a\"", "\xe9"]'),
+        *("rate:=0.5", "fast:=true", 'isolation:="process"'),
+    ]
+    assert yaml.safe_load(given[2].partition(":=")[2]) == ['😀 "a"', "é"]
     assert second.command[-2:] == ("-r", "__node:=hw_resources_2")
     assert "workers:=2" not in first.command
