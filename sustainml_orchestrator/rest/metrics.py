@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
@@ -94,58 +95,75 @@ _NODE_METRICS = (
     (CounterMetricFamily, "restarts", "New processes.", lambda n: n.restarts),
 )
 _INSTANCE_METRICS = (
-    (GaugeMetricFamily, "responsive", "Whether its heartbeats come.", lambda i: i.responsive),
-    (GaugeMetricFamily, "in_error", "Whether it is in ERROR.",
+    (GaugeMetricFamily, "responsive", "Whether heartbeats of the instance arrive.",
+     lambda i: i.responsive),
+    (GaugeMetricFamily, "in_error", "Whether the instance is in ERROR.",
      lambda i: i.node_status == NodeStatus.ERROR),
-    (GaugeMetricFamily, "active_tasks", "Tasks that it holds.", lambda i: i.active_tasks),
-    (CounterMetricFamily, "finished_tasks", "Outputs taken from it.", lambda i: i.finished_tasks),
+    (GaugeMetricFamily, "active_tasks", "Tasks assigned to the instance.",
+     lambda i: i.active_tasks),
+    (CounterMetricFamily, "finished_tasks", "Outputs accepted from the instance.",
+     lambda i: i.finished_tasks),
 )  # fmt: skip
 
 
 class DiagnosticsCollector(Collector):
-    """Queues, journal and dropped messages as metrics, from the diagnostics."""
+    """Exports what the orchestrator's diagnostics say of queues, journal and dropped messages."""
 
     def __init__(self, diagnostics: Diagnostics) -> None:
         self._diagnostics = diagnostics
 
     def collect(self) -> Iterator[Metric]:
-        """All metrics; none without an orchestrator, none of a journal where there is none."""
+        """Yield the metrics: none without an orchestrator, no `journal_*` without a journal."""
         parts = self._diagnostics.parts
+        figures = {part: _figures(status) for part, status in parts.items()}
         for part, key, kind, name, unit, text in _DIAGNOSTICS:
-            for value in parts[part].values if part in parts else ():
-                if value.key == key:
-                    yield kind(f"sustainml_{name}", text, unit * float(value.value))
-        journal = parts.get("journal")
-        if journal is not None and journal.values:
+            if key in figures.get(part, {}):
+                yield kind(f"sustainml_{name}", text, unit * figures[part][key])
+        if figures.get("journal"):
             yield GaugeMetricFamily(
-                "sustainml_journal_writable", "Whether changes are saved.",
-                float(journal.level != DiagnosticStatus.ERROR),
+                "sustainml_journal_writable", "Whether the journal can be written.",
+                float(parts["journal"].level != DiagnosticStatus.ERROR),
             )  # fmt: skip
         if "dropped messages" in parts:
             dropped = CounterMetricFamily(
-                "sustainml_dropped_messages", "Messages that were not taken.", labels=["reason"]
+                "sustainml_dropped_messages", "Messages that were rejected.", labels=["reason"]
             )
-            for value in parts["dropped messages"].values:
-                dropped.add_metric([value.key], float(value.value))
+            for reason, count in figures["dropped messages"].items():
+                dropped.add_metric([reason], count)
             yield dropped
 
 
-#: Part and key of the diagnostics; kind, name, unit and text of the metric.
+def _figures(status: DiagnosticStatus) -> dict[str, float]:
+    """The values of a status that are numbers, by key."""
+    found = {}
+    for value in status.values:
+        with suppress(ValueError):
+            found[value.key] = float(value.value)
+    return found
+
+
+#: Part and key of the diagnostics; kind, name, unit and help text of the metric.
 _DIAGNOSTICS = (
     ("queues", "waiting tasks, limit", GaugeMetricFamily, "waiting_tasks_limit", 1,
-     "So many tasks may wait."),
+     "Maximum number of waiting tasks (max_waiting_tasks)."),
     ("queues", "running tasks, limit", GaugeMetricFamily, "running_tasks_limit", 1,
-     "So many tasks may run."),
+     "Maximum number of running tasks (max_active_tasks)."),
     ("queues", "pending calls", GaugeMetricFamily, "pending_calls", 1,
-     "Calls that wait for a node."),
+     "Service calls that wait for a node."),
     ("queues", "pending calls, limit", GaugeMetricFamily, "pending_calls_limit", 1,
-     "So many calls may wait."),
+     "Maximum number of pending calls (max_pending_calls)."),
     ("queues", "oldest waits (s)", GaugeMetricFamily, "oldest_wait_seconds", 1,
-     "For how long the first task of the queue waits."),
-    ("journal", "commits", CounterMetricFamily, "journal_commits", 1, "Times that it was saved."),
+     "Time that the oldest task of the queue has been waiting."),
+    ("journal", "commits", CounterMetricFamily, "journal_commits", 1,
+     "Transactions written to the journal."),
     ("journal", "free space (MiB)", GaugeMetricFamily, "journal_free_bytes", 2**20,
-     "Free space of its disk."),
-    ("tasks", "payloads (B)", GaugeMetricFamily, "payload_bytes", 1, "Size of all outputs kept."),
+     "Free space on the disk of the journal."),
+    ("tasks", "payloads (B)", GaugeMetricFamily, "payload_bytes", 1,
+     "Size of all stored inputs and outputs."),
+    ("tasks", "succeeded in the last minute", GaugeMetricFamily, "succeeded_last_minute", 1,
+     "Tasks that succeeded in the last minute."),
+    ("tasks", "failed in the last minute", GaugeMetricFamily, "failed_last_minute", 1,
+     "Tasks that failed in the last minute."),
 )  # fmt: skip
 
 
