@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import suppress
 from functools import partial
@@ -21,10 +22,12 @@ _SILENCE = 5.0
 
 
 class Diagnostics:
-    """What the orchestrator says of itself on /diagnostics, by part (``queues``, ``journal``).
+    """The latest status of each part of the orchestrator on /diagnostics, such as ``journal``.
+
+    Any node can publish there: a value is a text, and not always the number that one expects.
 
     Args:
-        client: whose subscription it is; it stays the caller's.
+        client: used for the subscription, and not closed with it.
 
     Raises:
         ClientError: the client is closed or broken.
@@ -35,11 +38,23 @@ class Diagnostics:
         self._prefix = f"{client.namespace}/{names.ORCHESTRATOR}: "
         self._parts: dict[str, DiagnosticStatus] = {}
         self._received_at = 0.0
+        self._received = threading.Event()
         subscribe = partial(
             client.node.create_subscription, DiagnosticArray, "/diagnostics", self._on_message,
             QoSProfile(depth=10),
         )  # fmt: skip
         self._subscription = client.run(subscribe)
+
+    def __enter__(self) -> Diagnostics:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def wait(self, seconds: float) -> dict[str, DiagnosticStatus]:
+        """Wait for the first message; returns `parts`, which are empty if none came in time."""
+        self._received.wait(seconds)
+        return self.parts
 
     def close(self) -> None:
         """Unsubscribe; no effect once the client is closed."""
@@ -48,7 +63,7 @@ class Diagnostics:
 
     @property
     def parts(self) -> dict[str, DiagnosticStatus]:
-        """The latest status of each part; empty while no orchestrator publishes any."""
+        """The latest status by the name of the part; empty while no orchestrator publishes."""
         silent = time.monotonic() - self._received_at
         return self._parts if silent < _SILENCE else {}
 
@@ -58,5 +73,6 @@ class Diagnostics:
             for status in message.status
             if status.name.startswith(self._prefix)
         }
-        if found:  # others publish there as well
+        if found:  # other nodes publish there as well
             self._parts, self._received_at = found, time.monotonic()
+            self._received.set()

@@ -6,12 +6,13 @@ import io
 
 import pytest
 from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from rich.console import Console
 from sustainml_msgs.msg import InstanceState, ModuleProgress, NodeState, TaskId, TaskSummary
 
 from sustainml_orchestrator.cli.examination.environment import environment
 from sustainml_orchestrator.cli.examination.finding import start_command
-from sustainml_orchestrator.cli.examination.system import instance_findings, node_finding
+from sustainml_orchestrator.cli.examination.system import diagnosed, instance_findings, node_finding
 from sustainml_orchestrator.cli.examination.work import queue, slow_steps
 from sustainml_orchestrator.cli.tables import node_table
 from sustainml_orchestrator.core.ids import NodeStatus, TaskStatus
@@ -50,12 +51,38 @@ def test_one_instance_in_error_beside_another() -> None:
     node = NodeState(node_name="m", node_status=int(NodeStatus.IDLE), responsive=True)
     node.instances = [good, bad]
     (error,) = (found for found in instance_findings(node) if found.level == "error")
-    assert "m_2 of m is in ERROR" in error.finding and "sustainml logs m_2" in error.remedy
+    assert error.finding == "instance m_2 of m is in ERROR; the other instances do its work"
+    assert "sustainml logs m_2" in error.remedy
     shown = io.StringIO()
     Console(file=shown, width=200).print(node_table([node]))
     assert "m_2: ERROR" in shown.getvalue() and "m: ERROR" not in shown.getvalue()
+    node.instances = [bad, bad]  # nobody does its work
+    assert {found.finding for found in instance_findings(node) if found.level == "error"} == {
+        "instance m_2 of m is in ERROR"
+    }
     node.instances = [good, good]
     assert {found.level for found in instance_findings(node)} == {"ok"}
+
+
+def test_problems_in_the_diagnostics() -> None:
+    def status(level: bytes, message: str, **values: str) -> DiagnosticStatus:
+        pairs = [KeyValue(key=key.replace("_", " "), value=value) for key, value in values.items()]
+        return DiagnosticStatus(level=level, message=message, values=pairs)
+
+    ok, warn, error = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+    parts = {
+        "journal": status(error, "journal x cannot be written; make room"),
+        "dropped messages": status(warn, "12 messages were dropped in the last minute"),
+        "queues": status(error, "full: 64 calls are pending; new ones are refused"),
+        "tasks": status(warn, "late", near_its_deadline_1="3/1: m works for 50 s of at most 1 min"),
+    }
+    found = list(diagnosed(parts))
+    assert [f.level for f in found] == ["error", "warning", "error", "warning"]
+    assert found[0].remedy == "make room" and "max_pending_calls" not in found[2].remedy
+    assert "3/1: m works for 50 s" in found[3].finding and all(f.remedy for f in found)
+    parts = {"queues": status(warn, "nearly full: 900 tasks wait of at most 1000"),
+             "journal": status(ok, "is written")}  # fmt: skip
+    assert list(diagnosed(parts)) == list(diagnosed({})) == []
 
 
 def test_a_wrong_domain_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,9 +120,9 @@ def test_tasks_behind_a_slow_step_are_named() -> None:
                            modules=[done, *waits])  # fmt: skip
 
     (found,) = slow_steps([running(1000), behind(4), running(1090)], {}, 1100.0)
-    assert found.finding.endswith("behind it 4/1")
+    assert found.finding.endswith("; tasks that wait behind it: 4/1")
     (found,) = slow_steps([running(1000), *map(behind, range(4, 12))], {}, 1100.0)
-    assert found.finding.endswith("behind it 4/1, 5/1, 6/1, 7/1, 8/1 and 3 more")
+    assert found.finding.endswith("behind it: 4/1, 5/1, 6/1, 7/1, 8/1 and 3 more")
 
 
 def test_a_queue_that_is_long_or_old() -> None:

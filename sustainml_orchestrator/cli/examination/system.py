@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,7 @@ def system(client: OrchestratorClient) -> Iterator[Finding]:
         yield from instance_findings(node)
     if not state.ready:
         yield Finding("error", f"tasks wait: {state.reason}", "see the nodes above")
-    yield from _own_trouble(client, name)
+    yield from _own_trouble(client)
     difference = time.time() - seconds_of(client.system_state().stamp)
     # The state is published at least every 5 s.
     if not -_CLOCK_DIFFERENCE < difference < 5.0 + _CLOCK_DIFFERENCE:
@@ -101,10 +101,11 @@ def instance_findings(node: Any) -> Iterator[Finding]:
     if len(live) > 1:
         yield Finding("ok", f"{name} has {len(live)} instances: {', '.join(live)}")
     for instance in node.instances:
-        status = NodeStatus(instance.node_status)
-        if len(live) > 1 and instance.responsive and status is NodeStatus.ERROR:
+        if len(live) > 1 and instance.responsive and instance.node_status == NodeStatus.ERROR:
             own = instance.instance.rpartition("/")[2]
-            text = f"instance {own} of {name} is in ERROR; others do its work"
+            text = f"instance {own} of {name} is in ERROR"
+            if any(i.responsive and i.node_status in ACTIVE_NODES for i in node.instances):
+                text += "; the other instances do its work"
             remedy = f"sustainml logs {own} says why; then sustainml node reset {name}"
             yield Finding("error", text, remedy)
     lost = time.time() - seconds_of(node.last_loss)
@@ -118,31 +119,38 @@ def instance_findings(node: Any) -> Iterator[Finding]:
 
 
 _LEVELS = {b"\x01": "warning", b"\x02": "error"}
-#: What doctor reads of the orchestrator's diagnostics, and what to do where they do not say it.
+#: Parts of the diagnostics, and what to do about a problem where the status does not say it.
 _PARTS = {
     "journal": "make room; sustainml journal check",
     "dropped messages": "look for a participant of another version: sustainml logs orchestrator",
+    "queues": "sustainml nodes shows the module that does not answer; or raise max_pending_calls",
 }
 
 
-def _own_trouble(client: OrchestratorClient, name: str) -> Iterator[Finding]:
-    """What the orchestrator's diagnostics report of itself, for example of its journal."""
-    from diagnostic_msgs.msg import DiagnosticArray
-    from rclpy.qos import QoSProfile
+def _own_trouble(client: OrchestratorClient) -> Iterator[Finding]:
+    from sustainml_orchestrator.client.diagnostics import Diagnostics
 
-    from sustainml_orchestrator.client.feed import Feed
+    with Diagnostics(client) as diagnostics:
+        yield from diagnosed(diagnostics.wait(_DIAGNOSTICS_WAIT))
 
-    deadline = time.monotonic() + _DIAGNOSTICS_WAIT
-    with Feed(client, DiagnosticArray, "/diagnostics", QoSProfile(depth=10)) as feed:
-        while (left := deadline - time.monotonic()) > 0:
-            message = feed.get(left)
-            found = {status.name: status for status in (message.status if message else ())}
-            for part in ("journal", "dropped messages"):
-                status = found.get(f"{name}: {part}")
-                if status is not None and status.level in _LEVELS:
-                    level, (text, *remedy) = _LEVELS[status.level], status.message.split("; ", 1)
-                    if part not in text:
-                        text = f"{part}: {text}"
-                    yield Finding(level, text, *(remedy or [_PARTS[part]]))
-            if f"{name}: journal" in found:
-                return
+
+def diagnosed(parts: Mapping[str, Any]) -> Iterator[Finding]:
+    """The problems in the diagnostics of the orchestrator: journal, messages, calls, deadlines.
+
+    Args:
+        parts: DiagnosticStatus by the name of the part.
+    """
+    for part, usual in _PARTS.items():
+        status = parts.get(part)
+        if status is None or status.level not in _LEVELS:
+            continue
+        if part == "queues" and "calls are pending" not in status.message:
+            continue  # the queue of tasks is examined with the tasks
+        text, *remedy = status.message.split("; ", 1)
+        yield Finding(
+            _LEVELS[status.level], text if part in text else f"{part}: {text}", *(remedy or [usual])
+        )
+    for value in parts["tasks"].values if "tasks" in parts else ():
+        if value.key.startswith("near its deadline"):
+            remedy = "look at sustainml logs MODULE; raise its timeout in the pipeline file"
+            yield Finding("warning", f"near its deadline: {value.value}", remedy)

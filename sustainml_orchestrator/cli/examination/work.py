@@ -23,7 +23,7 @@ _SAMPLE = 50
 _LEAST, _FACTOR = 10.0, 5.0
 #: Without any finished one: a step that runs longer (s) is worth a look.
 _LONG = 60.0
-#: So many tasks are named that wait behind a slow step.
+#: Number of tasks that are named of those that wait behind a slow step.
 _NAMED = 5
 #: A queue is long from this share of `max_waiting_tasks` on, old when the first waits so many s.
 _LONG_QUEUE, _OLD_QUEUE = 0.8, 600.0
@@ -89,14 +89,14 @@ def slow_steps(running: Iterable[Any], usual: dict[str, float], now: float) -> I
 
 
 def _behind(node: str, tasks: Iterable[Any]) -> str:
-    """The tasks that run and wait for nothing but that module."""
+    """Phrase that names the running tasks whose next step waits for this module; "" if none."""
     names = []
     for summary in tasks:
         status = {step.node_name: TaskStatus(step.task_status) for step in summary.modules}
         if TaskStatus.RUNNING not in status.values() and status.get(node) is TaskStatus.WAITING:
             names.append(name_of(summary))
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"; behind it {', '.join(names[:_NAMED])}{more}" if names else ""
+    return f"; tasks that wait behind it: {', '.join(names[:_NAMED])}{more}" if names else ""
 
 
 def queue(waiting: int, most: int, first: Iterable[Any], now: float) -> Iterator[Finding]:
