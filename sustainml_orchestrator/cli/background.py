@@ -35,7 +35,7 @@ from sustainml_orchestrator.processes.fork_server import python_command
 _READY_WITHIN, _END_WITHIN = 60.0, 30.0
 _LOOK = 0.2  # s, between looks at a file that grows
 _READY = "[up] ready"
-_TITLE = 15  # characters of a title that Linux keeps
+_TITLE = 15  # maximum length of the name of a process in Linux
 
 
 @dataclass(frozen=True)
@@ -185,17 +185,17 @@ def processes(pid: int) -> list[dict[str, Any]]:
 
 
 def name_of(title: str, command: list[str]) -> str:
-    """The name of a process in the log of `up`, which Linux cuts after 15 characters.
+    """Return the name that the log of `up` has for a process.
 
     Args:
-        title: what Linux calls it.
+        title: name of the process in Linux, which truncates it to 15 characters.
         command: its command line.
     """
-    if title.startswith("python"):  # a server: it is started as a command of its own
-        return next((word for word in command if word in ("web", "rest")), title)
+    if title.startswith("python") and "--namespace" in command[:-2]:
+        return command[command.index("--namespace") + 2]  # sustainml --namespace NAMESPACE web
     words = re.split(r"[^A-Za-z0-9_]+", " ".join(command))
-    cut = [word for word in words if word.startswith(title)] if len(title) == _TITLE else []
-    return cut[-1] if cut else title  # the name of an instance comes after that of its program
+    whole = [word for word in words if word.startswith(title)] if len(title) == _TITLE else []
+    return whole[-1] if whole else title  # __node:= follows the name of the program
 
 
 def logs(

@@ -33,7 +33,7 @@ from sustainml_orchestrator.core.validation import BrokenInvariant
 #: Events and commands that are shown only where something follows from them.
 _QUIET = (TimePassed, BatchEnded, Persisted)
 _BACKGROUND = (Save, AnnounceTask, AnnounceSystem)
-_WIDTH = 96  # of a line of a test, in characters
+_WIDTH = 96  # characters in a line of the records
 _INEXACT = (
     "The recording does not hold the start of the orchestrator: it begins with the tasks as they "
     "were then, and learns from reports what modules hold of them."
@@ -42,7 +42,7 @@ _DIFFERS = (
     "from here on the replay differs from the recorded core: it is another version, or the content "
     "of a payload has decided; what follows may not be so"
 )
-_TEST = '''"""A recording that was met in use, as a test; its records are compressed JSON."""
+_TEST = '''"""A recorded run as a test. RECORDS is JSON, compressed by zlib, in base64."""
 
 import base64
 import json
@@ -224,7 +224,7 @@ def _show_state(machine: Replay, wanted: TaskId) -> None:
 
 
 def _print_test(head: dict[str, Any], records: list[list[Any]]) -> None:
-    # Records resemble each other: an eighth is left.
+    # Compression leaves about an eighth: records are alike.
     packed = base64.b64encode(zlib.compress(json.dumps(records).encode(), 9)).decode()
     lines = (packed[at : at + _WIDTH] for at in range(0, len(packed), _WIDTH))
     out.file.write(_TEST.format(head=json.dumps(head), records="\n".join(lines)))

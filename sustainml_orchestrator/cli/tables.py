@@ -102,9 +102,9 @@ def node_table(nodes: Iterable[Any]) -> Table:
 
 
 def _process(instance: Any, of_node: NodeStatus) -> Text:
-    """A process: its name, for how long it is known, its tasks; when it was lost.
+    """A process: its name, age and tasks, or when it was lost.
 
-    Its state as well, where that is not the one of its node, nor one of work.
+    Its status is shown only if it is neither that of the node nor IDLE or RUNNING.
     """
     name, status = instance.instance.rpartition("/")[2], NodeStatus(instance.node_status)
     if not instance.responsive:

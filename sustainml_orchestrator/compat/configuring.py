@@ -84,9 +84,9 @@ class Configuring:
         try:
             converted = query.convert(found)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            text = f"the answer of {module} is not what this question needs ({error!r}); "
-            text += "use a module that answers as the reference modules do"
-            raise ClientError(ErrorCode.INTERNAL_ERROR, text) from error
+            reason = f"{module} gave an answer that this request cannot use ({error!r}); "
+            reason += "answer configure as the reference module does"
+            raise ClientError(ErrorCode.INTERNAL_ERROR, reason) from error
         if len(self._kept) >= _KEPT:
             self._kept.pop(next(iter(self._kept)))
         self._kept[text] = converted
@@ -117,5 +117,5 @@ def _node_id(body: dict[str, Any], text: str) -> int:
 
 
 def _integer(value: Any) -> int | None:
-    """A number of JSON that is whole; None for all else, true and false included."""
+    """Return an integer of JSON; None for anything else, also for true and false."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 _MAX_BYTES, _MAX_ROWS, _MAX_TIME = 16 * 2**20, 200_000, 8.0
 _MAX_COLUMNS = 200
 _MAX_FILES = 20_000
-#: Separators of tables, and where they are looked for: so many characters and lines.
+#: Separators of tables; the number of characters and of lines that are searched for them.
 _SEPARATORS = ",;\t|"
 _SAMPLE, _SAMPLE_LINES = 65536, 5
 #: A target with at most so many values is a class.
@@ -95,9 +95,10 @@ def _is_tabular(text: str) -> bool:
 
 
 def _separator(text: str) -> str:
-    """The separator of a table: it occurs equally often in each of the first lines; "" if none.
+    """Return the separator of a table, "" if there is none.
 
-    `csv.Sniffer` takes a minute for 64 kB of quotation marks, and stops all threads meanwhile.
+    It occurs equally often in each of the first lines. `csv.Sniffer` needs a minute for 64 kB of
+    quotation marks, and holds the GIL meanwhile.
     """
     lines = text[:_SAMPLE].splitlines()[:_SAMPLE_LINES]
     counts = {sign: [line.count(sign) for line in lines] for sign in _SEPARATORS}
@@ -106,7 +107,7 @@ def _separator(text: str) -> str:
 
 
 def _lines(text: str) -> Iterator[dict[str, Any]]:
-    # Line breaks within quotation marks make counts of lines differ: a table has a first line.
+    # With line breaks within quotation marks the counts differ: take the most frequent one.
     first = text[:_SAMPLE].partition("\n")[0]
     separator = _separator(text) or max(_SEPARATORS, key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)

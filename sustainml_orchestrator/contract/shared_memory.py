@@ -28,7 +28,7 @@ _FOLDER = Path("/dev/shm")
 #: Fast DDS 2 and 3 (Kilted and newer) have different prefixes.
 _LOCK = re.compile(r"(fast(?:rtps|dds)_(?:[0-9a-f]{16}|port\d+))_[es]l")
 _PORT = re.compile(r"fast(?:rtps|dds)_port\d+")
-#: Whoever opens a port holds its mutex for less, in s; Fast DDS takes it from the dead after it.
+#: Time within which a port is opened, in s. Fast DDS removes a mutex that is held for longer.
 _OPENED_WITHIN = 1.0
 #: Loaded once: a signal handler or a dying process must not load libraries.
 _libc = ctypes.CDLL(None)
@@ -84,9 +84,10 @@ def remove_unused_ports() -> None:
 
 
 def _remove_unused(ports: set[str], *, even_if_held: bool) -> set[str]:
-    """Remove those that are unused; what it returns are those that somebody opens just now.
+    """Remove the ports that are unused; returns those that another process is opening.
 
-    Nobody can open a port between the look for its users and its removal: its mutex is ours.
+    The mutex of a port is held from the search for its users until it is removed, so that no
+    process can open the port in between.
     """
     with ExitStack() as mutexes:
         ours = {name for name in ports if mutexes.enter_context(_mutex(name)) or even_if_held}
@@ -97,7 +98,7 @@ def _remove_unused(ports: set[str], *, even_if_held: bool) -> set[str]:
 
 
 def _unmapped(ports: set[str]) -> set[str]:
-    """Those of the ports that no process has mapped."""
+    """Return the ports that no process has mapped."""
     inodes: dict[str, str] = {}
     for name in ports:
         with suppress(OSError):  # it is gone
@@ -127,18 +128,18 @@ def _is_locked(port: str) -> bool:
 
 
 def _remove(name: str, lock: Path, number: int | None = None) -> None:
-    """Remove a segment or a port that has no owner, or only us.
+    """Remove a segment or a port, unless another process owns it or is opening it.
 
     Args:
         name: of the segment or the port.
         lock: its lock file.
-        number: of the file descriptor by which we have locked it.
+        number: file descriptor with which this process has locked the file; None if it has not.
 
     Raises:
-        OSError: somebody else owns it.
+        OSError: another process owns it.
     """
     with ExitStack() as held:
-        # A lock that we look at must not be missing to somebody who opens the port just then.
+        # While this process tests the lock, another one that opens the port could not take it.
         if "port" not in name or held.enter_context(_mutex(name)):
             file = number if number is not None else held.enter_context(lock.open("rb"))
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -147,10 +148,10 @@ def _remove(name: str, lock: Path, number: int | None = None) -> None:
 
 @contextmanager
 def _mutex(port: str) -> Iterator[bool]:
-    """Hold the mutex of a port; whether it is ours, and not of somebody who opens the port.
+    """Hold the mutex of a port, which Fast DDS holds while it opens one; yields whether we have it.
 
-    To take the files of a port away meanwhile lets two processes make the same port: one of them
-    then receives nothing, or only from those that had opened it before.
+    If the files of a port are removed while a process opens it, a second process can create the
+    same port. The first one then receives nothing from processes that open the port later.
     """
     semaphore = _libc.sem_open(f"/{port}_mutex".encode(), os.O_CREAT, 0o644, 1)
     is_ours = bool(semaphore) and _libc.sem_trywait(semaphore) == 0

@@ -30,8 +30,8 @@ class Instance:
         last_command: highest command id that it confirmed.
         since: when it came into its status (s, steady).
         addressed: whether it works on what is assigned to it by name, and on nothing else.
-        start_sent: id of the START_NODE that last said so, and what it said; sent at
-            `start_sent_at` (s, steady).
+        start_sent: command id of the last START_NODE sent to it by name, and the value of
+            `addressed` in it; it was sent at `start_sent_at` (s, steady).
         resets: sent to it alone, because it is in error.
         reset_ids: command ids of RESET_NODE sent to it alone, the latest ones.
         last_drop: id of the latest command to drop what it holds that it has received; 0 = none.
@@ -41,27 +41,10 @@ class Instance:
     """
 
     __slots__ = (
-        "addressed",
-        "dropped",
-        "error_code",
-        "error_description",
-        "finished_tasks",
-        "first_seen_stamp",
-        "held_until",
-        "incarnation",
-        "last_command",
-        "last_drop",
-        "last_seen",
-        "last_seen_stamp",
-        "name",
-        "reapplication",
-        "reset_ids",
-        "resets",
-        "responsive",
-        "since",
-        "start_sent",
-        "start_sent_at",
-        "status",
+        "addressed", "dropped", "error_code", "error_description", "finished_tasks",
+        "first_seen_stamp", "held_until", "incarnation", "last_command", "last_drop", "last_seen",
+        "last_seen_stamp", "name", "reapplication", "reset_ids", "resets", "responsive", "since",
+        "start_sent", "start_sent_at", "status",
     )  # fmt: skip
 
     def __init__(self, name: str, incarnation: int, now: float, stamp: int) -> None:

@@ -16,7 +16,7 @@ REFERENCE = "-m sustainml_orchestrator.reference_modules.ml_model_provider --ros
         ("ml_model_provid", f"python {REFERENCE} -r __node:=ml_model_provider_2",
          "ml_model_provider_2"),
         ("orchestrator", "python -m sustainml_orchestrator.node.orchestrator_node", "orchestrator"),
-        ("python3.11", "python -m sustainml_orchestrator.cli -n /lab web --port 8080", "web"),
+        ("python3.11", "python -m sustainml_orchestrator.cli --namespace rest web --port 1", "web"),
         ("python", "python mine.py", "python"),
         ("a_title_of_15_c", "", "a_title_of_15_c"),
     ],

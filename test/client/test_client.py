@@ -214,6 +214,15 @@ def test_a_wrong_namespace_is_named() -> None:
         OrchestratorClient("my lab")
 
 
+def test_a_node_that_does_not_answer_is_named(
+    client: OrchestratorClient, server: subprocess.Popen[bytes]
+) -> None:
+    assert server.poll() is None
+    with pytest.raises(ClientError) as failed:
+        client.get_parameters("hw_resources", timeout=0.5)
+    assert f"{client.namespace}/hw_resources does not answer; look at it" in failed.value.message
+
+
 def test_clients_come_and_go(namespace: str) -> None:
     """Closed twice, several at a time, from several threads."""
     with OrchestratorClient(namespace) as first:

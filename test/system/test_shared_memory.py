@@ -179,7 +179,7 @@ def test_ports_that_are_locked_or_mapped_stay(folder: Path, prefix: str) -> None
 
 
 def test_a_port_that_is_being_opened_stays(folder: Path, prefix: str) -> None:
-    """Its new owner has the mutex, and neither lock nor map yet."""
+    """The process that opens it holds the mutex, but has not locked or mapped the port yet."""
     files = {f"{prefix}_port1", f"{prefix}_port1_el"}
     make(folder, *files)
     with (folder / f"{prefix}_port1_el").open("rb") as lock:
