@@ -105,10 +105,10 @@ class ReceptionWatch:
         for node in self._lifecycle.nodes:
             for instance in node.instances.values():
                 received[instance.name] = max(instance.last_seen, received.get(instance.name, 0.0))
-        unheard = self._statuses.update(self._announced(received), received, now)
-        for name, count in unheard:
+        silent = self._statuses.update(self._announced(received), received, now)
+        for name, count in silent:
             self._warn(f"no status of {name} arrives, although it publishes them", count)
-        if unheard:
+        if silent:
             self._subscriptions.renew_status()
         unreached = self._commands.update(self._unconfirmed(), {}, now)
         for name, count in unreached:

@@ -168,7 +168,7 @@ _DIAGNOSTICS = (
 
 
 class TaskMetrics:
-    """How long tasks take, as heard by this server.
+    """Duration of the tasks whose updates this server received.
 
     Args:
         live: the updates.

@@ -24,7 +24,7 @@ from sustainml_orchestrator.web import views
 from sustainml_orchestrator.web.kept_answers import KeptAnswers
 from sustainml_orchestrator.web.task_index import TaskIndex
 
-#: A state comes every 5 s; an orchestrator not heard for so long is gone, in s.
+#: The state is published every 5 s: after so long (s) without one the orchestrator has gone.
 _SILENCE = 7.0
 _CHECK_PERIOD = 0.25  # s
 #: Between two looks into the history, in s, and the most events of one.

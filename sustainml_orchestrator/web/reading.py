@@ -15,7 +15,7 @@ from sustainml_orchestrator.web.live import Live
 _MOST_ITERATIONS = 200
 #: Iterations of which the remarks of all modules are shown: a model may be large.
 _MOST_WITH_REMARKS = 20
-#: How long an answer holds while nothing is heard of a change: an update may be lost, in s.
+#: Time (s) after which an answer is read again without an update: an update may be lost.
 _OPEN, _FINAL = 1.0, 60.0
 
 Answer = tuple[bytes, float]

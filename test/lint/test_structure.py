@@ -46,7 +46,9 @@ LONG_FUNCTIONS = {
     "reference_modules/ml_model_provider.py:process",
 }
 #: Words that only this project used in place of the field's, and code that was moved.
-PRIVATE = re.compile(r"\b(crews?|nursery|zygotes?|excuses?|the skin|ModuleSkin)\b", re.IGNORECASE)
+PRIVATE = re.compile(
+    r"\b(crews?|nursery|zygotes?|excuses?|the skin|ModuleSkin|deaf(?:en)?)\b", re.IGNORECASE
+)
 
 
 @cache

@@ -18,8 +18,7 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
 def chromium() -> str:
-    """Its path; skips the test where there is none."""
-    pytest.importorskip("playwright")
+    """Its path; skips the test if it is not installed."""
     path = next(filter(None, map(shutil.which, _NAMES)), None)
     if path is None:
         pytest.skip("there is no Chromium: apt-get install chromium, or make test-web as root")

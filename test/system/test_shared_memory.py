@@ -5,10 +5,12 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -25,11 +27,17 @@ def privately(script: str, timeout: float = 90.0) -> str:
     """Run a script of the shell in a mount namespace of its own; what it writes."""
     command = ["unshare", "--mount", "sh", "-ec", f"{_PRIVATE}\n{script}"]
     environment = {**os.environ, "PYTHON": sys.executable}
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=timeout, env=environment, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    shell = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        output, errors = shell.communicate(timeout=timeout)
+    finally:
+        with suppress(ProcessLookupError):  # every process of the script has ended
+            os.killpg(shell.pid, signal.SIGKILL)
+    assert shell.returncode == 0, errors
+    return output
 
 
 def is_permitted() -> bool:

@@ -19,11 +19,11 @@ from sustainml_orchestrator.processes.programs import MODULES, Program, programs
 from sustainml_orchestrator.processes.supervisor import Supervisor
 
 SLEEPER = (sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)")
-DEAF = (
+UNRESPONSIVE = (
     sys.executable,
     "-c",
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-    "print('deaf', flush=True); time.sleep(600)",
+    "print('unresponsive', flush=True); time.sleep(600)",
 )
 DYING = (sys.executable, "-c", "raise SystemExit(3)")
 
@@ -105,8 +105,8 @@ def test_output_is_read_even_when_it_cannot_be_shown() -> None:
 def test_a_deaf_process_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "_GRACE", 0.3)
     lines: list[tuple[str, str]] = []
-    with Supervisor([Program("a", DEAF)], lambda *line: lines.append(line)) as group:
-        wait_for(lambda: ("a", "deaf") in lines)
+    with Supervisor([Program("a", UNRESPONSIVE)], lambda *line: lines.append(line)) as group:
+        wait_for(lambda: ("a", "unresponsive") in lines)
         pid = group.pids["a"]
     assert not psutil.pid_exists(pid)
 

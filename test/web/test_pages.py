@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from support.browser import Site, Tab
 from support.system import wait_for
 from support.up_process import sustainml
@@ -256,14 +257,13 @@ def test_pages_are_local_quick_and_deep(browser: Any, site: Site, solved: str) -
 def test_pages_have_no_serious_fault_of_accessibility(
     browser: Any, site: Site, solved: str, scheme: str
 ) -> None:
-    axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
     tab = Tab(browser, site.address, color_scheme=scheme, bypass_csp=True)
     found = []
     for path in PAGES:
         page = tab.open(path)
         page.locator("h1").wait_for()
         page.wait_for_timeout(300)
-        report = axe_module.Axe().run(page).response
+        report = Axe().run(page).response
         found += [
             (path, each["id"], each["nodes"][0]["html"][:200])
             for each in report["violations"]
