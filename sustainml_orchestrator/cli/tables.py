@@ -85,7 +85,7 @@ def result_table(tasks: Iterable[Any]) -> Table:
 
 def node_table(nodes: Iterable[Any]) -> Table:
     """One line per node, one more for each of its processes."""
-    resets = "automatic\nresets"
+    resets = "auto\nresets"
     table = Table(
         ("node", "status", "tasks", resets, "restarts", "last loss", "processes", "remark")
     )

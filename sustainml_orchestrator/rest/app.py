@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -32,7 +33,10 @@ def routes(calls: Calls) -> list[BaseRoute]:
     Args:
         calls: to the orchestrator; of one event loop.
     """
-    return [Mount(PREFIX, create_api(calls)), *Monitoring(calls).routes()]
+    api = Mount(PREFIX, create_api(calls))
+    # Also paths with a line break, which `.` does not match: their answers are problem details.
+    api.path_regex = re.compile(api.path_regex.pattern, re.DOTALL)
+    return [api, *Monitoring(calls).routes()]
 
 
 def create_api(calls: Calls) -> FastAPI:

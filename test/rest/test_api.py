@@ -162,6 +162,7 @@ def test_mistakes_are_told_in_a_sentence(served: Served) -> None:
         assert answer.status in (400, 422) and answer.json["code"] == 2, answer.text
     refused(api(served, "GET", "/tasks/0/1"), 422, "INVALID_REQUEST", "problem_id")
     refused(api(served, "GET", "/nothing"), 404, "NOT_FOUND", "openapi.json")
+    refused(api(served, "GET", "/%0A/x%0Dy%0A"), 404, "NOT_FOUND", "openapi.json")
     refused(api(served, "PUT", "/problems"), 405, "METHOD_NOT_ALLOWED", "PUT")
 
 
