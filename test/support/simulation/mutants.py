@@ -208,6 +208,8 @@ MUTANTS = (
            "NodeCommand.TERMINATE", "NodeCommand.RESET"),
     Mutant("START_NODE is repeated for ever to an unresponsive node",
            f"{_LIFECYCLE}._escalate_node_command", "A.ignored_starts % B == 0", "False"),
+    Mutant("what a process dropped in a reset is not delivered again",
+           f"{_LIFECYCLE}._notice_drop", "A.dropped = True", "None"),
     Mutant("healthy nodes are reset", f"{_LIFECYCLE}._change_status",
            "A.active_since = B",
            "A.active_since = B; A.outbox.command(NodeCommand.RESET)"),
