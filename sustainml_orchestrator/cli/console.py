@@ -2,7 +2,8 @@
 
 Texts of users, modules and files are not read as markup, and their control characters, including
 invisible and bidirectional ones, are printed as escapes. Characters that the output encoding lacks
-are replaced. An output that is closed, or whose reader has gone, is no error.
+are replaced. An output that is closed, or whose reader has gone, is no error. An error that nobody
+reads is left out after a few seconds.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ from rich.segment import Segment
 from rich.style import StyleType
 from rich.text import Text
 
+from sustainml_orchestrator.cli.timed_write import TimedWrite, timed_write
+
+#: How long an error waits for a reader of standard error, in s.
+_LONGEST_WAIT = 5.0
 #: Exit code when the reader of the output has gone, as if SIGPIPE had ended the program.
 EXIT_BROKEN_PIPE = 141
 
@@ -140,21 +145,43 @@ def _is_utf8(stream: Any) -> bool:
 
 
 class _Output(io.FileIO):
-    """Standard output or error; its reader may go away."""
+    """Standard output; its reader may go away."""
 
     def write(self, data: Any) -> int:
         """As the base class; end the program quietly if the reader has gone."""
         try:
             return super().write(data) or 0
         except OSError as error:
-            if self.fileno() == 2:  # nothing can be reported any more
-                return len(data)
             sink = os.open(os.devnull, os.O_WRONLY)
             os.dup2(sink, self.fileno())  # for what is still buffered
             os.close(sink)
             if error.errno in (errno.EPIPE, errno.EIO):  # EIO: the terminal is gone
                 raise SystemExit(EXIT_BROKEN_PIPE) from None
             raise
+
+
+class _Errors(io.FileIO):
+    """Standard error; a reader that has gone, or does not read, neither ends nor blocks us."""
+
+    _write: TimedWrite | None = None
+    _patience = _LONGEST_WAIT  # s, for who does not read
+
+    def write(self, data: Any) -> int:
+        """As the base class; leave out what nobody takes."""
+        rest = bytes(data)
+        try:
+            if self._write is None:  # opened late: child processes have no use for it
+                self._write = timed_write(self.fileno()) or self._write_plain
+            while rest and (count := self._write(rest, self._patience)):
+                rest, self._patience = rest[count:], _LONGEST_WAIT
+        except OSError:  # nothing can be reported any more
+            return len(data)
+        if rest:
+            self._patience = 0.0  # the wait was in vain: the next text is tried only
+        return len(data)
+
+    def _write_plain(self, data: bytes, _: float) -> int:
+        return super().write(data) or 0
 
 
 def prepare_streams() -> None:
@@ -171,7 +198,8 @@ def prepare_streams() -> None:
         former = getattr(sys, name)
         encoding = former.encoding if former is not None else "utf-8"
         own = descriptor if descriptor == 2 else fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
-        buffer = io.BufferedWriter(_Output(own, "w", closefd=False))
+        raw = (_Errors if descriptor == 2 else _Output)(own, "w", closefd=False)
+        buffer = io.BufferedWriter(raw)
         is_lively = descriptor == 2 or os.isatty(descriptor)
         stream = io.TextIOWrapper(buffer, encoding, "sustainml", line_buffering=is_lively)
         setattr(sys, name, stream)

@@ -6,10 +6,6 @@ the pipe is full, waits in a bounded queue; of more lines only the number is pri
 
 from __future__ import annotations
 
-import os
-import select
-import socket
-import stat
 import sys
 import threading
 import time
@@ -18,6 +14,7 @@ from contextlib import suppress
 from queue import Empty, Full, Queue
 
 from sustainml_orchestrator.cli.console import out
+from sustainml_orchestrator.cli.timed_write import TimedWrite, timed_write
 
 #: Most lines that wait.
 WAITING_LINES = 5000
@@ -81,38 +78,15 @@ class Terminal:
         while data:
             if time.monotonic() > self._end_at:
                 return False
-            with suppress(BlockingIOError):
-                data = data[self._write(data, _LOOK) :]
+            data = data[self._write(data, _LOOK) :]
         return True
 
 
-def _writer() -> Callable[[bytes, float], int]:
-    """A function that writes some bytes to standard output within so many s, and returns how many.
-
-    Others use the same open file, so that it must not be made non-blocking itself.
-    """
+def _writer() -> TimedWrite:
     try:
-        descriptor = sys.stdout.fileno()
-        kind = os.fstat(descriptor).st_mode
-        if stat.S_ISSOCK(kind):
-            connection = socket.socket(fileno=os.dup(descriptor))
-            return _polled(connection, lambda data: connection.send(data, socket.MSG_DONTWAIT))
-        if stat.S_ISFIFO(kind) or os.isatty(descriptor):
-            own = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
-            return _polled(own, lambda data: os.write(own, data))
-    except (OSError, ValueError):  # replaced by a stream in memory, closed, or without /proc
-        pass
-    return _plain
-
-
-def _polled(target: int | socket.socket, write: Callable[[bytes], int]) -> Callable[..., int]:
-    poll = select.poll()
-    poll.register(target, select.POLLOUT)
-
-    def some(data: bytes, timeout: float) -> int:
-        return write(data) if poll.poll(timeout * 1000) else 0
-
-    return some
+        return timed_write(sys.stdout.fileno()) or _plain
+    except (OSError, ValueError):  # replaced by a stream in memory, or closed
+        return _plain
 
 
 def _plain(data: bytes, _: float) -> int:

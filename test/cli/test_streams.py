@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shlex
+import socket
 import stat
 import subprocess
 import sys
 import threading
+import tty
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.up_process import SUSTAINML
 
+from sustainml_orchestrator.cli import console, timed_write
 from sustainml_orchestrator.cli.context import written
 from sustainml_orchestrator.cli.main import app
 
@@ -133,6 +139,42 @@ def test_a_full_disk_is_reported() -> None:
     result = shell("sustainml --version >/dev/full")
     assert result.returncode == 1 and "No space left" in result.stderr
     assert "Traceback" not in result.stderr and "Errno" not in result.stderr
+
+
+@pytest.mark.parametrize("make", [os.pipe, os.openpty, socket.socketpair])
+@pytest.mark.parametrize("is_foreign", [False, True])
+def test_errors_that_nobody_reads(
+    make: Any, is_foreign: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are left out, the command goes on, and what comes later is seen by a reader."""
+    monkeypatch.setattr(console, "_LONGEST_WAIT", 0.2)
+    monkeypatch.setattr(console._Errors, "_patience", 0.2)
+    if is_foreign:  # the pipe or terminal of another user cannot be opened again
+        monkeypatch.setattr(timed_write.os, "open", lambda *_: os.close(-1))
+    ends = make()
+    reading, writing = (end.detach() if isinstance(end, socket.socket) else end for end in ends)
+    if os.isatty(writing):
+        tty.setraw(writing)
+    stream = console._Errors(writing, "w", closefd=False)
+
+    def report() -> None:
+        for _ in range(100):
+            assert stream.write(b"x" * 8191 + b"\n") == 8192
+
+    thread = threading.Thread(target=report, daemon=True)
+    thread.start()
+    thread.join(30.0)
+    try:
+        assert not thread.is_alive(), "it blocks"
+        while select.select([reading], [], [], 0.3)[0]:
+            os.read(reading, 65536)
+        stream.write(b"the end\n")
+        assert b"the end" in os.read(reading, 65536)
+    finally:
+        os.close(reading)
+    stream.write(b"the reader has gone\n" * 1000)
+    with suppress(OSError):
+        os.close(writing)
 
 
 def test_an_empty_home_is_no_home() -> None:
