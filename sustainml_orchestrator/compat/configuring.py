@@ -10,11 +10,18 @@ from typing import Any
 from sustainml_orchestrator.client import ClientError
 from sustainml_orchestrator.compat import configuration, dataset
 from sustainml_orchestrator.compat.configuration import MODULES, Query
+from sustainml_orchestrator.contract.plain import plain
 from sustainml_orchestrator.core.ids import ErrorCode
-from sustainml_orchestrator.rest.calls import Calls
+from sustainml_orchestrator.rest.calls import Calls, Slow
 
-#: Longest time that a module may take to answer, in s.
+#: Longest time that a module, or the profile of a data set, may take, in s.
 _TIMEOUT = 10.0
+#: Codes of a module that does not answer at present.
+_BUSY = (ErrorCode.TIMEOUT, ErrorCode.NODE_UNAVAILABLE, ErrorCode.RESOURCE_EXHAUSTED)
+#: What an unexpected answer of a module may raise.
+_UNUSABLE = (
+    ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError,
+)  # fmt: skip
 #: Answers that are kept for the time in which a module is busy or away.
 _KEPT = 256
 
@@ -58,7 +65,9 @@ class Configuring:
             return self.refuse(body, str(error))
         try:
             if query.configuration is None:
-                found = await self._calls.run_slow(dataset.profile, query.path)
+                found = await self._calls.run_slow(
+                    Slow.PROFILE, _TIMEOUT, dataset.profile, query.path
+                )
             else:
                 found = await self._query(text, query)
         except ClientError as error:
@@ -74,16 +83,15 @@ class Configuring:
         module, asked = MODULES[query.node_id], query.configuration or {}
         try:
             found = await self._calls.run_slow(
-                self._calls.client.configure_node, module, asked, _TIMEOUT
+                Slow.QUESTION, _TIMEOUT, self._calls.client.configure_node, module, asked
             )
         except ClientError as error:
-            is_absent = error.code in (ErrorCode.TIMEOUT, ErrorCode.NODE_UNAVAILABLE)
-            if is_absent and "query" in asked and text in self._kept:
+            if error.code in _BUSY and "query" in asked and text in self._kept:
                 return self._kept[text]
             raise
         try:
-            converted = query.convert(found)
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            converted: dict[str, Any] = plain(query.convert(found))  # without NaN, which is no JSON
+        except _UNUSABLE as error:
             reason = f"{module} gave an answer that this request cannot use ({error!r}); "
             reason += "answer configure as the reference module does"
             raise ClientError(ErrorCode.INTERNAL_ERROR, reason) from error
@@ -105,7 +113,7 @@ class Configuring:
                 "transaction_id": next(self._transactions),
                 "success": code is ErrorCode.NO_ERROR,
                 "err_code": int(code),
-                "configuration": json.dumps(value),
+                "configuration": json.dumps(value, allow_nan=False),
             },
         }
 

@@ -12,13 +12,16 @@ import stat
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-#: What is read of a file at most, in bytes, rows and s; the rest is estimated or left out.
-_MAX_BYTES, _MAX_ROWS, _MAX_TIME = 16 * 2**20, 200_000, 8.0
+#: What is read of a file at most, in bytes and rows; the rest is estimated or left out.
+_MAX_BYTES, _MAX_ROWS = 16 * 2**20, 200_000
+#: Longest time that the reading of rows or folders takes, in s.
+_MAX_TIME = 8.0
 _MAX_COLUMNS = 200
 _MAX_FILES = 20_000
 #: Separators of tables; the number of characters and of lines that are searched for them.
@@ -36,11 +39,12 @@ class DatasetError(Exception):
     """A data set that cannot be read; the message says why."""
 
 
-def profile(path: str) -> dict[str, Any]:
+def profile(path: str, timeout: float = _MAX_TIME) -> dict[str, Any]:
     """Describe a file or folder of this machine.
 
     Args:
         path: absolute, or a file: URL.
+        timeout: after so many s it describes what it has seen by then.
 
     Raises:
         DatasetError: it is no readable file or folder.
@@ -50,10 +54,11 @@ def profile(path: str) -> dict[str, Any]:
     if not path or "\0" in path:
         raise DatasetError("name a file: dataset_path, /home/me/data.csv")
     place = Path(path)
+    deadline = time.monotonic() + min(timeout, _MAX_TIME)
     try:
         if place.is_dir():
-            return _folder(place)
-        return _file(place, _octets(place))
+            return _folder(place, deadline)
+        return _file(place, _octets(place), deadline)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DatasetError(f"{path} cannot be read: {reason}") from error
@@ -68,7 +73,7 @@ def _octets(place: Path) -> bytes:
         return stream.read(_MAX_BYTES)
 
 
-def _file(place: Path, octets: bytes) -> dict[str, Any]:
+def _file(place: Path, octets: bytes, deadline: float) -> dict[str, Any]:
     size, suffix = place.stat().st_size, place.suffix.lower()
     media = _kind(suffix)
     if media:
@@ -81,9 +86,9 @@ def _file(place: Path, octets: bytes) -> dict[str, Any]:
     if suffix in (".json", ".jsonl", ".ndjson") or text.lstrip()[:1] in ("{", "["):
         rows = _records(text)
         if rows is not None:
-            return _table(place, size, "JSON", rows, len(octets) < size)
+            return _table(place, size, "JSON", rows, len(octets) < size, deadline)
     if suffix in (".csv", ".tsv", ".tab", ".data") or _is_tabular(text):
-        return _table(place, size, "CSV", _lines(text), len(octets) < size)
+        return _table(place, size, "CSV", _lines(text), len(octets) < size, deadline)
     words = len(text.split())
     text = f"{place.name}: a text of {words} words in {text.count(chr(10)) + 1} lines, "
     text += _size(size)
@@ -209,10 +214,15 @@ class _Column:
 
 
 def _table(
-    place: Path, size: int, form: str, rows: Iterable[dict[str, Any]], is_cut: bool
+    place: Path,
+    size: int,
+    form: str,
+    rows: Iterable[dict[str, Any]],
+    is_cut: bool,
+    deadline: float,
 ) -> dict[str, Any]:
     columns: dict[str, _Column] = {}
-    deadline, count = time.monotonic() + _MAX_TIME, 0
+    count = 0
     for row in rows:
         count += 1
         for name, value in row.items():
@@ -255,28 +265,48 @@ def _words(column: _Column) -> float:
     return sum(len(value.split()) for value in sample) / max(1, len(sample))
 
 
-def _folder(place: Path) -> dict[str, Any]:
+def _folder(place: Path, deadline: float) -> dict[str, Any]:
     suffixes: Counter[str] = Counter()
     classes: set[str] = set()
-    total = 0
-    for number, path in enumerate(place.rglob("*")):
-        if number >= _MAX_FILES:
+    total, is_cut = 0, False
+    for number, entry in enumerate(_entries(place)):
+        if number >= _MAX_FILES or time.monotonic() > deadline:
+            is_cut = True
             break
-        if path.is_file():
-            suffixes[path.suffix.lower()] += 1
-            total += path.stat().st_size
-            if path.parent != place:
-                classes.add(path.parent.name)
+        with suppress(OSError):  # it was deleted meanwhile
+            if entry.is_file():
+                total += entry.stat().st_size
+                path = Path(entry.path)
+                suffixes[path.suffix.lower()] += 1
+                if path.parent != place:
+                    classes.add(path.parent.name)
     media: Counter[str] = Counter()
     for suffix, count in suffixes.items():
         media[_kind(suffix) or "other"] += count
     kinds = ", ".join(f"{count} {suffix or 'without suffix'}" for suffix, count in
                       suffixes.most_common(5))  # fmt: skip
-    text = f"{place.name}: folder with {sum(suffixes.values())} files ({kinds}), {_size(total)}"
+    files = f"{'at least ' if is_cut else ''}{sum(suffixes.values())} files"
+    text = f"{place.name}: folder with {files} ({kinds}), {_size(total)}"
     if classes:
         text += f", in {len(classes)} subfolders: {', '.join(sorted(classes)[:10])}"
     main = media.most_common(1)[0][0] if media else ""
     return _report(text, _topic(place), text, sorted(classes)[:50], _uses(main))
+
+
+def _entries(place: Path) -> Iterator[os.DirEntry[str]]:
+    """All that is below a folder, one by one: a folder may hold millions, or be slow."""
+    folders = [str(place)]
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(folder) as found:
+                for entry in found:
+                    yield entry
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+        except OSError:
+            if folder == str(place):
+                raise  # what is below it may be unreadable
 
 
 def _kind(suffix: str) -> str:

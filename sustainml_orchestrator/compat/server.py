@@ -152,7 +152,9 @@ class Routes:
             body = await read_object(request)
         except BodyError as error:
             return Json(self._configuring.refuse(body, str(error)), error.status)
-        return Json(await self._configuring.answer(body))
+        # One that leaves must not keep its turn: those behind it would wait for nobody.
+        answer = await _while_connected(request, self._configuring.answer(body))
+        return answer if isinstance(answer, Response) else Json(answer)
 
     async def _models_info(self, body: Body) -> Any:
         if not body.get("model_ids"):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from enum import Enum
 from functools import partial
 from typing import Any, TypeVar
 
@@ -19,10 +21,10 @@ from sustainml_orchestrator.core.ids import ErrorCode, TaskId
 
 #: Calls in progress; the orchestrator takes 64 at a time, of all its clients.
 _MAX_CALLS = 24
-#: Calls in progress that wait for a module, and must not keep the others waiting.
-_MAX_SLOW_CALLS = 12
-#: Commands in progress: as they end load, they wait for no other call.
+#: Commands to tasks in progress: as they end load, they wait for no other call.
 _MAX_COMMANDS = 64
+#: The least that a slow call is given, and how much longer it may take than it was given, in s.
+_LEAST_TIME, _OVERTIME = 0.1, 20.0
 #: Periods of the queries for the state of a task that is waited for, in s; updates come first.
 _FIRST_PERIOD, _PERIOD = 0.1, 2.0
 #: Longest rate of such queries, of all tasks, in 1/s.
@@ -39,6 +41,18 @@ class TaskLost(ClientError):
     """A task that was known is known no more, or nobody can be asked."""
 
 
+class Slow(Enum):
+    """What may take long; the value is how many calls of that kind are in progress at most.
+
+    Each kind has places of its own, so that a module that hangs keeps no other kind waiting.
+    """
+
+    CONFIGURATION = 12
+    QUESTION = 13  # of the original front-end to modules
+    PROFILE = 4  # of data sets
+    NODE_COMMAND = 32
+
+
 class Calls:
     """Runs calls of a client in threads, so that an event loop never blocks.
 
@@ -53,22 +67,52 @@ class Calls:
         self.client = client
         self.live = live
         self._quick = CapacityLimiter(_MAX_CALLS)
-        self._slow = CapacityLimiter(_MAX_SLOW_CALLS)
+        self._slow = {kind: CapacityLimiter(kind.value) for kind in Slow}
         self._commands = CapacityLimiter(_MAX_COMMANDS)
+        self._unlimited = CapacityLimiter(math.inf)
         self._followed: dict[TaskId, _Followed] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def run(self, call: Callable[..., _Result], *args: Any, **options: Any) -> _Result:
         """Call something that blocks, with a deadline of its own, in a thread."""
-        return await anyio.to_thread.run_sync(partial(call, *args, **options), limiter=self._quick)
-
-    async def run_slow(self, call: Callable[..., _Result], *args: Any, **options: Any) -> _Result:
-        """The same for what may take long, such as a configuration that a module confirms."""
-        return await anyio.to_thread.run_sync(partial(call, *args, **options), limiter=self._slow)
+        return await _in_thread(self._quick, partial(call, *args, **options))
 
     async def run_command(self, call: Callable[..., _Result], *args: Any) -> _Result:
-        """The same for what ends load: commands to nodes and tasks, deletions."""
-        return await anyio.to_thread.run_sync(partial(call, *args), limiter=self._commands)
+        """The same for what ends load: commands to tasks, deletions."""
+        return await _in_thread(self._commands, partial(call, *args))
+
+    async def run_slow(
+        self, kind: Slow, timeout: float, call: Callable[..., _Result], *args: Any
+    ) -> _Result:
+        """The same for what may take long; it keeps its place when nobody waits for it any more.
+
+        Args:
+            kind: whose places are used.
+            timeout: longest wait, for a place as well, in s.
+            call: its last argument is the time that is left, in s.
+            args: the others.
+
+        Raises:
+            ClientError: no place became free in time, or by the call.
+        """
+        places, caller = self._slow[kind], object()
+        begun = time.monotonic()
+        with anyio.move_on_after(timeout) as scope:
+            await places.acquire_on_behalf_of(caller)
+        if scope.cancelled_caught:
+            name = kind.name.lower().replace("_", " ")
+            text = f"{kind.value} calls of the kind {name} are in progress, and none ended in "
+            text += f"{timeout:g} s; `sustainml nodes` shows which module hangs; try again later"
+            raise ClientError(ErrorCode.RESOURCE_EXHAUSTED, text)
+        left = max(_LEAST_TIME, timeout - (time.monotonic() - begun))
+        work = partial(call, *args, left)
+        end = partial(places.release_on_behalf_of, caller)
+        try:
+            running = _in_thread(self._unlimited, work, end)
+            return await asyncio.wait_for(running, left + _OVERTIME)
+        except asyncio.TimeoutError as error:
+            text = f"this did not end within {timeout:g} s; it goes on, and takes up a place"
+            raise ClientError(ErrorCode.TIMEOUT, text) from error
 
     async def wait_for(
         self, task_id: TaskId, is_enough: Callable[[TaskSummary], bool]
@@ -142,6 +186,29 @@ class Calls:
     def _look(self, task_id: TaskId) -> TaskSummary:
         # One output, whichever: the summary is what counts.
         return self.client.get_task(task_id, modules=["app_requirements"]).summary
+
+
+async def _in_thread(
+    limiter: CapacityLimiter, work: Callable[[], _Result], end: Callable[[], None] | None = None
+) -> _Result:
+    """Run work in a thread, which counts until it ends, also when its caller is cancelled."""
+
+    async def run() -> _Result:
+        try:
+            return await anyio.to_thread.run_sync(work, limiter=limiter)
+        finally:
+            if end is not None:
+                end()
+
+    task = asyncio.ensure_future(run())
+    task.add_done_callback(_taken)
+    return await asyncio.shield(task)
+
+
+def _taken(task: asyncio.Task[Any]) -> None:
+    """Its exception may be for nobody: asyncio would complain."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _lost(error: ClientError) -> TaskLost:

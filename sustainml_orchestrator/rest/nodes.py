@@ -13,6 +13,7 @@ from sustainml_orchestrator.contract.plain import plain
 from sustainml_orchestrator.core.ids import NodeCommand, TaskId
 from sustainml_orchestrator.rest import schemas
 from sustainml_orchestrator.rest.answers import Json
+from sustainml_orchestrator.rest.calls import Calls, Slow
 from sustainml_orchestrator.rest.context import FAILURES, Connected, answers
 from sustainml_orchestrator.rest.schemas import MAX_UINT32
 
@@ -58,14 +59,16 @@ async def control_node(
 ) -> Json:
     """Start, stop, reset or terminate a module; answered when that is confirmed."""
     number = NodeCommand[command.upper()]
-    nodes = await calls.run_command(calls.client.control_node, name, number, timeout)
+    nodes = await calls.run_slow(
+        Slow.NODE_COMMAND, timeout, calls.client.control_node, name, number
+    )
     return Json({"nodes": plain(nodes)})
 
 
 @router.get("/nodes/{name}/configuration", responses=_CONFIGURATION, tags=["nodes"])
 async def get_configuration(calls: Connected, name: Name, timeout: Timeout = 10.0) -> Json:
     """The configuration of a module."""
-    return Json(plain(await calls.run_slow(calls.client.configure_node, name, None, timeout)))
+    return await _configure(calls, name, None, timeout)
 
 
 @router.patch("/nodes/{name}/configuration", responses=_CONFIGURATION, tags=["nodes"])
@@ -74,7 +77,14 @@ async def configure(
     timeout: Timeout = 10.0,
 ) -> Json:  # fmt: skip
     """Change settings of a module, or ask it: {"query": "hardwares"}."""
-    return Json(plain(await calls.run_slow(calls.client.configure_node, name, settings, timeout)))
+    return await _configure(calls, name, settings, timeout)
+
+
+async def _configure(
+    calls: Calls, name: str, settings: dict[str, Any] | None, timeout: float
+) -> Json:
+    configure = calls.client.configure_node
+    return Json(plain(await calls.run_slow(Slow.CONFIGURATION, timeout, configure, name, settings)))
 
 
 @router.get("/history", responses=answers(schemas.History), tags=["history"])

@@ -21,6 +21,7 @@ from sustainml_orchestrator.contract.plain import plain
 from sustainml_orchestrator.contract.problem_input import ProblemError, to_message
 from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, TaskCommand, TaskId
 from sustainml_orchestrator.rest.answers import Json
+from sustainml_orchestrator.rest.calls import Calls, Slow
 from sustainml_orchestrator.web import problem_form, reading, views
 from sustainml_orchestrator.web.live import Live
 
@@ -244,25 +245,34 @@ def write_text(given: Submission) -> Response:
 
 
 @router.get("/nodes/{name}/configuration")
-def configuration(request: Request, name: str) -> dict[str, Any]:
+async def configuration(request: Request, name: str) -> dict[str, Any]:
     """The configuration of a module."""
-    return {"configuration": _live(request).client.configure_node(name[:200])}
+    return await _configure(request, name, None)
 
 
 @router.post("/nodes/{name}/configuration")
-def configure(
+async def configure(
     request: Request, name: str, configuration: Annotated[dict[str, Any], Body(embed=True)]
 ) -> dict[str, Any]:
     """Change the configuration of a module; answers with the one in force."""
-    return {"configuration": _live(request).client.configure_node(name[:200], configuration)}
+    return await _configure(request, name, configuration)
+
+
+async def _configure(request: Request, name: str, given: dict[str, Any] | None) -> dict[str, Any]:
+    # In places of their own: a module that hangs keeps no page waiting.
+    calls: Calls = request.app.state.calls
+    ask = calls.client.configure_node
+    return {"configuration": await calls.run_slow(Slow.CONFIGURATION, 10.0, ask, name[:200], given)}
 
 
 @router.post("/nodes/{name}/command")
-def command_node(request: Request, name: str, given: Command) -> dict[str, Any]:
+async def command_node(request: Request, name: str, given: Command) -> dict[str, Any]:
     """Start, stop, reset or terminate a module; `all` is every module."""
     command = _command(NodeCommand, given.command)
+    calls: Calls = request.app.state.calls
+    control = calls.client.control_node
     target = "" if name == "all" else name
-    nodes = _live(request).client.control_node(target, command, timeout=20.0)
+    nodes = await calls.run_slow(Slow.NODE_COMMAND, 20.0, control, target, command)
     return {"nodes": [views.node(each) for each in nodes]}
 
 

@@ -58,7 +58,8 @@ def create_app(make_live: Callable[[], Live], access: Access) -> Any:
     async def running(app: FastAPI) -> AsyncIterator[None]:
         with make_live() as live:
             app.state.live = live
-            app.router.routes.extend(rest.routes(Calls(live.client, live.updates)))
+            app.state.calls = calls = Calls(live.client, live.updates)
+            app.router.routes.extend(rest.routes(calls))
             yield
 
     app = FastAPI(

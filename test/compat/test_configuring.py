@@ -22,14 +22,25 @@ def ask(answer: Any, **body: Any) -> dict[str, Any]:
     return asyncio.run(Configuring(calls).answer(body))["response"]  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("answer", [None, [], 3, "text", {}, {"hardwares": 3}, {"hardwares": [{}]}])
+def nested(depth: int) -> Any:
+    return {"hardwares": nested(depth - 1)} if depth else {}
+
+
+#: JSON of Python has values that are no JSON.
+NO_JSON = {"hardwares": float("nan"), "models": [float("inf")], "tooltip": {"x": float("-inf")}}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [None, [], 3, "text", {}, {"hardwares": 3}, {"hardwares": [{}]}, NO_JSON, nested(700)],
+)  # fmt: skip
 @pytest.mark.parametrize(
     "text", ["hardwares", "modality", "model_from_goal, x, y", "hf_search, x, 3", "model_info, x"]
 )
 def test_a_module_of_ones_own_may_answer_anything(answer: Any, text: str) -> None:
     response = ask(answer, configuration=text, node_id=3, request_id=7)
     assert (response["node_id"], response["request_id"]) == (3, 7)
-    value = json.loads(response["configuration"])
+    value = json.loads(response["configuration"], parse_constant=lambda name: pytest.fail(name))
     assert isinstance(value, dict) and ("error" in value) is not response["success"]
 
 

@@ -61,6 +61,14 @@ def test_folders_texts_and_pictures(tmp_path: Path) -> None:
     assert profile(str(tmp_path / "cats" / "0.jpg"))["keywords"] == ["image"]
 
 
+def test_a_folder_is_described_in_the_time_that_there_is(tmp_path: Path) -> None:
+    for number in range(300):
+        (tmp_path / f"{number}.jpg").touch()
+    (tmp_path / "gone.jpg").symlink_to(tmp_path / "nothing")
+    assert "with 300 files (300 .jpg)" in profile(str(tmp_path))["description"]
+    assert "with at least 0 files" in profile(str(tmp_path), 0.0)["description"]
+
+
 def test_what_is_no_data_set_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in ("", "/no/such", "/dev/zero", str(tmp_path / "pipe"), "a\0b", "x" * 5000):
