@@ -23,14 +23,15 @@ from sustainml_orchestrator.core.states import ACTIVE_NODES, OPEN_STEPS, StepSta
 from sustainml_orchestrator.core.text import duration
 from sustainml_orchestrator.node import conversions
 from sustainml_orchestrator.node.pending_calls import PendingCalls
+from sustainml_orchestrator.node.persistence import DiskSpace
 
 _TOPIC = "/diagnostics"
 _OK, _WARN, _ERROR, _STALE = (
     DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR, DiagnosticStatus.STALE,
 )  # fmt: skip
 #: Time to look: a queue that is full to this share, a step that has used this share of its timeout,
-#: a task that waits for so many s, less free space for the journal (bytes).
-_FULL, _LATE, _OLD, _LEAST_FREE = 0.8, 0.8, 600.0, 500 * 2**20
+#: a task that waits for so many s, less free space for the journal, a larger log of it (bytes).
+_FULL, _LATE, _OLD, _LEAST_FREE, _LARGE_LOG = 0.8, 0.8, 600.0, 500 * 2**20, 64 * 2**20
 #: A module that came back so often, and was lost within so many s, flaps.
 _FLAPS, _RECENT = 3, 600.0
 #: Rates are those of the last so many s; so many messages dropped in that time are many.
@@ -53,17 +54,17 @@ class Diagnostics:
     Args:
         dropped: messages dropped so far, by reason.
         calls: the pending service calls.
-        free: bytes that are left for the journal; inf without one.
+        space: what the journal takes and may take.
     """
 
     def __init__(
         self, node: RosNode, core: Orchestrator, dropped: Counter[str], calls: PendingCalls,
-        free: Callable[[], float],
+        space: Callable[[], DiskSpace],
     ) -> None:  # fmt: skip
         self._core = core
         self._dropped = dropped
         self._calls = calls
-        self._free = free
+        self._space = space
         self._samples: deque[_Sample] = deque()
         self._prefix = node.get_fully_qualified_name()
         self._namespace = node.get_namespace()
@@ -169,16 +170,20 @@ class Diagnostics:
         return _OK, f"{waiting} tasks wait, {calls} calls are pending", values
 
     def _journal(self) -> Judgement:
-        persistence, free = self._core.persistence, self._free()
+        persistence, (free, size, log) = self._core.persistence, self._space()
         if not persistence.enabled:
             return _OK, "none: the database is in memory only", {}
         values: dict[str, object] = {"commits": persistence.settled}
+        values |= {"size (B)": size, "write-ahead log (B)": log}
         if math.isfinite(free):
             values["free space (MiB)"] = f"{free / 2**20:.0f}"
         if persistence.failed:
             return _ERROR, persistence.failed, values
         if free < _LEAST_FREE:
             return _WARN, f"its disk is nearly full: {values['free space (MiB)']} MiB left", values
+        if log > _LARGE_LOG:
+            text = f"its write-ahead log has grown to {log / 2**20:.0f} MiB; end the program that "
+            return _WARN, text + "reads the journal: `fuser` shows it", values
         return _OK, "is written", values
 
     def _drops(self) -> Judgement:

@@ -199,7 +199,7 @@ class OrchestratorNode(Node):
     def _make_watches(self, subscriptions: Subscriptions, publishers: Publishers) -> None:
         """What looks after the others."""
         self._diagnostics = Diagnostics(
-            self, self.core, self._dropped, self._calls, lambda: self._persistence.room
+            self, self.core, self._dropped, self._calls, lambda: self._persistence.space
         )  # fmt: skip
         self._duplicate_check = DuplicateCheck(
             self, lambda peer: self.dispatch([PeerObserved(peer.incarnation, peer.session)])

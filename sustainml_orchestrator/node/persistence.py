@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from sustainml_orchestrator.contract.module_graph import message_types
 from sustainml_orchestrator.contract.payloads import Payloads
@@ -19,13 +19,21 @@ from sustainml_orchestrator.core.events import BatchEnded, Event, Persisted, Per
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.node.pending_calls import Answer
-from sustainml_orchestrator.storage import Durability, Journal
+from sustainml_orchestrator.storage import Durability, Journal, files
 
 T = TypeVar("T")
 #: How long the end of the node waits for the disk, in s.
 _LAST_WRITES = 5.0
 #: Between two looks at the files of the journal, in s.
 _UPKEEP_PERIOD = 1.0
+
+
+class DiskSpace(NamedTuple):
+    """Space of the journal on its disk, in bytes."""
+
+    free: float = math.inf  #: of the disk; inf while not known
+    database: int = 0
+    log: int = 0  #: SQLite's write-ahead log
 
 
 class Persistence:
@@ -45,7 +53,7 @@ class Persistence:
     ) -> None:
         self._journal: Journal | None = None
         self._warnings: SimpleQueue[str] = SimpleQueue()
-        self._room = math.inf
+        self._space = DiskSpace()
         if path:
             names = tuple(spec.name for spec in pipeline.modules)
             types = message_types(pipeline)
@@ -77,9 +85,9 @@ class Persistence:
         return str(self._journal.path) if self._journal else ""
 
     @property
-    def room(self) -> float:
-        """Free bytes of the disk of the journal, as of a second ago; inf while not known."""
-        return self._room
+    def space(self) -> DiskSpace:
+        """What the journal takes and may take, as of a second ago."""
+        return self._space
 
     def warnings(self) -> list[str]:
         """What was lost, repaired or noticed since the last call; one sentence each."""
@@ -107,7 +115,9 @@ class Persistence:
                 upkeep_due = time.monotonic() + _UPKEEP_PERIOD
                 self._warn(self._journal.maintain())
                 with suppress(OSError):
-                    self._room = float(shutil.disk_usage(self._journal.path.parent).free)
+                    path = self._journal.path
+                    free = float(shutil.disk_usage(path.parent).free)
+                    self._space = DiskSpace(free, *files.sizes(path))
 
     def _outcome(self, journal: Journal, save: Save) -> Event:
         try:

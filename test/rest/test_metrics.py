@@ -25,9 +25,11 @@ def status(*values: tuple[str, str], level: bytes = DiagnosticStatus.OK) -> Diag
 
 
 def test_figures_have_the_units_of_their_names() -> None:
-    journal = status(("commits", "7"), ("free space (MiB)", "2"), level=DiagnosticStatus.ERROR)
+    journal = status(("commits", "7"), ("free space (MiB)", "2"), ("size (B)", "4096"),
+                     ("write-ahead log (B)", "0"), level=DiagnosticStatus.ERROR)  # fmt: skip
     assert set(metrics(journal=journal, queues=status(("oldest waits (s)", "1.5")))) == {
         "sustainml_journal_commits_total 7.0", "sustainml_journal_free_bytes 2.097152e+06",
+        "sustainml_journal_size_bytes 4096.0", "sustainml_journal_log_bytes 0.0",
         "sustainml_journal_writable 0.0", "sustainml_oldest_wait_seconds 1.5",
     }  # fmt: skip
 

@@ -83,6 +83,10 @@ def test_names_are_those_of_the_analyzers(framework: Framework) -> None:
         assert matching == ["modules" if short in ("first", "second") else "orchestrator"]
     assert values(found["first"])["timeout of a step (s)"] == f"{TIMEOUT:g}"
     assert float(values(found["journal"])["free space (MiB)"]) > 0
+    database = framework.folder / "j.db"
+    sizes = {"size (B)": database, "write-ahead log (B)": database.with_name("j.db-wal")}
+    wait_for(lambda: all(int(values(latest(framework)["journal"])[key]) == file.stat().st_size > 0
+                         for key, file in sizes.items()), 10.0)  # fmt: skip
     assert values(found["queues"])["waiting tasks, limit"] == "5"
 
 
