@@ -36,7 +36,8 @@ _STANDARD = """
 The orchestrator and each module publish `/rosout`, `/parameter_events` and `~/transition_event`,
 and serve {}.
 The orchestrator also serves `~/get_logger_levels` and `~/set_logger_levels`. Nodes of front-ends
-publish `/parameter_events` alone and serve nothing.
+publish `/parameter_events` alone and serve nothing. The orchestrator subscribes to
+`/parameter_events`, to remember the settings of modules.
 """
 _FIELD = re.compile(r"(?P<type>\S+)\s+(?P<name>\w+)\s*(?P<value>=.*)?$")
 _PARTS = {".srv": ("Request", "Response"), ".action": ("Goal", "Result", "Feedback")}

@@ -174,8 +174,8 @@ def _standard_topics(nodes: tuple[str, ...]) -> Iterable[Topic]:
     events = QoSProfile(depth=1000)
     yield Topic("/rosout", "rcl_interfaces/msg/Log", log, nodes, (), "the log", True)
     yield Topic(
-        "/parameter_events", "rcl_interfaces/msg/ParameterEvent", events, (*nodes, FRONT_END), (),
-        "parameters that have changed", True,
+        "/parameter_events", "rcl_interfaces/msg/ParameterEvent", events, (*nodes, FRONT_END),
+        (names.ORCHESTRATOR,), "parameters that have changed", True,
     )  # fmt: skip
     for node in nodes:
         yield Topic(

@@ -91,6 +91,20 @@ def read_author(data: bytes) -> str:
         raise BadPayload(f"no header: {error}") from error
 
 
+def read_changed_node(data: bytes) -> str:
+    """The node that a serialized ParameterEvent is about.
+
+    Raises:
+        BadPayload: it ends too early, or is not little-endian CDR.
+    """
+    try:
+        if data[:2] == ENCAPSULATION:
+            return _string(data, _BASE + _STAMP.size)[0]
+    except struct.error as error:
+        raise BadPayload(f"no ParameterEvent: {error}") from error
+    raise BadPayload("no little-endian CDR message")
+
+
 def with_ids(data: bytes, ids: Ids, stamp: int | None = None) -> bytes:
     """A copy with other ids, and another stamp (ns) where given."""
     copy = bytearray(data)

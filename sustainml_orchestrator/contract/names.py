@@ -13,6 +13,8 @@ ORCHESTRATOR = "orchestrator"
 
 CONTROL = "control"
 STATUS = "status"
+#: Of all nodes of the domain, whatever their namespace; ROS 2 sets its name and QoS.
+PARAMETER_EVENTS = "/parameter_events"
 USER_INPUT = "user_input"
 TASK_UPDATES = "orchestrator/task_updates"
 SYSTEM_STATE = "orchestrator/system_state"

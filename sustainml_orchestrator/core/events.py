@@ -237,6 +237,14 @@ class NodeConfigured(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ParametersChanged(Event):
+    """A process says that values of its parameters were changed: JSON texts by name."""
+
+    instance: str
+    settings: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigurationAnswered(Event):
     """A `ConfigureNode` was answered, or was not in time.
 

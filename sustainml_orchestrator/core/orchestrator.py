@@ -33,6 +33,7 @@ from sustainml_orchestrator.core.events import (
     NodeCommanded,
     NodeConfigured,
     OutputReceived,
+    ParametersChanged,
     PeerObserved,
     Persisted,
     PersistFailed,
@@ -120,6 +121,7 @@ class Orchestrator:
             TaskCommanded: self.tasks.command,
             NodeCommanded: self.operations.begin,
             NodeConfigured: self._on_configured,
+            ParametersChanged: self._on_parameters_changed,
             ConfigurationAnswered: self._on_configuration_answered,
             DeletionRequested: self._on_deletion,
             PeerObserved: lambda event: None,
@@ -240,6 +242,12 @@ class Orchestrator:
     def _on_configured(self, event: NodeConfigured) -> None:
         if event.node_name in self.lifecycle.by_name:
             self.lifecycle.configurations.accept(event)
+
+    def _on_parameters_changed(self, event: ParametersChanged) -> None:
+        for node in self.lifecycle.nodes:
+            # One of several instances alone may have been set: it is not known which is replaced.
+            if [i.name for i in node.instances.values() if i.responsive] == [event.instance]:
+                self.lifecycle.configurations.learn(node, event)
 
     def _on_configuration_answered(self, event: ConfigurationAnswered) -> None:
         node = self.lifecycle.by_name.get(event.node_name)

@@ -34,7 +34,7 @@ _KINDS: dict[str, type[Event]] = {
         events.UnreadableOutputReceived, events.ConsumersMatched, events.TaskSubmitted,
         events.HistoryRead, events.BatchEnded, events.Persisted, events.PersistFailed,
         events.PeerObserved, events.TaskCommanded, events.NodeCommanded, events.DeletionRequested,
-        events.NodeConfigured, events.ConfigurationAnswered,
+        events.NodeConfigured, events.ConfigurationAnswered, events.ParametersChanged,
     )
 }  # fmt: skip
 #: Recordings of former versions have these names.

@@ -84,7 +84,7 @@ _DIAGNOSTICS_PERIOD = 1.0
 class OrchestratorNode(Node):
     """The orchestrator node.
 
-    Subscribes: status (NodeStatus), <module>/output (the six outputs).
+    Subscribes: status (NodeStatus), <module>/output (the six outputs), /parameter_events.
     Publishes: control (NodeControl), user_input (UserInput), <module>/baseline,
         orchestrator/task_updates (TaskSummary), orchestrator/system_state (SystemState, latched),
         /diagnostics.

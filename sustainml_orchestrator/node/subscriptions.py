@@ -1,4 +1,4 @@
-"""Subscriptions to the modules: statuses and outputs, taken serialized, become events."""
+"""Subscriptions to the modules: what they publish, taken serialized, becomes events."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
+from rcl_interfaces.msg import ParameterEvent
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from rclpy.qos import QoSProfile, qos_profile_parameter_events
 from sustainml_msgs.msg import NodeStatus
 
 from sustainml_orchestrator.contract import cdr, names
@@ -17,13 +18,14 @@ from sustainml_orchestrator.contract.module_graph import figure_sources, output_
 from sustainml_orchestrator.core.events import (
     Event,
     OutputReceived,
+    ParametersChanged,
     StatusReceived,
     UnreadableOutputReceived,
 )
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pipeline import ModuleSpec
 from sustainml_orchestrator.core.text import printable
-from sustainml_orchestrator.node import outputs
+from sustainml_orchestrator.node import outputs, parameter_events
 from sustainml_orchestrator.node.loop import Loop
 
 #: Longest age of what is known of the graph, in s.
@@ -31,7 +33,7 @@ _GRAPH_PERIOD = 1.0
 
 
 class Subscriptions:
-    """Subscribes to status and outputs; dispatches all that is queued at each wake-up.
+    """Subscribes to statuses, outputs, changes of parameters; dispatches all at each wake-up.
 
     Statuses come first: a module reports that it works before it delivers.
 
@@ -59,6 +61,9 @@ class Subscriptions:
         self._dispatch = dispatch
         self._dropped = dropped
         self._subscribe(names.STATUS, NodeStatus, names.STATUS_QOS, self._status)
+        self._subscribe(
+            names.PARAMETER_EVENTS, ParameterEvent, qos_profile_parameter_events, self._parameters
+        )
         self._figure_sources = figure_sources(pipeline)
         for spec in pipeline.modules:
             message_type = output_type(spec)
@@ -90,6 +95,11 @@ class Subscriptions:
         except cdr.BadPayload:
             self._dropped["status that cannot be read"] += 1
             return None
+
+    def _parameters(self, data: bytes) -> ParametersChanged | None:
+        nodes = self._core.lifecycle.nodes
+        instances = {name for node in nodes for name, _ in node.instances}
+        return parameter_events.read(data, instances, self._dropped)
 
     def _output(self, spec: ModuleSpec, message_type: type, data: bytes) -> Event | None:
         try:

@@ -9,6 +9,7 @@ from sustainml_orchestrator.core.configurations import MAX_SIZE, PATIENCE
 from sustainml_orchestrator.core.events import (
     ConfigurationAnswered,
     NodeConfigured,
+    ParametersChanged,
     Restored,
     StatusReceived,
 )
@@ -107,6 +108,51 @@ def test_with_several_instances_the_new_one_is_asked_again_when_it_is_active() -
     assert len(asked(core)) == 1
     core.give(StatusReceived(MODULE, *twin, 0, NodeStatus.IDLE))
     assert len(asked(core)) == 2
+
+
+def name_of(core: Driver, module: str = MODULE) -> str:
+    """The name of its present process."""
+    (process,) = core.core.lifecycle.by_name[module].instances
+    return process[0]
+
+
+def test_parameters_that_were_set_come_back_as_well() -> None:
+    core = configured()
+    core.give(ParametersChanged(name_of(core), {"pue": "1.3", "grid": '"PL"'}))
+    core.give(ParametersChanged(name_of(core, "hw_resources"), {"power": "1.0"}))
+    core.give(ParametersChanged("/somewhere/else", {"pue": "9.9"}))
+    respawn(core)
+    assert asked(core) == [{"inferences": "5", "pue": "1.3", "grid": '"PL"'}]
+    assert {"hw_resources", MODULE} == set(core.core.lifecycle.configurations.settings)
+
+
+def test_a_parameter_that_is_no_setting_keeps_no_setting_from_a_new_process() -> None:
+    core = configured()
+    core.give(ParametersChanged(name_of(core), {"pue": "1.3", "shutter": "5"}))
+    respawn(core)
+    answer(core, ErrorCode.TIMEOUT, "no answer")
+    respawn(core)
+    answer(core, ErrorCode.INVALID_REQUEST, "unknown setting shutter")
+    assert asked(core)[1:] == [{"inferences": "5", "pue": "1.3"}] and not started(core)
+    answer(core)
+    core.beat(0.5)
+    assert started(core) and heard(core).count("node.not_configured") == 2
+    core.give(ParametersChanged(name_of(core), {"grid": '"PL"'}))
+    respawn(core)
+    answer(core)
+    respawn(core)
+    answer(core, ErrorCode.INVALID_REQUEST, "pue is too small")  # was accepted: not forgotten
+    core.beat(0.5)
+    assert started(core) and len(asked(core)) == 1
+    assert "grid" in core.core.lifecycle.configurations.settings[MODULE]
+
+
+def test_a_parameter_of_one_of_several_instances_is_its_own() -> None:
+    core = configured()
+    core.give(StatusReceived(MODULE, "/sustainml/twin", 77, 0, NodeStatus.IDLE))
+    for name in (MODULE, "twin"):
+        core.give(ParametersChanged(f"/sustainml/{name}", {"pue": "1.9"}))
+    assert core.core.lifecycle.configurations.settings[MODULE]["pue"] == "1.2"
 
 
 def test_a_running_process_is_left_alone_and_so_is_one_that_nobody_configured() -> None:

@@ -9,9 +9,13 @@ import subprocess
 import sys
 
 import pytest
+from rclpy.parameter import Parameter
+from rclpy.parameter_client import AsyncParameterClient
 from support.system import wait_for
 from support.up_process import Up, sustainml
+from sustainml_msgs.srv import Configure
 
+from sustainml_orchestrator.client import OrchestratorClient
 from sustainml_orchestrator.contract import domain
 from sustainml_orchestrator.processes.programs import MODULES
 
@@ -41,7 +45,23 @@ def test_nodes_and_their_configuration(running: Up) -> None:
     assert "use one of" in sustainml(running, "configure", "carbon", code=1).stderr
 
 
+def set_past_the_orchestrator(namespace: str, pue: float, inferences: int) -> None:
+    """Set a parameter, as `ros2 param set` does, and call the configure service of a module."""
+    with OrchestratorClient(namespace) as client:
+        parameters = AsyncParameterClient(client.node, f"{namespace}/carbon_tracker")
+        service = client.node.create_client(Configure, "carbon_tracker/configure")
+        wait_for(lambda: parameters.services_are_ready() and service.service_is_ready(), 20.0)
+        done = parameters.set_parameters([Parameter("pue", value=pue)])
+        wait_for(done.done, 20.0)
+        assert done.result().results[0].successful
+        request = Configure.Request(configuration=json.dumps({"inferences": inferences}))
+        answered = service.call_async(request)
+        wait_for(answered.done, 20.0)
+        assert answered.result().success, answered.result().message
+
+
 def test_nodes_show_losses_and_a_new_process_has_the_settings(running: Up) -> None:
+    set_past_the_orchestrator(running.namespace, 1.75, 12345)
     sustainml(running, "configure", "carbon_tracker", '{"lifetime_years": 7}')
     process = running.leader("carbon_tracker")
     assert process is not None
@@ -57,6 +77,7 @@ def test_nodes_show_losses_and_a_new_process_has_the_settings(running: Up) -> No
     assert re.search(r" 1 +[\d.]+ .* ago +carbon_tracker: ", row), row
     settings = json.loads(sustainml(running, "configure", "carbon_tracker").stdout)
     assert settings["lifetime_years"] == 7.0
+    assert (settings["pue"], settings["inferences"]) == (1.75, 12345)
     assert "node.configured" in sustainml(running, "history", "carbon_tracker").stdout
 
 
