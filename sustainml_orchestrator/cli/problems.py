@@ -6,7 +6,6 @@ In extra_data a value is JSON where it is valid JSON, else text.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from sustainml_orchestrator.contract import problem_input
+from sustainml_orchestrator.contract import problem_input, strict_json
 from sustainml_orchestrator.contract.problem_input import ProblemError, as_text, json_or_text
 
 if TYPE_CHECKING:
@@ -34,7 +33,8 @@ def read(path: str) -> dict[str, Any]:
         octets = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
         text = octets.decode("utf-8-sig")
     except (OSError, ValueError) as error:
-        raise typer.BadParameter(f"{source} cannot be read: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise typer.BadParameter(f"{source} cannot be read: {reason}") from error
     try:
         return problem_input.parse(text, source)
     except ProblemError as error:
@@ -94,7 +94,7 @@ def parse_json(text: str, what: str) -> dict[str, Any]:
         typer.BadParameter: it is none.
     """
     try:
-        value = json.loads(_decoded(text))
+        value = strict_json.loads(_decoded(text))
     except (ValueError, RecursionError) as error:
         raise typer.BadParameter(f"{what} is not JSON: {error}") from error
     if not isinstance(value, dict):

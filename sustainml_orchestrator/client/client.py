@@ -328,7 +328,8 @@ def _json(value: Any) -> str:
     try:
         return "" if value is None else json.dumps(value, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise RequestRefused(ErrorCode.INVALID_REQUEST, f"this is no JSON: {error}") from error
+        text = f"this is no JSON: {error}; give numbers, texts, lists and mappings that JSON knows"
+        raise RequestRefused(ErrorCode.INVALID_REQUEST, text) from error
 
 
 def _id(message: msg.TaskId) -> TaskId:

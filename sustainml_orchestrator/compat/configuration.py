@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from sustainml_orchestrator.contract import strict_json
 
 HARDWARE, METADATA, MODELS = 3, 4, 5
 MODULES = {HARDWARE: "hw_resources", METADATA: "ml_model_metadata", MODELS: "ml_model_provider"}
@@ -56,7 +57,7 @@ def read(text: str, node_id: int | None) -> Query:
 def _settings(text: str, node_id: int | None) -> Query:
     """Settings of a module, as JSON."""
     try:
-        value = json.loads(text)
+        value = strict_json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"the configuration is no JSON: {str(error)[:200]}") from error
     if node_id not in MODULES:

@@ -13,6 +13,7 @@ from typing import Any
 
 from sustainml_msgs.msg import UserInput
 
+from sustainml_orchestrator.contract import strict_json
 from sustainml_orchestrator.core.ids import TaskId
 
 Body = Mapping[str, Any]
@@ -110,7 +111,7 @@ def _extra(body: Body) -> dict[str, Any]:
     value = body.get("extra_data") or {}
     if isinstance(value, str):
         try:
-            value = json.loads(value)
+            value = strict_json.loads(value)
         except (ValueError, RecursionError) as error:
             raise RequestError(f"extra_data is a text that is no JSON: {error}") from error
     if not isinstance(value, dict):

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from sustainml_orchestrator.contract import strict_json
+
 if TYPE_CHECKING:
     from sustainml_msgs.msg import UserInput
 
@@ -221,6 +223,6 @@ _KINDS: dict[str, tuple[Callable[[str], Any], str]] = {
 def json_or_text(text: str) -> Any:
     """JSON where it is valid JSON, else the text."""
     try:
-        return json.loads(text, parse_constant=str)
+        return strict_json.loads(text)
     except (ValueError, RecursionError):
         return text

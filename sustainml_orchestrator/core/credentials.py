@@ -7,7 +7,7 @@ import re
 from contextlib import suppress
 from typing import Any
 
-#: Part of the name of a credential, without "-" and "_".
+#: Part of the name of a credential, without what separates words.
 _PARTS = (
     "password", "passwd", "passphrase", "pwd", "secret", "apikey", "accesskey", "credential",
     "authorization", "privatekey",
@@ -26,15 +26,16 @@ _HIDDEN = "…"
 #: Matches all texts and serialized JSON that hold a credential, and little else.
 _PATTERN = "|".join(
     [r"://", r"\\u", "hf_", "sk-", "gh[pousr]_", "akia", "bearer"]
-    + ["[-_]*".join(part) for part in ("token", "auth", *_PARTS)]
+    + ["[-_. ]*".join(part) for part in ("token", "auth", *_PARTS)]
 )
-_MAYBE = re.compile(_PATTERN.encode(), re.IGNORECASE)
+#: A NUL stands in JSON of UTF-16 and UTF-32 alone, in which names look different.
+_MAYBE = re.compile(f"{_PATTERN}|\0".encode(), re.IGNORECASE)
 _MAYBE_TEXT = re.compile(_PATTERN, re.IGNORECASE)
 
 
 def is_credential(key: str) -> bool:
     """Whether this is the name of a credential, which only modules may see."""
-    lowered = re.sub("[-_]", "", key.lower())
+    lowered = re.sub("[-_. ]", "", key.lower())
     return lowered.endswith("token") or lowered == "auth" or any(p in lowered for p in _PARTS)
 
 

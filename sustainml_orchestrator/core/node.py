@@ -199,8 +199,13 @@ class Node:
             return ErrorCode.NODE_UNAVAILABLE, f"no heartbeat for {silence:.1f} s"
         return primary.error_code, primary.error_description
 
-    def describe(self, now: float) -> str:
-        """Its name, its state and what to do, as one clause."""
+    def describe(self, now: float, commanded: bool = False) -> str:
+        """Its name, its state and what to do, as one clause.
+
+        Args:
+            now: the time, in s.
+            commanded: it was given a command that it has not confirmed in time.
+        """
         status = self.status.name
         code, text = self.error(now)
         if self.primary is None:
@@ -211,6 +216,8 @@ class Node:
             resets = f" and {self.recovery.resets} resets did not help" * self.recovery.given_up
             remedy = f"fix the cause, then run `sustainml node reset {self.name}`"
             return f"node {self.name} is in ERROR ({text or code}){resets}; {remedy}"
+        if commanded:
+            return f"node {self.name} is still {status}; look at its log, or give it more time"
         if not self.desired_active:
             return f"node {self.name} is {status}, stopped on request; start it"
         return f"node {self.name} is {status}; wait until it is IDLE"

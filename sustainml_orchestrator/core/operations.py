@@ -118,7 +118,7 @@ class Operations:
                 raise OrchestratorError(
                     ErrorCode.TIMEOUT,
                     f"{operation.command.name}_NODE is not confirmed yet: "
-                    f"{node.describe(self._context.now)}",
+                    f"{node.describe(self._context.now, commanded=True)}",
                 )
             elif order is None or outcome is None:
                 return False

@@ -100,7 +100,9 @@ class TaskStore:
         problem = self.problems.get(problem_id)
         if problem is None:
             count = len(self.problems)
-            text = f"there is no problem {problem_id}; list_tasks shows those that exist ({count})"
+            text = (
+                f"there is no problem {problem_id}; list_tasks shows which exist ({count} in all)"
+            )
             if not self.problems:
                 text = "there is no task yet; start one with start_task"
             raise OrchestratorError(ErrorCode.NOT_FOUND, text)

@@ -68,7 +68,7 @@ def _figures(data: bytes, message_type: type, spans: Spans) -> dict[str, float]:
 
 
 def _quality(extra_data: memoryview) -> float:
-    """`quality` in the extra_data of a model, NaN where there is none."""
+    """`quality` in the extra_data of a model, NaN where there is no finite number."""
     value = _number(extra_data, "quality")
     return math.nan if value is None else value
 
@@ -78,7 +78,8 @@ def _number(extra_data: memoryview, key: str) -> float | None:
         return None
     try:
         value = json.loads(bytes(extra_data)).get(key)
-        return float(value) if isinstance(value, (int, float)) else None
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return float(value) if is_number and math.isfinite(value) else None
     except (ValueError, AttributeError, RecursionError, OverflowError):
         return None
 

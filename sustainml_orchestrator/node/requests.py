@@ -12,6 +12,7 @@ from std_msgs.msg import Header
 from sustainml_msgs.msg import TaskId as TaskIdMsg
 from sustainml_msgs.msg import UserInput
 
+from sustainml_orchestrator.contract import strict_json
 from sustainml_orchestrator.contract.payloads import redacted
 from sustainml_orchestrator.core import credentials
 from sustainml_orchestrator.core.errors import OrchestratorError
@@ -121,7 +122,7 @@ def read_extra_data(data: bytes, limits: Limits, field: str = "extra_data") -> d
     if len(data) > limits.max_request_bytes:
         raise invalid(f"{field} has more than {limits.max_request_bytes} bytes; shorten it")
     try:
-        value = json.loads(data.decode("utf-8"), parse_constant=_no_constant)
+        value = strict_json.loads(data.decode("utf-8"))
         if b"\\ud" in data or b"\\uD" in data:  # half a character could not be passed on
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
@@ -148,10 +149,6 @@ def _is_deep(value: Any) -> bool:
             return False
         level = inner
     return True
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
 
 
 def _goal(message: UserInput, extra: dict[str, Any]) -> OptimisationGoal:

@@ -109,8 +109,7 @@ class Services:
                 code, text = ErrorCode.INTERNAL_ERROR, f"{name} failed; see the orchestrator's log"
             answer = type(response)()
             answer.success, answer.error_code, answer.message = False, int(code), text
-            if name == "control_task":
-                answer.task_status = self._status_of(request.task_id)
+            self._tell_state(name, request, answer)
             return answer
 
         return guard
@@ -235,6 +234,13 @@ class Services:
         )
         response.task_status = int(status)
 
+    def _tell_state(self, name: str, request: Any, answer: Any) -> None:
+        """Add the state of what a refused command names, where there is such a thing."""
+        if name == "control_task":
+            answer.task_status = self._status_of(request.task_id)
+        elif name == "control_node" and request.node_name in ("", *self._core.pipeline.by_name):
+            answer.nodes = self._states(request.node_name)
+
     def _status_of(self, named: Any) -> int:
         """The state of the task that a refused command names; 0 where there is no such task."""
         task_id = conversions.id_from_msg(named)
@@ -245,6 +251,8 @@ class Services:
 
     async def delete_problem(self, request: Any, response: Any) -> None:
         """Delete a problem and its iterations."""
+        if not request.problem_id:
+            raise invalid("problem_id is 0; name the problem to delete")
         response.deleted_iterations = await self._calls.ask(
             lambda call: DeletionRequested(call, request.problem_id), exempt=True
         )
@@ -293,7 +301,10 @@ class Services:
 
     async def configure_node(self, request: Any, response: Any, client: ClientId | None) -> None:
         """Ask a module for its configuration, or change it."""
-        (target,) = self._core.operations.targets(request.node_name or " ")
+        if not request.node_name:
+            known = ", ".join(self._core.pipeline.by_name)
+            raise invalid(f"node_name is empty; name the node to configure: {known}")
+        (target,) = self._core.operations.targets(request.node_name)
         default = float(self._node.get_parameter("configure_timeout").value)
         timeout = requests.check_seconds("timeout", request.timeout, default)
         limit = self._limits.max_text_bytes

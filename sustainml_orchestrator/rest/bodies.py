@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +10,8 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sustainml_orchestrator.contract import strict_json
 
 #: The orchestrator takes requests of 64 MiB.
 MAX_BODY = 64 * 2**20
@@ -54,7 +55,7 @@ def parse_object(octets: bytes) -> dict[str, Any]:
     if not octets.strip():
         return {}
     try:
-        value = json.loads(octets, parse_constant=_refuse_constant)
+        value = strict_json.loads(octets)
     except RecursionError as error:
         raise BodyError("the body is nested too deeply; send a flat JSON object") from error
     except ValueError as error:  # no JSON, no UTF-8, or a number with too many digits
@@ -62,10 +63,6 @@ def parse_object(octets: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BodyError("the body must be a JSON object, such as {}")
     return value
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")
 
 
 class BodyLimit:

@@ -12,7 +12,7 @@ from rclpy.node import Node
 from rclpy.task import Future
 from sustainml_msgs.srv import Configure
 
-from sustainml_orchestrator.contract import names
+from sustainml_orchestrator.contract import names, strict_json
 from sustainml_orchestrator.core.ids import ErrorCode
 from sustainml_orchestrator.sdk.task import ModuleError
 from sustainml_orchestrator.sdk.user_code import clean, describe
@@ -94,7 +94,7 @@ class ConfigureService:
         configuration = self._parse(text)
         answer = await in_thread(self._node, lambda: self._configure(configuration))
         try:
-            return json.dumps(answer)
+            return json.dumps(answer, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise ModuleError(
                 f"configure() returned a value that is not JSON: {error}", ErrorCode.INTERNAL_ERROR
@@ -106,7 +106,7 @@ class ConfigureService:
         if not text.strip():
             return {}
         try:
-            configuration = json.loads(text)
+            configuration = strict_json.loads(text)
         except (ValueError, RecursionError) as error:
             raise ModuleError(f"the configuration is not valid JSON: {error}") from error
         if not isinstance(configuration, dict):

@@ -62,7 +62,7 @@ def test_settings_reach_into_extra_data() -> None:
         "extra_data": {"goal": "translation", "num_outputs": 3, "note": "NO", "list": ["a"]},
         "inputs": ["a: b", "c"],
     }  # fmt: skip
-    for wrong in ("nothing", "extra_data=[1]", "extra_data={"):
+    for wrong in ("nothing", "extra_data=[1]", "extra_data={", 'extra_data={"a": 1e999}'):
         with pytest.raises(typer.BadParameter):
             problems.parse_settings([wrong])
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sustainml_orchestrator.contract.payloads import without_credentials
 from sustainml_orchestrator.core import credentials
 from sustainml_orchestrator.core.text import printable
 
@@ -15,7 +16,8 @@ SECRET = [
     "token", "hf_token", "hfToken", "HF-TOKEN", "accessToken", "password", "db_password", "passwd",
     "userPwd", "client_secret", "secretKey", "api_key", "apiKey", "X-API-Key", "credential",
     "aws_credentials", "Authorization", "proxy-authorization", "auth", "private_key", "privateKey",
-    "accessKey", "AWS_ACCESS_KEY_ID", "passphrase",
+    "accessKey", "AWS_ACCESS_KEY_ID", "passphrase", "API key", "hf.token", "Private Key",
+    "pass word",
 ]  # fmt: skip
 PLAIN = [
     "tokenizer", "max_tokens", "tokens", "author", "authors", "key", "keyboard", "goal", "metric",
@@ -68,6 +70,13 @@ def test_json_in_texts_is_looked_into() -> None:
     inner = json.dumps({"hf_token": "s3cret", "note": json.dumps([{"api_key": "s3cret"}])})
     plain, removed = credentials.strip({"request": inner})
     assert removed and "s3cret" not in json.dumps(plain) and "note" in plain["request"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
+def test_bytes_are_looked_into_in_every_encoding_of_json(encoding: str) -> None:
+    data = json.dumps({"hf_token": "s3cret", "note": 1}).encode(encoding)
+    assert json.loads(data)["note"] == 1  # whoever shows them can read them
+    assert json.loads(without_credentials(data)) == {"note": 1}
 
 
 names = st.sampled_from([*SECRET, *PLAIN]) | st.text(max_size=12)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -171,6 +173,9 @@ def test_facts_of_outputs() -> None:
         "model": "m",
         "quality": 0.75,
     }
+    for odd in (b"1e999", b"-Infinity", b"NaN", b"true", b'"0.5"', b"9" * 400):
+        model = msg.MLModel(model="m", extra_data=b'{"quality": %s}' % odd)
+        assert math.isnan(outputs.facts(serialize_message(model), msg.MLModel)["quality"]), odd
     carbon = msg.CO2Footprint(carbon_footprint=1.5, energy_consumption=2.5)
     facts = outputs.facts(serialize_message(carbon), msg.CO2Footprint)
     assert facts == {"carbon": 1.5, "energy": 2.5}

@@ -51,6 +51,8 @@ BAD_EXTRA = [
     (b"\xff\xfe", "is not JSON"),
     ("{}".encode("utf-16"), "is not JSON"),
     (b'{"a": NaN}', "NaN is no JSON number"),
+    (b'{"a": [{"b": 1}, {"c": 1e999}]}', "a[1].c is inf; JSON numbers are finite"),
+    (b'{"a": -' + b"9" * 400 + b".0}", "a is inf; JSON numbers are finite"),
     (b'{"a": ' + b"[" * 100_000, "is not JSON"),
     (b'{"a": ' + b"[" * 200 + b"]" * 200 + b"}", "nested deeper than"),
     (b'{"a": "\\ud800"}', "is not JSON"),

@@ -29,6 +29,11 @@ def test_it_answers_with_the_current_one(
     ("text", "code", "sentence"),
     [
         ("{", ErrorCode.INVALID_REQUEST, "the configuration is not valid JSON: "),
+        (
+            '{"greeting": NaN}',
+            ErrorCode.INVALID_REQUEST,
+            "the configuration is not valid JSON",
+        ),
         ("[]", ErrorCode.INVALID_REQUEST, "the configuration is not a JSON object"),
         ("[" * 100_000, ErrorCode.INVALID_REQUEST, "the configuration is not valid JSON: "),
         ("x" * 2_000_000, ErrorCode.INVALID_REQUEST, "the configuration is longer than "),

@@ -114,6 +114,15 @@ def test_a_refused_command_tells_the_state(framework: Framework) -> None:
     refused = puppet.call("control_task", task_id=task.task_id, cmd_task=77)
     assert refused.error_code == ErrorCode.INVALID_REQUEST
     assert refused.task_status == NodeStatus.TASK_SUCCEEDED
+    refused = puppet.call("control_node", node_name="first", cmd_node=77)
+    assert refused.error_code == ErrorCode.INVALID_REQUEST
+    assert [node.node_status for node in refused.nodes] == [NodeStatus.NODE_IDLE]
+    refused = puppet.call("control_node", node_name="nobody", cmd_node=NodeControl.START_NODE)
+    assert refused.error_code == ErrorCode.NOT_FOUND and not refused.nodes
+    refused = puppet.call("configure_node", configuration="{}")
+    assert refused.message == "node_name is empty; name the node to configure: first, second"
+    refused = puppet.call("delete_problem")
+    assert refused.message == "problem_id is 0; name the problem to delete"
 
 
 def test_a_request_id_with_other_content_is_refused(framework: Framework) -> None:

@@ -136,7 +136,8 @@ def test_a_node_that_does_not_obey_is_a_timeout(puppet: Puppet) -> None:
     stop = {"node_name": "first", "cmd_node": NodeControl.STOP_NODE, "timeout": 0.4}
     answer = puppet.call("control_node", **stop)
     assert (answer.success, answer.error_code) == (False, ErrorCode.TIMEOUT)
-    assert "first" in answer.message
+    assert "node first is still IDLE; look at its log" in answer.message
+    assert [node.node_status for node in answer.nodes] == [NodeStatus.NODE_IDLE]
     puppet.call("control_node", node_name="first", cmd_node=NodeControl.START_NODE)
     answer = puppet.call("configure_node", node_name="second", timeout=0.4)
     assert answer.error_code == ErrorCode.TIMEOUT
