@@ -52,6 +52,7 @@ from sustainml_orchestrator.reference_modules.text.demands import DemandCatalogu
 from sustainml_orchestrator.reference_modules.text.hardware import HardwareWords
 from sustainml_orchestrator.reference_modules.text.leftovers import unread
 from sustainml_orchestrator.reference_modules.text.model_names import ModelNames, names_of
+from sustainml_orchestrator.reference_modules.text.numerals import in_digits
 from sustainml_orchestrator.reference_modules.text.problem import (
     Problem,
     UnclearError,
@@ -105,7 +106,7 @@ class AppRequirementsModule(Module):
             named = self.hardware.read(problem)
         except UnclearError:  # hw_constraints says what is wrong
             return []
-        text = f"{problem.text} . {problem.outputs}"
+        text = in_digits(f"{problem.text} . {problem.outputs}")
         products = self.hardware.products_in(text)
         taken = [*used, *named.used, *(product.name for product in products)]
         lost = [p.name for p in products if p.device and p.device.name not in named.hardware]

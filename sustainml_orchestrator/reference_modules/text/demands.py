@@ -7,6 +7,7 @@ from typing import Any
 
 from sustainml_orchestrator.core import credentials
 from sustainml_orchestrator.reference_modules.text import quantities
+from sustainml_orchestrator.reference_modules.text.numerals import in_digits
 from sustainml_orchestrator.reference_modules.text.problem import Problem, UnclearError, choice
 from sustainml_orchestrator.reference_modules.text.volumes import VolumeWords
 from sustainml_orchestrator.reference_modules.text.words import (
@@ -184,8 +185,8 @@ class DemandCatalogue:
 
 
 def demanding(problem: Problem) -> str:
-    """The parts of a problem that state demands."""
-    return f"{problem.title} . {problem.definition} . {problem.outputs}"
+    """The parts of a problem that state demands, with its numbers in digits."""
+    return in_digits(f"{problem.title} . {problem.definition} . {problem.outputs}")
 
 
 def passed_on(problem: Problem) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sustainml_orchestrator.reference_modules.estimate.devices import DeviceCatalogue
 from sustainml_orchestrator.reference_modules.text import quantities
+from sustainml_orchestrator.reference_modules.text.numerals import in_digits
 from sustainml_orchestrator.reference_modules.text.problem import (
     MAX_TEXT,
     Problem,
@@ -191,7 +192,7 @@ class HardwareWords:
 
     def _memory_in(self, text: str) -> _Memory:
         """The smallest amounts of memory in a text: of flash by itself where RAM is limited too."""
-        folded = fold(text)
+        folded = fold(in_digits(text))
         own = self._own_memory(plain(folded))
         found = [(q, self._is_memory(q)) for q in quantities.memory(folded)]
         found = [(q, kind) for q, kind in found if kind and q.value]

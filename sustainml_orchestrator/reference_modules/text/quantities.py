@@ -78,8 +78,6 @@ _NOT_WEIGHTS = frozenset({
 #: Numbers of one kind that are looked at: a text with more of them is a table.
 _MAX_FOUND = 200
 _SENTENCE_END = re.compile(r"(?<!\bmax)(?<!\bmin)[.;!?\n](?=\s|$)")
-#: Spans of time written without digits.
-_HALF = re.compile(r"\b(?:half an? |(?:eine )?halbe |medio |une demi[ -]|mezzo |meio )(?=se[ckg])")
 _CLAUSE_END = re.compile(r"[.,;!?\n](?=\s|$)")
 
 
@@ -101,7 +99,7 @@ def memory(text: str) -> list[Quantity]:
 
 def times(text: str) -> list[Quantity]:
     """Spans of time in a folded text, in s."""
-    return [_scaled(found, _TIME) for found in _find("time", _HALF.sub("0.5 ", text))]
+    return [_scaled(found, _TIME) for found in _find("time", text)]
 
 
 def powers(text: str) -> list[Quantity]:

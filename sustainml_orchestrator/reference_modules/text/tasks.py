@@ -154,9 +154,10 @@ class TaskCatalogue:
 
     def _rather(self, text: str, modality: str, best: str, shares: Mapping[str, float]) -> str:
         """A runner-up where the text names a model for it, else the best."""
-        named = {each.task for each in self._models.find(text) if each.wanted}
+        # Models such as BERT do for several tasks, and name none.
+        named = {each.task for each in self._models.find(text) if each.wanted and each.task}
         hint = self._hinted(text, modality) if named and best not in named else ""
-        near = hint in named and shares[hint] >= _RUNNER_UP * shares[best]
+        near = hint in named and shares.get(hint, 0.0) >= _RUNNER_UP * shares[best]
         return hint if near and best in self.tasks else best
 
     def _doubtful(
