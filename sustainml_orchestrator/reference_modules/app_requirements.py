@@ -29,6 +29,7 @@ A transparent estimate, meant to be replaced by a reader of one's own. Each requ
     volume_hours            of recordings, where their number is not told; carbon_tracker counts
                             inferences of it
     model_size              parameters
+    resolution              of the pictures, in pixels: 1920x1080
     model                   named in the text, one line each: a model, or a family such as whisper
     weights                 fp32, fp16, int8 or int4
     region                  where it runs, if only the text says so

@@ -47,6 +47,7 @@ def ask(framework: Framework, text: str, **extra: object) -> dict:
         ("Flag fraudulent transactions in a CSV on a CPU", "", "trained on your own data"),
         ("Two-stage: first detect the licence plate in the gate camera picture, then read the "
          "characters.", "", "the second, image-to-text: microsoft/trocr"),
+        ("Detect birds in 4K pictures", "", "3840 x 2160 are scaled down to its input"),
         ("Detect from a photo whether a mushroom is poisonous; iPhone app", "", "may harm people"),
     ],
 )  # fmt: skip

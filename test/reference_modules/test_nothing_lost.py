@@ -57,6 +57,19 @@ def hardware() -> HWConstraintsModule:
         ("Count cars at -20 °C on a Jetson Thor", set(), ["20 °c"]),
         ("Clasificar 3 mil facturas al mes en Chile",
          {"maximum_samples:3000", "volume_period:mes", "region:Chile"}, []),
+        ("Locate cars in 1080p pictures, response within two hundred milliseconds",
+         {"resolution:1920x1080", "max_latency:0.2"}, []),
+        ("Detect people in 4K video streams with ten watts",
+         {"resolution:3840x2160", "max_power:10"}, []),
+        ("Count cars in 4K images per day", {"maximum_samples:4000"}, []),
+        ("Find ships in 640x480 images, thirty pictures per second",
+         {"resolution:640x480", "min_throughput:30"}, []),
+        ("Detect people at 1080p60", set(), ["1080p60"]),
+        ("Classify photos of parts of 30 x 50 cm", set(), ["50 cm"]),
+        ("Transcribe half a million calls a year, five cents per call",
+         {"maximum_samples:500000", "volume_period:year"}, ["5 cents"]),
+        ("Sentiment of tweets on a t3.micro", {"topic:sentiment"}, []),
+        ("Transcribe calls on n1-standard-8 with a T4", set(), ["n1 standard 8"]),
         ("Wir haben 5000 annotierte Bilder aus 12 Werken", set(), []),
     ],
 )  # fmt: skip
@@ -89,6 +102,12 @@ def test_numbers_are_used_or_listed(
         ("Semantic search, embeddings once, L40S.", ["NVIDIA L40S"], ""),
         ("Run it on a Galaxy S23", ["Snapdragon 8 Gen 2"], ""),
         ("Transcribe podcasts on a Pixel 4", ["Google Pixel 4"], ""),
+        ("Count cars on a g5.xlarge", ["NVIDIA A10G"], ""),
+        ("Summarise news on p4d.24xlarge", ["NVIDIA A100 SXM4 40GB"], ""),
+        ("Sentiment of reviews on Standard_NC4as_T4_v3", ["NVIDIA T4"], ""),
+        ("Chat bot on Standard_NC6", ["NVIDIA K80 (standard nc6)"], "'NVIDIA K80 (standard nc6)'"),
+        ("Classify X-rays on a c6i.2xlarge", ["c6i 2xlarge"], "'c6i 2xlarge' is not in the"),
+        ("Translate with T5 small on an L4", ["NVIDIA L4"], ""),
     ],
 )  # fmt: skip
 def test_no_product_is_replaced_by_another(
@@ -110,6 +129,15 @@ def test_a_name_that_several_products_share_is_told(hardware: HWConstraintsModul
         assert f"is taken for {device}" in told["assumptions"][0]
     exact = hardware.process(None, _Inputs("on a Raspberry Pi 5"))
     assert json.loads(bytes(exact.extra_data))["assumptions"] == []
+
+
+def test_what_is_assumed_of_a_rented_machine_is_told(hardware: HWConstraintsModule) -> None:
+    for text, told in (
+        ("on a p4d.24xlarge", "computes on NVIDIA A100 SXM4 40GB; the figures are for one of it"),
+        ("on NC6s_v3", "computes on NVIDIA V100 PCIe 16GB, taken for NVIDIA V100 SXM2 16GB"),
+    ):
+        about = json.loads(bytes(hardware.process(None, _Inputs(text)).extra_data))
+        assert told in about["assumptions"][0]
 
 
 def test_the_memory_of_a_card_is_no_limit(hardware: HWConstraintsModule) -> None:

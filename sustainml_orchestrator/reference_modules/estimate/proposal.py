@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -157,7 +158,12 @@ def propose(
         best.quality,
         tuple(c.model.name for c in choice.candidates[1:6]),
         tuple(choice.ties),
-        (*choice.notes, *_to_do(best.model, task), *([_STAKES] if wanted.critical else [])),
+        (
+            *choice.notes,
+            *_to_do(best.model, task),
+            *_scaled(best.model, wanted.resolution),
+            *([_STAKES] if wanted.critical else []),
+        ),
         _remaining(models, query, choice, goal),
         query.least_quality,
         reading_time_s(best.model.workload) if choice.is_read else wanted.longest_s,
@@ -178,6 +184,21 @@ def _to_do(model: Model, task: str) -> list[str]:
     if model.use == "fine-tune":
         return [f"needs fine-tuning on your own data; its figure is that on {data}"]
     return []
+
+
+_INPUT = re.compile(r"\b(\d+) x (\d+)\b")
+
+
+def _scaled(model: Model, resolution: tuple[int, int]) -> list[str]:
+    """What becomes of pictures that are larger than the input of the model."""
+    taken = _INPUT.search(model.input)
+    if not taken or max(resolution) <= max(map(int, taken.groups())):
+        return []
+    return [
+        f"pictures of {resolution[0]} x {resolution[1]} are scaled down to its input of "
+        f"{taken.group()}: small things may be lost; where these matter, cut the picture into "
+        "tiles, each an inference of its own"
+    ]
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ class Requirements:
     model_size: float = 0.0  #: parameters asked for, met as well as the hardware allows
     models: tuple[str, ...] = ()  #: names of models or families in the text, as they stand there
     weights: str = ""  #: precision of the weights asked for
+    resolution: tuple[int, int] = (0, 0)  #: of the largest pictures named, in pixels
     optimise: bool = False  #: the user wants less carbon than the baseline's
     desired_carbon_kg: float = 0.0
 
@@ -86,6 +87,7 @@ def parse(lines: Iterable[str], extra: Mapping[str, Any]) -> Requirements:
         model_size=_plain(pairs, "model_size"),
         models=tuple(value for key, value in _pairs(lines) if key == "model"),
         weights=pairs.get("weights", ""),
+        resolution=_resolution(value for key, value in _pairs(lines) if key == "resolution"),
         optimise=any(
             extra.get(f"optimize_carbon_footprint_{how}") is True for how in ("auto", "manual")
         ),
@@ -96,6 +98,12 @@ def parse(lines: Iterable[str], extra: Mapping[str, Any]) -> Requirements:
 def _deployment(pairs: Mapping[str, str]) -> str:
     named = pairs.get("deployment", pairs.get("platform", ""))
     return named or ("battery" if pairs.get("power_source") == "battery" else "")
+
+
+def _resolution(values: Iterable[str]) -> tuple[int, int]:
+    found = (re.fullmatch(r"(\d{1,5}) ?x ?(\d{1,5})", value) for value in values)
+    sizes = [(int(match[1]), int(match[2])) for match in found if match]
+    return max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
 
 
 def memory_limit(constraints: Any) -> tuple[float, str]:

@@ -9,6 +9,7 @@ from sustainml_orchestrator.core import credentials
 from sustainml_orchestrator.reference_modules.text import quantities
 from sustainml_orchestrator.reference_modules.text.numerals import in_digits
 from sustainml_orchestrator.reference_modules.text.problem import Problem, UnclearError, choice
+from sustainml_orchestrator.reference_modules.text.resolutions import resolutions, without
 from sustainml_orchestrator.reference_modules.text.volumes import VolumeWords
 from sustainml_orchestrator.reference_modules.text.words import (
     fold,
@@ -59,8 +60,11 @@ class DemandCatalogue:
         """The demands, each with the passage of the folded text that states it, where one does."""
         text = demanding(problem)
         folded, words = fold(text), plain(text)
+        sizes = resolutions(folded)
+        folded = without(folded, sizes)
         found = [
             *((line, "") for line in _from_fields(problem)),
+            *((f"resolution:{s.width}x{s.height}", s.surface) for s in sizes),
             *self._quantities(folded),
             *self._volume(problem, folded),
             *((line, "") for line, cues in self._phrases.items() if self._states(cues, words)),

@@ -83,7 +83,7 @@ class HardwareWords:
             for alias in (device.name, *device.aliases, *device.generic):
                 into = self._sure_names if _distinctive(alias) else self._unsure_names
                 into.append((needle(alias), device.name))
-        self._products = Products(data["products"], devices)
+        self._products = Products(data["products"], devices, data["instances"])
         self._before, self._after, self._subject, self._ignored = (
             _Words(data[key]) for key in ("before", "after", "subject", "ignored_after")
         )
@@ -142,8 +142,8 @@ class HardwareWords:
             for start, end, name in sorted(devices)
             if not any(s <= start and end <= e and e - s > end - start for s, e, _ in devices)
         ]
-        lacking = {p.name: p.device_class for p in unknown}
-        required = [p.name for p in unknown if self._runs_on(words, p)]
+        lacking = {p.lacking: p.device_class for p in unknown}
+        required = [p.lacking for p in unknown if self._runs_on(words, p)]
         hardware = [name for _, _, name in kept] or required or self._classes(words)
         many = {name: _how_many(words.before(start)) for start, _, name in kept}
         told = [
@@ -151,7 +151,10 @@ class HardwareWords:
             for name, count in many.items()
             if count > 1
         ]
-        taken = self._taken_for(words.text[start:end].strip() for start, end, _ in kept)
+        taken = (
+            *self._taken_for(words.text[start:end].strip() for start, end, _ in kept),
+            *(p.assumption for p in products if p.assumption),
+        )
         return Constraints(
             memory_mib=0.0,
             hardware=tuple(dict.fromkeys(hardware)),

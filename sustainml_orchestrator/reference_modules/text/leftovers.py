@@ -16,7 +16,7 @@ _UNITS = (
     r"|weeks?|months?|years?"
     r"|[mk]?w|watts?|[mk]?wh|m?ah|k?j|joules?|m?v|volts?|m?a|amps?"
     r"|%|percent|per cent|prozent|por ciento|pour cent|fps|[kmg]?hz|db"
-    r"|€|eur|euros?|\$|usd|dollars?|£|gbp|pounds?|chf|cents?"
+    r"|[248]k|p(?:\d{2,3})?|€|eur|euros?|\$|usd|dollars?|£|gbp|pounds?|chf|cents?"
     r"|mm|cm|m|km|metres?|meters?|inch(?:es)?|px|pixels?|dpi|mp|megapixels?"
     r"|m?g|kg|grams?|tonnes?|°c?|°f|degrees?|rpm|tokens?|words?|characters?|languages?|classes"
     r"|g?co2e?|kgco2e?|b|bn|params?|parameters?|tops|[gt]?flops?|cores?|channels?|users?"

@@ -11,6 +11,8 @@ from sustainml_orchestrator.reference_modules.estimate.devices import Device, De
 #: Words that tell nothing apart: makers, forms and what the thing is.
 _IDLE = frozenset({"nvidia", "geforce", "tesla", "samsung", "google", "apple", "intel", "amd",
                    "radeon", "sxm", "sxm2", "sxm4", "sxm5", "pcie", "nvl", "model"})  # fmt: skip
+#: In place of what computes in a rented machine that is sold with one processor or another.
+_UNNAMED = "processor"
 _MEMORY = re.compile(r" (\d+) ?gb$")
 
 
@@ -23,6 +25,21 @@ class Product:
     name: str  #: as it stands there, folded
     device: Device | None  #: what the catalogue has under exactly that name
     device_class: str  #: of such products
+    stands_for: str = ""  #: what computes in a rented machine of that name
+
+    @property
+    def assumption(self) -> str:
+        """What is assumed of a rented machine; empty for all others."""
+        if self.device is None or not self.stands_for:
+            return ""
+        same = self.stands_for == self.device.name
+        other = "" if same else f", taken for {self.device.name}"
+        return f"{self.name!r} computes on {self.stands_for}{other}; the figures are for one of it"
+
+    @property
+    def lacking(self) -> str:
+        """The name under which it is told that the catalogue lacks it."""
+        return f"{self.stands_for} ({self.name})" if self.stands_for else self.name
 
     def meets(self, start: int, end: int) -> bool:
         """Whether another place shares letters with its own."""
@@ -32,27 +49,47 @@ class Product:
 class Products:
     """Finds names of products by the patterns of their makers."""
 
-    def __init__(self, patterns: Mapping[str, Iterable[str]], devices: DeviceCatalogue) -> None:
-        """Take regular expressions over plain text (words between blanks), by class of device."""
+    def __init__(
+        self,
+        patterns: Mapping[str, Iterable[str]],
+        devices: DeviceCatalogue,
+        instances: Mapping[str, Mapping[str, Iterable[str]]] | None = None,
+    ) -> None:
+        """Take regular expressions over plain text (words between blanks), by class of device.
+
+        `instances`: those of the names of rented machines, by class and by what computes in them.
+        """
         self._patterns = [
             (re.compile(rf"(?<= ){pattern}(?= )"), name)
             for name, several in patterns.items()
+            for pattern in several
+        ]
+        self._instances = [
+            (re.compile(rf"(?<= ){pattern}(?= )"), name, processor)
+            for name, processors in (instances or {}).items()
+            for processor, several in processors.items()
             for pattern in several
         ]
         self._devices = devices
 
     def find(self, words: str) -> list[Product]:
         """The products named in a plain text, in its order, the longest name at each place."""
-        spans = {m.span(): name for p, name in self._patterns for m in p.finditer(words)}
+        spans = {m.span(): (name, "") for p, name in self._patterns for m in p.finditer(words)}
+        for pattern, name, processor in self._instances:
+            spans.update({m.span(): (name, processor) for m in pattern.finditer(words)})
         longest = [
             (start, end)
             for start, end in sorted(spans)
             if not any(s <= start and end <= e and (s, e) != (start, end) for s, e in spans)
         ]
-        return [
-            Product(start, end, words[start:end], self._device(words[start:end]), spans[start, end])
-            for start, end in longest
-        ]
+        return [self._product(words, start, end, *spans[start, end]) for start, end in longest]
+
+    def _product(
+        self, words: str, start: int, end: int, device_class: str, processor: str
+    ) -> Product:
+        name, computes = words[start:end], "" if processor == _UNNAMED else processor
+        device = None if processor == _UNNAMED else self._device(processor.casefold() or name)
+        return Product(start, end, name, device, device_class, computes)
 
     def _device(self, name: str) -> Device | None:
         joined = _MEMORY.sub(r" \1gb", name)

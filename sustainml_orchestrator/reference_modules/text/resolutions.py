@@ -1,0 +1,65 @@
+"""Sizes of pictures that a text names, such as 1080p, 4K or 640 x 480."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_LINES = {"480": 854, "720": 1280, "1080": 1920, "1440": 2560, "2160": 3840, "4320": 7680}
+_THOUSANDS = {"2": (2048, 1080), "4": (3840, 2160), "8": (7680, 4320)}
+_NAMES = {"full hd": (1920, 1080), "fullhd": (1920, 1080), "uhd": (3840, 2160),
+          "ultra hd": (3840, 2160), "vga": (640, 480), "qvga": (320, 240)}  # fmt: skip
+#: What follows "4K" where it is a size: elsewhere it is four thousand.
+_SHOWN = (
+    r"uhd|resolution|auflosung|resolucion|video|film|footage|stream|camera|kamera|camara|telecamera"
+    r"|webcam|drone|dashcam|cctv|display|screen|monitor|tv|aufnahme|grabacion"
+)
+#: These may be counted, too, where a period follows: "4K pictures a day".
+_COUNTED = r"image|picture|photo|frame|bild|foto|imagen|immagin"
+_PERIOD = r"[^.,;]{0,20}? (?:per|an?|each|every|pro|por|par|al|je) "
+_SIZE = re.compile(
+    r"(?<![\w.,])(?:(\d{2,5}) ?(?:x|×|by) ?(\d{2,5})(?: ?(?:px|pixels?))?(?![\w%]| ?(?:[cm]?m|x) )"
+    rf"|({'|'.join(_LINES)})p(?!\w)"
+    rf"|([248])k(?= (?:live |colou?r |dash)?(?:{_SHOWN})|-(?:{_SHOWN})"
+    rf"| (?:{_COUNTED})\w*\b(?!{_PERIOD}))(?: uhd)?"
+    rf"|(?<=\bin )([248])k(?=[.,;!?]|$| (?:on|at|with|and|from|auf|mit) )"
+    rf"|({'|'.join(_NAMES)})(?!\w))"
+)
+#: Larger ones are no pictures of a camera.
+_MOST = 20_000
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """Width and height in pixels."""
+
+    width: int
+    height: int
+    surface: str  #: as it stands in the folded text
+
+
+def resolutions(text: str) -> list[Resolution]:
+    """The sizes of pictures that a folded text names, in its order."""
+    return [found for match in _SIZE.finditer(text) if (found := _read(match))]
+
+
+def without(text: str, found: list[Resolution]) -> str:
+    """A folded text without these sizes: "4k" there is no number of things."""
+    for each in found:
+        text = re.sub(rf"(?<![\w.,]){re.escape(each.surface)}(?!\w)", " ", text)
+    return text
+
+
+def _read(match: re.Match[str]) -> Resolution | None:
+    across, down, lines, thousands, also_thousands, name = match.groups()
+    if lines:
+        width, height = _LINES[lines], int(lines)
+    elif thousands or also_thousands:
+        width, height = _THOUSANDS[thousands or also_thousands]
+    elif name:
+        width, height = _NAMES[name]
+    else:
+        width, height = int(across), int(down)
+    if not (min(width, height) >= 16 and max(width, height) <= _MOST):
+        return None
+    return Resolution(width, height, match.group().strip())
