@@ -25,6 +25,7 @@ from sustainml_orchestrator.core.commands import (
 )
 from sustainml_orchestrator.core.errors import IllegalTransition
 from sustainml_orchestrator.core.events import BatchEnded, Event, Persisted, TimePassed
+from sustainml_orchestrator.core.excerpt import excerpt
 from sustainml_orchestrator.core.history import describe
 from sustainml_orchestrator.core.ids import NO_TASK, TaskId
 from sustainml_orchestrator.core.replay import Moment, Replay, ReplayError
@@ -84,21 +85,22 @@ def replay(
     ] = "",
     task: Annotated[str, typer.Option("--task", help="Show only what concerns this task.")] = "",
     as_test: Annotated[
-        bool, typer.Option("--as-test", help="Print the recording as a test in Python.")
+        bool, typer.Option("--as-test", help="Print what is needed of it as a test in Python.")
     ] = False,
 ) -> None:
     """Run the recorded events of an orchestrator again, and check every invariant.
 
     Shows each event, what the core recorded of tasks and nodes, and its commands; at the end, what
     the open tasks wait for. Needs neither ROS nor the orchestrator. The recording is beside the
-    journal; an older part of it, if there is one, is run first.
+    journal; an older part of it, if there is one, is run first. With --as-test, events that the
+    story does not need are left out, and with --task those of other problems.
     """
     wanted = task_id(task) if task else NO_TASK
     head, records = _read(file)
     try:
         machine = Replay(head)
         if as_test:
-            _print_test(head, list(records))
+            _print_test(head, list(records), wanted)
             return
         if not machine.exact:
             out.say(_INEXACT)
@@ -152,6 +154,9 @@ def _run(machine: Replay, records: Iterator[list[Any]], wanted: TaskId, text: st
                 return
     except (BrokenInvariant, IllegalTransition) as bug:
         err.say(("an invariant is broken: ", "red"), str(bug))
+        raise typer.Exit(EXIT_FAILED) from bug
+    except (ArithmeticError, AttributeError, LookupError, TypeError, RuntimeError) as bug:
+        err.say(("the core has failed: ", "red"), repr(bug))
         raise typer.Exit(EXIT_FAILED) from bug
     out.say(f"the end of the recording, at revision {machine.core.store.revision}; "
             "every invariant holds")  # fmt: skip
@@ -223,8 +228,11 @@ def _show_state(machine: Replay, wanted: TaskId) -> None:
             out.say(f"task {task.task_id}: {task.status.name}, {core.outcome_reason(task)}")
 
 
-def _print_test(head: dict[str, Any], records: list[list[Any]]) -> None:
+def _print_test(head: dict[str, Any], records: list[list[Any]], wanted: TaskId) -> None:
+    head, needed = excerpt(head, records, wanted.problem_id)
+    what = f"problem {wanted.problem_id}" if wanted.problem_id else "all problems"
+    err.say(f"{len(needed)} of {len(records)} events are needed to tell the story of {what}")
     # Compression leaves about an eighth: records are alike.
-    packed = base64.b64encode(zlib.compress(json.dumps(records).encode(), 9)).decode()
+    packed = base64.b64encode(zlib.compress(json.dumps(needed).encode(), 9)).decode()
     lines = (packed[at : at + _WIDTH] for at in range(0, len(packed), _WIDTH))
     out.file.write(_TEST.format(head=json.dumps(head), records="\n".join(lines)))

@@ -18,7 +18,8 @@ from sustainml_orchestrator.core.events import (
     StatusReceived,
     TimePassed,
 )
-from sustainml_orchestrator.core.ids import NodeStatus
+from sustainml_orchestrator.core.excerpt import excerpt
+from sustainml_orchestrator.core.ids import NodeStatus, TaskId, TaskStatus
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.recording import (
     _KINDS,
@@ -30,6 +31,7 @@ from sustainml_orchestrator.core.recording import (
     stand_in,
 )
 from sustainml_orchestrator.core.replay import Replay, ReplayError
+from sustainml_orchestrator.core.task import Task
 
 
 class Recorded(Orchestrator):
@@ -136,6 +138,46 @@ def test_a_replay_that_differs_is_noticed(recorded: list[Recorded]) -> None:
     agrees = [moment.agrees for moment in Replay(core.head).run(records)]
     assert all(agrees[:left_out]) and False in agrees
     assert TimePassed in {type(m.event) for m in Replay(core.head).run(records)}
+
+
+@pytest.mark.parametrize("seed", [43])
+def test_an_excerpt_tells_the_story_of_one_problem(recorded: list[Recorded], seed: int) -> None:
+    World(seed).run()
+    core = recorded[-1]
+    head, records = json.loads(json.dumps([core.head, core.recorder.take()]))
+    sizes = []
+    for problem_id, problem in core.store.problems.items():
+        part_head, part = excerpt(head, records, problem_id)
+        sizes.append(len(part))
+        replay = Replay(json.loads(json.dumps(part_head)))
+        assert all(moment.agrees for moment in replay.run(json.loads(json.dumps(part))))
+        found = replay.core.store.problems[problem_id]
+        assert [(t.status, t.attempt) for t in found] == [(t.status, t.attempt) for t in problem]
+    assert len(sizes) > 2 and sorted(sizes)[len(sizes) // 2] < len(records) / 3
+
+
+def test_an_excerpt_ends_with_the_same_bug(
+    recorded: list[Recorded], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the core itself raises; what came later is left out."""
+    World(42).run()
+    core = recorded[-1]
+    records = core.recorder.take()
+    ended = TaskId(6, 1)
+    assert core.store.get(ended).status is TaskStatus.SUCCEEDED
+    close = Task.close
+
+    def break_down(task: Task, shown_as: TaskStatus) -> None:
+        close(task, shown_as)
+        if task.task_id == ended:
+            raise KeyError("a bug")
+
+    monkeypatch.setattr(Task, "close", break_down)
+    for problem_id, most in ((6, len(records) / 3), (0, len(records))):
+        head, part = excerpt(core.head, records, problem_id)
+        assert len(part) < most
+        with pytest.raises(KeyError, match="a bug"):
+            list(Replay(head).run(part))
 
 
 def test_recordings_of_former_versions_can_be_read() -> None:
