@@ -62,7 +62,7 @@ def _start(context: LaunchContext) -> list[ExecuteProcess]:
             cmd=[*program.command, *sim_time],
             name=program.name,
             output="screen",
-            prefix="env --block-signal=INT",  # until the node can end in order
+            prefix="env --block-signal=INT",  # until the node handles it
             respawn=values["use_respawn"].lower() == "true",
             respawn_delay=1.0,
         )

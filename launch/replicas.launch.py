@@ -48,7 +48,7 @@ def _instance(values: dict[str, Any], module: str, number: int) -> Node:
         output="screen",
         respawn=values["use_respawn"].lower() == "true",
         respawn_delay=1.0,
-        prefix="env --block-signal=INT",  # until the node can end in order
+        prefix="env --block-signal=INT",  # until the node handles it
         ros_arguments=[
             *("--enclave", enclave(values["namespace"], name)),
             *("--log-level", values["log_level"]),

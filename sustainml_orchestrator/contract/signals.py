@@ -11,17 +11,12 @@ from contextlib import suppress
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def hold() -> None:
-    """Let Ctrl-C wait until `on_end`; it does so from the start under `env --block-signal=INT`."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-
-
 def on_end(handler: Callable[[int], object], signals: Iterable[int] = ENDING) -> None:
     """Have `handler` called with the number of each signal that asks this process to end.
 
     It may run between any two instructions of the main thread, also while that holds a lock: it
     must only set a flag, or write to a descriptor or a `queue.SimpleQueue`, and never raise.
-    Signals that were held come now. One that is ignored stays so: `nohup` and shells that start
+    Signals that were blocked come now. One that is ignored stays so: `nohup` and shells that start
     background jobs want it.
     """
     for number in signals:

@@ -40,6 +40,34 @@ def test_ctrl_c_during_the_start_prints_no_traceback(program: str, delay: float)
     assert process.returncode in (0, -signal.SIGINT)  # the latter where `env` did not run yet
 
 
+LONG_IMPORT = """
+import importlib, time
+from sustainml_orchestrator import entry
+
+def load(name):
+    print("loading", name, flush=True)
+    time.sleep(100.0)
+
+importlib.import_module = load
+entry.carbon_tracker()
+"""
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_signal_ends_a_node_that_is_still_imported(count: int) -> None:
+    """One signal comes from the terminal, another one from a launch."""
+    with subprocess.Popen(
+        [sys.executable, "-c", LONG_IMPORT], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("loading")
+        for _ in range(count):
+            process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=30.0)
+    assert (process.returncode, said) == (0, "")
+
+
 @needs_launch
 def test_the_launch_file_passes_its_launch_test() -> None:
     command = [sys.executable, "-m", "launch_testing.launch_test"]
