@@ -1,7 +1,7 @@
 """Service introspection: what rclpy publishes of calls, on `<service>/_service_event`.
 
 The parameter `service_introspection` selects it: `metadata` tells who called and when, `contents`
-the requests and responses as well. It is off by default, and then costs nothing.
+the requests and responses as well. It is disabled by default, and then costs nothing.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ from sustainml_orchestrator.contract import names
 from sustainml_orchestrator.contract.parameters import Spec
 
 _NAME = "service_introspection"
+_DISABLED = "disabled"
 _STATES = {
-    "off": ServiceIntrospectionState.OFF,
+    _DISABLED: ServiceIntrospectionState.OFF,
     "metadata": ServiceIntrospectionState.METADATA,
     "contents": ServiceIntrospectionState.CONTENTS,
+    "off": ServiceIntrospectionState.OFF,  # must be quoted twice: YAML reads a truth value
 }
 SPEC = Spec(
-    _NAME, "off", "what is published of each service call on <service>/_service_event: 'metadata' "
-    "who and when, 'contents' requests and responses, too, with the credentials in them",
+    _NAME, _DISABLED, "what is published of each service call on <service>/_service_event: "
+    "'metadata' who and when, 'contents' requests and responses, too, with the credentials in them",
     choices=tuple(_STATES),
 )  # fmt: skip
 #: Services of rclpy itself: tools call them all the time.
@@ -41,7 +43,7 @@ def follow(node: Node) -> None:
 
 def include_new(node: Node) -> None:
     """Have a service or client that is new do as the parameter says."""
-    if node.get_parameter(_NAME).value != "off":
+    if node.get_parameter(_NAME).value != _DISABLED:
         _configure(node)
 
 

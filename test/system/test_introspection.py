@@ -61,7 +61,7 @@ def observer(running: Up) -> Iterator[Observer]:
     try:
         yield made
     finally:
-        made.select("off")
+        made.select("disabled")
         made.node.destroy_node()
         made.context.try_shutdown()
 
@@ -70,7 +70,8 @@ def test_calls_are_shown_as_selected(running: Up, observer: Observer) -> None:
     topic = "orchestrator/list_tasks/_service_event"
     assert observer.node.count_publishers(topic) == 0, "off by default"
     assert (
-        observer.select("all") == "service_introspection is 'all'; give off or metadata or contents"
+        observer.select("all")
+        == "service_introspection is 'all'; give disabled or metadata or contents or off"
     )
     assert observer.select("contents") == ""
     heard = observer.listen(ListTasks, "orchestrator/list_tasks")
