@@ -22,7 +22,7 @@ from rclpy.parameter import Parameter
 
 from sustainml_orchestrator.client import errors
 from sustainml_orchestrator.client.errors import ClientError, RequestRefused, RequestTimeout
-from sustainml_orchestrator.contract import domain, enclaves, names
+from sustainml_orchestrator.contract import domain, enclaves, field_values, names
 from sustainml_orchestrator.core.ids import ErrorCode
 
 DEFAULT_TIMEOUT = 5.0
@@ -345,7 +345,7 @@ def checked(kind: Any, **fields: Any) -> Any:
         RequestRefused: a value does not fit its field.
     """
     try:
-        return kind(check_fields=True, **fields)
-    except (AssertionError, TypeError, ValueError, OverflowError) as error:
+        return kind(**field_values.converted(kind, fields))
+    except (field_values.FieldError, TypeError, OverflowError) as error:
         text = f"this is no {kind.__name__.lstrip('_')}: {' '.join(str(error).split())}"
         raise RequestRefused(ErrorCode.INVALID_REQUEST, text) from error

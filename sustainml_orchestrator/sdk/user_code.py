@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,12 @@ from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
 from sustainml_msgs.msg import TaskId
 
+from sustainml_orchestrator.contract.field_values import FieldError
 from sustainml_orchestrator.core.credentials import scrub
 from sustainml_orchestrator.core.ids import ErrorCode
 from sustainml_orchestrator.sdk.actions import Failed, Job, Outcome, Succeeded
 from sustainml_orchestrator.sdk.module_spec import ModuleSpec, spec_of
-from sustainml_orchestrator.sdk.output_message import FieldError, checked, field_of
+from sustainml_orchestrator.sdk.output_message import checked, field_of
 from sustainml_orchestrator.sdk.task import Cancelled, ModuleError, Task
 from sustainml_orchestrator.sdk.wire_ids import Ticket
 
@@ -61,16 +63,16 @@ class Host:
         log.error(clean(scrub(f"{what}: {traceback.format_exc()}")))
 
     def configure(self, configuration: dict[str, Any]) -> dict[str, Any]:
-        """Call `configure`.
+        """Call `configure`; returns plain JSON data.
 
         Raises:
-            ModuleError: it was refused, failed, or did not return a dict.
+            ModuleError: it was refused, failed, or did not return a dict that is JSON.
         """
         assert self._author is not None
         try:
             answer = self._author.configure(configuration)
-        except ModuleError:
-            raise
+        except ModuleError as error:
+            raise ModuleError(text_of(error), _code_of(error)) from None
         except BaseException as error:
             raise ModuleError(describe(error), ErrorCode.INTERNAL_ERROR) from error
         if not isinstance(answer, dict):
@@ -79,7 +81,14 @@ class Host:
                 "it must return a dict",
                 ErrorCode.INTERNAL_ERROR,
             )
-        return answer
+        try:  # objects of user code stay here: another process could not read them
+            plain: dict[str, Any] = json.loads(json.dumps(answer, allow_nan=False))
+        except Exception as error:
+            raise ModuleError(
+                f"configure() returned a value that is not JSON: {text_of(error)}",
+                ErrorCode.INTERNAL_ERROR,
+            ) from error
+        return plain
 
     def call(self, job: Job, cancelled: Callable[[], bool]) -> Outcome:
         """Call `process` for a task; `cancelled` is polled by the task."""
@@ -98,7 +107,7 @@ class Host:
         except Cancelled:
             return Failed(ErrorCode.CANCELLED, "process was cancelled")
         except ModuleError as error:
-            return Failed(error.error_code, clean(str(error)))
+            return Failed(_code_of(error), text_of(error))
         except BaseException as error:
             self._log_error(f"task {ticket.task_id}")
             return Failed(ErrorCode.INTERNAL_ERROR, describe(error))
@@ -133,9 +142,25 @@ class Host:
 
 def describe(error: BaseException) -> str:
     """An exception as "Type: text", with the message field at which it was raised, if any."""
-    text = ": ".join(filter(None, (type(error).__name__, clean(str(error)))))
+    text = ": ".join(filter(None, (type(error).__name__, text_of(error))))
     field = field_of(error)
     return f"{text}, in field {field}" if field else text
+
+
+def text_of(error: BaseException) -> str:
+    """The text of an exception that user code defined; its methods may raise as well."""
+    try:
+        return clean(str(error))
+    except BaseException as failure:
+        return f"(its __str__ raised {type(failure).__name__})"
+
+
+def _code_of(error: ModuleError) -> ErrorCode:
+    """The code of an error; a subclass may have set anything."""
+    try:
+        return ErrorCode(error.error_code)
+    except (AttributeError, ValueError):
+        return ErrorCode.INTERNAL_ERROR
 
 
 def clean(text: str) -> str:

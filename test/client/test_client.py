@@ -15,6 +15,7 @@ import pytest
 from rclpy.action import ActionClient
 from rclpy.action.client import ClientGoalHandle
 from sustainml_msgs.msg import UserInput
+from sustainml_msgs.srv import ControlNode, StartTask
 
 from sustainml_orchestrator.client import (
     ClientError,
@@ -23,6 +24,7 @@ from sustainml_orchestrator.client import (
     RequestRefused,
     RequestTimeout,
 )
+from sustainml_orchestrator.client.connection import checked
 from sustainml_orchestrator.contract import domain
 from sustainml_orchestrator.core.ids import ErrorCode, TaskCommand, TaskId
 
@@ -181,10 +183,27 @@ def test_wrong_values_do_not_reach_the_wire(client: OrchestratorClient) -> None:
         lambda: client.start_task(PROBLEM, extra_data={"a": float("nan")}),
         lambda: client.start_task(PROBLEM, extra_data={"a": object()}),
         lambda: client.run_task(PROBLEM, request_id=7),
+        lambda: client.start_task(UserInput(modality=3)),
+        lambda: client.start_task(UserInput(inputs=["photo", None])),
+        lambda: client.run_task(UserInput(desired_carbon_footprint="1")),
+        lambda: client.start_iteration(TaskId(1, 1), UserInput(minimum_samples=-1), overrides=[]),
+        lambda: client.start_task(UserInput(problem_definition="a\0b")),
+        lambda: client.control_node("hw_resources", TaskCommand.STOP, timeout=True),
     ):
         with pytest.raises(RequestRefused) as caught:
             wrong()
         assert caught.value.code is ErrorCode.INVALID_REQUEST
+
+
+def test_a_value_that_means_the_same_is_sent(
+    server: subprocess.Popen[bytes], client: OrchestratorClient
+) -> None:
+    problem = UserInput(problem_definition="x", desired_carbon_footprint=1, inputs=("a", "b"))
+    assert client.call("start_task", 20.0, user_input=problem).success
+    request = checked(ControlNode.Request, node_name="n", cmd_node=TaskCommand.STOP, timeout=20)
+    assert (request.cmd_node, request.timeout) == (1, 20.0) and type(request.timeout) is float
+    with pytest.raises(RequestRefused, match=r"user_input\.modality is of type int"):
+        checked(StartTask.Request, user_input=UserInput(modality=3))
 
 
 def test_text_that_is_not_utf8_is_refused(

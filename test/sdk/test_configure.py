@@ -39,6 +39,8 @@ def test_it_answers_with_the_current_one(
         ("x" * 2_000_000, ErrorCode.INVALID_REQUEST, "the configuration is longer than "),
         ('{"greeting": 3}', ErrorCode.INVALID_REQUEST, "greeting is no text; write one"),
         ('{"greeting": "list"}', ErrorCode.INTERNAL_ERROR, "configure() of Playful returned"),
+        ('{"greeting": "object"}', ErrorCode.INTERNAL_ERROR, "configure() returned a value that"),
+        ('{"greeting": "textless"}', ErrorCode.INTERNAL_ERROR, "(its __str__ raised KeyError)"),
         ('{"greeting": "hang"}', ErrorCode.TIMEOUT, "no answer from configure() within 1 s"),
     ],
 )

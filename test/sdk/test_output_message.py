@@ -25,8 +25,9 @@ from sustainml_msgs.msg import (
     UserInput,
 )
 
+from sustainml_orchestrator.contract.field_values import FieldError
 from sustainml_orchestrator.contract.module_graph import message_types, read_pipeline
-from sustainml_orchestrator.sdk.output_message import FieldError, checked, field_of
+from sustainml_orchestrator.sdk.output_message import checked, field_of
 
 TYPES = (AppRequirements, MLModelMetadata, HWConstraints, MLModel, HWResource, CO2Footprint)
 #: By the name of a field's type: values that fit none of it.

@@ -56,6 +56,7 @@ def test_an_exception_is_a_task_error(
         ("number", r".* whose app_requirements\[0\] is of type int; it must be string"),
         ("none", r".* whose app_requirements is None; it must be list"),
         ("bytes", r"TypeError: .*, in field extra_data \(sequence<uint8>\) of AppRequirements"),
+        ("textless", r"\(its __str__ raised KeyError\)"),
         ("curious", r"AttributeError: there is no input 'no_such_input'; there are user_input"),
     ],
 )  # fmt: skip

@@ -58,6 +58,10 @@ class Playful(Module):
             time.sleep(3600)
         if configuration.get("greeting") == "list":
             return ["no", "dict"]
+        if configuration.get("greeting") == "object":
+            return {"greeting": lambda: "no JSON"}
+        if configuration.get("greeting") == "textless":
+            raise TextlessError
         if "greeting" in configuration:
             if not isinstance(configuration["greeting"], str):
                 raise ModuleError("greeting is no text; write one")
@@ -173,8 +177,18 @@ class Tunable(Module):
         return self.values
 
 
+class TextlessError(ModuleError):
+    """An error that has neither a text nor a code."""
+
+    def __init__(self):
+        self.error_code = "none"
+
+    def __str__(self):
+        raise KeyError("text")
+
+
 class Careless(Module):
-    """Returns what it should not."""
+    """Returns and raises what it should not."""
 
     module = "app_requirements"
 
@@ -194,6 +208,8 @@ class Careless(Module):
                 return AppRequirements(app_requirements=None)
             case "bytes":
                 return AppRequirements(extra_data=["a"])
+            case "textless":
+                raise TextlessError
         return inputs.no_such_input
 
 
