@@ -13,7 +13,7 @@ from sustainml_msgs.msg import InstanceState, ModuleProgress, NodeState, TaskId,
 from sustainml_orchestrator.cli.examination.environment import environment
 from sustainml_orchestrator.cli.examination.finding import start_command
 from sustainml_orchestrator.cli.examination.system import diagnosed, instance_findings, node_finding
-from sustainml_orchestrator.cli.examination.work import queue, slow_steps
+from sustainml_orchestrator.cli.examination.work import idle, queue, slow_steps
 from sustainml_orchestrator.cli.tables import node_table
 from sustainml_orchestrator.core.ids import NodeStatus, TaskStatus
 
@@ -117,18 +117,30 @@ def test_tasks_behind_a_slow_step_are_named() -> None:
         waits = [ModuleProgress(node_name=name, task_status=int(TaskStatus.WAITING))
                  for name in ("hw_resources", "last")]  # fmt: skip
         return TaskSummary(task_id=TaskId(problem_id=problem, iteration_id=1),
-                           modules=[done, *waits])  # fmt: skip
+                           modules=[done, *waits], started=Time(sec=1050))  # fmt: skip
 
-    (found,) = slow_steps([running(1000), behind(4), running(1090)], {}, 1100.0)
-    assert found.finding.endswith("; tasks that wait behind it: 4/1")
+    tasks = [running(1000), behind(4), running(1090)]
+    (found,) = slow_steps(tasks, {}, 1100.0)
+    assert found.finding.endswith("; tasks that wait behind it: 4/1 for 50 s")
+    assert list(idle(tasks, 1100.0)) == []
+    tasks[1].modules[0].finished = Time(sec=1070)
+    (found,) = slow_steps(tasks, {}, 1100.0)
+    assert found.finding.endswith("4/1 for 30 s")
     (found,) = slow_steps([running(1000), *map(behind, range(4, 12))], {}, 1100.0)
-    assert found.finding.endswith("behind it: 4/1, 5/1, 6/1, 7/1, 8/1 and 3 more")
+    assert found.finding.endswith("7/1 for 50 s, 8/1 for 50 s and 3 more")
+    tasks[1].outcome_reason = "waits for hw_resources (task delivered for 30 s)"
+    (found,) = idle(tasks[1:2], 1100.0)
+    assert found.level == "warning" and "4/1: nothing happens for 30 s: waits" in found.finding
+    assert list(idle(tasks[1:2], 1075.0)) == []
+    assert "to 3 more tasks" in list(idle(map(behind, range(8)), 1100.0))[-1].finding
 
 
 def test_a_queue_that_is_long_or_old() -> None:
     first = [TaskSummary(created=Time(sec=1000), outcome_reason="100 tasks run")]
     assert list(queue(799, 1000, first, 1599.0)) == []
     assert [f.level for f in queue(800, 1000, first, 1001.0)] == ["warning"]
+    (found,) = queue(7, 1000, first, 1012.0, is_ready=False)
+    assert "7 tasks are not begun, the first, 0/0, waits for 12 s: 100 tasks" in found.finding
     (found,) = queue(1, 1000, first, 1601.0)
     assert "100 tasks run" in found.finding and found.remedy
     (found,) = queue(1000, 1000, first, 1001.0)

@@ -1,4 +1,4 @@
-"""`sustainml report --open` reads archives that come from anywhere."""
+"""`sustainml report`: what it asks for, and archives that come from anywhere."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ import io
 import json
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sustainml_msgs.msg import NodeState, SystemState, Task, TaskId, TaskSummary
 from typer.testing import CliRunner, Result
 
 from sustainml_orchestrator.cli.main import app
 from sustainml_orchestrator.cli.reporting import archive
+from sustainml_orchestrator.cli.reporting.collection import Collection
+from sustainml_orchestrator.client import OrchestratorUnavailable, RequestTimeout
+from sustainml_orchestrator.core.ids import ErrorCode
 
 ABOUT = json.dumps({"format": 1, "created": 0, "namespace": "/x", "missing": []}).encode()
 
@@ -119,3 +124,66 @@ def test_what_is_not_there(tmp_path: Path) -> None:
     assert "cannot be used" in opened(tmp_path, code=1).output
     words = ["report", "1/1", "--open", str(tmp_path)]
     assert CliRunner().invoke(app, words).exit_code == 2
+
+
+# What is asked for #
+
+
+class Answers:
+    """A client; the named calls, such as ``get_task 2``, are not answered."""
+
+    def __init__(self, *lost: str, error: type[Exception] = RequestTimeout) -> None:
+        self._lost, self._error, self.asked = lost, error, 0
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*args: Any, **_: Any) -> Any:
+            self.asked += 1
+            if f"{name} {args[0][0] if args else ''}".strip() in self._lost:
+                raise self._error(ErrorCode.TIMEOUT, f"{name} was not answered in time")
+            ids = [TaskId(problem_id=n, iteration_id=1) for n in (1, 2, 3)]
+            summaries = [TaskSummary(task_id=task_id) for task_id in ids]
+            return {
+                "get_node_status": [NodeState(node_name="m")], "system_state": SystemState(),
+                "get_parameters": {"journal_path": "none"}, "get_history": [{"event": "x"}],
+                "list_tasks": (summaries, 3),
+                "get_task": Task(summary=summaries[args[0][0] - 1]) if name == "get_task" else None,
+            }[name]  # fmt: skip
+
+        return call
+
+
+def collected(client: Any) -> Collection:
+    made = Collection()
+    made._states(client)
+    made.untold = made._tasks(client, None)  # type: ignore[attr-defined]
+    return made
+
+
+def test_a_call_that_is_not_answered_costs_its_part_alone() -> None:
+    whole = set(collected(Answers()).entries)
+    assert {f"tasks/{n}-1.json" for n in (1, 2, 3)} < whole
+    for lost, left_out in (("get_node_status", {"nodes.json"}), ("get_history", {"history.json"}),
+                           ("system_state", {"system_state.json"})):  # fmt: skip
+        made = collected(Answers(lost))
+        assert whole - set(made.entries) == left_out
+        assert [text for text in made.missing if "was not answered in time" in text]
+    made = collected(Answers("get_task 2", "get_history 3"))
+    assert whole == set(made.entries) and made.untold == {(2, 1)}  # type: ignore[attr-defined]
+    tasks = {n: json.loads(made.entries[f"tasks/{n}-1.json"]) for n in (1, 2, 3)}
+    assert {n: sorted(each) for n, each in tasks.items()} == {
+        1: ["events", "task"], 2: ["events"], 3: ["task"],
+    }  # fmt: skip
+    assert [text.partition(":")[0] for text in made.missing] == ["the task 2/1",
+                                                                 "the history of 3/1"]  # fmt: skip
+
+
+def test_an_orchestrator_that_answers_nothing_is_not_asked_for_ever() -> None:
+    names = ("get_node_status", "system_state", "get_parameters", "get_history")
+    client = Answers(*names)
+    with pytest.raises(RequestTimeout):
+        collected(client)
+    assert client.asked == 3
+    client = Answers(*names, error=OrchestratorUnavailable)
+    with pytest.raises(OrchestratorUnavailable):
+        collected(client)
+    assert client.asked == 1

@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from importlib import metadata
@@ -37,6 +37,8 @@ _PREFIXES = ("ROS_", "RMW_", "RCUTILS_", "FASTDDS_", "FASTRTPS_", "CYCLONEDDS_",
 _LOG_BYTES, _LOG_FILES = 10 * 2**20, 2
 _OPEN, _FAILED, _FINISHED = 20, 20, 5
 _EVENTS = 1000
+#: After so many calls without an answer the orchestrator is asked for nothing more.
+_MOST_TIMEOUTS = 3
 _OPEN_STATES = (TaskStatus.WAITING, TaskStatus.RUNNING)
 
 
@@ -52,6 +54,7 @@ class Collection:
         self.entries: dict[str, bytes] = {}
         self.missing: list[str] = []
         self._journal_setting = USUAL_PLACE
+        self._timeouts = 0
 
     def collect(self, task_id: TaskId | None) -> None:
         """Everything that can be had; of all tasks, or of one.
@@ -75,10 +78,12 @@ class Collection:
         self._put_json("report.json", about)
 
     @contextmanager
-    def _part(self, name: str) -> Iterator[None]:
-        """A part without which the report is made all the same."""
+    def _part(self, name: str, but: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+        """A part without which the report is made all the same; `but` is raised."""
         try:
             yield
+        except but:
+            raise
         except Exception as error:  # whatever is wrong is what the report is for
             text = " ".join(str(error).split()) or type(error).__name__
             self.missing.append(f"{name}: {text}")
@@ -102,64 +107,114 @@ class Collection:
         self._put_text("doctor.txt", console.file.getvalue())
 
     def _ask(self, task_id: TaskId | None) -> None:
-        """What the orchestrator knows; if there is none, what its journal says of the tasks."""
+        """What the orchestrator knows; what it does not tell of the tasks, its journal does."""
         from sustainml_orchestrator.client import ClientError, OrchestratorClient, RequestRefused
 
+        untold: Container[TaskId] | None = None  # all
         try:
             with OrchestratorClient(options.namespace, timeout=options.timeout) as client:
-                self._put_json("nodes.json", client.get_node_status())
-                self._put_json("system_state.json", client.system_state())
-                self._parameters(client)
-                with self._part("the history"):
-                    events = client.get_history(limit=_EVENTS, newest_first=True)
-                    self._put_json("history.json", {"events": events[::-1]})
-                self._tasks(client, task_id)
-                return
+                self._states(client)
+                untold = self._tasks(client, task_id)
         except RequestRefused:
             raise
         except ClientError as error:
             self.missing.append(f"what the orchestrator knows: {error.message}")
-        with self._part("the tasks of the journal"):
-            self._stored_tasks(task_id)
+        if untold is None or untold:
+            with self._part("the tasks of the journal"):
+                self._stored_tasks(task_id, untold)
 
-    def _parameters(self, client: OrchestratorClient) -> None:
+    @contextmanager
+    def _answer(self, name: str) -> Iterator[None]:
+        """A part that the orchestrator is asked for: one that it does not answer is left out.
+
+        Raises:
+            ClientError: there is no orchestrator, or it answers nothing any more.
+        """
+        from sustainml_orchestrator.client import OrchestratorUnavailable, RequestTimeout
+
+        try:
+            with self._part(name, but=(OrchestratorUnavailable, RequestTimeout)):
+                yield
+        except RequestTimeout as error:
+            self.missing.append(f"{name}: {error.message}")
+            self._timeouts += 1
+            if self._timeouts >= _MOST_TIMEOUTS:
+                raise
+
+    def _states(self, client: OrchestratorClient) -> None:
+        nodes: list[Any] = []
+        with self._answer("the nodes"):
+            nodes = client.get_node_status()
+            self._put_json("nodes.json", nodes)
+        with self._answer("the state of the system"):
+            self._put_json("system_state.json", client.system_state())
+        self._parameters(client, nodes)
+        with self._answer("the history"):
+            events = client.get_history(limit=_EVENTS, newest_first=True)
+            self._put_json("history.json", {"events": events[::-1]})
+
+    def _parameters(self, client: OrchestratorClient, nodes: Iterable[Any]) -> None:
         found: dict[str, Any] = {}
-        with self._part("the parameters of the orchestrator"):
+        with self._answer("the parameters of the orchestrator"):
             found["orchestrator"] = client.get_parameters()
             self._journal_setting = str(found["orchestrator"].get("journal_path", ""))
-        for node in client.get_node_status():
+        for node in nodes:
             for instance in node.instances:
                 if instance.responsive:
                     with self._part(f"the parameters of {instance.instance}"):
                         found[instance.instance] = client.get_parameters(instance.instance)
         self._put_json("parameters.json", found)
 
-    def _tasks(self, client: OrchestratorClient, task_id: TaskId | None) -> None:
+    def _tasks(self, client: OrchestratorClient, task_id: TaskId | None) -> set[TaskId] | None:
+        """Put the tasks and their histories; returns those that were not told, None = all."""
         from sustainml_orchestrator.client import RequestRefused
 
-        for each in [task_id] if task_id else _concerned(client):
+        wanted, untold = [task_id] if task_id else None, set()
+        with self._answer("the list of tasks"):
+            wanted = wanted or _concerned(client)
+        for each in wanted or ():
             try:
-                task = client.get_task(each)
+                if not self._task(client, each):
+                    untold.add(each)
             except RequestRefused as error:
                 if task_id or error.code is not ErrorCode.NOT_FOUND:
                     raise
-                continue  # deleted meanwhile
-            exact = TaskId(task.summary.task_id.problem_id, task.summary.task_id.iteration_id)
-            events = client.get_history(exact, limit=_EVENTS, newest_first=True)
-            self._put_json(_name_of(exact), {"task": task, "events": events[::-1]})
+                # deleted meanwhile
+        return None if wanted is None else untold
 
-    def _stored_tasks(self, task_id: TaskId | None) -> None:
+    def _task(self, client: OrchestratorClient, task_id: TaskId) -> bool:
+        """Put what is known of a task; returns whether it was told.
+
+        Raises:
+            RequestRefused: the orchestrator knows no such task.
+        """
+        found: dict[str, Any] = {}
+        with self._answer(f"the task {task_id}"):
+            found["task"] = task = client.get_task(task_id)
+            task_id = TaskId(task.summary.task_id.problem_id, task.summary.task_id.iteration_id)
+        with self._answer(f"the history of {task_id}"):
+            events = client.get_history(task_id, limit=_EVENTS, newest_first=True)
+            found["events"] = events[::-1]
+        if found:
+            self._put_json(_name_of(task_id), found)
+        return "task" in found
+
+    def _stored_tasks(self, task_id: TaskId | None, untold: Container[TaskId] | None) -> None:
+        """Put what the journal says of a task (None = of all), or of the untold ones alone."""
         from sustainml_orchestrator.storage.export import rows
 
         wanted: list[dict[str, Any]] = []
         for row in rows(self._journal()):
             del row["steps"], row["token"]
             named = TaskId(row["problem_id"], row["iteration_id"])
+            if untold is not None and named not in untold and (named[0], 0) not in untold:
+                continue
             if task_id is None or named == task_id or (named[0], 0) == task_id:
                 wanted.append(row)
         for row in wanted[-_OPEN - _FAILED :]:
             named = TaskId(row["problem_id"], row["iteration_id"])
-            self._put_json(_name_of(named), {"stored": row})
+            known = json.loads(self.entries.get(_name_of(named), b"{}"))
+            self._put_json(_name_of(named), {**known, "stored": row})
 
     def _journal(self) -> Path:
         place = locate(self._journal_setting, options.namespace, domain.current())
