@@ -124,8 +124,11 @@ class Collection:
                 self._stored_tasks(task_id, untold)
 
     @contextmanager
-    def _answer(self, name: str) -> Iterator[None]:
+    def _answer(self, name: str, *but: type[Exception]) -> Iterator[None]:
         """A part that the orchestrator is asked for: one that it does not answer is left out.
+
+        Args:
+            but: further errors that are raised.
 
         Raises:
             ClientError: there is no orchestrator, or it answers nothing any more.
@@ -133,7 +136,7 @@ class Collection:
         from sustainml_orchestrator.client import OrchestratorUnavailable, RequestTimeout
 
         try:
-            with self._part(name, but=(OrchestratorUnavailable, RequestTimeout)):
+            with self._part(name, but=(OrchestratorUnavailable, RequestTimeout, *but)):
                 yield
         except RequestTimeout as error:
             self.missing.append(f"{name}: {error.message}")
@@ -188,8 +191,10 @@ class Collection:
         Raises:
             RequestRefused: the orchestrator knows no such task.
         """
+        from sustainml_orchestrator.client import RequestRefused
+
         found: dict[str, Any] = {}
-        with self._answer(f"the task {task_id}"):
+        with self._answer(f"the task {task_id}", RequestRefused):
             found["task"] = task = client.get_task(task_id)
             task_id = TaskId(task.summary.task_id.problem_id, task.summary.task_id.iteration_id)
         with self._answer(f"the history of {task_id}"):
