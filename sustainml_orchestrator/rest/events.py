@@ -7,8 +7,9 @@ import json
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import cached_property
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
@@ -42,6 +43,30 @@ LastEventId = Annotated[
 ]
 
 
+class Update:
+    """A message, written as an event once for all readers.
+
+    Attributes:
+        message: the state of a task or of the system.
+    """
+
+    def __init__(self, message: TaskSummary | SystemState) -> None:
+        self.message = message
+
+    @cached_property
+    def text(self) -> bytes:
+        """The event as it is sent."""
+        data = json.dumps(plain(self.message), allow_nan=False)
+        if isinstance(self.message, SystemState):
+            return f"event: system\ndata: {data}\n\n".encode()
+        return f"id: {self.message.revision}\nevent: task\ndata: {data}\n\n".encode()
+
+    def is_wanted(self, problem_id: int) -> bool:
+        """Whether it is told to a reader of this problem; 0 = all."""
+        of = self.message
+        return isinstance(of, SystemState) or problem_id in (0, of.task_id.problem_id)
+
+
 class EventLog:
     """The latest updates in the order of their arrival, each with a position that grows.
 
@@ -50,7 +75,7 @@ class EventLog:
     """
 
     def __init__(self, calls: Calls) -> None:
-        self._kept: deque[TaskSummary | SystemState] = deque(maxlen=_KEPT)
+        self._kept: deque[Update] = deque(maxlen=_KEPT)
         self._end = 0
         self._incarnation = 0
         self._live = calls.live
@@ -73,12 +98,13 @@ class EventLog:
 
     def after_revision(self, revision: int) -> int | None:
         """The position behind the update of this revision; None where it is not kept."""
-        for back, message in enumerate(reversed(self._kept)):
+        for back, update in enumerate(reversed(self._kept)):
+            message = update.message
             if isinstance(message, TaskSummary) and message.revision == revision:
                 return self._end - back
         return None
 
-    def since(self, position: int) -> list[TaskSummary | SystemState] | None:
+    def since(self, position: int) -> list[Update] | None:
         """What is kept from a position; None where some of it is dropped already."""
         if position < self.start:
             return None
@@ -86,15 +112,16 @@ class EventLog:
 
     async def wait(self, position: int) -> bool:
         """Until there is more than at a position; False when nothing came for a while."""
+        if self._end > position:
+            return True
         changed = asyncio.Event()
         self._waiting.add(changed)
+        timer = asyncio.get_running_loop().call_later(_HEARTBEAT, changed.set)
         try:
-            if self._end <= position:
-                await asyncio.wait_for(changed.wait(), _HEARTBEAT)
-            return True
-        except asyncio.TimeoutError:
-            return False
+            await changed.wait()
+            return self._end > position
         finally:
+            timer.cancel()
             self._waiting.discard(changed)
 
     def _on_message(self, message: TaskSummary | SystemState) -> None:
@@ -110,7 +137,7 @@ class EventLog:
                 self._end += 1
                 self._kept.clear()
             self._incarnation = message.incarnation
-        self._kept.append(message)
+        self._kept.append(Update(message))
         self._end += 1
         for changed in self._waiting:
             changed.set()
@@ -133,10 +160,10 @@ async def events(
 
 async def _stream(
     calls: Calls, log: EventLog, last: int | None, problem_id: int
-) -> AsyncIterator[str]:
+) -> AsyncIterator[bytes]:
     position = log.end
     if (state := calls.live.state) is not None:
-        yield _event(state)
+        yield Update(state).text
     if last is not None:
         found = log.after_revision(last)
         if found is not None:
@@ -145,20 +172,20 @@ async def _stream(
             async for text in _missed(calls, last, problem_id):
                 yield text
     while True:
-        messages = log.since(position)
-        if messages is None:
+        updates = log.since(position)
+        if updates is None:
             yield _resync("the connection was too slow, or the orchestrator was restarted")
             position = max(position + 1, log.start)
             continue
-        for message in messages:
+        for update in updates:
             position += 1
-            if isinstance(message, SystemState) or _is_wanted(message, problem_id):
-                yield _event(message)
+            if update.is_wanted(problem_id):
+                yield update.text
         if not await log.wait(position):
-            yield ": nothing new\n\n"
+            yield b": nothing new\n\n"
 
 
-async def _missed(calls: Calls, last: int, problem_id: int) -> AsyncIterator[str]:
+async def _missed(calls: Calls, last: int, problem_id: int) -> AsyncIterator[bytes]:
     """The states of the tasks that changed since a revision, by the history."""
     try:
         newest = await calls.run(calls.client.get_history, newest_first=True, limit=1)
@@ -176,7 +203,7 @@ async def _missed(calls: Calls, last: int, problem_id: int) -> AsyncIterator[str
     if not is_complete:
         yield _resync("too much happened meanwhile")
     for summary in sorted(summaries, key=lambda each: each.revision):
-        yield _event(summary)
+        yield Update(summary).text
 
 
 def _changed(calls: Calls, last: int, problem_id: int) -> tuple[list[TaskId], bool]:
@@ -195,16 +222,5 @@ def _changed(calls: Calls, last: int, problem_id: int) -> tuple[list[TaskId], bo
     return list(found), False
 
 
-def _is_wanted(summary: TaskSummary, problem_id: int) -> bool:
-    return problem_id in (0, summary.task_id.problem_id)
-
-
-def _event(message: Any) -> str:
-    data = json.dumps(plain(message), allow_nan=False)
-    if isinstance(message, SystemState):
-        return f"event: system\ndata: {data}\n\n"
-    return f"id: {message.revision}\nevent: task\ndata: {data}\n\n"
-
-
-def _resync(reason: str) -> str:
-    return f"event: resync\ndata: {json.dumps({'reason': reason})}\n\n"
+def _resync(reason: str) -> bytes:
+    return f"event: resync\ndata: {json.dumps({'reason': reason})}\n\n".encode()
