@@ -104,8 +104,8 @@ def test_iterations_are_compared_and_the_best_is_marked(tab: Tab, solved: str) -
         page.get_by_role("button", name="Start the iteration").click()
         page.wait_for_url(re.compile(r"/tasks/\d+/[23]$"))
         tab.wait("succeeded", 60)
-    problem = solved.split("/")[2]
-    page = tab.open(f"/problems/{problem}", "3 iterations")
+    page.get_by_role("link", name="Compare iterations").click()
+    tab.wait("3 iterations")
     tab.wait("★")
     row = page.get_by_role("row", name=re.compile("Country|Location region"))
     assert [each.inner_text() for each in row.get_by_role("cell").all()][1:] == ["France", "Poland"]
@@ -115,6 +115,13 @@ def test_iterations_are_compared_and_the_best_is_marked(tab: Tab, solved: str) -
         page.get_by_role("link", name="CSV").click()
     lines = download.value.path().read_text().splitlines()
     assert len(lines) == 4 and lines[0].startswith("iteration,model,quality")
+
+
+def test_an_address_of_no_module_says_which_there_are(tab: Tab) -> None:
+    tab.open("/modules/hw_resource", "There is no such module. The modules are app_requirements")
+    assert tab.page.get_by_role("button", name="hw_resource").count() == 0
+    tab.wait_for(lambda: tab.complaints, "its configuration is not asked for")
+    tab.complaints.clear()  # and could not be read
 
 
 def test_a_killed_module_is_seen_and_recovers(tab: Tab, site: Site) -> None:
@@ -325,6 +332,25 @@ def test_each_try_of_a_step_is_a_bar(tab: Tab) -> None:
     assert tab.page.evaluate(find, [over, [], False]) == [
         ["wait", 0, 1, ""], ["run", 1, 8, "succeeded"],
     ]  # fmt: skip
+
+
+def test_labels_of_a_chart_are_within_it(tab: Tab) -> None:
+    tab.open("/", "Overview")
+    find = """async () => {
+        const [{ chart }, { carbon }] = await Promise.all([
+            import("/static/charts.js"), import("/static/format.js")]);
+        const points = [1.19e-6, 2.21e-7, 2.68e-7].map((y, i) => ({ x: i + 1, y, label: `#${i}` }));
+        const axis = { xLabel: "iteration", yLabel: "Carbon", formatY: carbon, joined: true };
+        const made = chart({ points, ...axis, whole: true });
+        document.body.append(made);
+        const edge = made.getBoundingClientRect();
+        return [...made.querySelectorAll("text")].map((each) => {
+            const text = each.getBoundingClientRect();
+            return [each.textContent, text.left >= edge.left && text.right <= edge.right];
+        });
+    }"""
+    found = dict(tab.page.evaluate(find))
+    assert found["500 µg CO₂e"] and all(found.values()), found
 
 
 def test_the_keyboard_reaches_everything(tab: Tab) -> None:

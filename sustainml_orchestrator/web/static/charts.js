@@ -2,7 +2,8 @@
 
 import { s } from "./dom.js";
 
-const W = 420, H = 220, LEFT = 62, RIGHT = 14, TOP = 14, BOTTOM = 40;
+const W = 420, H = 220, LEAST_LEFT = 62, RIGHT = 14, TOP = 14, BOTTOM = 40;
+const CHARACTER = 7; // width of one in the labels
 
 export function sparkline(values, label) {
   const last = values.slice(-150);
@@ -42,8 +43,9 @@ export function chart({ points, xLabel, yLabel, formatX = String, formatY, joine
   if (!known.length)
     return s("svg", { viewBox: `0 0 ${W} ${H}`, class: "chart", role: "img", "aria-label": text },
       s("text", { x: W / 2, y: H / 2, "text-anchor": "middle" }, "no figures yet"));
-  const x = scale(known.map((p) => p.x), LEFT, W - RIGHT, !whole);
   const y = scale(known.map((p) => p.y), H - BOTTOM, TOP, true);
+  const LEFT = Math.max(LEAST_LEFT, 12 + CHARACTER * Math.max(0, ...y.ticks.map((tick) => formatY(tick).length)));
+  const x = scale(known.map((p) => p.x), LEFT, W - RIGHT, !whole);
   const marks = whole ? x.ticks.filter(Number.isInteger) : x.ticks;
   const line = (list) => list.map((p) => `${x.at(p.x).toFixed(1)},${y.at(p.y).toFixed(1)}`).join(" ");
   const front = known.filter((p) => p.front).sort((a, b) => a.x - b.x);

@@ -113,7 +113,7 @@ export function readable(value) {
     return value.map((each) => h("div", {}, readable(each)));
   }
   const entries = Object.entries(value);
-  return entries.length ? h("dl", {}, entries.map(([name, each]) => [h("dt", {}, label(name)), h("dd", {}, readable(each))])) : h("span", { class: "muted" }, "–");
+  return entries.length ? h("dl", {}, entries.map(([name, each]) => [h("dt", {}, label(name)), h("dd", {}, /(^|_)year$/.test(name) ? String(each) : readable(each))])) : h("span", { class: "muted" }, "–");
 }
 
 // The fields of an output; what is an object of its own stands below under its name.

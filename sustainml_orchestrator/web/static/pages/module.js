@@ -48,6 +48,8 @@ function view(name, data, save) {
   const node = app.system?.nodes.find((each) => each.node_name === name);
   const spec = app.graph.find((each) => each.name === name);
   const state = nodeState(node);
+  if (app.graph.length && !spec && !node)
+    return [h("h1", {}, name), h("div", { class: "callout s-stopped" }, h("strong", {}, "There is no such module. "), `The modules are ${app.graph.map((each) => each.name).join(", ")}. `, h("a", { href: "/" }, "Go to the overview"))];
   return [
     h("div", { class: "head" }, h("div", { class: "grow" }, h("p", { class: "crumbs" }, h("a", { href: "/" }, "Overview"), " / module"), h("h1", {}, name)), badge(state), commandButtons(name, node)),
     node?.error_description && h("div", { class: "callout s-error" }, h("strong", {}, "Error: "), node.error_description),

@@ -106,6 +106,6 @@ function recent(list) {
       h("thead", {}, h("tr", {}, ["Task", "State", "Problem", "Model", "Age"].map((each) => h("th", { scope: "col" }, each)))),
       h("tbody", {}, list.map((row) => h("tr", { key: `${row.problem}/${row.iteration}` },
         h("td", {}, h("a", { href: `/tasks/${row.problem}/${row.iteration}` }, `${row.problem}/${row.iteration}`)), h("td", {}, taskBadge(row.status)),
-        h("td", { class: "text" }, row.name || "–"), h("td", { class: "text" }, row.model || "–"), h("td", { class: "muted" }, age(row.created)))))))
+        h("td", { class: "text" }, h("div", { class: "lines" }, row.name || "–")), h("td", { class: "text" }, row.model || "–"), h("td", { class: "muted" }, age(row.created)))))))
       : h("p", {}, "There is no task yet. ", h("a", { href: "/new" }, "State a problem"), " to see one."));
 }

@@ -30,7 +30,7 @@ function view(problem, { iterations, total }) {
   const points = (x, y) => iterations.map(({ summary, figures }) => ({ x: x(summary, figures), y: y(figures), label: `#${summary.task_id.iteration_id}`, best: figures?.best, front: figures?.pareto_optimal }));
   const number = (summary) => summary.task_id.iteration_id;
   return [
-    h("div", { class: "head" }, h("div", { class: "grow" }, h("p", { class: "crumbs" }, h("a", { href: "/tasks" }, "Tasks"), ` / problem ${problem}`), h("h1", {}, name), h("p", { class: "muted lead" }, last.input.problem_definition.slice(0, 600))),
+    h("div", { class: "head" }, h("div", { class: "grow" }, h("p", { class: "crumbs" }, h("a", { href: "/tasks" }, "Tasks"), ` / problem ${problem}`), h("h1", {}, name), name !== last.input.problem_definition && h("p", { class: "muted lead" }, last.input.problem_definition.slice(0, 600))),
       h("div", { class: "buttons" }, h("a", { class: "button primary", href: `/new?base=${last.summary.id}` }, "Iterate"), h("a", { class: "button", href: `/page/problems/${problem}/csv`, download: true }, "CSV"),
         h("button", { class: "danger", onclick: async () => (await remove(problem)) && go("/tasks") }, "Delete"))),
     h("section", { class: "panel" }, h("h2", {}, `${total} iteration${total === 1 ? "" : "s"}`), table(iterations), total > iterations.length && h("p", { class: "muted small" }, `The newest ${iterations.length} are shown; the CSV has all.`)),

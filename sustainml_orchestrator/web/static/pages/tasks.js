@@ -103,7 +103,7 @@ function row(task) {
   const problem = h("a", { href: `/problems/${task.problem}` }, task.name || "(no title)");
   return h("tr", { key: id },
     h("td", {}, h("a", { href: `/tasks/${id}` }, id)), h("td", { title: task.reason || null }, taskBadge(task.status)),
-    h("td", {}, steps(states, task.modules.split(","))), h("td", { class: "text" }, problem), h("td", { class: "text" }, task.model || "–"), h("td", { class: "text" }, task.hardware || "–"),
+    h("td", {}, steps(states, task.modules.split(","))), h("td", { class: "text" }, h("div", { class: "lines" }, problem)), h("td", { class: "text" }, task.model || "–"), h("td", { class: "text" }, task.hardware || "–"),
     h("td", { class: "number" }, carbon(task.carbon)), h("td", { class: "number" }, energy(task.energy)), h("td", { class: "number" }, quality(task.quality)),
     h("td", { class: "number muted", title: time(task.created) }, age(task.created)),
     h("td", {}, menu(task, id)));
