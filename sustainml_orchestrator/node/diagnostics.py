@@ -32,6 +32,7 @@ _OK, _WARN, _ERROR, _STALE = (
 #: Time to look: a queue that is full to this share, a step that has used this share of its timeout,
 #: a task that waits for so many s, less free space for the journal, a larger log of it (bytes).
 _FULL, _LATE, _OLD, _LEAST_FREE, _LARGE_LOG = 0.8, 0.8, 600.0, 500 * 2**20, 64 * 2**20
+_NO_ROOM = 2**20  # bytes, with which a disk counts as full
 #: A module that came back so often, and was lost within so many s, flaps.
 _FLAPS, _RECENT = 3, 600.0
 #: Rates are those of the last so many s; so many messages dropped in that time are many.
@@ -170,7 +171,7 @@ class Diagnostics:
         return _OK, f"{waiting} tasks wait, {calls} calls are pending", values
 
     def _journal(self) -> Judgement:
-        persistence, (free, size, log) = self._core.persistence, self._space()
+        persistence, (free, size, log, place) = self._core.persistence, self._space()
         if not persistence.enabled:
             return _OK, "none: the database is in memory only", {}
         values: dict[str, object] = {"commits": persistence.settled}
@@ -180,10 +181,12 @@ class Diagnostics:
         if persistence.failed:
             return _ERROR, persistence.failed, values
         if free < _LEAST_FREE:
-            return _WARN, f"its disk is nearly full: {values['free space (MiB)']} MiB left", values
+            text = f"the disk of journal {place} has {free / 2**20:.0f} MiB left; make room"
+            return (_ERROR if free < _NO_ROOM else _WARN), text, values
         if log > _LARGE_LOG:
-            text = f"its write-ahead log has grown to {log / 2**20:.0f} MiB; end the program that "
-            return _WARN, text + "reads the journal: `fuser` shows it", values
+            text = f"the write-ahead log of journal {place} has grown to {log / 2**20:.0f} MiB; "
+            text += f"end the program that reads the journal: fuser {place}"
+            return _WARN, text, values
         return _OK, "is written", values
 
     def _drops(self) -> Judgement:

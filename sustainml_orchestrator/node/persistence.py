@@ -29,11 +29,12 @@ _UPKEEP_PERIOD = 1.0
 
 
 class DiskSpace(NamedTuple):
-    """Space of the journal on its disk, in bytes."""
+    """Space of the journal on its disk, in bytes, and where it is."""
 
     free: float = math.inf  #: of the disk; inf while not known
     database: int = 0
     log: int = 0  #: SQLite's write-ahead log
+    place: str = ""  #: path of the database
 
 
 class Persistence:
@@ -117,7 +118,7 @@ class Persistence:
                 with suppress(OSError):
                     path = self._journal.path
                     free = float(shutil.disk_usage(path.parent).free)
-                    self._space = DiskSpace(free, *files.sizes(path))
+                    self._space = DiskSpace(free, *files.sizes(path), str(path))
 
     def _outcome(self, journal: Journal, save: Save) -> Event:
         try:

@@ -152,5 +152,6 @@ def diagnosed(parts: Mapping[str, Any]) -> Iterator[Finding]:
         )
     for value in parts["tasks"].values if "tasks" in parts else ():
         if value.key.startswith("near its deadline"):
-            remedy = "look at sustainml logs MODULE; raise its timeout in the pipeline file"
+            module = value.value.partition(": ")[2].partition(" ")[0] or "MODULE"
+            remedy = f"look at sustainml logs {module}; raise its timeout in the pipeline file"
             yield Finding("warning", f"near its deadline: {value.value}", remedy)

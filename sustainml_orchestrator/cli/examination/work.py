@@ -152,9 +152,10 @@ def queue(
             remedy = "see to what they wait for, end some, or raise max_waiting_tasks"
             yield Finding("error", f"the queue is full, new tasks are refused: {text}{why}", remedy)
         elif not is_ready:
-            text = f"{waiting} tasks are not begun, the first, {name_of(summary)}, waits for "
-            text += age(summary.created, now)
-            yield Finding("warning", text + why, "see the nodes above; they begin by themselves")
+            text = f"{waiting} task{'s are' if waiting > 1 else ' is'} not begun, the first, "
+            text += f"{name_of(summary)}, waits for {age(summary.created, now)}"
+            remedy = "see the nodes above; once they are active, it begins by itself"
+            yield Finding("warning", text, remedy)
         elif waiting >= _LONG_QUEUE * most or now - seconds_of(summary.created) > _OLD_QUEUE:
             remedy = "add instances of the slowest module, raise max_active_tasks, or end some"
             yield Finding("warning", text + why, remedy)
