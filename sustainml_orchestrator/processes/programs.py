@@ -70,8 +70,9 @@ def programs(
     if params_file:
         common += ["--params-file", _as_utf8(params_file)]
     settings = _given(journal_path=journal, pipeline_file=pipeline_file)
-    recording = ["-p", f"flight_recorder_bytes:={RECORDING}"]
-    own = [*common, *(recording if journal and not params_file else ())]
+    own = common
+    if journal or params_file:  # before the file, which may set another size
+        own = [common[0], "-p", f"flight_recorder_bytes:={RECORDING}", *common[1:]]
     given = _given(isolation=isolation, pipeline_file=pipeline_file)
     found = [_program("orchestrator", "node.orchestrator_node", own, settings)]
     folder = Path(pipeline_file).parent

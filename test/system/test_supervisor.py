@@ -139,6 +139,8 @@ def test_the_programs_of_the_framework() -> None:
     assert [p.name for p in every] == ["orchestrator", *(m for m in MODULES if m != "hw_resources")]
     assert 'journal_path:="/a b"' in every[0].command
     assert all({"__ns:=/lab", "--params-file", "p"} <= {*p.command} for p in every)
+    words = " ".join(every[0].command)  # the file may set another size of the recording
+    assert words.index("flight_recorder_bytes:=") < words.index("--params-file p")
     assert all('isolation:="thread"' in p.command for p in every[1:])
     assert not any("isolation" in word for p in programs(namespace="lab") for word in p.command)
 
