@@ -10,6 +10,8 @@ from sustainml_orchestrator.contract import strict_json
 
 HARDWARE, METADATA, MODELS = 3, 4, 5
 MODULES = {HARDWARE: "hw_resources", METADATA: "ml_model_metadata", MODELS: "ml_model_provider"}
+#: Characters of a problem that its ML task is told by.
+_LONGEST_PROBLEM = 2000
 _MODEL_CONFIG = "__MODEL_CONFIG__:"
 #: The front-end asks for these models by this name, which is no task.
 _U_NET = "U_NET_MODELS"
@@ -25,6 +27,7 @@ class Query:
         empty: the answer when nothing is known.
         convert: turns the answer of the module into that for the front-end.
         path: of the file to profile.
+        problem: a text in free words; the answer is for its ML task, where that is clear.
     """
 
     node_id: int
@@ -32,6 +35,7 @@ class Query:
     empty: dict[str, Any] = field(default_factory=dict)
     convert: Callable[[Mapping[str, Any]], dict[str, Any]] = dict
     path: str = ""
+    problem: str = ""
 
 
 def read(text: str, node_id: int | None) -> Query:
@@ -122,7 +126,8 @@ def _search(rest: str) -> Query:
         asked = {"query": "model_info", "model": text.removeprefix(_MODEL_CONFIG).strip()}
         return Query(MODELS, asked, {"tooltip": ""}, _pick("tooltip"))
     limit = min(max(1, int(number[-6:])), 1000)
-    return Query(MODELS, {"query": "search", "text": text, "limit": limit}, {"models": []})
+    found: dict[str, Any] = {"query": "search", "text": text, "limit": limit}
+    return Query(MODELS, found, {"models": []}, problem=text[:_LONGEST_PROBLEM])
 
 
 def _dataset(rest: str) -> Query:

@@ -16,6 +16,8 @@ from sustainml_orchestrator.rest.calls import Calls, Slow
 
 #: Longest time that a module, or the profile of a data set, may take, in s.
 _TIMEOUT = 10.0
+#: The same for what a search can do without, in s.
+_GOAL_TIMEOUT = 3.0
 #: Codes of a module that does not answer at present.
 _BUSY = (ErrorCode.TIMEOUT, ErrorCode.NODE_UNAVAILABLE, ErrorCode.RESOURCE_EXHAUSTED)
 #: What an unexpected answer of a module may raise.
@@ -81,6 +83,8 @@ class Configuring:
     async def _query(self, text: str, query: Query) -> dict[str, Any]:
         """Ask the module; while it is busy or away its last answer to this text holds."""
         module, asked = MODULES[query.node_id], query.configuration or {}
+        if query.problem:
+            asked = asked | await self._goal_of(query.problem)
         try:
             found = await self._calls.run_slow(
                 Slow.QUESTION, _TIMEOUT, self._calls.client.configure_node, module, asked
@@ -99,6 +103,19 @@ class Configuring:
             self._kept.pop(next(iter(self._kept)))
         self._kept[text] = converted
         return converted
+
+    async def _goal_of(self, problem: str) -> dict[str, str]:
+        """The ML task of a problem for a search; nothing where its text is unclear."""
+        module, asked = MODULES[configuration.METADATA], {"query": "task", "text": problem}
+        configure = self._calls.client.configure_node
+        try:
+            found = await self._calls.run_slow(
+                Slow.QUESTION, _GOAL_TIMEOUT, configure, module, asked
+            )
+        except ClientError:  # a module of one's own may know no such query
+            return {}
+        goal = found.get("goal") if isinstance(found, dict) else None
+        return {"goal": goal} if isinstance(goal, str) and goal else {}
 
     def _response(
         self, body: dict[str, Any], value: dict[str, Any],

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from sustainml_orchestrator.client import ClientError
 from sustainml_orchestrator.compat.configuring import Configuring
+from sustainml_orchestrator.core.ids import ErrorCode
 
 
 def ask(answer: Any, **body: Any) -> dict[str, Any]:
@@ -42,6 +44,34 @@ def test_a_module_of_ones_own_may_answer_anything(answer: Any, text: str) -> Non
     assert (response["node_id"], response["request_id"]) == (3, 7)
     value = json.loads(response["configuration"], parse_constant=lambda name: pytest.fail(name))
     assert isinstance(value, dict) and ("error" in value) is not response["success"]
+
+
+@pytest.mark.parametrize(
+    ("told", "goal"),
+    [
+        ({"goal": "image-classification"}, "image-classification"),
+        *((each, None) for each in ({"goal": ""}, {"goal": 3}, [], None)),
+        (ClientError(ErrorCode.TIMEOUT, "no answer"), None),
+    ],
+)
+def test_a_search_is_for_the_ml_task_of_its_text(told: Any, goal: str | None) -> None:
+    asked: list[Any] = []
+
+    async def run_slow(*arguments: Any) -> Any:
+        module, question = arguments[-2:]
+        if module == "ml_model_metadata":
+            assert question == {"query": "task", "text": "cats, dogs"}
+            if isinstance(told, ClientError):
+                raise told
+            return told
+        asked.append(question)
+        return {"models": []}
+
+    calls: Any = SimpleNamespace(run_slow=run_slow, client=SimpleNamespace(configure_node=None))
+    body = {"configuration": "hf_search, cats, dogs, 5", "node_id": 5}
+    response = asyncio.run(Configuring(calls).answer(body))["response"]
+    assert response["success"] and response["node_id"] == 5
+    assert asked[0].get("goal") == goal and asked[0]["text"] == "cats, dogs"
 
 
 def test_true_is_no_number() -> None:

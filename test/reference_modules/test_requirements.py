@@ -155,8 +155,30 @@ def test_models_are_searched_by_words() -> None:
     assert "resnet" in found["models"][0]["model_id"].casefold()
     assert 0.0 < found["models"][0]["score"] <= 1.0
     assert settings.apply({"query": "search", "text": ""}, MODELS) == {"models": []}
+    for words in ("tell cats from dogs in photos", "in of the", "for my dogs"):
+        assert settings.apply({"query": "search", "text": words}, MODELS) == {"models": []}
     with pytest.raises(ValueError, match="limit"):
         settings.apply({"query": "search", "text": "a", "limit": 0}, MODELS)
+
+
+@pytest.mark.parametrize(
+    ("words", "goal", "name"),
+    [
+        ("tell cats from dogs", "image-classification", ""),
+        ("translate english to german", "translation", "t5"),
+        ("", "Object_Detection", ""),
+        ("resnet for x-ray images", "image-segmentation", "resnet"),  # the name is what is wanted
+    ],
+)
+def test_models_for_an_ml_task_come_first(words: str, goal: str, name: str) -> None:
+    asked = {"query": "search", "text": words, "goal": goal, "limit": 3}
+    found = ProviderSettings().apply(asked, MODELS)["models"]
+    assert len(found) == 3
+    scores = [each["score"] for each in found]
+    assert scores == sorted(scores, reverse=True) and scores[0] <= 1.0
+    for each in found:
+        assert name in each["model_id"].casefold()
+        assert name == "resnet" or each["pipeline_tag"] == goal.casefold().replace("_", "-")
 
 
 def test_a_remembered_query_does_not_hide_a_setting() -> None:

@@ -37,6 +37,10 @@ def test_queries_of_front_ends() -> None:
     assert "audio-classification" in goals
     assert "anomaly-detection" in goals
     assert "translation" not in goals
+    asked = {"query": "task", "text": "tell cats from dogs in photos"}
+    assert TaskSettings().apply(asked, TASKS)["goal"] == "image-classification"
+    unclear = TaskSettings().apply({"query": "task", "text": "cats"}, TASKS)
+    assert unclear["goal"] == "" and unclear["reason"]
     several = TaskSettings().apply({"query": "goals", "modality": "multimodal"}, TASKS)
     assert "visual-question-answering" in several["goals_list"]
     names = HardwareSettings().apply({"query": "hardwares"}, HARDWARE)["hardwares"]

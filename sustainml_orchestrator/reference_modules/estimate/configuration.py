@@ -81,13 +81,14 @@ def _info(configuration: Mapping[str, Any], models: ModelCatalogue) -> dict[str,
 
 def _search(configuration: Mapping[str, Any], models: ModelCatalogue) -> dict[str, Any]:
     limit = int(_number({"limit": 10, **configuration}, "limit", 1, 1000))
-    found = models.search(text(configuration, "text"), limit)
+    goal = models.task(text(configuration, "goal"))
+    found = models.search(text(configuration, "text"), limit, goal)
     return {
         "models": [
             {
                 "model_id": model.name,
                 "score": score,
-                "pipeline_tag": next(iter(model.figures), ""),
+                "pipeline_tag": goal if goal in model.figures else next(iter(model.figures), ""),
                 "tooltip": model.summary,
             }
             for model, score in found

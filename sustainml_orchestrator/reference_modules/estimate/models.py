@@ -31,6 +31,13 @@ MANY = "many"
 TYPICAL_LAUNCHES = 60
 
 
+#: Words of a search that no model is looked for by.
+_FUNCTION_WORDS = {
+    "a", "an", "and", "at", "by", "for", "from", "i", "in", "into", "is", "it", "my", "of", "on",
+    "or", "our", "that", "the", "this", "to", "want", "with",
+}  # fmt: skip
+#: What a name that is searched for counts beside the ML task.
+_OF_NAME = 0.9
 _PLAIN = re.compile(r"[a-z0-9]+")
 
 
@@ -261,18 +268,24 @@ class ModelCatalogue:
             if wanted and any(each.startswith(wanted) for each in _beginnings(model.name))
         )
 
-    def search(self, words: str, count: int = 10) -> list[tuple[Model, float]]:
+    def search(self, words: str, count: int = 10, goal: str = "") -> list[tuple[Model, float]]:
         """Models whose name, tasks, family and benchmarks hold words of a text, best first.
 
-        The number is the share of the words found, 0..1.
+        The number is the share of the words found, 0..1; where an ML task `goal` is named, half of
+        it is whether the model is for that task, or else bears a name that is searched for.
         """
-        wanted = set(_words(words))
+        wanted = set(_words(words)) - _FUNCTION_WORDS
+        of_names = wanted - set(_words(" ".join(self.tasks)))
         shares = []
         for model in self.models:
             benchmarks = (figure.benchmark for figure in model.figures.values())
             about = {*_words(" ".join((model.name, model.family, *model.figures, *benchmarks)))}
-            if found := len(wanted & about):
-                shares.append((model, round(found / len(wanted), 3)))
+            share = len(wanted & about) / max(1, len(wanted))
+            if goal:
+                is_named = not of_names.isdisjoint(_words(model.name))
+                share = (share + (1.0 if goal in model.figures else _OF_NAME * is_named)) / 2
+            if share:
+                shares.append((model, round(share, 3)))
         return sorted(shares, key=lambda pair: (-pair[1], pair[0].workload.flops))[:count]
 
     def similar(self, name: str, count: int = 3) -> list[str]:

@@ -14,21 +14,27 @@ from sustainml_orchestrator.reference_modules.estimate.devices import CLASSES
 from sustainml_orchestrator.reference_modules.text.demands import DemandCatalogue, checked
 from sustainml_orchestrator.reference_modules.text.hardware import Constraints, HardwareWords
 from sustainml_orchestrator.reference_modules.text.keywords import DEFAULT_MAX_KEYWORDS
-from sustainml_orchestrator.reference_modules.text.problem import choices
+from sustainml_orchestrator.reference_modules.text.problem import (
+    MAX_TEXT,
+    Problem,
+    UnclearError,
+    choices,
+)
 from sustainml_orchestrator.reference_modules.text.tasks import (
     DEFAULT_MIN_CONFIDENCE,
     TaskCatalogue,
 )
 
 #: Allowed beside settings: what a node remembers of its configuration holds past queries too.
-_QUERY_KEYS = ("query", "modality", "goal")
+_QUERY_KEYS = ("query", "modality", "goal", "text")
 
 
 class TaskSettings:
     """Settings of ml_model_metadata.
 
     Queries: `modality` (all modalities and goals), `tasks` (and those that are unsupported),
-    `goals` (of a `modality`), `metrics` (of a `goal` or a `modality`).
+    `goals` (of a `modality`), `metrics` (of a `goal` or a `modality`), `task` (of a `text`; the
+    goal is empty where the text is unclear).
     """
 
     def __init__(self) -> None:
@@ -134,7 +140,18 @@ def _answer(configuration: Mapping[str, Any], tasks: TaskCatalogue) -> dict[str,
         tag = tasks.find(goal)
         of = [tasks.tasks[tag]] if tag else chosen
         return _listed("metrics", dict.fromkeys(metric for task in of for metric in task.metrics))
-    raise ValueError(f"query {query!r} is none of modality, tasks, goals, metrics")
+    if query == "task":
+        return _task_of(_string(configuration, "text"), modality, tasks)
+    raise ValueError(f"query {query!r} is none of modality, tasks, goals, metrics, task")
+
+
+def _task_of(text: str, modality: str, tasks: TaskCatalogue) -> dict[str, Any]:
+    try:
+        found = tasks.choose(Problem(definition=text[:MAX_TEXT], modality=modality))
+    except UnclearError as error:
+        return {"goal": "", "confidence": 0.0, "alternatives": [], "reason": str(error)}
+    alternatives = list(found.alternatives)
+    return {"goal": found.tag, "confidence": found.confidence, "alternatives": alternatives}
 
 
 def _listed(key: str, names: Iterable[str]) -> dict[str, Any]:
