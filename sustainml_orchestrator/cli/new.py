@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,8 @@ from sustainml_orchestrator.cli.module_template import Template
 from sustainml_orchestrator.cli.pipeline import mistakes
 from sustainml_orchestrator.core.pipeline import USER_INPUT, Pipeline
 from sustainml_orchestrator.core.pipeline_reader import PipelineError, nearest
+
+_LAUNCH_PLUGINS = ("launch_testing", "launch_ros", "launch_pytest")
 
 new_app = typer.Typer(no_args_is_help=True, help="Write what you need to begin.")
 
@@ -59,8 +62,15 @@ def module(
         graph_file: with_lines(text, template.lines(required)),
     }
     _write(files, graph_file, text if graph_file.exists() else None)
-    out.say(f"try it: python -m pytest {folder / f'test_{name}.py'}")
+    out.say(f"try it: python -m pytest{_without_launch()} {folder / f'test_{name}.py'}")
     out.say(f"run it: sustainml up --pipeline {graph_file}")
+
+
+def _without_launch() -> str:
+    """Options for pytest: the plugins of ROS 2 Jazzy's launch end pytest 9 before any test."""
+    if importlib.util.find_spec("launch_testing") is None:
+        return ""
+    return "".join(f" -p no:{plugin}" for plugin in _LAUNCH_PLUGINS)
 
 
 def _graph(file: Path) -> tuple[str, Pipeline]:

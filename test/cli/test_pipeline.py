@@ -136,6 +136,16 @@ def test_a_file_that_is_there_is_added_to_or_left_as_it_was(tmp_path: Path) -> N
     assert (tmp_path / "c.py").read_text() == "mine" and file.read_text() == before
 
 
+def test_the_line_that_runs_the_test_leaves_the_plugins_of_launch_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "launch_testing").mkdir()
+    (tmp_path / "launch_testing" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    said = run("new", "module", "a", "--folder", tmp_path).output
+    assert "python -m pytest -p no:launch_testing -p no:launch_ros -p no:launch_pytest" in said
+
+
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
