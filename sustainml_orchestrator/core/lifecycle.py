@@ -278,7 +278,7 @@ class Lifecycle:
             if confirms:
                 self.climb(node, f"does not abandon task {order.task_id}")
         else:
-            state = node.describe(self._context.now)
+            state = node.describe(self._context.now, commanded=True)
             order.text = f"{command.name}_NODE was not confirmed: {state}"
             self._escalate_node_command(node, order)
 

@@ -51,6 +51,7 @@ class Slow(Enum):
     QUESTION = 13  # of the original front-end to modules
     PROFILE = 4  # of data sets
     NODE_COMMAND = 32
+    NODE_ENDING = 33  # commands that end load wait for no other command
 
 
 class Calls:

@@ -59,9 +59,9 @@ async def control_node(
 ) -> Json:
     """Start, stop, reset or terminate a module; answered when that is confirmed."""
     number = NodeCommand[command.upper()]
-    nodes = await calls.run_slow(
-        Slow.NODE_COMMAND, timeout, calls.client.control_node, name, number
-    )
+    ends_load = number in (NodeCommand.STOP, NodeCommand.TERMINATE)
+    kind = Slow.NODE_ENDING if ends_load else Slow.NODE_COMMAND
+    nodes = await calls.run_slow(kind, timeout, calls.client.control_node, name, number)
     return Json({"nodes": plain(nodes)})
 
 
