@@ -17,7 +17,7 @@ from sustainml_msgs.msg import SystemState, TaskSummary
 
 from sustainml_orchestrator.client import ClientError, OrchestratorClient
 from sustainml_orchestrator.client.live import Live
-from sustainml_orchestrator.core.ids import ErrorCode, TaskId
+from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, TaskId
 
 #: Calls in progress; the orchestrator takes 64 at a time, of all its clients.
 _MAX_CALLS = 24
@@ -51,7 +51,13 @@ class Slow(Enum):
     QUESTION = 13  # of the original front-end to modules
     PROFILE = 4  # of data sets
     NODE_COMMAND = 32
-    NODE_ENDING = 33  # commands that end load wait for no other command
+    NODE_ENDING = 33
+
+    @classmethod
+    def of(cls, command: NodeCommand) -> Slow:
+        """The kind of a command to a node: those that end load wait for no other command."""
+        ends_load = command in (NodeCommand.STOP, NodeCommand.TERMINATE)
+        return cls.NODE_ENDING if ends_load else cls.NODE_COMMAND
 
 
 class Calls:

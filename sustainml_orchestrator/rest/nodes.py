@@ -59,9 +59,8 @@ async def control_node(
 ) -> Json:
     """Start, stop, reset or terminate a module; answered when that is confirmed."""
     number = NodeCommand[command.upper()]
-    ends_load = number in (NodeCommand.STOP, NodeCommand.TERMINATE)
-    kind = Slow.NODE_ENDING if ends_load else Slow.NODE_COMMAND
-    nodes = await calls.run_slow(kind, timeout, calls.client.control_node, name, number)
+    control = calls.client.control_node
+    nodes = await calls.run_slow(Slow.of(number), timeout, control, name, number)
     return Json({"nodes": plain(nodes)})
 
 

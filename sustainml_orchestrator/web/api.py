@@ -272,7 +272,7 @@ async def command_node(request: Request, name: str, given: Command) -> dict[str,
     calls: Calls = request.app.state.calls
     control = calls.client.control_node
     target = "" if name == "all" else name
-    nodes = await calls.run_slow(Slow.NODE_COMMAND, 20.0, control, target, command)
+    nodes = await calls.run_slow(Slow.of(command), 20.0, control, target, command)
     return {"nodes": [views.node(each) for each in nodes]}
 
 
