@@ -183,6 +183,7 @@ class _Orchestrator:
         problem, iteration, model.attempt, model.session, model.token = array.array("I", ids)
         model.task_id.problem_id, model.task_id.iteration_id = problem, iteration
         model.model = work.text(problem)
+        model.header.frame_id = f"{self._namespace}/{_MODULE}"
         began = time.perf_counter()
         self._puppets.outputs[_MODULE].publish(model)
         self._until(lambda task: any(m.node_name == _MODULE and m.has_output for m in task.modules))
