@@ -85,9 +85,11 @@ def checked_token(given: str) -> str:
 def _serve(listener: Any, access: Access, folder: Path) -> None:
     from sustainml_orchestrator.client import ClientError, OrchestratorClient
     from sustainml_orchestrator.client.live import Live
+    from sustainml_orchestrator.contract import discovery
     from sustainml_orchestrator.rest.serving import Server
 
     divert_foreign_output()
+    discovery.prefer_profile()
     ends: list[Callable[[], None]] = []
     try:
         with (

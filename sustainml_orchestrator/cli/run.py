@@ -25,7 +25,7 @@ from sustainml_orchestrator.cli.context import (
 )  # fmt: skip
 from sustainml_orchestrator.cli.started import started
 from sustainml_orchestrator.cli.up_log import UpLog
-from sustainml_orchestrator.contract import domain, log_directory
+from sustainml_orchestrator.contract import discovery, domain, log_directory
 from sustainml_orchestrator.contract.problem_input import explain_yaml
 from sustainml_orchestrator.contract.signals import EndRequest
 from sustainml_orchestrator.node import service_manager
@@ -201,7 +201,7 @@ def _refuse_second_orchestrator() -> None:
     except ValueError as error:
         raise Failure(f"ROS cannot start: {error}", EXIT_UNREACHABLE) from error
     claim.close()
-    if claim.is_ours is False or not (domain.is_local() or _is_alone()):
+    if claim.is_ours is False or not (discovery.is_local() or _is_alone()):
         raise Failure(
             f"an orchestrator runs already in namespace {options.namespace} and domain "
             f"{domain.current()}; use it, or set another ROS_DOMAIN_ID or --namespace"

@@ -51,6 +51,7 @@ def web(
     if text := lacking():
         raise Failure(text)
     from sustainml_orchestrator.client import ClientError
+    from sustainml_orchestrator.contract import discovery
     from sustainml_orchestrator.core.pipeline import PipelineError
     from sustainml_orchestrator.web import server
 
@@ -58,6 +59,7 @@ def web(
         options.namespace, host, port, token, tuple(allow_host or ()),
         str(pipeline or ""), options.timeout,
     )  # fmt: skip
+    discovery.prefer_profile()
     try:
         server.serve(settings, _announce)
     except server.CannotListenError as error:

@@ -6,7 +6,7 @@ import os
 import pwd
 from typing import Any
 
-from sustainml_orchestrator.contract import domain
+from sustainml_orchestrator.contract import domain, shared_memory
 from sustainml_orchestrator.core.ids import ErrorCode
 
 
@@ -49,7 +49,7 @@ def unanswered(what: str, domain_id: int) -> RequestTimeout:
 
 def _of_another_user(domain_id: int) -> str:
     """What to do if the orchestrator may run as another user; "" if no other user runs ROS."""
-    others = sorted(domain.users(domain_id) - {os.geteuid()})
+    others = sorted((domain.users(domain_id) & shared_memory.owners()) - {os.geteuid()})
     if not others:
         return ""
     users = ", ".join(map(_user, others))

@@ -66,13 +66,6 @@ def free(domains: range) -> int:
     raise LookupError(f"every domain from {domains[0]} to {domains[-1]} is in use")
 
 
-def is_local() -> bool:
-    """Whether the environment limits discovery to this machine."""
-    nowhere = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "").upper() in ("LOCALHOST", "OFF")
-    elsewhere = ("ROS_STATIC_PEERS", "ROS_DISCOVERY_SERVER")
-    return nowhere and not any(os.environ.get(name) for name in elsewhere)
-
-
 def claimed(namespace: str, domains: range) -> list[int]:
     """The domains in which a process of this machine has the place of the orchestrator."""
     try:

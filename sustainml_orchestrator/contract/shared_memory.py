@@ -1,10 +1,10 @@
 """Removes the files of Fast DDS in /dev/shm: of this process at its end, and of dead processes.
 
-A process that takes part in DDS owns a segment (3 MiB here) and the queues of its ports. Fast DDS
-removes them when its participants are destroyed; but that was seen to crash, and to spin for ever,
-while the peers leave, as they do when a whole system ends. So processes here end without it, and
-remove by name what they own. What processes leave that are killed stays for ever, until somebody
-removes it: 64 MiB, all that a container has, are full after the third `sustainml up`.
+Our profile uses UDP alone (config/fastdds.xml); clients, and nodes with a profile of the user, have
+shared memory: a segment, and the queues of their ports. Fast DDS removes them when its participants
+are destroyed; but that was seen to crash, and to spin for ever, while the peers leave, as they do
+when a whole system ends. So nodes here end without it, and remove by name what they own. What
+killed processes leave stays for ever, until somebody removes it.
 
 Each segment and port has a lock file, locked (flock) by its owner while that runs: `_el`, or
 `_sl` where several processes share a port. `fastdds shm clean` relies on the same. A port has a
@@ -27,7 +27,6 @@ from typing import NoReturn
 _FOLDER = Path("/dev/shm")
 #: Fast DDS 2 and 3 (Kilted and newer) have different prefixes.
 _LOCK = re.compile(r"(fast(?:rtps|dds)_(?:[0-9a-f]{16}|port\d+))_[es]l")
-_PORT = re.compile(r"fast(?:rtps|dds)_port\d+")
 #: Time within which a port is opened, in s. Fast DDS removes a mutex that is held for longer.
 _OPENED_WITHIN = 1.0
 #: Loaded once: a signal handler or a dying process must not load libraries.
@@ -37,6 +36,16 @@ for _function in (_libc.sem_trywait, _libc.sem_post, _libc.sem_close):
     _function.argtypes = [ctypes.c_void_p]
 #: A lock file is made a moment before it is locked: one so young (s) may have an owner.
 _YOUNG = 5.0
+
+
+def owners() -> set[int]:
+    """Ids of the users whose processes have shared memory of Fast DDS."""
+    found = set()
+    for path in _listed(_FOLDER):
+        with suppress(OSError):  # it is gone
+            if _LOCK.fullmatch(path.name):
+                found.add(path.stat().st_uid)
+    return found
 
 
 def end_process(code: int) -> NoReturn:
@@ -65,89 +74,32 @@ def remove_leftovers() -> None:
         match = _LOCK.fullmatch(path.name)
         with suppress(OSError):  # its owner lives, it is gone, or it belongs to another user
             if match is not None and time.time() - path.stat().st_mtime > _YOUNG:
-                _remove(match[1], path)
+                _remove(match[1], path, patience=_OPENED_WITHIN)
 
 
-def remove_unused_ports() -> None:
-    """Remove the ports that nobody has locked or mapped; for the end of a whole system.
-
-    A participant that takes its leave opens the ports of peers that have just ended, and so makes
-    them anew. One that is killed at it leaves the mutex of the port locked for ever.
-    """
-    ports = {path.name for path in _listed(_FOLDER) if _PORT.fullmatch(path.name)}
-    opening = _remove_unused(_unmapped(ports), even_if_held=False)
-    deadline = time.monotonic() + _OPENED_WITHIN
-    while opening and time.monotonic() < deadline:
-        time.sleep(_OPENED_WITHIN / 20)
-        opening = _remove_unused(opening, even_if_held=False)
-    _remove_unused(opening, even_if_held=True)
-
-
-def _remove_unused(ports: set[str], *, even_if_held: bool) -> set[str]:
-    """Remove the ports that are unused; returns those that another process is opening.
-
-    The mutex of a port is held from the search for its users until it is removed, so that no
-    process can open the port in between.
-    """
-    with ExitStack() as mutexes:
-        ours = {name for name in ports if mutexes.enter_context(_mutex(name)) or even_if_held}
-        for name in _unmapped(ours):
-            if not _is_locked(name):
-                _unlink(name, f"{name}_el", f"{name}_sl", f"sem.{name}_mutex")
-    return ports - ours
-
-
-def _unmapped(ports: set[str]) -> set[str]:
-    """Return the ports that no process has mapped."""
-    inodes: dict[str, str] = {}
-    for name in ports:
-        with suppress(OSError):  # it is gone
-            inodes[name] = f" {(_FOLDER / name).stat().st_ino} "
-    for process in Path("/proc").glob("[0-9]*") if inodes else ():
-        with suppress(OSError):  # it has ended, or is another user's: so are its ports
-            text = (process / "maps").read_text(encoding="utf-8", errors="replace")
-            # By inode, too: another mount namespace has a /dev/shm of its own.
-            mapped = {line for line in text.splitlines() if _PORT.search(line)}
-            for name, inode in list(inodes.items()):
-                if any(inode in line and name in line for line in mapped):
-                    del inodes[name]
-    return set(inodes)
-
-
-def _is_locked(port: str) -> bool:
-    """Whether it has an owner, also one that /proc does not show: in another container."""
-    for path in (_FOLDER / f"{port}_el", _FOLDER / f"{port}_sl"):
-        try:
-            with path.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            continue
-        except OSError:
-            return True
-    return False
-
-
-def _remove(name: str, lock: Path, number: int | None = None) -> None:
+def _remove(name: str, lock: Path, number: int | None = None, patience: float = 0.0) -> None:
     """Remove a segment or a port, unless another process owns it or is opening it.
 
     Args:
         name: of the segment or the port.
         lock: its lock file.
         number: file descriptor with which this process has locked the file; None if it has not.
+        patience: time in s after which whoever holds the mutex of a port is taken for dead; 0: a
+            port whose mutex is held stays.
 
     Raises:
         OSError: another process owns it.
     """
     with ExitStack() as held:
         # While this process tests the lock, another one that opens the port could not take it.
-        if "port" not in name or held.enter_context(_mutex(name)):
+        if "port" not in name or held.enter_context(_mutex(name, patience)) or patience:
             file = number if number is not None else held.enter_context(lock.open("rb"))
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _unlink(name, lock.name, f"sem.{name}_mutex")
 
 
 @contextmanager
-def _mutex(port: str) -> Iterator[bool]:
+def _mutex(port: str, patience: float = 0.0) -> Iterator[bool]:
     """Hold the mutex of a port, which Fast DDS holds while it opens one; yields whether we have it.
 
     If the files of a port are removed while a process opens it, a second process can create the
@@ -155,6 +107,10 @@ def _mutex(port: str) -> Iterator[bool]:
     """
     semaphore = _libc.sem_open(f"/{port}_mutex".encode(), os.O_CREAT, 0o644, 1)
     is_ours = bool(semaphore) and _libc.sem_trywait(semaphore) == 0
+    deadline = time.monotonic() + patience
+    while semaphore and not is_ours and time.monotonic() < deadline:
+        time.sleep(_OPENED_WITHIN / 20)
+        is_ours = _libc.sem_trywait(semaphore) == 0
     try:
         yield is_ours
     finally:

@@ -147,7 +147,7 @@ class OrchestratorNode(Node):
         self._claim = domain.Claim(self.get_namespace())
         # With the claim, and where only this machine can be reached, there is none.
         ours = self._claim.is_ours
-        alone = ours and domain.is_local()
+        alone = ours and discovery.is_local()
         if peer := "" if alone else find_peer(self, claimed=ours is False):
             self.destroy_node()
             raise StartError(peer)

@@ -222,4 +222,3 @@ class Supervisor:
             if one.reader is not None:
                 one.reader.join(_OUTPUT_TIMEOUT)
         shared_memory.remove_leftovers()
-        shared_memory.remove_unused_ports()

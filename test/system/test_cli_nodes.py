@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from rclpy.parameter import Parameter
@@ -94,24 +95,49 @@ os.setresuid(65534, 65534, 65534)
 code = app(["--namespace", namespace, "--timeout", timeout, "list"], standalone_mode=False)
 print("code", code, file=sys.stderr)
 """
+#: A profile of the user that has the transports of Fast DDS by default, shared memory among them.
+THEIRS = """<dds xmlns="http://www.eprosima.com"><profiles>
+<participant profile_name="theirs"><rtps/></participant></profiles></dds>"""
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_another_user_learns_why_nothing_is_answered(running: Up) -> None:
+def list_as_another_user(up: Up, timeout: int, **environment: str) -> str:
+    """`sustainml list` as the user nobody; its standard error, which ends with the exit code."""
     other = str(domain.free(range(1, domain.LAST_SAFE)))
-    command = [sys.executable, "-c", AS_ANOTHER_USER, running.namespace, other]
-    result = subprocess.run(
-        [*command, "3"], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert "shared memory of another user cannot be read" in result.stderr, result.stderr
-    assert "(root)" in result.stderr and result.stderr.splitlines()[-1] in ("code 1", "code 3")
-    works = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET", "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}
-    assert all(f"{name}={value}" in result.stderr for name, value in works.items())
-    result = subprocess.run(
-        [*command, "30"], capture_output=True, text=True, timeout=60, check=False,
-        env={**os.environ, **works},
-    )  # fmt: skip
-    assert result.stderr.splitlines()[-1] == "code 0", result.stderr
+    command = [sys.executable, "-c", AS_ANOTHER_USER, up.namespace, other, str(timeout)]
+    return subprocess.run(
+        command, env={**os.environ, **environment},
+        capture_output=True, text=True, timeout=60, check=False,
+    ).stderr  # fmt: skip
+
+
+@as_root
+def test_another_user_is_answered(running: Up) -> None:
+    stderr = list_as_another_user(running, 20)
+    assert stderr.splitlines()[-1] == "code 0", stderr
+
+
+@as_root
+def test_another_user_learns_why_shared_memory_is_not_answered(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs.xml"
+    theirs.write_text(THEIRS)
+    names = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+    up = Up("--isolation", "thread", variables={name: str(theirs) for name in names})
+    try:
+        up.wait_for_line("[up] ready")
+        stderr = list_as_another_user(up, 3)
+        assert "shared memory of another user cannot be read" in stderr, stderr
+        assert "(root)" in stderr and stderr.splitlines()[-1] in ("code 1", "code 3")
+        works = {
+            "ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET",
+            "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4",
+        }
+        assert all(f"{name}={value}" in stderr for name, value in works.items())
+        stderr = list_as_another_user(up, 30, **works)
+        assert stderr.splitlines()[-1] == "code 0", stderr
+    finally:
+        up.end()
 
 
 def test_a_second_system_in_the_same_place_is_refused(running: Up) -> None:

@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from sustainml_orchestrator.contract.domain import Claim, is_local
+from sustainml_orchestrator.contract.discovery import is_local
+from sustainml_orchestrator.contract.domain import Claim
 from sustainml_orchestrator.node import service_manager
 
 
