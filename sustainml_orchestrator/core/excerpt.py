@@ -33,7 +33,7 @@ from sustainml_orchestrator.core.ids import NO_TASK
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.recording import decode, encode
 from sustainml_orchestrator.core.replay import Moment, Replay, ReplayError
-from sustainml_orchestrator.core.validation import validate
+from sustainml_orchestrator.core.validation import Validation
 
 #: Always kept: there are few, and what they change is not seen at once.
 _KEPT = (Restored, NodeCommanded, NodeConfigured, ConfigurationAnswered, ConsumersMatched)
@@ -42,8 +42,6 @@ _OF_SAVING = (BatchEnded, Persisted, PersistFailed, HistoryRead)
 #: Of statuses that repeat the last one, and of checks of deadlines, one is kept in so many s,
 #: where something happens within so many s.
 _PERIOD, _NEAR = 1.0, 5.0
-#: With more tasks than these, invariants are checked only after events that concern the problem.
-_MANY = 50
 _MS = 10**6  # ns
 
 Record = list[Any]
@@ -66,12 +64,14 @@ class _Account:
         story: of the problem and the nodes.
         failure: the bug that ended the run; "" if none did.
         revisions: of the database after each record.
+        events: that were handled.
     """
 
     uses: list[_Use] = field(default_factory=list)
     story: list[tuple[Any, ...]] = field(default_factory=list)
     failure: str = ""
     revisions: list[int] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
 
     def is_like(self, other: _Account) -> bool:
         return self.story == other.story and self.failure == other.failure
@@ -97,7 +97,7 @@ def excerpt(
     if problem_id and not told.failure and not any(each[0][0] == problem_id for each in told.story):
         raise ReplayError(f"nothing happened to problem {problem_id} in this recording")
     whole = whole[: len(told.uses)]
-    short = {**head, "journalled": head["journalled"] and not problem_id}
+    short = {**head, "exact": False, "journalled": head["journalled"] and not problem_id}
     for is_steady in (False, True):
         chosen = _chosen(whole, told.uses, is_steady)
         part = [_reduced(record, problem_id) for record in chosen]
@@ -110,8 +110,14 @@ def excerpt(
 def _exact(
     head: dict[str, Any], part: Sequence[Record], account: _Account
 ) -> tuple[dict[str, Any], list[Record]]:
-    pairs = zip(part, account.revisions, strict=True)
-    return {**head, "exact": True}, [[*record[:-1], revision] for record, revision in pairs]
+    events = [*account.events, None]  # the core may not have handled the last one
+    made = []
+    for record, event, revision in zip(part, events, account.revisions, strict=False):
+        steady, stamp, name, values, answers, _ = record
+        if isinstance(event, Persisted | PersistFailed):
+            values = encode(event)  # saves have other numbers than in the whole
+        made.append([steady, stamp, name, values, answers, revision])
+    return {**head, "exact": True}, made
 
 
 # A run #
@@ -133,6 +139,7 @@ def _run(head: dict[str, Any], records: Sequence[Record], problem_id: int) -> _A
             use, story = judge.judge(moment, machine.core)
             account.story += story
             revision = machine.core.store.revision
+            account.events.append(moment.event)
         account.uses.append(use)
         account.revisions.append(revision)
     account.story.sort(key=lambda told: told[:2])  # their order among different steps may differ
@@ -140,17 +147,20 @@ def _run(head: dict[str, Any], records: Sequence[Record], problem_id: int) -> _A
 
 
 class _Check:
-    """Checks the invariants; of many tasks only when one of the problem has changed."""
+    """Checks the invariants: from time to time, and whenever the problem has changed."""
 
     def __init__(self, problem_id: int) -> None:
         self._problem_id = problem_id
         self._checked: list[int] = []
+        self._validation = Validation()
 
     def __call__(self, core: Orchestrator) -> None:
         present = [task.revision for task in core.store.problems.get(self._problem_id, ())]
-        if present != self._checked or len(core.store.problems) <= _MANY:
+        if present != self._checked:
             self._checked = present
-            validate(core)
+            self._validation.check(core)
+        else:
+            self._validation(core)
 
 
 class _Judge:
@@ -170,7 +180,9 @@ class _Judge:
         history = [e for e in moment.history if e.task_id == NO_TASK or self._is_ours(e.task_id)]
         story = [(e.task_id, e.node_name, e.event, e.try_number, e.attempt) for e in history]
         event = moment.event
-        if history or isinstance(event, _KEPT) or self._concerns(event, core):
+        # Without the outcomes of saving the disk seems to hang.
+        kept = _KEPT if self._problem_id else (*_KEPT, Persisted, PersistFailed)
+        if history or isinstance(event, kept) or self._concerns(event, core):
             use = _Use.EFFECT
         elif isinstance(event, _OF_SAVING) and self._problem_id:
             use = _Use.NONE

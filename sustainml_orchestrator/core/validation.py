@@ -14,6 +14,8 @@ from sustainml_orchestrator.core.task import Task
 
 _MAX_PROCESSES = 16
 _MAX_REASONS = 32
+#: So many tasks are checked for each event, on average.
+_TASKS_PER_EVENT = 20
 
 
 class BrokenInvariant(Exception):
@@ -32,6 +34,38 @@ def validate(core: Orchestrator) -> None:
             _check_task(core, task)
     _check_nodes(core)
     _check_memory(core)
+
+
+class Validation:
+    """Checks the whole state after each event; of many tasks after every n-th, at the same cost.
+
+    Attributes:
+        unchecked: events since the last check.
+    """
+
+    def __init__(self) -> None:
+        self.unchecked = 0
+
+    def __call__(self, core: Orchestrator) -> None:
+        """Check it, if that is due.
+
+        Raises:
+            BrokenInvariant: with the task and its story.
+        """
+        self.unchecked += 1
+        if self.unchecked * _TASKS_PER_EVENT >= sum(map(len, core.store.problems.values())):
+            self.check(core)
+
+    def check(self, core: Orchestrator) -> None:
+        """Check it now; raises as `__call__`."""
+        unchecked, self.unchecked = self.unchecked, 0
+        try:
+            validate(core)
+        except BrokenInvariant as bug:
+            if unchecked < 2:
+                raise
+            text = f"{bug}\nit was checked {unchecked} events before this one for the last time"
+            raise BrokenInvariant(text) from bug
 
 
 def _check_database(core: Orchestrator) -> None:

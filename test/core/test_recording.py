@@ -9,6 +9,7 @@ import pytest
 from support.simulation import process
 from support.simulation.world import World
 
+from sustainml_orchestrator.core import validation
 from sustainml_orchestrator.core.commands import Command
 from sustainml_orchestrator.core.context import Instant
 from sustainml_orchestrator.core.events import (
@@ -97,6 +98,20 @@ def test_a_replay_that_begins_later_has_the_tasks_and_the_nodes(recorded: list[R
     assert replay.core.lifecycle.ready == core.lifecycle.ready
 
 
+def test_saves_have_other_numbers_in_a_replay_that_begins_later(recorded: list[Recorded]) -> None:
+    """Else the disk seems to hang, and new tasks are refused."""
+    World(40).run()
+    core = recorded[-1]
+    records = core.recorder.take()
+    for record in records:
+        if record[2] in ("Persisted", "PersistFailed"):
+            record[3][0] += 1000
+    replay = Replay({**core.head, "exact": False})
+    assert core.persistence.settled > 10 and list(replay.run(records))
+    assert state(replay.core) == state(core)
+    assert replay.core.persistence.settled == core.persistence.settled
+
+
 def test_payloads_and_credentials_are_left_out() -> None:
     status = StatusReceived("m", "/m", 1, 0, NodeStatus.ERROR, error_description="token=geheim4711")
     assert "geheim" not in json.dumps(encode(status))
@@ -178,6 +193,30 @@ def test_an_excerpt_ends_with_the_same_bug(
         assert len(part) < most
         with pytest.raises(KeyError, match="a bug"):
             list(Replay(head).run(part))
+
+
+def test_many_tasks_are_checked_from_time_to_time(
+    recorded: list[Recorded], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bug is found all the same, and it is said since when nothing was checked."""
+    World(40).run()
+    core = recorded[-1]
+    records = core.recorder.take()
+    calls: list[int] = []
+    whole = validation.validate
+    monkeypatch.setattr(validation, "validate", lambda core: calls.append(1) or whole(core))
+    assert len(list(Replay(core.head).run(records))) == len(calls) == len(records)
+    monkeypatch.setattr(validation, "_TASKS_PER_EVENT", 0.01)
+    calls.clear()
+    assert len(list(Replay(core.head).run(records))) == len(records)
+    assert 1 < len(calls) < len(records) / 10
+    replay = Replay(core.head)
+    moments = replay.run(records)
+    for _ in range(len(records) - 3):
+        next(moments)
+    replay.core.store.payload_bytes += 1
+    with pytest.raises(validation.BrokenInvariant, match=r"are counted(?s:.*)events before this"):
+        list(moments)
 
 
 def test_recordings_of_former_versions_can_be_read() -> None:
