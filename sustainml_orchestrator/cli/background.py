@@ -31,10 +31,10 @@ from sustainml_orchestrator.cli.context import (
 from sustainml_orchestrator.contract import domain
 from sustainml_orchestrator.processes.fork_server import python_command
 
-#: Seconds in which a system is expected to be ready, or to end.
-_READY_WITHIN, _END_WITHIN = 60.0, 30.0
+#: Seconds in which a system is expected to be ready, or to say why it is not; or to end.
+_READY_WITHIN, _END_WITHIN = 70.0, 30.0
 _LOOK = 0.2  # s, between looks at a file that grows
-_READY = "[up] ready"
+_READY, _NOT_READY = "[up] ready", "[up] not ready"
 _TITLE = 15  # maximum length of the name of a process in Linux
 
 
@@ -136,6 +136,9 @@ def detach() -> None:
             text = each.decode(errors="replace")
             out.say(text)
             if _READY in text:
+                return
+            if _NOT_READY in text:  # it says why
+                out.say("see how it goes on: sustainml logs -f; end it: sustainml down")
                 return
         if has_ended:
             raise Failure("it has ended; see the lines above", process.returncode)
