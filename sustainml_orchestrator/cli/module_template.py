@@ -18,6 +18,7 @@ class {cls}(Module):
     module = "{name}"
     inputs = {inputs}
     output_type = {output}
+    parameters = (Setting("factor", 1.0, "what figures are multiplied by", 0.0, 1000.0),)
 
     def on_start(self):
         """Load models and data here; it is called in each worker process."""
@@ -30,7 +31,7 @@ class {cls}(Module):
 {work}
 
     def configure(self, configuration):
-        """Take new settings, return those in force; see `sustainml configure {name}`."""
+        """Take new settings, return those in force; by `sustainml configure` or `ros2 param`."""
         self.factor = float(configuration.get("factor", self.factor))
         return {{"factor": self.factor}}
 
@@ -109,7 +110,7 @@ class Template:
                 [
                     *_imports([self.output_type, *self.inputs.values()]),
                     "",
-                    "from sustainml_orchestrator.sdk import Module",
+                    "from sustainml_orchestrator.sdk import Module, Setting",
                 ]
             ),
             inputs=f"{{{pairs}}}",

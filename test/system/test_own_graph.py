@@ -87,3 +87,6 @@ def test_the_command_line_shows_that_graph(system: Up, graph: Path) -> None:
     assert "optional, waited for 5 s" in drawing and "verdict" in drawing
     configured = sustainml(system, "configure", "noise_meter", '{"factor": 3}', "--json").stdout
     assert json.loads(configured)["factor"] == 3.0
+    sustainml(system, "configure", "verdict", '{"factor": 3}')
+    with OrchestratorClient(system.namespace, timeout=20.0) as client:
+        assert client.get_parameters("verdict", ["factor"], timeout=20.0) == {"factor": 3.0}
