@@ -48,7 +48,8 @@ class Files:
             raise SavedError(f"nothing can be saved yet{left_out}", 409)
         content = {"tasks": tasks, **{key: body.get(key, []) for key in _OPAQUE}}
         path = self._files.save(body.get("name"), content)
-        return {"message": f"{len(tasks)} tasks saved{left_out}", "path": path}
+        number = f"{len(tasks)} task{'' if len(tasks) == 1 else 's'}"
+        return {"message": f"{number} saved{left_out}", "path": path}
 
     async def load_tasks(self, body: dict[str, Any]) -> dict[str, Any]:
         """Take over the tasks of a file, under problem ids of their own."""
