@@ -148,7 +148,9 @@ def test_commands_to_modules_ask_for_confirmation(tab: Tab, site: Site) -> None:
     page.get_by_role("button", name="stop hw_constraints").click()
     page.get_by_role("button", name="Cancel").click()
     assert page.locator("dialog").count() == 0
-    page.get_by_role("button", name="stop hw_constraints").click()
+    focused = "document.activeElement.getAttribute('aria-label')"
+    assert page.evaluate(focused) == "stop hw_constraints"
+    page.keyboard.press("Enter")
     page.get_by_role("dialog").get_by_role("button", name="Stop").click()
     tab.wait("STOP of hw_constraints is confirmed", 30)
     tab.wait("inactive")

@@ -57,7 +57,7 @@ export async function act(work, done) {
 // Ask for confirmation in a dialog; whether it was given.
 export function confirmed(question, detail, label, danger = true) {
   return new Promise((resolve) => {
-    const end = (answer) => { box.remove(); resolve(answer); };
+    const end = (answer) => { box.close(); box.remove(); resolve(answer); }; // close() gives the focus back
     const box = h("dialog", { "aria-labelledby": "question", oncancel: () => end(false) },
       h("h2", { id: "question" }, question), h("p", {}, detail),
       h("div", { class: "buttons" },
