@@ -22,7 +22,7 @@ from sustainml_orchestrator.cli.console import (
     out,
 )
 from sustainml_orchestrator.cli.context import AsJson, connected, figure, print_json
-from sustainml_orchestrator.cli.tables import name_of, positive
+from sustainml_orchestrator.cli.tables import emitted, name_of, positive
 from sustainml_orchestrator.contract.plain import plain
 
 
@@ -83,7 +83,8 @@ def _table(rows: Sequence[Any]) -> Table:
         table.add(
             name_of(row), row.model, row.hw_description, figure(row.quality),
             positive(row.latency), positive(row.power_consumption),
-            figure(row.energy_consumption), figure(row.carbon_footprint), line(mark),
+            positive(row.energy_consumption),
+            emitted(row.carbon_footprint, row.energy_consumption), line(mark),
         )  # fmt: skip
     return table
 

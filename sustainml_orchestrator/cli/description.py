@@ -64,8 +64,9 @@ def figures(task: Any) -> Iterable[str]:
     read = told(task.carbon_footprint, "inferences")
     counted = samples or (read if isinstance(read, int) and read > 1 else 0)
     for_all = f"for {counted} samples" if counted else "for one inference"
-    carbon = item.carbon_footprint * 1e3
-    yield f"{for_all}: {si(item.energy_consumption, 'Wh')}, {si(carbon, 'gCO2e')}"
+    is_known = item.energy_consumption > 0
+    emissions = si(item.carbon_footprint * 1e3, "gCO2e", zero_is_unknown=not is_known)
+    yield f"{for_all}: {si(item.energy_consumption, 'Wh', zero_is_unknown=True)}, {emissions}"
 
 
 def _plain(value: float) -> str:

@@ -13,7 +13,7 @@ from rich.text import Text
 from sustainml_orchestrator.cli.console import Table, harmless, line, out
 from sustainml_orchestrator.cli.context import figure, print_json
 from sustainml_orchestrator.cli.figures import UNKNOWN, age, seconds_of
-from sustainml_orchestrator.cli.tables import _model, _short, name_of, status_of
+from sustainml_orchestrator.cli.tables import _model, _short, emitted, name_of, positive, status_of
 from sustainml_orchestrator.core.ids import TaskStatus
 
 #: Characters of a line with all columns.
@@ -60,8 +60,8 @@ def _cells(item: Any, wide: bool) -> list[str | Text]:
         _short(item.problem_short_description) or UNKNOWN, _model(item.model or UNKNOWN),
         item.hw_description or UNKNOWN,
     ]  # fmt: skip
-    numbers = [figure(item.quality), figure(item.energy_consumption),
-               figure(item.carbon_footprint)]  # fmt: skip
+    numbers = [figure(item.quality), positive(item.energy_consumption),
+               emitted(item.carbon_footprint, item.energy_consumption)]  # fmt: skip
     if wide:
         begun = bool(item.started.sec)
         waited = age(item.created, seconds_of(item.started)) if begun else age(item.created)
@@ -71,7 +71,7 @@ def _cells(item: Any, wide: bool) -> list[str | Text]:
         tries = max((module.tries for module in item.modules), default=0)
         cells[3:3] = [waited, ran, str(item.priority), str(tries) if begun else UNKNOWN]
         cells.append(_short(item.outcome_reason))
-        numbers.insert(1, figure(item.latency))
+        numbers.insert(1, positive(item.latency))
     return [*cells, *numbers]
 
 
@@ -85,8 +85,9 @@ def write_csv(page: Sequence[Any], target: TextIO) -> None:
             TaskStatus(item.task_status).name, item.priority, f"{item.progress:.3g}",
             *map(_time, (item.created, item.started, item.finished)),
             item.problem_short_description, item.model, _number(item.quality),
-            item.hw_description, *map(_number, (item.latency, item.energy_consumption,
-            item.carbon_footprint)), item.outcome_reason, item.error_code, item.error_description,
+            item.hw_description, *map(_positive, (item.latency, item.energy_consumption)),
+            _number(item.carbon_footprint), item.outcome_reason, item.error_code,
+            item.error_description,
         )  # fmt: skip
         writer.writerow([safe_cell(value) for value in row])
 
@@ -107,6 +108,10 @@ def _time(stamp: Any) -> str:
     seconds = seconds_of(stamp)
     known = seconds == seconds
     return datetime.fromtimestamp(seconds, timezone.utc).isoformat() if known else ""
+
+
+def _positive(value: float) -> str:
+    return _number(value) if value > 0 else ""
 
 
 def _number(value: float) -> str:

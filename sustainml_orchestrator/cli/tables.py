@@ -66,6 +66,11 @@ def positive(value: float) -> str:
     return figure(value if value > 0 else float("nan"))
 
 
+def emitted(carbon: float, energy: float) -> str:
+    """A carbon footprint for people: without energy, 0 means unknown."""
+    return figure(carbon if carbon or energy > 0 else float("nan"))
+
+
 def result_table(tasks: Iterable[Any]) -> Table:
     """One line per task, with all figures of its result."""
     table = Table(
@@ -78,7 +83,8 @@ def result_table(tasks: Iterable[Any]) -> Table:
             name_of(item), _short(item.problem_short_description), _model(item.model),
             item.hw_description, positive(task.hw_resource.latency),
             positive(task.hw_resource.power_consumption),
-            figure(item.energy_consumption), figure(item.carbon_footprint), figure(_seconds(item)),
+            positive(item.energy_consumption),
+            emitted(item.carbon_footprint, item.energy_consumption), figure(_seconds(item)),
         )  # fmt: skip
     return table
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 import time
 
 import pytest
 import typer
 from builtin_interfaces.msg import Time
-from sustainml_msgs.msg import TaskId, TaskSummary
+from sustainml_msgs.msg import Task, TaskId, TaskSummary
 
-from sustainml_orchestrator.cli import figures, listing
+from sustainml_orchestrator.cli import description, figures, listing, tables
+from sustainml_orchestrator.cli.console import out
 from sustainml_orchestrator.cli.selection import Filter
 from sustainml_orchestrator.core.text import duration
 
@@ -77,6 +79,23 @@ def test_filters() -> None:
     assert not Filter(model="bert").matches(task)
     assert not Filter(hardware="coral").matches(task)
     assert not Filter(since=1001.0).matches(task)
+
+
+def test_a_figure_that_no_module_gave_is_unknown_everywhere() -> None:
+    empty = summary(carbon_footprint=0.0, quality=0.5, priority=7)  # energy and latency are 0, too
+    target = io.StringIO()
+    listing.write_csv([empty], target)
+    (row,) = csv.DictReader(io.StringIO(target.getvalue()))
+    assert (row["latency_s"], row["energy_Wh"]) == ("", "")
+    with out.capture() as capture:
+        out.print(listing.shown([empty], 1, wide=True))
+        out.print(tables.result_table([Task(summary=empty)]))
+    for text in description.figures(Task(summary=empty)):
+        assert not re.search(r"\b0 [A-Za-z]", text), text
+    rows = re.findall(r" 3/1 .*", capture.get())
+    assert len(rows) == 2 and not any(" 0 " in row for row in rows), rows
+    offset = summary(energy_consumption=2.0, carbon_footprint=0.0)  # emissions were offset
+    assert tables.emitted(offset.carbon_footprint, offset.energy_consumption) == "0"
 
 
 def test_csv_can_be_read_and_holds_no_formula() -> None:

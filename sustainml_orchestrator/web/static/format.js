@@ -16,8 +16,9 @@ export function si(value, unit) {
 }
 
 export const carbon = (kilograms) => si(known(kilograms) ? kilograms * 1000 : kilograms, "g CO₂e");
-export const energy = (wattHours) => si(wattHours, "Wh");
-export const latency = (seconds) => si(seconds, "s");
+// 0 means unknown in both.
+export const energy = (wattHours) => si(wattHours || null, "Wh");
+export const latency = (seconds) => si(seconds || null, "s");
 export const quality = (value) => (known(value) ? Number(value.toPrecision(3)).toString() : "–");
 export const count = (value) => (known(value) ? value.toLocaleString("en") : "–");
 
