@@ -46,9 +46,10 @@ from typing import Any
 from sustainml_msgs.msg import AppRequirements
 
 from sustainml_orchestrator.reference_modules import catalog
+from sustainml_orchestrator.reference_modules.catalogue_module import CatalogueModule
 from sustainml_orchestrator.reference_modules.estimate.devices import DeviceCatalogue
-from sustainml_orchestrator.reference_modules.estimate.models import ModelCatalogue
 from sustainml_orchestrator.reference_modules.estimate.regions import CarbonRegions
+from sustainml_orchestrator.reference_modules.parameters import TABLE
 from sustainml_orchestrator.reference_modules.text.demands import DemandCatalogue, passed_on
 from sustainml_orchestrator.reference_modules.text.hardware import HardwareWords
 from sustainml_orchestrator.reference_modules.text.leftovers import unread
@@ -60,23 +61,28 @@ from sustainml_orchestrator.reference_modules.text.problem import (
     write_object,
 )
 from sustainml_orchestrator.reference_modules.text.settings import DemandSettings
-from sustainml_orchestrator.sdk import Module, ModuleError
+from sustainml_orchestrator.sdk import ModuleError
 
 
-class AppRequirementsModule(Module):
+class AppRequirementsModule(CatalogueModule):
     """Reads the requirements; none is a good answer, too."""
 
     module = "app_requirements"
+    parameters = TABLE["app_requirements"]
 
     def on_start(self) -> None:
         """Read the phrases."""
         self.demands = DemandCatalogue(catalog.load("requirements"))
-        devices = DeviceCatalogue(catalog.load("hardware"))
-        self.hardware = HardwareWords(catalog.load("constraints"), devices)
         self.regions = CarbonRegions()
         self.names = ModelNames(catalog.load("ml_tasks")["model_names"])
-        self.models = ModelCatalogue(catalog.load("models"))
         self.settings = DemandSettings()
+        super().on_start()
+
+    def read_catalogues(self) -> None:
+        """Read the names of models and hardware."""
+        devices = DeviceCatalogue(self.load("hardware"))
+        self.hardware = HardwareWords(self.load("constraints"), devices)
+        self.models = self.read_models()
 
     def process(self, task: Any, inputs: Any) -> AppRequirements:
         """List what is demanded."""
@@ -114,12 +120,9 @@ class AppRequirementsModule(Module):
         lacking = [name for name, _ in named.unknown if name not in named.hardware]
         return list(dict.fromkeys([*unread(text, taken), *lost, *lacking]))
 
-    def configure(self, configuration: dict[str, Any]) -> dict[str, Any]:
+    def apply(self, configuration: dict[str, Any]) -> dict[str, Any]:
         """Set `always`: requirements that every problem has, such as ["licence:permissive"]."""
-        try:
-            return self.settings.apply(configuration, self.demands)
-        except ValueError as error:
-            raise ModuleError(str(error)) from error
+        return self.settings.apply(configuration, self.demands)
 
 
 main = AppRequirementsModule.main

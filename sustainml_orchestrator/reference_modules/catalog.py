@@ -21,8 +21,12 @@ class CatalogError(Exception):
 
 
 @cache
-def load(name: str) -> dict[str, Any]:
+def load(name: str, paths: tuple[Path, ...] = ()) -> dict[str, Any]:
     """The parsed catalogue `name` with overlays, read once per process: do not change it.
+
+    Args:
+        name: of the file, without its ending.
+        paths: files and folders over it, beside those added and those of the environment.
 
     Raises:
         CatalogError: the file is missing, is no YAML, or holds no mapping; or an overlay is wrong.
@@ -38,7 +42,7 @@ def load(name: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise CatalogError(f"{path} must hold a mapping at its top; restore it or build again")
     try:
-        return overlays.over(name, content, overlays.files())
+        return overlays.over(name, content, overlays.files(paths))
     except overlays.OverlayError as error:
         raise CatalogError(f"{error}; correct the file or remove it") from error
 

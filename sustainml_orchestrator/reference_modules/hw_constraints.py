@@ -13,7 +13,7 @@ from typing import Any
 
 from sustainml_msgs.msg import HWConstraints
 
-from sustainml_orchestrator.reference_modules import catalog
+from sustainml_orchestrator.reference_modules.catalogue_module import CatalogueModule
 from sustainml_orchestrator.reference_modules.estimate.devices import (
     DeviceCatalogue,
     not_in_catalogue,
@@ -26,10 +26,10 @@ from sustainml_orchestrator.reference_modules.text.problem import (
     write_object,
 )
 from sustainml_orchestrator.reference_modules.text.settings import HardwareSettings
-from sustainml_orchestrator.sdk import Module, ModuleError
+from sustainml_orchestrator.sdk import ModuleError
 
 
-class HWConstraintsModule(Module):
+class HWConstraintsModule(CatalogueModule):
     """Reads the constraints; none is a good answer, too."""
 
     module = "hw_constraints"
@@ -37,9 +37,13 @@ class HWConstraintsModule(Module):
 
     def on_start(self) -> None:
         """Read the names of hardware."""
-        devices = DeviceCatalogue(catalog.load("hardware"))
-        self.words = HardwareWords(catalog.load("constraints"), devices)
         self.settings = HardwareSettings()
+        super().on_start()
+
+    def read_catalogues(self) -> None:
+        """Read the names of hardware."""
+        devices = DeviceCatalogue(self.load("hardware"))
+        self.words = HardwareWords(self.load("constraints"), devices)
 
     def process(self, task: Any, inputs: Any) -> HWConstraints:
         """Read the constraints; ModuleError for values that mean nothing."""
@@ -65,12 +69,9 @@ class HWConstraintsModule(Module):
             extra_data=write_object(about),
         )
 
-    def configure(self, configuration: dict[str, Any]) -> dict[str, Any]:
+    def apply(self, configuration: dict[str, Any]) -> dict[str, Any]:
         """Set `default_hardware` and `default_memory` (MiB), or ask {"query": "hardwares"}."""
-        try:
-            return self.settings.apply(configuration, self.words)
-        except ValueError as error:
-            raise ModuleError(str(error)) from error
+        return self.settings.apply(configuration, self.words)
 
 
 main = HWConstraintsModule.main

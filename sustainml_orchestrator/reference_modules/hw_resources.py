@@ -14,12 +14,10 @@ from typing import Any
 
 from sustainml_msgs.msg import HWResource, MLModel
 
-from sustainml_orchestrator.reference_modules import catalog
+from sustainml_orchestrator.reference_modules.catalogue_module import CatalogueModule
 from sustainml_orchestrator.reference_modules.estimate import requirements
 from sustainml_orchestrator.reference_modules.estimate.configuration import HardwareSettings
-from sustainml_orchestrator.reference_modules.estimate.devices import DeviceCatalogue
-from sustainml_orchestrator.reference_modules.estimate.measured import own
-from sustainml_orchestrator.reference_modules.estimate.models import ModelCatalogue, Workload
+from sustainml_orchestrator.reference_modules.estimate.models import Workload
 from sustainml_orchestrator.reference_modules.estimate.placement import (
     Limits,
     obstacle,
@@ -30,10 +28,10 @@ from sustainml_orchestrator.reference_modules.estimate.proposal import allowed_d
 from sustainml_orchestrator.reference_modules.estimate.roofline import Estimate
 from sustainml_orchestrator.reference_modules.estimate.selection import NoMatchError
 from sustainml_orchestrator.reference_modules.parameters import TABLE
-from sustainml_orchestrator.sdk import Inputs, Module, ModuleError, Task
+from sustainml_orchestrator.sdk import Inputs, ModuleError, Task
 
 
-class HWResourcesModule(Module):
+class HWResourcesModule(CatalogueModule):
     """Places the model on the device with the least energy per inference."""
 
     module = "hw_resources"
@@ -41,11 +39,12 @@ class HWResourcesModule(Module):
 
     def on_start(self) -> None:
         """Read the catalogues."""
-        self.models = ModelCatalogue(catalog.load("models"))
-        self.devices = DeviceCatalogue(
-            catalog.load("hardware"), own(catalog.load("measurements")["measurements"])
-        )
         self.settings = HardwareSettings()
+        super().on_start()
+
+    def read_catalogues(self) -> None:
+        """Read models and devices."""
+        self.models, self.devices = self.read_models(), self.read_devices()
 
     def process(self, task: Task, inputs: Inputs) -> HWResource:
         """Choose a device and predict one inference; ModuleError says why none fits."""
@@ -122,12 +121,9 @@ class HWResourcesModule(Module):
                 ) from error
             return known.workload
 
-    def configure(self, configuration: dict[str, Any]) -> dict[str, Any]:
+    def apply(self, configuration: dict[str, Any]) -> dict[str, Any]:
         """Fix `precision` or `runtime`, or list the hardware: {"query": "hardwares"}."""
-        try:
-            return self.settings.apply(configuration, self.devices)
-        except ValueError as error:
-            raise ModuleError(str(error)) from error
+        return self.settings.apply(configuration, self.devices)
 
 
 def _notes(best: Estimate) -> list[str]:

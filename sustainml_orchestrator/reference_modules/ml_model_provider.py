@@ -12,12 +12,10 @@ from typing import Any
 
 from sustainml_msgs.msg import MLModel
 
-from sustainml_orchestrator.reference_modules import catalog
+from sustainml_orchestrator.reference_modules.catalogue_module import CatalogueModule
 from sustainml_orchestrator.reference_modules.estimate import requirements
 from sustainml_orchestrator.reference_modules.estimate.configuration import ProviderSettings
-from sustainml_orchestrator.reference_modules.estimate.devices import DeviceCatalogue
-from sustainml_orchestrator.reference_modules.estimate.measured import own
-from sustainml_orchestrator.reference_modules.estimate.models import ModelCatalogue, Workload
+from sustainml_orchestrator.reference_modules.estimate.models import Workload
 from sustainml_orchestrator.reference_modules.estimate.proposal import (
     Baseline,
     allowed_devices,
@@ -26,10 +24,10 @@ from sustainml_orchestrator.reference_modules.estimate.proposal import (
 from sustainml_orchestrator.reference_modules.estimate.requirements import Requirements
 from sustainml_orchestrator.reference_modules.estimate.selection import NoMatchError
 from sustainml_orchestrator.reference_modules.parameters import TABLE
-from sustainml_orchestrator.sdk import Inputs, Module, ModuleError, Task
+from sustainml_orchestrator.sdk import Inputs, ModuleError, Task
 
 
-class MLModelProviderModule(Module):
+class MLModelProviderModule(CatalogueModule):
     """Proposes the model with the best quality for its compute within the constraints."""
 
     module = "ml_model_provider"
@@ -37,11 +35,12 @@ class MLModelProviderModule(Module):
 
     def on_start(self) -> None:
         """Read the catalogues."""
-        self.models = ModelCatalogue(catalog.load("models"))
-        self.devices = DeviceCatalogue(
-            catalog.load("hardware"), own(catalog.load("measurements")["measurements"])
-        )
         self.settings = ProviderSettings()
+        super().on_start()
+
+    def read_catalogues(self) -> None:
+        """Read models and devices."""
+        self.models, self.devices = self.read_models(), self.read_devices()
 
     def process(self, task: Task, inputs: Inputs) -> MLModel:
         """Choose one model; ModuleError says which constraint to relax when none fits."""
@@ -104,15 +103,12 @@ class MLModelProviderModule(Module):
         return [f"a problem of two parts; the second, {found.task}: {found.model.name}",
                 *(f"{found.model.name}: {note}" for note in found.notes)]  # fmt: skip
 
-    def configure(self, configuration: dict[str, Any]) -> dict[str, Any]:
+    def apply(self, configuration: dict[str, Any]) -> dict[str, Any]:
         """Set `flops_weight` or `kept_quality`, or list models.
 
         {"query": "models", "goal": task, "type": family}
         """
-        try:
-            return self.settings.apply(configuration, self.models)
-        except ValueError as error:
-            raise ModuleError(str(error)) from error
+        return self.settings.apply(configuration, self.models)
 
 
 def _baseline(task: Task, inputs: Inputs) -> Baseline | None:

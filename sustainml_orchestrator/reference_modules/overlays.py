@@ -7,7 +7,7 @@ as in `config/catalog/`. An entry replaces the one of the same name; measurement
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,15 @@ def folder() -> Path:
     return Path(home).expanduser() / "sustainml" / "catalogue"
 
 
-def files() -> list[Path]:
-    """All overlays in the order in which they apply: those added, then those of VARIABLE."""
-    named = (Path(each) for each in os.environ.get(VARIABLE, "").split(os.pathsep) if each)
+def named(value: str) -> tuple[Path, ...]:
+    """The files and folders of a text that separates them as PATH does."""
+    return tuple(Path(each).expanduser() for each in value.split(os.pathsep) if each)
+
+
+def files(paths: Iterable[Path] = ()) -> list[Path]:
+    """All overlays as they apply: those added, those of VARIABLE, then those of `paths`."""
     found: list[Path] = []
-    for place in (folder(), *named):
+    for place in (folder(), *named(os.environ.get(VARIABLE, "")), *paths):
         found += sorted(place.glob("*.yaml")) if place.is_dir() else [place]
     return [each for each in found if each.exists() or each.parent != folder().parent]
 

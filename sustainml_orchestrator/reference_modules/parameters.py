@@ -14,6 +14,8 @@ from sustainml_orchestrator.reference_modules.text.tasks import DEFAULT_MIN_CONF
 from sustainml_orchestrator.sdk import Setting
 
 _OPTIONS = Options()
+_CATALOGUE = Setting("catalogue", "", "files and folders with models, devices and measurements of "
+                     "one's own, separated by a colon")  # fmt: skip
 
 #: By module; those that are missing have none.
 TABLE: dict[str, tuple[Setting, ...]] = {
@@ -22,17 +24,21 @@ TABLE: dict[str, tuple[Setting, ...]] = {
                 "is read from a text", 0.0, 1.0),
         Setting("max_keywords", DEFAULT_MAX_KEYWORDS, "maximum number of keywords", 0, 50),
     ),
+    "app_requirements": (_CATALOGUE,),
     "hw_constraints": (
+        _CATALOGUE,
         Setting("default_memory", 0.0, "memory limit of problems that name none, in MiB; 0 = none",
                 0, 2**32 - 1),
     ),
     "ml_model_provider": (
+        _CATALOGUE,
         Setting("flops_weight", DEFAULT_FLOPS_WEIGHT, "weight of compute against quality in the "
                 "choice of a model", 0.0, 1.0),
         Setting("kept_quality", DEFAULT_KEPT_QUALITY, "share of the first iteration's quality that "
                 "a search for less carbon keeps", 0.0, 1.0),
     ),
     "hw_resources": (
+        _CATALOGUE,
         Setting("precision", "", "precision of the weights; empty = the one with the least energy",
                 choices=("", *BYTES_PER_PARAMETER)),
         Setting("runtime", RUNTIMES[0], "software that runs the model", choices=tuple(RUNTIMES)),

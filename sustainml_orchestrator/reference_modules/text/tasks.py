@@ -19,8 +19,9 @@ from typing import Any
 
 from sustainml_orchestrator.reference_modules.text.likeness import NONE, Likeness
 from sustainml_orchestrator.reference_modules.text.model_names import ModelNames
+from sustainml_orchestrator.reference_modules.text.parts import two_parts
 from sustainml_orchestrator.reference_modules.text.problem import Problem, UnclearError, choice
-from sustainml_orchestrator.reference_modules.text.words import fold, needle, plain
+from sustainml_orchestrator.reference_modules.text.words import needle, plain
 
 DEFAULT_MIN_CONFIDENCE = 0.4
 #: Characters of a definition that are compared: what it is about stands at its beginning.
@@ -34,13 +35,6 @@ _SURE = 0.5
 _CLAUSE_END = re.compile(
     r"[,.;:(\n]| (?:on|with|at|within|under|in|auf|mit|en|con|sur|avec|su) "
     r"(?=[\w$€]*[A-Z\d]|an? |our )"
-)
-_FIRST = re.compile(
-    r"\b(?:first|two[- ]stage|zuerst|erst|primero|d'abord|dabord|prima|primeiro|eerst)\b"
-)
-_THEN = re.compile(
-    r"[,;.]?\s*(?:and |und |y |et |e |en )?"
-    r"\b(?:then|afterwards|second|dann|danach|luego|despues|puis|ensuite|poi|depois|daarna)\b"
 )
 _HINT = "name the task in extra_data.goal, for example image-classification"
 
@@ -181,17 +175,27 @@ class TaskCatalogue:
         return hint if fits else ""
 
     def _parts(self, text: str, modality: str, min_confidence: float) -> tuple[str, ...]:
-        """The tasks of a problem whose text says "first ..., then ..."; none where it does not."""
-        if not _FIRST.search(fold(text)):
+        """The tasks of a problem of two parts; none for one of a single part."""
+        parts = two_parts(text)
+        if not parts:
             return ()
-        found: list[str] = []
-        for part in _THEN.split(fold(text), maxsplit=1):
-            shares, confidence = self._judged(part, modality)
-            best = max(shares, key=lambda label: shares[label])
-            # The second part leaves out what it is about.
-            if confidence >= min_confidence * (0.5 if found else 1.0) and best in self.tasks:
-                found.append(best)
-        return tuple(found) if len(set(found)) > 1 else ()
+        first, confidence = self._best(parts[0], modality)
+        if confidence < min_confidence:
+            return ()
+        # The second part takes what the first gives, and leaves out what it is about.
+        second, confidence = self._best(parts[1], self._given_by(first) or modality)
+        return (first, second) if confidence >= min_confidence * 0.5 and first != second else ()
+
+    def _best(self, part: str, modality: str) -> tuple[str, float]:
+        """The task of a part and the confidence in it; none where it is none of the catalogue."""
+        shares, confidence = self._judged(part, modality)
+        best = max(shares, key=lambda label: shares[label])
+        return (best, confidence) if best in self.tasks else ("", 0.0)
+
+    def _given_by(self, tag: str) -> str:
+        """The modality of what comes out of a task, else of its only input; empty if unclear."""
+        task = self.tasks[tag]
+        return task.output or ("".join(task.inputs) if len(task.inputs) == 1 else "")
 
     def _judged(self, text: str, modality: str) -> tuple[dict[str, float], float]:
         """The share of each label but that of no problem, and the confidence in the best."""
