@@ -94,8 +94,10 @@ def _with_ros(findings: list[Finding]) -> int:
                 findings.append(Finding.of_error(error.message))
                 return EXIT_FAILED
             except ClientError as error:
-                findings.append(Finding.of_error(error.message))
-                findings.extend(elsewhere(client))
+                found = list(elsewhere(client))
+                if not any(item.level == "error" for item in found):  # its cure is another one
+                    findings.append(Finding.of_error(error.message))
+                findings.extend(found)
                 return EXIT_UNREACHABLE
     except ClientError as error:
         findings.append(Finding.of_error(error.message))

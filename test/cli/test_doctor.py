@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 
 import pytest
 from builtin_interfaces.msg import Time
@@ -10,11 +11,13 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from rich.console import Console
 from sustainml_msgs.msg import InstanceState, ModuleProgress, NodeState, TaskId, TaskSummary
 
+from sustainml_orchestrator.cli.examination.elsewhere import silent
 from sustainml_orchestrator.cli.examination.environment import environment
 from sustainml_orchestrator.cli.examination.finding import start_command
 from sustainml_orchestrator.cli.examination.system import diagnosed, instance_findings, node_finding
 from sustainml_orchestrator.cli.examination.work import idle, queue, slow_steps
 from sustainml_orchestrator.cli.tables import node_table
+from sustainml_orchestrator.contract import domain
 from sustainml_orchestrator.core.ids import NodeStatus, TaskStatus
 
 
@@ -134,6 +137,19 @@ def test_tasks_behind_a_slow_step_are_named() -> None:
     assert found.level == "warning" and "4/1: nothing happens for 30 s: waits" in found.finding
     assert list(idle(tasks[1:2], 1075.0)) == []
     assert "to 3 more tasks" in list(idle(map(behind, range(8)), 1100.0))[-1].finding
+
+
+def test_an_orchestrator_that_is_there_but_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when its process was stopped: the cure is not to start another one."""
+    namespace = f"/silent_{os.getpid()}"
+    assert list(silent(namespace)) == []
+    claim = domain.Claim(namespace)
+    try:
+        (found,) = silent(namespace)
+    finally:
+        claim.close()
+    assert found.level == "error" and "but does not answer" in found.finding
+    assert "kill -9" in found.remedy
 
 
 def test_a_queue_that_is_long_or_old() -> None:

@@ -17,7 +17,7 @@ from sustainml_orchestrator.cli.main import app
 from sustainml_orchestrator.cli.reporting import archive
 from sustainml_orchestrator.cli.reporting.collection import Collection
 from sustainml_orchestrator.client import OrchestratorUnavailable, RequestTimeout
-from sustainml_orchestrator.core.ids import ErrorCode
+from sustainml_orchestrator.core.ids import ErrorCode, TaskStatus
 
 ABOUT = json.dumps({"format": 1, "created": 0, "namespace": "/x", "missing": []}).encode()
 
@@ -26,6 +26,13 @@ def opened(path: Path, *words: str, code: int = 0) -> Result:
     result = CliRunner().invoke(app, ["report", "--open", str(path), *words])
     assert result.exit_code == code, f"{result.output} {result.exception!r}"
     return result
+
+
+def test_tasks_of_the_journal_have_states_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "r.tar.gz"
+    stored = json.dumps({"stored": {"status": int(TaskStatus.SUCCEEDED), "model": "resnet"}})
+    path.write_bytes(archive.pack({"report.json": ABOUT, "tasks/7-1.json": stored.encode()}, 0.0))
+    assert "7/1   SUCCEEDED" in opened(path).stdout
 
 
 def members(path: Path, *infos: tuple[tarfile.TarInfo, bytes]) -> Path:

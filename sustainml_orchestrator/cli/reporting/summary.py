@@ -15,10 +15,13 @@ from typing import Any
 from sustainml_orchestrator.cli.console import Table, out
 from sustainml_orchestrator.cli.doctor import print_findings
 from sustainml_orchestrator.cli.examination.finding import Finding
+from sustainml_orchestrator.core.ids import TaskStatus
 
 #: Most characters of a value, most rows of a table, most lines of a log that are shown.
 _LONGEST, _ROWS, _LINES = 300, 50, 15
 _TROUBLE = re.compile(r"\[(WARN|ERROR|FATAL)\]|Traceback|\bError: |was killed|it is not restarted")
+#: The names of the states that the journal has as numbers.
+_STATUSES = {str(int(status)): status.name for status in TaskStatus}
 _TASK = re.compile(r"tasks/(\d{1,10})-(\d{1,10})\.json")
 
 
@@ -93,7 +96,8 @@ class Report:
         for match in sorted(names, key=lambda m: (int(m[1]), int(m[2])))[-_ROWS:]:
             data = _dict(self.load(match[0]))
             of = _dict(_dict(data.get("task")).get("summary")) or _dict(data.get("stored"))
-            table.add(f"{match[1]}/{match[2]}", _text(of.get("status_text", of.get("status"))),
+            status = of.get("status_text", _STATUSES.get(str(of.get("status")), of.get("status")))
+            table.add(f"{match[1]}/{match[2]}", _text(status),
                       _text(of.get("problem_short_description", of.get("description"))),
                       _text(of.get("model")),
                       _text(of.get("error_description") or of.get("outcome_reason")))  # fmt: skip
