@@ -41,6 +41,10 @@ ARGUMENTS = {
 }
 
 
+#: Ctrl-C waits until a node of this package handles it. Other programs may never unblock it.
+_PREFIX = "env --block-signal=INT"
+
+
 def _start(context: LaunchContext) -> list[ExecuteProcess]:
     """One action for each process."""
     values = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
@@ -62,7 +66,7 @@ def _start(context: LaunchContext) -> list[ExecuteProcess]:
             cmd=[*program.command, *sim_time],
             name=program.name,
             output="screen",
-            prefix="env --block-signal=INT",  # until the node handles it
+            prefix=_PREFIX if program.module else None,
             respawn=values["use_respawn"].lower() == "true",
             respawn_delay=1.0,
         )

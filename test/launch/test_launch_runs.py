@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import runpy
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from ament_index_python.packages import get_package_prefix
 
 from sustainml_orchestrator.contract import domain
@@ -102,6 +104,29 @@ def test_a_wrong_pipeline_file_ends_the_launch(tmp_path: Path) -> None:
     said = launched(f"pipeline_file:={wrong}")
     assert "ended with 78 (CONFIGURATION), which a restart does not cure" in said
     assert said.count("[orchestrator-1]: process started") == 1
+
+
+@needs_launch
+def test_ctrl_c_reaches_programs_that_are_not_of_this_package(tmp_path: Path) -> None:
+    from launch.utilities import perform_substitutions
+
+    from launch import LaunchContext
+
+    graph = yaml.safe_load((HERE.parents[1] / "config" / "pipeline.yaml").read_text())
+    program = HERE.parents[1] / "examples" / "managed_module.py"
+    graph["modules"]["hw_constraints"].update(lifecycle="managed", executable=str(program))
+    (tmp_path / "pipeline.yaml").write_text(yaml.safe_dump(graph))
+    file = runpy.run_path(str(HERE.parents[1] / "launch" / "pipeline.launch.py"))
+    context = LaunchContext()
+    for name, (default, _) in file["ARGUMENTS"].items():
+        context.launch_configurations[name] = default
+    context.launch_configurations["pipeline_file"] = str(tmp_path / "pipeline.yaml")
+    prefixes = {
+        perform_substitutions(context, each.name): perform_substitutions(context, each.prefix)
+        for each in (action.process_description for action in file["_start"](context))
+    }
+    assert len(prefixes) == 7 and prefixes["orchestrator"]
+    assert [name for name, prefix in prefixes.items() if not prefix] == ["hw_constraints"]
 
 
 @needs_launch
