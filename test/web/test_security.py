@@ -165,7 +165,7 @@ def test_a_page_that_does_not_exist_says_so(browser: Any, server: Server) -> Non
     assert server.ask("HEAD", "/tasks")[0] == 200
     tab = Tab(browser, server.address)
     tab.open("/nope", "There is no such page.")
-    tab.open("/modules/%E0%A4%A", "No process of it is known.")
+    tab.open("/modules/%E0%A4%A", "There is no such module.")
     tab.complaints.clear()  # the browser logs the statuses
     tab.close()
 
