@@ -27,6 +27,7 @@ from sustainml_orchestrator.reference_modules.estimate.placement import (
 from sustainml_orchestrator.reference_modules.estimate.proposal import allowed_devices
 from sustainml_orchestrator.reference_modules.estimate.roofline import Estimate
 from sustainml_orchestrator.reference_modules.estimate.selection import NoMatchError
+from sustainml_orchestrator.reference_modules.estimate.sources import origin
 from sustainml_orchestrator.reference_modules.parameters import TABLE
 from sustainml_orchestrator.sdk import Inputs, ModuleError, Task
 
@@ -135,6 +136,8 @@ def _notes(best: Estimate) -> list[str]:
                      f"quantisation usually costs {loss}")  # fmt: skip
     if "without its host" in best.device.power_of:
         notes.append("the accelerator needs a host, whose power does not count here")
+    source = origin(best.device.source, best.device.checked)
+    notes.append(f"figures of {best.device.name}: {source}")
     return notes
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ SCHEMAS: dict[tuple[str, str], dict[str, tuple[Any, bool]]] = {
         "data": (LIST, False),
         "kv_per_token": (int, False), "precisions": (LIST, True), "input": (TEXT, True),
         "licence": (TEXT, True), "note": (TEXT, False), "source": (LIST, True),
+        "checked": (TEXT, False),
     },
     ("hardware", "devices"): {
         "name": (TEXT, True), "class": (TEXT, True), "simulated": (FLAG, False),
@@ -44,7 +46,7 @@ SCHEMAS: dict[tuple[str, str], dict[str, tuple[Any, bool]]] = {
         "efficiency": (MAP, False), "memory_mib": (NUMBER, True), "flash_mib": (NUMBER, False),
         "cache_mib": (NUMBER, False), "bandwidth": (NUMBER, True), "power": (MAP, True),
         "least_mode_w": (NUMBER, False), "power_of": (TEXT, True), "derived": (LIST, False),
-        "note": (TEXT, False), "source": (LIST, True),
+        "note": (TEXT, False), "source": (LIST, True), "checked": (TEXT, False),
     },
     ("measurements", "measurements"): MEASUREMENT,
     ("measurements", "held_out"): MEASUREMENT,
@@ -61,6 +63,12 @@ def test_every_entry_has_the_form(file: str, key: str) -> None:
         for field, value in entry.items():
             assert isinstance(value, schema[field][0]), (name, field)
         assert entry["source"] and all(entry["source"]), name
+
+
+def test_what_was_checked_names_the_day() -> None:
+    for file, key in (("models", "models"), ("hardware", "devices")):
+        for entry in catalog.load(file)[key]:
+            assert re.fullmatch(r"20\d\d-\d\d-\d\d", entry.get("checked", "2026-01-01")), entry
 
 
 def test_words_are_those_that_exist() -> None:

@@ -66,6 +66,7 @@ class Device:
     efficiency: Efficiency
     simulated: bool  #: known from simulation only
     source: tuple[str, ...]
+    checked: str = ""  #: day on which the figures were compared with the source; empty = never
     flash_mib: float = 0.0  #: for the weights, where they stay out of memory_mib; 0 = no such
     runtime: str = ""  #: what runs models on it
     operators: frozenset[str] = frozenset()  #: that the runtime executes; none = all
@@ -206,6 +207,7 @@ def _read(entry: Mapping[str, Any], data: Mapping[str, Any]) -> Device:
             efficiency=Efficiency(**{**engine, **entry.get("efficiency", {})}),
             simulated=bool(entry.get("simulated", False)),
             source=tuple(entry["source"]),
+            checked=str(entry.get("checked", "")),
             flash_mib=float(entry.get("flash_mib", 0.0)),
             runtime=runtime.get("name", ""),
             operators=frozenset(runtime.get("operators", ())),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sustainml_orchestrator.reference_modules.estimate.requirements import number
+from sustainml_orchestrator.reference_modules.estimate.sources import UNCHECKED, origin
 
 BYTES_PER_PARAMETER = {"fp32": 4.0, "fp16": 2.0, "int8": 1.0, "int4": 0.5}
 #: Activations with weights of a precision: those of int4 weights are kept in fp16.
@@ -155,6 +156,7 @@ class Model:
     source: tuple[str, ...]
     flops_from: str
     note: str
+    checked: str = ""  #: day on which the figures were compared with the source; empty = never
     use: str = USES[0]  #: what has to be done before it solves a problem
     languages: tuple[str, ...] = ()  #: ISO 639-1 codes, or MANY; none = not about language
 
@@ -192,7 +194,7 @@ class Model:
         return (
             f"{self.name}: {self.family}, {work.parameters / 1e6:.3g} M parameters, "
             f"{work.flops / 1e9:.3g} GFLOP per inference ({self.input}); {figures}; "
-            f"licence {self.licence}"
+            f"licence {self.licence}; source {origin(self.source, self.checked)}"
         )
 
     def properties(self, task: str) -> dict[str, Any]:
@@ -223,6 +225,7 @@ class Model:
             "benchmark": figure.benchmark if figure else None,
             "licence": self.licence,
             "source": list(self.source),
+            "checked": self.checked or UNCHECKED,
             "note": self.note,
         }
 
@@ -334,6 +337,7 @@ def _read(entry: Mapping[str, Any], benchmarks: Mapping[str, Any]) -> Model:
             source=tuple(entry["source"]),
             flops_from=entry["flops_from"],
             note=entry.get("note", ""),
+            checked=str(entry.get("checked", "")),
             use=_use(entry.get("use", USES[0])),
             languages=_languages(entry.get("languages", [])),
             to=tuple(entry.get("to", ())),

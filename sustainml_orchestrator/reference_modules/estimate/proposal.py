@@ -8,7 +8,11 @@ from dataclasses import dataclass, replace
 
 from sustainml_orchestrator.reference_modules.estimate.devices import Device, DeviceCatalogue, named
 from sustainml_orchestrator.reference_modules.estimate.models import Model, ModelCatalogue, Workload
-from sustainml_orchestrator.reference_modules.estimate.requirements import Requirements, quoted
+from sustainml_orchestrator.reference_modules.estimate.requirements import (
+    PERMISSIVE,
+    Requirements,
+    quoted,
+)
 from sustainml_orchestrator.reference_modules.estimate.selection import (
     DEFAULT_FLOPS_WEIGHT,
     DEFAULT_KEPT_QUALITY,
@@ -19,6 +23,7 @@ from sustainml_orchestrator.reference_modules.estimate.selection import (
     excludes,
     reading_time_s,
 )
+from sustainml_orchestrator.reference_modules.estimate.sources import origin
 
 
 @dataclass(frozen=True)
@@ -163,6 +168,7 @@ def propose(
             *_to_do(best.model, task),
             *_scaled(best.model, wanted.resolution),
             *([_STAKES] if wanted.critical else []),
+            *_background(best.model),
         ),
         _remaining(models, query, choice, goal),
         query.least_quality,
@@ -184,6 +190,13 @@ def _to_do(model: Model, task: str) -> list[str]:
     if model.use == "fine-tune":
         return [f"needs fine-tuning on your own data; its figure is that on {data}"]
     return []
+
+
+def _background(model: Model) -> list[str]:
+    """Under which licence the model is, where that restricts its use, and whence its figures."""
+    free = model.licence in PERMISSIVE
+    licence = [] if free else [f"licence {model.licence}: read it before commercial use"]
+    return [*licence, f"figures of {model.name}: {origin(model.source, model.checked)}"]
 
 
 _INPUT = re.compile(r"\b(\d+) x (\d+)\b")

@@ -14,7 +14,8 @@ _SECONDS = {"": 1.0, "s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 
 _NUMBER = re.compile(r"[<>=~\s]*([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*([a-zA-Z%µ]*)\s*$")
 #: What app_requirements asks at least of, beside plain quality.
 _METRICS = ("accuracy", "precision", "recall", "f1", "roc_auc", "map", "mean_iou")
-_PERMISSIVE = frozenset({"apache-2.0", "mit", "bsd-3-clause"})
+#: Licences that allow commercial use.
+PERMISSIVE = frozenset({"apache-2.0", "mit", "bsd-3-clause"})
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def parse(lines: Iterable[str], extra: Mapping[str, Any]) -> Requirements:
         family=text(extra, "model_family") or text(extra, "type"),
         selected=text(extra, "model_selected"),
         restrains=names(extra.get("model_restrains")),
-        licences=_PERMISSIVE if permissive else frozenset({licence} - {""}),
+        licences=PERMISSIVE if permissive else frozenset({licence} - {""}),
         max_latency_s=_latency(pairs),
         min_throughput=_plain(pairs, "min_throughput", "throughput"),
         max_power_w=_plain(pairs, "max_power"),
