@@ -25,7 +25,7 @@ from sustainml_orchestrator.cli.context import (
 )  # fmt: skip
 from sustainml_orchestrator.cli.started import started
 from sustainml_orchestrator.cli.up_log import UpLog
-from sustainml_orchestrator.contract import discovery, domain, log_directory
+from sustainml_orchestrator.contract import domain, log_directory
 from sustainml_orchestrator.contract.problem_input import explain_yaml
 from sustainml_orchestrator.contract.signals import EndRequest
 from sustainml_orchestrator.node import service_manager
@@ -196,6 +196,8 @@ def _refuse_second_orchestrator() -> None:
 
     if find_spec("rclpy") is None:
         raise Failure("there is no rclpy; source the environment first: . ./env.sh")
+    from sustainml_orchestrator.contract import discovery  # it loads packages of ROS
+
     try:
         claim = domain.Claim(options.namespace)
     except ValueError as error:
