@@ -303,7 +303,8 @@ class Services:
         """Ask a module for its configuration, or change it."""
         if not request.node_name:
             known = ", ".join(self._core.pipeline.by_name)
-            raise invalid(f"node_name is empty; name the node to configure: {known}")
+            text = f"node_name is empty; name the node to configure: {known}"
+            raise OrchestratorError(ErrorCode.NOT_FOUND, text)
         (target,) = self._core.operations.targets(request.node_name)
         default = float(self._node.get_parameter("configure_timeout").value)
         timeout = requests.check_seconds("timeout", request.timeout, default)

@@ -81,7 +81,9 @@ class ScriptedOrchestrator(Node):
         return response
 
     async def _run(self, goal):
-        goal.publish_feedback(RunTask.Feedback(summary=TaskSummary(model="m")))
+        feedback = RunTask.Feedback(summary=TaskSummary(model="m"))
+        # Again and again: at first this server may not know the reader of a new client.
+        self.create_timer(0.2, lambda: goal.publish_feedback(feedback))
         await Future(executor=self.executor)
 
     def _cancel(self, goal):

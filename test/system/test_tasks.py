@@ -239,7 +239,7 @@ BAD_CALLS = [
     ("control_node", {"cmd_node": 7}, ErrorCode.INVALID_REQUEST, "cmd_node is 7"),
     ("control_node", {"cmd_node": 1, "timeout": NAN}, ErrorCode.INVALID_REQUEST, "timeout is nan"),
     ("control_node", {"cmd_node": 1, "node_name": "x"}, ErrorCode.NOT_FOUND, "no node 'x'"),
-    ("configure_node", {"node_name": ""}, ErrorCode.NOT_FOUND, "no node"),
+    ("configure_node", {"node_name": ""}, ErrorCode.NOT_FOUND, "node_name is empty"),
     (
         "configure_node",
         {"node_name": "hw_resources", "configuration": "[]"},
