@@ -340,7 +340,7 @@ def test_hardware_may_be_named_or_follow_from_the_deployment() -> None:
             found = allowed_devices(DEVICES, nothing, context)
             assert {d.device_class for d in found} == classes
             assert not any(d.simulated for d in found)
-    with pytest.raises(NoMatchError, match=r"raspbery pi.*did you mean Raspberry Pi"):
+    with pytest.raises(NoMatchError, match=r"raspbery pi.*; nearest are Raspberry Pi [^;(]*; name"):
         allowed_devices(DEVICES, ["raspbery pi 4"], "")
 
 

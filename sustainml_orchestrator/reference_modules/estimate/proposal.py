@@ -87,7 +87,7 @@ def _in_place(devices: Sequence[Device], deployment: str) -> tuple[Device, ...]:
 
 def _unknown(catalogue: DeviceCatalogue, names: Sequence[str]) -> str:
     close = catalogue.similar(names[0])
-    hint = f"; nearest are {', '.join(close)} (did you mean {' or '.join(close)}?)" if close else ""
+    hint = f"; nearest are {', '.join(close)}" if close else ""
     return f"hardware {', '.join(map(quoted, names[:5]))} is not in the catalogue{hint}"
 
 
