@@ -169,7 +169,9 @@ class Guard:
             await receive()
             await send({"type": "websocket.close", "code": 1008, "reason": reason})
         elif status == 401 and self._login and "text/html" in headers.get("accept", ""):
-            location = f"{self._login}?next={quote(scope['path'])}"
+            query = scope["query_string"].decode("latin-1")
+            wanted = scope["path"] + (f"?{query}" if query else "")
+            location = f"{self._login}?next={quote(wanted)}"
             await _answer(send, 303, "", [("location", location)])
         else:
             if status == 401 and "authorization" in headers:

@@ -173,6 +173,8 @@ def test_a_page_that_does_not_exist_says_so(browser: Any, server: Server) -> Non
 def test_a_token_is_demanded(guarded: Server) -> None:
     status, headers, _ = guarded.ask("GET", "/tasks", Accept="text/html")
     assert status == 303 and headers["location"] == "/login?next=/tasks"
+    _, headers, _ = guarded.ask("GET", "/new?base=1/1", Accept="text/html")
+    assert headers["location"] == "/login?next=/new%3Fbase%3D1/1"
     assert guarded.ask("GET", "/page/system")[0] == 401
     begun = time.monotonic()
     assert guarded.ask("GET", "/page/system", Authorization="Bearer wrong")[0] == 401
@@ -185,7 +187,13 @@ def test_a_token_is_demanded(guarded: Server) -> None:
 
 @pytest.mark.parametrize(
     ("wanted", "given"),
-    [("/tasks", "/tasks"), ("//evil.example", "/"), ("/\\evil.example", "/"), ("http://e", "/")],
+    [
+        ("/tasks", "/tasks"),
+        ("/new?base=1/1", "/new?base=1/1"),
+        ("//evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("http://e", "/"),
+    ],
 )
 def test_the_login_gives_a_cookie_and_leads_nowhere_else(
     guarded: Server, wanted: str, given: str
