@@ -31,6 +31,7 @@ class Contents:
         session: of the database.
         incomplete: whether commits that were reported may be missing.
         promised: what a restart must bring back of each task.
+        wanted: which nodes shall be active after a restart, as front-ends asked for.
         revision: a restart must not begin with a lower one.
         history: its events, oldest first.
     """
@@ -42,6 +43,7 @@ class Contents:
     numbers: tuple[int, int, int] = (0, 1, 1)
     incomplete: bool = False
     promised: dict[TaskId, Summary] = field(default_factory=dict)
+    wanted: dict[str, bool] = field(default_factory=dict)
     revision: int = 0
     history: list[HistoryEvent] = field(default_factory=list)
 
@@ -49,8 +51,8 @@ class Contents:
         """The same at this moment."""
         return Contents(
             self.session, dict(self.records), dict(self.outputs), dict(self.desired),
-            self.numbers, self.incomplete, dict(self.promised), self.revision,
-            list(self.history),
+            self.numbers, self.incomplete, dict(self.promised), dict(self.wanted),
+            self.revision, list(self.history),
         )  # fmt: skip
 
     def apply(self, save: Save) -> None:

@@ -169,11 +169,13 @@ class Process:
             takes += 8.0
         fails = world.chance("disk_fails")
         promised = self._site.invariants.saved.saving(core, save)
+        wanted = {name: node.desired_active for name, node in core.lifecycle.by_name.items()}
 
         def commit() -> None:
             if core is self.core:
                 self._site.invariants.saved.at_commit(core, save)
                 self.disk.write(save, promised)
+                self.disk.contents.wanted = wanted
                 self.disk.contents.revision = max(self.disk.contents.revision, core.store.revision)
                 if faults.rollback and self._random.random() < _BACKUP:
                     self.disk.back_up()

@@ -135,8 +135,8 @@ class SavedInvariants:
             task = core.store.find(task_id)
             assert task is not None, f"{task_id} is lost in a restart"
             assert summary(task) == promised, f"{task_id} was {promised}, is {summary(task)}"
-        for name, desired in contents.desired.items():
-            assert core.lifecycle.by_name[name].desired_active is desired, f"{name} is forgotten"
+        for name, wanted in contents.wanted.items():
+            assert core.lifecycle.by_name[name].desired_active is wanted, f"{name} is forgotten"
 
 
 def summary(task: Task) -> Summary:
