@@ -93,6 +93,11 @@ class Step:
         """No process is known to hold it."""
         self.processes, self.assigned = (), None
 
+    @property
+    def may_be_held_elsewhere(self) -> bool:
+        """Whether other processes may hold it too: this try of it, or one that timed out."""
+        return self.assigned is None or self.try_number > 1
+
     def is_left_by(self, process: tuple[str, int], node: Node) -> bool:
         """Note that a process does not hold it any more; whether no other one of the node does."""
         self.processes = tuple(p for p in self.processes if p != process)

@@ -365,7 +365,7 @@ class TaskManager:
             step = task.steps[event.module]
             self.steps.finish(task, step)
             node.count_finished(step.instance)
-            if len(node.instances) > 1 and not step.assigned:  # no other instance need do it
+            if len(node.instances) > 1 and step.may_be_held_elsewhere:
                 node.abandon(TaskCommand.STOP, task, step.try_number)
         else:
             tries = task.records()[event.module].tries

@@ -241,6 +241,30 @@ def test_one_that_is_lost_leaves_its_steps_to_the_other(core: Driver, task: Task
     assert step_of(core, other).try_number == 2
 
 
+def test_one_that_hangs_is_told_to_stop_what_the_other_has_delivered(
+    core: Driver, task: Task
+) -> None:
+    """RESET_TASK of the next try, which it would obey too, may have been lost."""
+    core.output(MODULE, task)
+    share(core)
+    both = [core.submit(), core.submit()]
+    for each in both:
+        core.output("app_requirements", each)
+        core.output("ml_model_metadata", each)
+    core.beat(0.1, silent=(MODULE,))
+    of = {step_of(core, each).assigned: each for each in both}
+    core.output(MODULE, of[ONE])
+    say(core, TWO, NodeStatus.RUNNING, of[TWO])
+    core.forget()
+    timeout = core.core.pipeline.by_name[MODULE].timeout
+    pass_time(core, timeout + 1.0, (ONE, NodeStatus.IDLE), (TWO, NodeStatus.RUNNING))
+    assert assigned(core) == [ONE[0]] and step_of(core, of[TWO]).try_number == 2
+    core.forget()
+    core.output(MODULE, of[TWO])
+    (sent,) = [c for c in core.find(SendControl) if c.task_id == of[TWO].task_id]
+    assert (sent.target, sent.cmd_task) == (MODULE, TaskCommand.STOP)
+
+
 def test_the_one_that_is_left_takes_inputs_from_topics_again(core: Driver, task: Task) -> None:
     core.output(MODULE, task)
     share(core)
