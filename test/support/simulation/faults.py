@@ -151,6 +151,14 @@ def _commands(random: Random, until: float, tasks: int) -> Faults:
     return Faults(until=until, tasks=tasks, task_command=commands, drop=drop)
 
 
+def _unheard_stops(random: Random, until: float, tasks: int) -> Faults:
+    """What works without end is told to let go, and does not hear it."""
+    return Faults(
+        until=until, tasks=tasks, task_command=2.0, hang=0.3, drop=random.choice([0.0, 0.1]),
+        freeze=random.choice([0.0, 0.1]), partition=random.choice([0.0, 0.3]),
+    )  # fmt: skip
+
+
 def _amnesia(random: Random, until: float, tasks: int) -> Faults:
     drop = random.choice([0.0, 0.1])
     return Faults(until=until, tasks=tasks, restart=0.3, amnesia=True, drop=drop)
@@ -272,4 +280,5 @@ _KINDS: list[Kind] = [
     _one_lost, _one_lost, _one_lost_on_request, _restarts, _losses, _failures, _nervous, _commands,
     _amnesia, _unresponsiveness, _several, _poison, _for_good, _for_good, _retention, _deletions,
     _storm, _storm, _bad_disk, _power_losses, _rollbacks, _rollbacks, _two, _two, _partitions,
+    _unheard_stops,
 ]  # fmt: skip
