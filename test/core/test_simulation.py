@@ -16,6 +16,7 @@ _ONCE_FAILED = {
     7000005676: "the same",
     7000004277: "a step was delivered to a node that was being reset, which counted as ignored",
     7000005043: "the same; then three deliveries in a row were lost",
+    2680: "assignments to instances counted as redeliveries",
     7000005812: "three deliveries in a row were lost, or their answers",
 }
 

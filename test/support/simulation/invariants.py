@@ -68,7 +68,7 @@ class Invariants:
         self._at_work: set[int] = set()
         self._fates: Counter[tuple[Ticket, int]] = Counter()
         self._published: set[tuple[object, ...]] = set()
-        self._redelivered: list[float] = []
+        self._delivered: list[tuple[float, str, int]] = []
         self._resets: Counter[str] = Counter()
 
     def lost(self, *, rolled_back: bool, noticed: bool) -> None:
@@ -82,7 +82,7 @@ class Invariants:
         self.saved.after_restart(core)
         self._history.after_restart(core)
         self._queue.after_restart(core, self._site.process.disk.contents.promised)
-        self._redelivered = []
+        self._delivered = []
         self._at_work = set()
 
     # After every event #
@@ -121,12 +121,18 @@ class Invariants:
                 assert command.payload == right, f"not the output of its base: {command}"
 
     def _check_pace(self, core: Orchestrator, commands: Sequence[Command]) -> None:
-        """In no second more is redelivered than permitted, and what may come at once."""
+        """In no second more is redelivered than permitted, and what may come at once.
+
+        A step that is assigned to an instance is redelivered from the second time on.
+        """
         now, rate = core.context.now, core.settings.max_redeliveries_per_second
         sent = [c for c in commands if isinstance(c, SendControl)]
-        self._redelivered += [now for c in sent if c.cmd_task is TaskCommand.RESET]
-        self._redelivered = [when for when in self._redelivered if now - when < 1.0]
-        assert len(self._redelivered) <= rate + max(1, rate * BURST), "redelivery without pace"
+        resets = [c for c in sent if c.cmd_task is TaskCommand.RESET]
+        self._delivered += [(now, c.target, c.token) for c in resets]
+        self._delivered = [d for d in self._delivered if now - d[0] < 1.0]
+        assigned = {d[1:] for d in self._delivered if d[1] not in core.pipeline.by_name}
+        redelivered = len(self._delivered) - len(assigned)
+        assert redelivered <= rate + max(1, rate * BURST), "redelivery without pace"
 
     def _check_nodes(self, core: Orchestrator) -> None:
         """What is silent is noticed at the next tick, what is in error is reset."""
