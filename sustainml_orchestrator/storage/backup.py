@@ -64,9 +64,10 @@ def back_up(path: Path, target: Path) -> None:
     Raises:
         JournalError: there is no journal, or the file cannot be written.
     """
-    if not path.exists():
-        raise JournalError(f"there is no journal {path}")
     try:
+        path = files.journal_at(path)
+        if not path.exists():
+            raise JournalError(f"there is no journal {path}")
         schema.recognise(path, known_place=False)
         if target.exists() and target.samefile(path):
             raise JournalError(f"{target} is the journal itself; name another file")
@@ -102,6 +103,7 @@ def restore(path: Path, source: Path, upgrade: schema.Upgrade | None = None) -> 
     if report.findings:
         raise JournalError(f"{source} is damaged ({report.findings[0]}); take another backup")
     try:
+        path = files.journal_at(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
             schema.recognise(path, known_place=kept_here(path))

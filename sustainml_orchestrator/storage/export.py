@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from sustainml_orchestrator.core.record import FIELDS, from_record
 from sustainml_orchestrator.core.task import _PACKED
-from sustainml_orchestrator.storage import records, schema
+from sustainml_orchestrator.storage import files, records, schema
 from sustainml_orchestrator.storage.errors import (
     Damaged,
     JournalError,
@@ -62,6 +62,7 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
 def _stored(path: Path) -> Iterator[tuple[int, dict[int, str], Stored]]:
     """Each iteration, with the format of its payloads and the names of the modules."""
     try:
+        path = files.journal_at(path)
         schema.recognise(path, known_place=kept_here(path))
         with damage_reported(), closing(schema.connect(path, mode="ro")) as connection:
             schema.require_version(connection, path)

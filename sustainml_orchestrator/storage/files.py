@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
+
+from sustainml_orchestrator.storage.errors import JournalError
 
 #: The database, SQLite's write-ahead log, and the index of that.
 SUFFIXES = ("", "-wal", "-shm")
@@ -36,6 +39,21 @@ def target_of(path: Path) -> Path:
     if target.is_symlink():
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
     return target
+
+
+def journal_at(path: Path) -> Path:
+    """Where the files of a journal are: SQLite keeps its log beside the file behind a link.
+
+    Raises:
+        JournalError: something else than a file has the name of one of them.
+        OSError: the links lead to themselves.
+    """
+    real = target_of(path) if path.is_symlink() else path
+    for suffix in (*SUFFIXES, ".lock", ".new", ".recovered"):
+        file = beside(real, suffix)
+        if os.path.lexists(file) and not stat.S_ISREG(file.lstat().st_mode):
+            raise JournalError(f"{file} is no file; move it away, or set another journal_path")
+    return real
 
 
 def put_in_place(fresh: Path, path: Path) -> None:

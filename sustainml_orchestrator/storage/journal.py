@@ -89,8 +89,7 @@ class Journal:
         path = Path(path).expanduser()
         lock = None
         try:
-            if path.exists() and not path.is_file():
-                raise JournalError(f"journal {path} is no file; set another journal_path")
+            path = files.journal_at(path)
             path.parent.mkdir(parents=True, exist_ok=True)
             lock = Lock(path)
             opened = open_journal(path, pipeline_names, durability, lock, upgrade)

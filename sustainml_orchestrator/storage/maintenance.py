@@ -33,10 +33,11 @@ def check(path: Path) -> Report:
     Raises:
         JournalError: there is no journal that could be read.
     """
-    if not path.exists():
-        raise JournalError(f"there is no journal {path}")
-    size = sum(files.sizes(path))
     try:
+        path = files.journal_at(path)
+        if not path.exists():
+            raise JournalError(f"there is no journal {path}")
+        size = sum(files.sizes(path))
         schema.recognise(path, known_place=kept_here(path))
         with damage_reported(), closing(schema.connect(path, mode="ro")) as connection:
             if not schema.require_version(connection, path):
@@ -68,6 +69,7 @@ def compact(path: Path) -> tuple[int, int]:
             "which recovers what can be read"
         )
     try:
+        path = files.journal_at(path)
         lock = Lock(path)
         try:
             with closing(schema.connect(path, full=True)) as connection:

@@ -137,7 +137,8 @@ def _make_writable(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("ROLLBACK")
     except sqlite3.OperationalError as error:
-        if "readonly" in str(error) and os.access(path, os.W_OK):
+        of_it = [file for suffix in files.SUFFIXES if (file := files.beside(path, suffix)).exists()]
+        if "readonly" in str(error) and all(os.access(file, os.W_OK) for file in of_it):
             raise Damaged("its header is damaged") from error  # says that it is of a later format
         raise
 

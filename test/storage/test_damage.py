@@ -16,9 +16,11 @@ from sustainml_orchestrator.core.events import TimePassed
 from sustainml_orchestrator.core.ids import TaskId, TaskStatus
 from sustainml_orchestrator.core.persistence import RETRY_PERIOD
 from sustainml_orchestrator.storage import Journal, JournalError, check, files, schema
+from sustainml_orchestrator.storage.backup import back_up
 from sustainml_orchestrator.storage.lock import Lock
 
 Opened = Callable[..., Journal]
+Make = Callable[[Path], None]
 TASKS = 300
 
 
@@ -291,11 +293,43 @@ def test_a_foreign_database_is_left_alone(path: Path) -> None:
         Journal.open(path, pipeline_names=NAMES)
 
 
-def test_a_folder_is_no_journal(path: Path) -> None:
-    path.mkdir()
-    with pytest.raises(JournalError, match="is no file"):
-        Journal.open(path, pipeline_names=NAMES)
-    assert not path.with_name("journal.db.lock").exists()
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda p: p.symlink_to("/dev/null")])
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm", ".lock", ".recovered"])
+def test_what_is_no_file_is_named(path: Path, opened: Opened, make: Make, suffix: str) -> None:
+    opened().close()
+    files.beside(path, suffix).unlink(missing_ok=True)
+    make(files.beside(path, suffix))
+    for use in (opened, lambda: check(path), lambda: back_up(path, path.with_name("copy"))):
+        with pytest.raises(JournalError, match="is no file; move it away"):
+            use()
+
+
+def test_a_journal_behind_a_link_is_one_journal(path: Path, opened: Opened) -> None:
+    """Its log and its lock are beside the file: it is synced, and used by one orchestrator."""
+    real = path.parent / "disk" / "real.db"
+    real.parent.mkdir()
+    path.symlink_to(real)
+    journal = opened()
+    driver = Driver(journal.session, journal)
+    driver.bring_up()
+    driver.solve(task_id := driver.submit("behind a link"))
+    with pytest.raises(JournalError, match="in use"):
+        Journal.open(real, pipeline_names=NAMES)
+    assert check(path).iterations == 1
+    files.beside(real, "-wal").unlink()
+    (warning,) = journal.maintain()
+    assert "was deleted or replaced" in warning
+    journal.close()
+    os.truncate(real, real.stat().st_size // 2)
+    assert check(path).findings
+    journal = opened()
+    assert path.is_symlink() and "set aside as real.db.damaged-1" in journal.warnings[0]
+    assert Driver.restored(journal).core.store.get(task_id).task_id == task_id
+    journal.close()
+    path.unlink()
+    path.symlink_to(path.name)
+    with pytest.raises(JournalError, match="symbolic links"):
+        opened()
 
 
 def test_missing_folders_are_made(path: Path) -> None:

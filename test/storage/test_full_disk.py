@@ -107,15 +107,18 @@ except JournalError as error:
 """
 
 
-@pytest.mark.parametrize("what", ["folder", "file"])
+@pytest.mark.parametrize("what", ["folder", "file", "log"])
 def test_a_place_that_may_not_be_written(what: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "journal.db"
         Journal.open(path, pipeline_names=("a",)).close()
-        path.chmod(0o444)
+        log = path.with_name("journal.db-wal")
+        log.touch()
+        log.chmod(0o444)
+        path.chmod(0o666 if what == "log" else 0o444)
         lock = path.with_name("journal.db.lock")
-        lock.chmod(0o666 if what == "file" else 0o444)
-        Path(folder).chmod(0o777 if what == "file" else 0o555)
+        lock.chmod(0o444 if what == "folder" else 0o666)
+        Path(folder).chmod(0o555 if what == "folder" else 0o777)
         run = subprocess.run(
             [sys.executable, "-c", _AS_NOBODY, str(path)],
             capture_output=True, text=True, timeout=20, check=False,
