@@ -23,14 +23,15 @@ _ASSIGNMENT = re.compile(
     r"(?P<head>(?<![\w-])(?P<name>[\w-]+)(?:=|['\"]\s*:\s*)['\"]?)[^\s&;,'\"}\]]+"
 )
 _HIDDEN = "…"
-#: Matches all texts and serialized JSON that hold a credential, and little else.
+#: Matches all texts and serialized JSON that hold a credential, and little else. Searched in lower
+#: case, as `re.IGNORECASE` takes nine times as long.
 _PATTERN = "|".join(
     [r"://", r"\\u", "hf_", "sk-", "gh[pousr]_", "akia", "bearer"]
     + ["[-_. ]*".join(part) for part in ("token", "auth", *_PARTS)]
 )
 #: A NUL stands in JSON of UTF-16 and UTF-32 alone, in which names look different.
-_MAYBE = re.compile(f"{_PATTERN}|\0".encode(), re.IGNORECASE)
-_MAYBE_TEXT = re.compile(_PATTERN, re.IGNORECASE)
+_MAYBE = re.compile(f"{_PATTERN}|\0".encode())
+_MAYBE_TEXT = re.compile(_PATTERN)
 
 
 def is_credential(key: str) -> bool:
@@ -41,12 +42,12 @@ def is_credential(key: str) -> bool:
 
 def may_hold(data: bytes | memoryview) -> bool:
     """Whether serialized JSON may hold credentials; if not, it need not be parsed."""
-    return _MAYBE.search(data) is not None
+    return _MAYBE.search(bytes(data).lower()) is not None
 
 
 def scrub(text: str) -> str:
     """A text without passwords in URLs, API keys, authorization headers and secrets assigned."""
-    if not _MAYBE_TEXT.search(text):
+    if not _MAYBE_TEXT.search(text.lower()):
         return text
     text = _KEYS.sub(_HIDDEN, _USER_INFO.sub("", text))
     return _ASSIGNMENT.sub(_hide, _HEADER.sub(rf"\1{_HIDDEN}", text))
