@@ -62,7 +62,7 @@ from sustainml_orchestrator.node.loop import Loop
 from sustainml_orchestrator.node.malloc_trim import Memory
 from sustainml_orchestrator.node.managed_nodes import ManagedNodes
 from sustainml_orchestrator.node.pending_calls import PendingCalls
-from sustainml_orchestrator.node.persistence import Persistence
+from sustainml_orchestrator.node.persistence import open_journal
 from sustainml_orchestrator.node.publishers import Publishers
 from sustainml_orchestrator.node.reception_watch import ReceptionWatch
 from sustainml_orchestrator.node.recording import Recording
@@ -70,7 +70,7 @@ from sustainml_orchestrator.node.requests import Limits, derive_user_input
 from sustainml_orchestrator.node.services import Services
 from sustainml_orchestrator.node.starting import StartError, exit_code, refusals, start_ros
 from sustainml_orchestrator.node.subscriptions import Subscriptions
-from sustainml_orchestrator.storage import JournalError, locate
+from sustainml_orchestrator.storage import JournalError
 
 _RANDOM = random.SystemRandom()
 #: Period of the check of deadlines, in s: while there is work, and while there is none.
@@ -107,25 +107,8 @@ class OrchestratorNode(Node):
         self._read_limits()
         pipeline = read_pipeline(str(self.get_parameter("pipeline_file").value))
         self._claim_name()
-        path = str(self.get_parameter("journal_path").value)
-        self._persistence = Persistence(
-            locate(path, self.get_namespace(), domain.current()),
-            str(self.get_parameter("journal_durability").value),
-            pipeline,
-            loop.end_wait,
-        )
-        limit = int(self.get_parameter("flight_recorder_bytes").value)
-        self._recording = Recording(self._persistence.place, limit)
-        self.core = self._recording.make_core(
-            pipeline=pipeline,
-            settings=settings,
-            session=self._persistence.session or _RANDOM.randrange(1, 2**32),
-            incarnation=make_incarnation(time.time(), _RANDOM.randrange(2**32)),
-            draw_token=lambda: _RANDOM.randrange(1, 2**32),
-            derive=derive_user_input,
-            exhausted=partial(outputs.is_exhausted, pipeline),
-            journalled=bool(self._persistence.place),
-        )
+        self._persistence = open_journal(self, pipeline, loop.end_wait)
+        self._make_core(pipeline)
         self._changed_tasks: dict[TaskId, None] = {}
         self._system_changed = True
         self._announced_revision = -1
@@ -151,6 +134,20 @@ class OrchestratorNode(Node):
         if peer := "" if alone else find_peer(self, claimed=ours is False):
             self.destroy_node()
             raise StartError(peer)
+
+    def _make_core(self, pipeline: Pipeline) -> None:
+        limit = int(self.get_parameter("flight_recorder_bytes").value)
+        self._recording = Recording(self._persistence.place, limit)
+        self.core = self._recording.make_core(
+            pipeline=pipeline,
+            settings=self._settings,
+            session=self._persistence.session or _RANDOM.randrange(1, 2**32),
+            incarnation=make_incarnation(time.time(), _RANDOM.randrange(2**32)),
+            draw_token=lambda: _RANDOM.randrange(1, 2**32),
+            derive=derive_user_input,
+            exhausted=partial(outputs.is_exhausted, pipeline),
+            journalled=bool(self._persistence.place),
+        )
 
     def _restore(self) -> list[Command]:
         """Read the journal into the core; returns what follows from it."""

@@ -12,6 +12,9 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import NamedTuple, TypeVar
 
+from rclpy.node import Node
+
+from sustainml_orchestrator.contract import domain
 from sustainml_orchestrator.contract.module_graph import message_types
 from sustainml_orchestrator.contract.payloads import Payloads
 from sustainml_orchestrator.core.commands import Save
@@ -19,7 +22,7 @@ from sustainml_orchestrator.core.events import BatchEnded, Event, Persisted, Per
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.node.pending_calls import Answer
-from sustainml_orchestrator.storage import Durability, Journal, files
+from sustainml_orchestrator.storage import Durability, Journal, files, locate
 
 T = TypeVar("T")
 #: How long the end of the node waits for the disk, in s.
@@ -182,6 +185,18 @@ class Persistence:
         if not self._thread.is_alive():
             self._journal.close()
         self._journal = None
+
+
+def open_journal(node: Node, pipeline: Pipeline, wake: Callable[[], None]) -> Persistence:
+    """The journal that the parameters of a node name.
+
+    Raises:
+        JournalError: it cannot be used; one sentence.
+    """
+    path = str(node.get_parameter("journal_path").value)
+    durability = str(node.get_parameter("journal_durability").value)
+    place = locate(path, node.get_namespace(), domain.current())
+    return Persistence(place, durability, pipeline, wake)
 
 
 def _drained(queue: SimpleQueue[T]) -> list[T]:
