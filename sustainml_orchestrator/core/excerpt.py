@@ -1,6 +1,6 @@
 """The part of a recording that a test needs: what concerns one problem, or had any effect.
 
-Nothing is believed of a part: it is run, and must tell the same story as the whole recording.
+A part is kept only if a run of it ends as the run of the whole recording does.
 """
 
 from __future__ import annotations

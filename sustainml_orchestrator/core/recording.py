@@ -181,7 +181,7 @@ class Recorder:
     # What comes from outside #
 
     def tokens(self, draw: Callable[[], int]) -> Callable[[], int]:
-        """The same source of tokens, recorded."""
+        """A function that draws tokens from `draw` and records them."""
 
         def drawn() -> int:
             token = draw()
@@ -191,7 +191,7 @@ class Recorder:
         return drawn
 
     def derived(self, derive: Derive) -> Derive:
-        """The same function, its result recorded."""
+        """A function that calls `derive` and records what it returns."""
 
         def derived(*arguments: Any) -> bytes:
             payload = derive(*arguments)
@@ -201,7 +201,7 @@ class Recorder:
         return derived
 
     def exhausted(self, exhausted: Exhausted) -> Exhausted:
-        """The same function, its result recorded."""
+        """A function that calls `exhausted` and records what it returns."""
 
         def judged(outputs: Sequence[bytes | None]) -> bool:
             is_so = exhausted(outputs)
@@ -224,7 +224,7 @@ class Recorder:
         self._records.append([now.steady, now.stamp, type(event).__name__, [], self._answers, -1])
 
     def end(self, revision: int) -> None:
-        """It was handled without an exception."""
+        """The event was handled without an exception."""
         self._records[-1][-1] = revision
 
     def take(self) -> list[list[Any]]:
@@ -234,7 +234,7 @@ class Recorder:
 
 
 def header(core: Orchestrator) -> dict[str, Any]:
-    """What a fresh core needs to be like this one at its start."""
+    """What a fresh core needs to start as this one did."""
     modules = {}
     for spec in core.pipeline.modules:
         values = asdict(spec)
