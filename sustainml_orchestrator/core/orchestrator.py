@@ -48,10 +48,12 @@ from sustainml_orchestrator.core.events import (
 from sustainml_orchestrator.core.happenings import TASK_DELETED
 from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskId, TaskStatus
 from sustainml_orchestrator.core.lifecycle import Lifecycle
+from sustainml_orchestrator.core.node_changes import NodeChanges
 from sustainml_orchestrator.core.operations import Operations
 from sustainml_orchestrator.core.optimiser import Derive, Exhausted, Optimiser
 from sustainml_orchestrator.core.persistence import Persistence
 from sustainml_orchestrator.core.pipeline import Pipeline
+from sustainml_orchestrator.core.reports import Reports
 from sustainml_orchestrator.core.restore import restore
 from sustainml_orchestrator.core.settings import Settings
 from sustainml_orchestrator.core.states import OPEN_STEPS
@@ -104,6 +106,8 @@ class Orchestrator:
         self.lifecycle = Lifecycle(context)
         self.optimiser = Optimiser(settings, self.store, derive, exhausted)
         self.tasks = TaskManager(context, self.lifecycle, self.store, self.optimiser, draw_token)
+        self.reports = Reports(context, self.lifecycle, self.store, self.tasks, draw_token)
+        self._node_changes = NodeChanges(context, self.tasks.steps)
         self.operations = Operations(self.lifecycle, self.context)
         self.persistence = Persistence(
             self.store, self.context, enabled=journalled, withdraw=self.tasks.withdraw
@@ -115,7 +119,7 @@ class Orchestrator:
             TimePassed: self._on_time,
             StatusReceived: self._on_status,
             OutputReceived: self._on_output,
-            UnreadableOutputReceived: self.tasks.refuse_output,
+            UnreadableOutputReceived: self.reports.refuse_output,
             ConsumersMatched: self._on_match,
             TaskSubmitted: self._on_submission,
             TaskCommanded: self.tasks.command,
@@ -200,7 +204,7 @@ class Orchestrator:
 
     def _on_time(self, event: TimePassed) -> None:
         for change in self.lifecycle.tick():
-            self.tasks.react(change)
+            self._node_changes.apply(change)
         # Modules do not know a task before it is saved.
         self.tasks.steps.tick([t for t in self.tasks.running.values() if self.persistence.holds(t)])
         self.operations.advance()
@@ -214,21 +218,21 @@ class Orchestrator:
 
     def _on_status(self, event: StatusReceived) -> None:
         if event.node_name not in self.lifecycle.by_name:
-            self.tasks.dropped["status of an unknown node"] += 1
+            self.reports.dropped["status of an unknown node"] += 1
             return
         for change in self.lifecycle.observe(event):
-            self.tasks.react(change)
+            self._node_changes.apply(change)
         if event.task_id != NO_TASK:
             if self.lifecycle.by_name[event.node_name].hosts(event.process):
-                self.tasks.on_report(event)
+                self.reports.on_report(event)
                 self._assign(event.node_name)
             else:
-                self.tasks.dropped["status of a process that is gone"] += 1
+                self.reports.dropped["status of a process that is gone"] += 1
         if not self.operations.idle:
             self.operations.advance()
 
     def _on_output(self, event: OutputReceived) -> None:
-        self.tasks.take_output(event)
+        self.reports.take_output(event)
         modules = self.pipeline.modules
         for index in (event.module, *self.pipeline.consumers[event.module]):
             self._assign(modules[index].name)

@@ -43,7 +43,7 @@ def restore(orchestrator: Orchestrator, event: Restored) -> None:
     if event.incomplete:  # one of those that were reserved may have been told
         next_id = max(next_id, event.reserved_problem_id)
     store.next_problem_id = max(store.next_problem_id, next_id)
-    tasks.rollback_check.armed = event.revision > 0 and not event.incomplete
+    orchestrator.reports.rollback_check.armed = event.revision > 0 and not event.incomplete
     durable_serial = event.tasks[-1].serial + 1 if event.tasks else 0
     orchestrator.persistence.resume(durable_serial, event.reserved_problem_id)
     unfinished.sort(key=lambda task: task.revision)
@@ -69,7 +69,7 @@ def _recall_ended(orchestrator: Orchestrator) -> None:
     for task in orchestrator.store.last_published(statuses, count):
         for node, record in zip(orchestrator.lifecycle.nodes, task.records(), strict=True):
             if task.outputs[node.spec.index] is None:
-                orchestrator.tasks.recall(task, node, record.tries)
+                orchestrator.reports.recall(task, node, record.tries)
 
 
 @contextmanager

@@ -17,12 +17,10 @@ from sustainml_orchestrator.core.delivery import Delivery, holder_of
 from sustainml_orchestrator.core.events import StatusReceived
 from sustainml_orchestrator.core.happenings import STEP_LEFT_OUT, STEP_RETRIED
 from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus, TaskCommand, TaskId, TaskStatus
-from sustainml_orchestrator.core.instance import Process
 from sustainml_orchestrator.core.lifecycle import Lifecycle
 from sustainml_orchestrator.core.node import Node
 from sustainml_orchestrator.core.pipeline import USER_INPUT
 from sustainml_orchestrator.core.states import (
-    HELD_STEPS,
     OPEN_STEPS,
     PENDING_STEPS,
     STEP_MOVES,
@@ -223,7 +221,7 @@ class Steps:
             task, step.index, step.try_number, STEP_RETRIED, failed, code, step.instance
         )
         self._context.do(SaveTask(task.task_id))
-        self._redeliver_later(task, step, "for another try")
+        self.redeliver_later(task, step, "for another try")
 
     def fail(self, task: Task, step: Step, code: ErrorCode, text: str) -> None:
         """Fail a step, and its task where the module is required."""
@@ -260,7 +258,7 @@ class Steps:
         self.feed_consumers(task, step.index)
         self._settle(task)
 
-    def _redeliver_later(self, task: Task, step: Step, why: str) -> None:
+    def redeliver_later(self, task: Task, step: Step, why: str) -> None:
         """Deliver a step again as soon as its module can take it."""
         if self._complete(task, step):
             self._move(task, step, StepMove.REDELIVER, why)
@@ -272,46 +270,6 @@ class Steps:
         """Whether all inputs of a step are stored, or left out."""
         sources = self._pipeline.sources[step.index]
         return all(task.steps[i].state >= StepState.DONE for i in sources)
-
-    # Nodes that come and go #
-
-    def node_activated(self, task: Task, step: Step, node: Node) -> None:
-        """A node can take work again: steps from before are delivered again."""
-        if step.state in OPEN_STEPS and step.fed_at < node.active_since:
-            if step.processes and not any(map(node.hosts, step.processes)):
-                self._lose(task, step, node)
-                return
-            node.outbox.delivered(task.task_id)  # earlier deliveries could not have an effect
-            if step.state is StepState.RUNNING:
-                step.worked = 0.0  # it was dropped
-            self._redeliver_later(task, step, "its inputs are older than the activation")
-
-    def node_initialized(self, task: Task, step: Step, node: Node) -> None:
-        """The same, and it has dropped what it held: it works on it from the beginning."""
-        if step.state in OPEN_STEPS:
-            step.worked = 0.0
-        self.node_activated(task, step, node)
-
-    def process_dropped(self, task: Task, step: Step, node: Node, process: Process) -> None:
-        """A process has dropped what it held. What it reported to be done is on its way."""
-        held = step.state in (StepState.ACCEPTED, StepState.RUNNING) and process in step.processes
-        if held and step.is_left_by(process, node):
-            step.worked = 0.0
-            node.outbox.delivered(task.task_id)
-            self._redeliver_later(task, step, "the module was reset")
-
-    def node_respawned(self, task: Task, step: Step, node: Node) -> None:
-        """Another process has replaced the one that held the step."""
-        if step.state in HELD_STEPS:
-            self._lose(task, step, node)
-        else:
-            step.stop_work()  # it may have worked before this orchestrator started
-
-    def node_given_up(self, task: Task, step: Step, node: Node) -> None:
-        """No reset ended the error of the node."""
-        if step.state in OPEN_STEPS:
-            text = node.describe(self._context.now)
-            self.fail(task, step, ErrorCode.NODE_UNAVAILABLE, text)
 
     # Time #
 
@@ -357,7 +315,7 @@ class Steps:
             again = node.outbox.deliveries(task.task_id) > 0
             patience = deadlines.patience(node, again, self._settings, self._now)
             if step.assigned and holder_of(step, node) is None:
-                self._redeliver_later(task, step, "the instance that it was assigned to is gone")
+                self.redeliver_later(task, step, "the instance that it was assigned to is gone")
             elif self._now - step.since >= patience:
                 self.delivery.deliver(task, step, node)
         else:
@@ -372,20 +330,20 @@ class Steps:
         if step.state is StepState.REPORTED and age >= self._settings.ack_timeout:
             text = "reported success, but its output was not received; requesting it again"
             self._context.do(Log("warning", f"task {task.task_id}: {node.name} {text}", "tasks"))
-            self._redeliver_later(task, step, text)
+            self.redeliver_later(task, step, text)
         elif step.processes and not any(map(node.hosts, step.processes)):
-            self._lose(task, step, node)
+            self.lose(task, step, node)
         elif is_idle and idle >= _IDLE_GRACE + self._settings.resend_period:
             # It may work all the same: its clocks go on.
-            self._redeliver_later(task, step, "the module is idle")
+            self.redeliver_later(task, step, "the module is idle")
 
-    def _lose(self, task: Task, step: Step, node: Node) -> None:
+    def lose(self, task: Task, step: Step, node: Node) -> None:
         """The process that held the step is gone; if it worked on it, that costs a try."""
         if step.state in (StepState.RUNNING, StepState.REPORTED):
             text = f"the process of {node.name} was lost while it worked on the task"
             self.retry(task, step, ErrorCode.NODE_UNAVAILABLE, text)
         else:
-            self._redeliver_later(task, step, "the process that held it is gone")
+            self.redeliver_later(task, step, "the process that held it is gone")
 
     def _wait_for(self, task: Task, step: Step, node: Node) -> None:
         if self._leaves_out(task, step, node):
@@ -393,7 +351,8 @@ class Steps:
         if not node.desired_active or node.status is NodeStatus.INITIALIZING:
             return  # stopped on request: no limit; initialising: start_timeout applies
         if node.recovery.given_up:
-            self.node_given_up(task, step, node)
+            text = node.describe(self._now)
+            self.fail(task, step, ErrorCode.NODE_UNAVAILABLE, text)
             return
         if step.absent >= self._settings.node_lost_timeout and not self._begins:
             text = f"{node.describe(self._context.now)}, or raise node_lost_timeout"

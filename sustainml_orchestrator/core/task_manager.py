@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 
 from sustainml_orchestrator.core.commands import (
-    AnnounceSystem,
     AnnounceTask,
-    Log,
     PublishBaseline,
     PublishUserInput,
     Reply,
-    SaveOutput,
-    SaveSession,
     SaveTask,
 )
 from sustainml_orchestrator.core.context import Context
 from sustainml_orchestrator.core.errors import IllegalTransition, OrchestratorError
 from sustainml_orchestrator.core.events import (
-    OutputReceived,
-    StatusReceived,
     TaskCommanded,
-    TaskReport,
     TaskSubmitted,
-    UnreadableOutputReceived,
 )
-from sustainml_orchestrator.core.happenings import OF_TASK_MOVES, STEP_FINISHED, TASK_SUBMITTED
+from sustainml_orchestrator.core.happenings import OF_TASK_MOVES, TASK_SUBMITTED
 from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskCommand, TaskId, TaskStatus
-from sustainml_orchestrator.core.lifecycle import Change, Lifecycle, NodeChange
-from sustainml_orchestrator.core.node import Node
+from sustainml_orchestrator.core.lifecycle import Lifecycle
 from sustainml_orchestrator.core.optimiser import Optimiser
 from sustainml_orchestrator.core.pipeline import USER_INPUT
 from sustainml_orchestrator.core.retention import Retention
-from sustainml_orchestrator.core.rollback_check import RollbackCheck
 from sustainml_orchestrator.core.states import (
-    OPEN_STEPS,
     TASK_COMMANDS,
     TASK_MOVES,
     StepState,
@@ -52,7 +40,6 @@ from sustainml_orchestrator.core.waiting_queue import WaitingQueue
 #: Longest wait (s) until a node that became active is matched with the publisher of user_input.
 _MATCHING = 1.0
 
-_LATE = "its output was received after the task had ended"
 #: The command to modules that hold a task which leaves RUNNING.
 _ABANDON = {
     TaskMove.STOP: TaskCommand.STOP,
@@ -62,19 +49,12 @@ _ABANDON = {
     TaskMove.TERMINATE: TaskCommand.TERMINATE,
 }
 
-#: The command to a module that works on a task which does not run; STOP_TASK for the others.
-_RECALL = {
-    TaskStatus.WAITING: TaskCommand.PREEMPT,
-    TaskStatus.TERMINATED: TaskCommand.TERMINATE,
-}
-
 
 class TaskManager:
     """The open tasks.
 
     Attributes:
         matched: subscriptions matched with the publisher of user_input; None = unknown.
-        dropped: number of messages dropped, by reason; shown in diagnostics.
     """
 
     def __init__(
@@ -92,9 +72,7 @@ class TaskManager:
         self._draw_token = draw_token
         self.waiting = WaitingQueue()
         self.matched: int | None = None
-        self.rollback_check = RollbackCheck(store)
         self.retention = Retention(context, store)
-        self.dropped: Counter[str] = Counter()
         self.steps = Steps(context, lifecycle, store, self._fail, self.settle)
         self.running = self.steps.running
 
@@ -297,104 +275,3 @@ class TaskManager:
         """The output of a module for the base of a task; None where there is none."""
         base = self._store.find(task.base_task)
         return base.outputs[module] if base is not None else None
-
-    # Reports of modules #
-
-    def _current(self, event: TaskReport, what: str) -> Task | None:
-        """The task that a message is about; None when the message is stale."""
-        if event.session != self._store.session:
-            self.dropped[f"{what} of another session"] += 1
-            return None
-        task = self._store.find(event.task_id)
-        if self.rollback_check.shown_by(event):
-            self._begin_session(event)
-        if task is None:
-            self.dropped[f"{what} of an unknown task"] += 1
-            return None
-        if (event.attempt, event.token) != (task.attempt, task.token):
-            which = "attempt" if event.attempt != task.attempt else "token"
-            self.dropped[f"{what} of another {which}"] += 1
-            return None
-        return task
-
-    def _begin_session(self, event: TaskReport) -> None:
-        """Draw a session after a rollback, so that no task id in it was used before."""
-        self._store.session = self._draw_token()
-        self._context.do(Log("error", self.rollback_check.describe(event), "store"))
-        self._context.do(SaveSession())
-        self._context.do(AnnounceSystem())
-        for task in self.running.values():
-            self.steps.resume(task)
-
-    def on_report(self, event: StatusReceived) -> None:
-        """A module reported its work on a task."""
-        task = self._current(event, "status")
-        node = self._lifecycle.by_name[event.node_name]
-        works = event.task_status in (TaskStatus.WAITING, TaskStatus.RUNNING)
-        if task is None:
-            deleted = self._store.find(event.task_id) is None
-            if works and deleted and event.session == self._store.session:
-                node.abandon(TaskCommand.TERMINATE, event, event.try_number)
-            return
-        done = task.outputs[node.spec.index] is not None
-        if task.status is TaskStatus.RUNNING and not done:
-            self.steps.on_report(task, task.steps[node.spec.index], event)
-        elif works and (not done or len(node.instances) > 1):
-            # The task does not run, or another instance of the module has delivered.
-            self.recall(task, node, event.try_number)
-
-    def recall(self, task: Task, node: Node, try_number: int) -> None:
-        """Command a module to abandon a task that does not run."""
-        node.abandon(_RECALL.get(task.status, TaskCommand.STOP), task, try_number)
-
-    def take_output(self, event: OutputReceived) -> None:
-        """Store an output: it ends the step, whatever the last status was."""
-        task = self._current(event, "output")
-        if task is None:
-            return
-        if task.outputs[event.module] is not None:
-            self.dropped["output that was there already"] += 1
-            return
-        self._store.set_output(task, event.module, event.payload)
-        task.take_facts(event.facts)
-        self._context.do(SaveOutput(task.task_id, event.module))
-        node = self._lifecycle.nodes[event.module]
-        node.recovery.did_well()
-        node.outbox.delivered(task.task_id)
-        if task.steps:
-            step = task.steps[event.module]
-            self.steps.finish(task, step)
-            node.count_finished(step.instance)
-            if len(node.instances) > 1 and step.may_be_held_elsewhere:
-                node.abandon(TaskCommand.STOP, task, step.try_number)
-        else:
-            tries = task.records()[event.module].tries
-            self._context.history.step_event(task, event.module, tries, STEP_FINISHED, _LATE)
-            self._context.do(AnnounceTask(task.task_id))
-        if task.status is TaskStatus.RUNNING:
-            self.steps.feed_consumers(task, event.module)
-            self.settle(task)
-
-    def refuse_output(self, event: UnreadableOutputReceived) -> None:
-        """An output cannot be read: the step gets another try."""
-        self.dropped["output that cannot be read"] += 1
-        task = self._current(event, "output")
-        if task is not None and task.status is TaskStatus.RUNNING:
-            step = task.steps[event.module]
-            if step.state in OPEN_STEPS:
-                self.steps.retry(task, step, ErrorCode.INTERNAL_ERROR, event.reason)
-
-    def react(self, change: Change) -> None:
-        """Apply the change of a node to the steps of its module."""
-        acts = {
-            NodeChange.ACTIVATED: self.steps.node_activated,
-            NodeChange.INITIALIZED: self.steps.node_initialized,
-            NodeChange.RESPAWNED: self.steps.node_respawned,
-            NodeChange.GIVEN_UP: self.steps.node_given_up,
-        }
-        for task in list(self.running.values()):
-            step, node = task.steps[change.node.spec.index], change.node
-            if act := acts.get(change.what):
-                act(task, step, node)
-            else:
-                self.steps.process_dropped(task, step, node, change.process)

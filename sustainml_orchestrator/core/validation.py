@@ -180,7 +180,7 @@ def _check_memory(core: Orchestrator) -> None:
         _broken(core, "nothing is remembered of tasks that are gone")
     if len(tasks.waiting._heap) > 2 * len(tasks.waiting) + 64:
         _broken(core, "few ghosts in the queue")
-    if len(tasks.dropped) > _MAX_REASONS:
+    if len(core.reports.dropped) > _MAX_REASONS:
         _broken(core, "few reasons for dropping")
 
 

@@ -106,7 +106,7 @@ class Diagnostics:
         now, store = self._core.context.now, self._core.store
         self._samples.append(
             _Sample(now, store.count(TaskStatus.SUCCEEDED), store.count(TaskStatus.ERROR),
-                    sum(self._dropped.values()) + sum(self._core.tasks.dropped.values()))
+                    sum(self._dropped.values()) + sum(self._core.reports.dropped.values()))
         )  # fmt: skip
         while len(self._samples) > 2 and now - self._samples[1].at >= _WINDOW:
             self._samples.popleft()
@@ -190,7 +190,7 @@ class Diagnostics:
         return _OK, "is written", values
 
     def _drops(self) -> Judgement:
-        dropped = self._dropped + self._core.tasks.dropped
+        dropped = self._dropped + self._core.reports.dropped
         values: dict[str, object] = dict(sorted(dropped.items()))
         lately = self._lately(lambda sample: sample.dropped)
         if lately >= _MANY:

@@ -155,7 +155,7 @@ def test_both_idle_means_that_the_step_was_dropped(core: Driver, task: Task) -> 
 def test_word_from_beyond_the_grave_is_dropped(core: Driver, task: Task) -> None:
     say(core, (ONE[0], 9))
     say(core, ONE, NodeStatus.RUNNING, task)
-    assert core.core.tasks.dropped["status of a process that is gone"] == 1
+    assert core.core.reports.dropped["status of a process that is gone"] == 1
     assert not step_of(core, task).instance
 
 

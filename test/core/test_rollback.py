@@ -62,7 +62,7 @@ def test_it_happens_once_as_everything_else_is_forged(core: Restarting) -> None:
     for number in range(3):
         core.give(OutputReceived(0, TaskId(9 + number, 1), 1, session, 5, b"?"))
     assert core.core.session == session
-    assert core.core.tasks.dropped["output of an unknown task"] == 3
+    assert core.core.reports.dropped["output of an unknown task"] == 3
 
 
 @pytest.mark.parametrize(

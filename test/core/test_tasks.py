@@ -171,7 +171,7 @@ def test_stale_word_is_dropped_and_counted(core: Driver) -> None:
         core.give(OutputReceived(0, task.task_id, *ids, b"old"))
     core.give(OutputReceived(0, TaskId(9, 9), 1, SESSION, token, b"?"))
     assert task.outputs[0] is None
-    assert core.core.tasks.dropped == {
+    assert core.core.reports.dropped == {
         "output of another attempt": 2,
         "output of another session": 1,
         "output of another token": 1,

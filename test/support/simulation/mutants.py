@@ -58,7 +58,7 @@ class Result(NamedTuple):
 
 
 _STEPS, _TASKS, _LIFECYCLE = "steps.Steps", "task_manager.TaskManager", "lifecycle.Lifecycle"
-_OUTBOX = "outbox.Outbox"
+_OUTBOX, _REPORTS = "outbox.Outbox", "reports.Reports"
 MUTANTS = (
     # Delivery
     Mutant("silence is no reason to deliver again", f"{_STEPS}._watch",
@@ -82,8 +82,8 @@ MUTANTS = (
     Mutant("a step waits for one of its inputs only", f"{_STEPS}._complete",
            "all(A.steps[B].state >= StepState.DONE for B in C)",
            "not C or any(A.steps[B].state >= StepState.DONE for B in C)"),
-    Mutant("consumers are not told of an output", f"{_TASKS}.take_output",
-           "self.steps.feed_consumers(A, B)", "None"),
+    Mutant("consumers are not told of an output", f"{_REPORTS}.take_output",
+           "self._steps.feed_consumers(A, B)", "None"),
     # Tries
     Mutant("a try is counted twice", f"{_STEPS}.retry", "A.try_number += 1", "A.try_number += 2"),
     Mutant("no second try", f"{_STEPS}.retry", "A.try_number >= B.max_tries", "True"),
@@ -92,13 +92,13 @@ MUTANTS = (
            "A.try_number < B.try_number", "False"),
     Mutant("invalid input is tried again", f"{_STEPS}._on_error",
            "A is ErrorCode.INVALID_REQUEST", "False"),
-    Mutant("a loss at work costs no try", f"{_STEPS}._lose",
+    Mutant("a loss at work costs no try", f"{_STEPS}.lose",
            "A.state in (StepState.RUNNING, StepState.REPORTED)", "False"),
-    Mutant("a loss costs what only waited a try, too", f"{_STEPS}._lose",
+    Mutant("a loss costs what only waited a try, too", f"{_STEPS}.lose",
            "A.state in (StepState.RUNNING, StepState.REPORTED)", "A.state in OPEN_STEPS"),
     Mutant("one of two that dies leaves its work undone", f"{_STEPS}._watch_held",
            "not any(A)", "False"),
-    Mutant("when two die at work that costs no try", f"{_STEPS}.node_activated",
+    Mutant("when two die at work that costs no try", "node_changes.NodeChanges._activated",
            "A and not any(B)", "False"),
     # Deadlines
     Mutant("work has no deadline", "deadlines.overdue", "A.worked >= B", "False"),
@@ -112,11 +112,11 @@ MUTANTS = (
     Mutant("the pause of the orchestrator counts", "context.Context.begin",
            "A > LONGEST_PAUSE", "False"),
     # Stale statuses and outputs
-    Mutant("outputs of an earlier attempt count", f"{_TASKS}._current",
+    Mutant("outputs of an earlier attempt count", f"{_REPORTS}._current",
            "A != (B.attempt, B.token)", "False"),
-    Mutant("outputs of another iteration count", f"{_TASKS}._current",
+    Mutant("outputs of another iteration count", f"{_REPORTS}._current",
            "self._store.find(A)", "self._store.find(TaskId(A[0], 1))"),
-    Mutant("the last output wins", f"{_TASKS}.take_output",
+    Mutant("the last output wins", f"{_REPORTS}.take_output",
            "A.outputs[B] is not None", "False"),
     Mutant("inputs are handed out to an earlier attempt", "orchestrator.Orchestrator.inputs_owed",
            "A != (self.session, B.attempt, B.token)", "False"),
@@ -136,7 +136,7 @@ MUTANTS = (
     Mutant("modules are not told to let go", f"{_TASKS}._abandon", "A is None", "True"),
     Mutant("modules are told once to let go", f"{_OUTBOX}._repeat", "A and B.take()",
            "False"),
-    Mutant("work on what does not run is not stopped", f"{_TASKS}.on_report",
+    Mutant("work on what does not run is not stopped", f"{_REPORTS}.on_report",
            "A in (TaskStatus.WAITING, TaskStatus.RUNNING)", "False"),
     Mutant("a preempted task is forgotten", f"{_TASKS}._move", "self.waiting.add(A)", "None"),
     Mutant("a preempted task is published again", f"{_TASKS}._admit", "A = B.published",
@@ -160,7 +160,7 @@ MUTANTS = (
     Mutant("baselines are those of the first iteration", f"{_TASKS}.baseline",
            "self._store.find(A)", "self._store.find(TaskId(A.problem_id, 1))"),
     # What is kept
-    Mutant("an output is not kept", f"{_TASKS}.take_output",
+    Mutant("an output is not kept", f"{_REPORTS}.take_output",
            "self._context.do(SaveOutput(A, B))", "None"),
     Mutant("a change of a task is not kept", f"{_TASKS}._changed",
            "self._context.do(SaveTask(A))", "None"),
@@ -228,7 +228,7 @@ MUTANTS = (
            "self._context.do(Reply(A, B, C))", "C or self._context.do(Reply(A, B, C))"),
     Mutant("ids of commands begin anew after a restart", "outbox.CommandIds.seen", "self.last = A"),
     # Loss, rollback, copies
-    Mutant("the token does not count", f"{_TASKS}._current",
+    Mutant("the token does not count", f"{_REPORTS}._current",
            "A != (B.attempt, B.token)", "A[0] != B.attempt"),
     Mutant("the token does not count for inputs", "orchestrator.Orchestrator.inputs_owed",
            "A != (self.session, B.attempt, B.token)", "A[1] != B.attempt"),
