@@ -14,6 +14,8 @@ import pytest
 
 from support.up_process import Up
 
+#: One of each kind; of a system with a problem of one iteration.
+PAGES = ("/", "/tasks", "/new", "/tasks/1/1", "/problems/1", "/modules/hw_resources", "/log")
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 

@@ -8,13 +8,10 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
-import pytest
-from axe_playwright_python.sync_playwright import Axe
-from support.browser import Site, Tab
+from support.browser import PAGES, Site, Tab
 from support.system import wait_for
 from support.up_process import sustainml
 
-PAGES = ("/", "/tasks", "/new", "/tasks/1/1", "/problems/1", "/modules/hw_resources", "/log")
 FIELDS = (
     *("Short name", "Modality", "Inputs", "Outputs", "Continent", "Country or region"),
     *("ML task", "Quality metric", "Hardware", "Models to avoid", "Model family"),
@@ -23,25 +20,6 @@ HOSTILE = (
     "<script>window.pwned=1</script><img src=x onerror=window.pwned=1> '\"&amp; 😀 "
     "\u202eright to left\u202c ]]> {{7*7}} ${7*7}"
 )
-
-
-def solve(tab: Tab, example: str) -> str:
-    """Submit an example by the form; the path of its task once it is solved."""
-    page = tab.open("/new", example)
-    page.get_by_role("button", name=example).click()
-    page.get_by_role("button", name="Solve it").click()
-    page.wait_for_url(re.compile(r"/tasks/\d+/\d+$"))
-    tab.wait("succeeded", 60)
-    return urlsplit(page.url).path
-
-
-@pytest.fixture(scope="module")
-def solved(browser: Any, site: Site) -> str:
-    """The path of a task that is solved."""
-    tab = Tab(browser, site.address)
-    path = solve(tab, "Find defects on printed circuit boards")
-    tab.close()
-    return path
 
 
 def test_a_newcomer_solves_a_problem_and_sees_it_end_without_reloading(tab: Tab) -> None:
@@ -262,26 +240,6 @@ def test_pages_are_local_quick_and_deep(browser: Any, site: Site, solved: str) -
         tab.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_have_no_serious_fault_of_accessibility(
-    browser: Any, site: Site, solved: str, scheme: str
-) -> None:
-    tab = Tab(browser, site.address, color_scheme=scheme, bypass_csp=True)
-    found = []
-    for path in PAGES:
-        page = tab.open(path)
-        page.locator("h1").wait_for()
-        page.wait_for_timeout(300)
-        report = Axe().run(page).response
-        found += [
-            (path, each["id"], each["nodes"][0]["html"][:200])
-            for each in report["violations"]
-            if each["impact"] in ("serious", "critical")
-        ]
-    assert found == []
-    tab.close()
-
-
 def test_what_was_not_understood_is_told(tab: Tab, site: Site) -> None:
     text = "detect cats in photos with 5 bananas per hour"
     told = sustainml(site.up, "submit", "--define", text, "--name", "Fruit", "--watch").output
@@ -301,58 +259,6 @@ def test_a_problem_deleted_elsewhere_disappears(tab: Tab, site: Site) -> None:
     problem = re.findall(r"(\d+)/1", submitted.output)[-1]
     sustainml(site.up, "delete", problem)
     tab.wait_for(lambda: "Soon deleted" not in tab.text(), "it is still shown", 5.0)
-
-
-def test_each_try_of_a_step_is_a_bar(tab: Tab) -> None:
-    """The tries of the history, and the one under way."""
-    tab.open("/", "Overview")
-    step = {"task_status": 2, "tries": 3, "started": 1, "finished": None, "has_output": False,
-            "error_code": 0, "instance": "/m", "error_description": ""}  # fmt: skip
-    events = [
-        {"event": name, "stamp": at, "instance": "/m", "try_number": number, "detail": "it fell"}
-        for name, at, number in (
-            ("step.started", 1, 1), ("step.retried", 3, 2), ("step.started", 4, 2),
-            ("step.undelivered", 5, 2), ("step.started", 7, 3),
-        )
-    ]  # fmt: skip
-    find = """async ([step, events, isOpen]) => {
-        const { bars } = await import("/static/gantt.js");
-        return bars(step, { ready: 0, end: 9, events, isOpen })
-            .map((bar) => [bar.kind, bar.from, bar.to, bar.state ?? ""]);
-    }"""
-    assert tab.page.evaluate(find, [step, events, True]) == [
-        ["wait", 0, 1, ""], ["run", 1, 3, "error"], ["wait", 3, 4, ""], ["run", 4, 5, "returned"],
-        ["wait", 5, 7, ""], ["run", 7, 9, "running"],
-    ]  # fmt: skip
-    events += [{**events[0], "event": "step.finished", "stamp": 8}]
-    over = {**step, "task_status": 3, "finished": 8, "has_output": True}
-    assert tab.page.evaluate(find, [over, events, False])[-1] == ["run", 7, 8, "succeeded"]
-    failed = {**step, "task_status": 1, "tries": 2, "finished": 6, "error_code": 4}
-    assert tab.page.evaluate(find, [failed, events[:2], False]) == [
-        ["wait", 0, 1, ""], ["run", 1, 3, "error"], ["wait", 3, 6, ""],
-    ]  # fmt: skip
-    assert tab.page.evaluate(find, [over, [], False]) == [
-        ["wait", 0, 1, ""], ["run", 1, 8, "succeeded"],
-    ]  # fmt: skip
-
-
-def test_labels_of_a_chart_are_within_it(tab: Tab) -> None:
-    tab.open("/", "Overview")
-    find = """async () => {
-        const [{ chart }, { carbon }] = await Promise.all([
-            import("/static/charts.js"), import("/static/format.js")]);
-        const points = [1.19e-6, 2.21e-7, 2.68e-7].map((y, i) => ({ x: i + 1, y, label: `#${i}` }));
-        const axis = { xLabel: "iteration", yLabel: "Carbon", formatY: carbon, joined: true };
-        const made = chart({ points, ...axis, whole: true });
-        document.body.append(made);
-        const edge = made.getBoundingClientRect();
-        return [...made.querySelectorAll("text")].map((each) => {
-            const text = each.getBoundingClientRect();
-            return [each.textContent, text.left >= edge.left && text.right <= edge.right];
-        });
-    }"""
-    found = dict(tab.page.evaluate(find))
-    assert found["500 µg CO₂e"] and all(found.values()), found
 
 
 def test_the_keyboard_reaches_everything(tab: Tab) -> None:

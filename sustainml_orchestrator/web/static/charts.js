@@ -36,7 +36,8 @@ function scale(values, from, to, padded) {
   return { at: to_, ticks: ticks(low, high) };
 }
 
-// Points {x, y, label, best, front, href} with axes; joined by a line, or the front alone.
+// Points {x, y, label, best, front} with axes, without those of which a figure is not known (null); joined by a line, or
+// the front alone.
 export function chart({ points, xLabel, yLabel, formatX = String, formatY, joined, whole }) {
   const known = points.filter(({ x, y }) => Number.isFinite(x) && Number.isFinite(y) && x !== null && y !== null);
   const text = `${yLabel} against ${xLabel}: ${known.map((p) => `${p.label}: ${formatY(p.y)}`).join("; ") || "no figures yet"}`;

@@ -15,10 +15,16 @@ export function si(value, unit) {
   return `${digits(value / factor)} ${prefix}${unit}`;
 }
 
-export const carbon = (kilograms) => si(known(kilograms) ? kilograms * 1000 : kilograms, "g CO₂e");
-// 0 means unknown in both.
-export const energy = (wattHours) => si(wattHours || null, "Wh");
-export const latency = (seconds) => si(seconds || null, "s");
+// What is not known is null: 0 energy, latency or power is none that was found, as is 0 carbon without energy.
+export const positive = (value) => (value > 0 ? value : null);
+export const emitted = (kilograms, wattHours) => (kilograms || wattHours > 0 ? kilograms : null);
+
+// Figures of a result.
+export const carbon = (kilograms, wattHours) => grams(emitted(kilograms, wattHours));
+export const energy = (wattHours) => si(positive(wattHours), "Wh");
+export const latency = (seconds) => si(positive(seconds), "s");
+export const power = (watts) => si(positive(watts), "W");
+export const grams = (kilograms) => si(known(kilograms) ? kilograms * 1000 : null, "g CO₂e");
 export const quality = (value) => (known(value) ? Number(value.toPrecision(3)).toString() : "–");
 export const count = (value) => (known(value) ? value.toLocaleString("en") : "–");
 

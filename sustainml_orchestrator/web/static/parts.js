@@ -7,6 +7,9 @@ import { TASK, age, clock, duration, label, nodeState, time, title } from "./for
 export const badge = (state, text = state) => h("span", { class: `badge s-${state}` }, text);
 export const taskBadge = (status) => badge(TASK[status] ?? "pending");
 
+// What may be wider than its place, with a name: a box that scrolls by the keyboard, too.
+export const scrolling = (name, wide) => h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": name }, wide);
+
 // The steps of a task as coloured marks, with the same in words.
 export function steps(states, names) {
   const done = states.filter((state) => state === "succeeded").length;
@@ -42,7 +45,7 @@ export function graph(modules, about) {
     const lanes = [from.y + HEIGHT / 2, from.y + HEIGHT / 2 < height / 2 ? 8 : height - 8, height - 8, 8];
     return edge(from, to, boxes.filter((box) => box.layer > from.layer && box.layer < to.layer), lanes, about(name).state === "running");
   }));
-  return h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Pipeline" },
+  return scrolling("Pipeline",
     h("div", { class: "graph", style: { width: `${width}px`, height: `${height + 4}px` } },
       s("svg", { width, height: height + 4, "aria-hidden": "true" }, edges),
       box("user_input", place.get("user_input"), { state: "unseen", lines: [] }),

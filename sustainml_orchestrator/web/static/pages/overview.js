@@ -4,7 +4,7 @@ import { act, app, confirmed, request } from "../app.js";
 import { sparkline } from "../charts.js";
 import { h } from "../dom.js";
 import { age, count, nodeState } from "../format.js";
-import { badge, graph, heartbeat, moduleLines, taskBadge } from "../parts.js";
+import { badge, graph, heartbeat, moduleLines, scrolling, taskBadge } from "../parts.js";
 
 const COUNTS = [["running", "running"], ["waiting", "waiting"], ["succeeded", "succeeded"], ["failed", "failed"], ["stopped", "stopped"]];
 const EFFECTS = {
@@ -102,7 +102,7 @@ function moduleRow(name, node) {
 
 function recent(list) {
   return h("section", { class: "panel" }, h("div", { class: "head" }, h("h2", { class: "grow" }, "Latest tasks"), h("a", { href: "/tasks" }, "All tasks")),
-    list.length ? h("div", { class: "scroll" }, h("table", {}, h("caption", { class: "visually-hidden" }, "Latest tasks"),
+    list.length ? scrolling("Latest tasks", h("table", {}, h("caption", { class: "visually-hidden" }, "Latest tasks"),
       h("thead", {}, h("tr", {}, ["Task", "State", "Problem", "Model", "Age"].map((each) => h("th", { scope: "col" }, each)))),
       h("tbody", {}, list.map((row) => h("tr", { key: `${row.problem}/${row.iteration}` },
         h("td", {}, h("a", { href: `/tasks/${row.problem}/${row.iteration}` }, `${row.problem}/${row.iteration}`)), h("td", {}, taskBadge(row.status)),

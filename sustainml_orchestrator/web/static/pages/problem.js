@@ -3,11 +3,13 @@
 import { go, load, request } from "../app.js";
 import { chart } from "../charts.js";
 import { h } from "../dom.js";
-import { age, carbon, energy, label, latency, quality, title } from "../format.js";
-import { taskBadge } from "../parts.js";
+import { age, carbon, emitted, energy, grams, label, latency, positive, power, quality, si, title } from "../format.js";
+import { scrolling, taskBadge } from "../parts.js";
 import { remove } from "./tasks.js";
 
-const FIGURES = [["carbon_footprint", "Carbon", carbon], ["energy_consumption", "Energy", energy], ["latency", "Latency", latency], ["power_consumption", "Power", (value) => energy(value).replace("Wh", "W")], ["quality", "Quality", quality]];
+const FIGURES = [["carbon_footprint", "Carbon", carbon], ["energy_consumption", "Energy", energy], ["latency", "Latency", latency], ["power_consumption", "Power", power], ["quality", "Quality", quality]];
+const emissions = (figures) => emitted(figures?.carbon_footprint, figures?.energy_consumption);
+const CHARTS = [["Carbon", emissions, grams], ["Energy", (figures) => positive(figures?.energy_consumption), (wattHours) => si(wattHours, "Wh")], ["Latency", (figures) => positive(figures?.latency), (seconds) => si(seconds, "s")]];
 
 export function page(problem) {
   const data = { iterations: [], total: 0 };
@@ -35,9 +37,9 @@ function view(problem, { iterations, total }) {
         h("button", { class: "danger", onclick: async () => (await remove(problem)) && go("/tasks") }, "Delete"))),
     h("section", { class: "panel" }, h("h2", {}, `${total} iteration${total === 1 ? "" : "s"}`), table(iterations), total > iterations.length && h("p", { class: "muted small" }, `The newest ${iterations.length} are shown; the CSV has all.`)),
     h("div", { class: "grid wide" },
-      [["Carbon", "carbon_footprint", carbon], ["Energy", "energy_consumption", energy], ["Latency", "latency", latency]].map(([name, key, format]) =>
-        h("section", { class: "panel" }, h("h2", {}, `${name} by iteration`), chart({ points: points(number, (figures) => figures?.[key]), xLabel: "iteration", yLabel: name, formatY: format, joined: true, whole: true }))),
-      h("section", { class: "panel" }, h("h2", {}, "Quality against carbon"), chart({ points: points((_, figures) => figures?.carbon_footprint, (figures) => figures?.quality), xLabel: "carbon", yLabel: "quality", formatX: carbon, formatY: quality }),
+      CHARTS.map(([name, figure, format]) =>
+        h("section", { class: "panel" }, h("h2", {}, `${name} by iteration`), chart({ points: points(number, figure), xLabel: "iteration", yLabel: name, formatY: format, joined: true, whole: true }))),
+      h("section", { class: "panel" }, h("h2", {}, "Quality against carbon"), chart({ points: points((_, figures) => emissions(figures), (figures) => figures?.quality), xLabel: "carbon", yLabel: "quality", formatX: grams, formatY: quality }),
         h("p", { class: "muted small" }, "Dashed: the Pareto front, that no other iteration beats in quality, latency and carbon at once. ★: the best one."))),
     h("section", { class: "panel" }, h("h2", {}, "What was asked"), settings(iterations)),
     said(iterations),
@@ -45,7 +47,7 @@ function view(problem, { iterations, total }) {
 }
 
 function table(iterations) {
-  return h("div", { class: "scroll" }, h("table", {}, h("caption", { class: "visually-hidden" }, "Iterations"),
+  return scrolling("Iterations", h("table", {}, h("caption", { class: "visually-hidden" }, "Iterations"),
     h("thead", {}, h("tr", {}, ["Iteration", "State", "Model", "Hardware"].map((name) => h("th", { scope: "col" }, name)), FIGURES.map(([, name]) => h("th", { scope: "col", class: "number" }, name)), h("th", { scope: "col", class: "number" }, "Age"))),
     h("tbody", {}, iterations.map(({ summary, figures }, i) => {
       const before = iterations[i - 1]?.figures;
@@ -53,7 +55,7 @@ function table(iterations) {
       return h("tr", { key: summary.id, class: figures?.best ? "best" : null },
         h("td", {}, h("a", { href: `/tasks/${summary.id}` }, `#${summary.task_id.iteration_id}`), figures?.best && [" ", h("span", { class: "badge s-succeeded" }, "best")], !figures?.best && figures?.pareto_optimal && [" ", h("span", { class: "badge s-running" }, "Pareto")]),
         h("td", {}, taskBadge(summary.task_status)), h("td", { class: "text" }, h("span", { class: differs("model") }, figures?.model || "–")), h("td", { class: "text" }, h("span", { class: differs("hw_description") }, figures?.hw_description || "–")),
-        FIGURES.map(([key, , format]) => h("td", { class: "number" }, format(figures?.[key]), change(before?.[key], figures?.[key]))), h("td", { class: "number muted" }, age(summary.created)));
+        FIGURES.map(([key, , format]) => h("td", { class: "number" }, format(figures?.[key], figures?.energy_consumption), change(before?.[key], figures?.[key]))), h("td", { class: "number muted" }, age(summary.created)));
     }))));
 }
 
@@ -80,7 +82,7 @@ function settings(iterations) {
 
 // A row for each name with its text in each iteration; what differs from the one before is marked.
 function sideBySide(caption, iterations, rows) {
-  return rows.length > 0 && h("div", { class: "scroll" }, h("table", {}, h("caption", { class: "visually-hidden" }, caption),
+  return rows.length > 0 && scrolling(caption, h("table", {}, h("caption", { class: "visually-hidden" }, caption),
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, caption), iterations.map(({ summary }) => h("th", { scope: "col" }, `#${summary.task_id.iteration_id}`)))),
     h("tbody", {}, rows.map(([name, texts]) => h("tr", {}, h("th", { scope: "row" }, name),
       texts.map((text, i) => h("td", { class: "text" }, h("span", { class: i && text !== texts[i - 1] ? "differs" : null }, text || "–"))))))));

@@ -53,7 +53,7 @@ function view({ task, events: list }) {
         h("a", { class: "button", href: `/page/tasks/${of.id}/json`, download: true }, "JSON"))),
     outcome(of),
     h("section", { class: "panel" }, h("div", { class: "hero" },
-      [["Model", of.model || "–"], ["Hardware", of.hw_description || "–"], ["Carbon", carbon(of.carbon_footprint)], ["Energy", energy(of.energy_consumption)], ["Latency", latency(of.latency)], ["Quality", quality(of.quality)]].map(([label, value]) =>
+      [["Model", of.model || "–"], ["Hardware", of.hw_description || "–"], ["Carbon", carbon(of.carbon_footprint, of.energy_consumption)], ["Energy", energy(of.energy_consumption)], ["Latency", latency(of.latency)], ["Quality", quality(of.quality)]].map(([label, value]) =>
         h("div", {}, h("div", { class: "muted small" }, label), h("div", { class: "value" }, value))))),
     inWords(task),
     h("section", { class: "panel" }, h("h2", {}, "Steps"), gantt(of, list),

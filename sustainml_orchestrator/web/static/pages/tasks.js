@@ -3,7 +3,7 @@
 import { act, app, confirmed, go, request } from "../app.js";
 import { h } from "../dom.js";
 import { TASK, age, carbon, count, energy, quality, time } from "../format.js";
-import { steps, taskBadge } from "../parts.js";
+import { scrolling, steps, taskBadge } from "../parts.js";
 
 const COLUMNS = [["id", "Task"], ["status", "State"], ["progress", "Steps"], ["name", "Problem"], ["model", "Model"], ["hardware", "Hardware"],
   ["carbon", "Carbon", 1], ["energy", "Energy", 1], ["quality", "Quality", 1], ["created", "Age", 1]];
@@ -88,7 +88,7 @@ function table(self, at, data) {
     return at.words || at.status.length ? h("p", {}, "No task matches. ", h("button", { onclick: () => self.change({ words: "", status: [] }) }, "Show all"))
       : h("p", {}, "There is no task yet. ", h("a", { href: "/new" }, "State a problem"), " to see one.");
   }
-  return h("div", { class: "scroll" }, h("table", { class: "tasks" }, h("caption", { class: "visually-hidden" }, "Tasks"),
+  return scrolling("Tasks", h("table", { class: "tasks" }, h("caption", { class: "visually-hidden" }, "Tasks"),
     h("thead", {}, h("tr", {}, COLUMNS.map(([name, label, isNumber]) => {
       const isHere = at.order === name;
       return h("th", { scope: "col", class: isNumber ? "number" : null, "aria-sort": isHere ? (at.descending ? "descending" : "ascending") : "none" },
@@ -104,7 +104,7 @@ function row(task) {
   return h("tr", { key: id },
     h("td", {}, h("a", { href: `/tasks/${id}` }, id)), h("td", { title: task.reason || null }, taskBadge(task.status)),
     h("td", {}, steps(states, task.modules.split(","))), h("td", { class: "text" }, h("div", { class: "lines" }, problem)), h("td", { class: "text" }, task.model || "–"), h("td", { class: "text" }, task.hardware || "–"),
-    h("td", { class: "number" }, carbon(task.carbon)), h("td", { class: "number" }, energy(task.energy)), h("td", { class: "number" }, quality(task.quality)),
+    h("td", { class: "number" }, carbon(task.carbon, task.energy)), h("td", { class: "number" }, energy(task.energy)), h("td", { class: "number" }, quality(task.quality)),
     h("td", { class: "number muted", title: time(task.created) }, age(task.created)),
     h("td", {}, menu(task, id)));
 }
