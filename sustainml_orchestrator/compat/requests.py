@@ -99,6 +99,8 @@ def user_input(body: Body) -> tuple[UserInput, dict[str, Any]]:
     fields: dict[str, Any] = {key: text(body, key) for key in _TEXTS}
     fields |= {key: _flag(body, key) for key in _FLAGS}
     fields |= {key: integer(body, key, 0) for key in _COUNTS}
+    # The front-end sends 1 or 3 for a maximum that nobody has entered, and does not show refusals.
+    fields["maximum_samples"] = max(fields["minimum_samples"], fields["maximum_samples"])
     fields |= {key: _words(body, key) for key in ("inputs", "outputs")}
     if fields["modality"] == _NO_CHOICE:
         fields["modality"] = ""

@@ -226,7 +226,9 @@ def _also_get(path: str) -> list[str]:
     return ["GET"] if path in ("/status", "/saved_files") else []
 
 
-async def _not_found(request: Request, _: Exception) -> Response:
+async def _not_found(request: Request, error: Exception) -> Response:
+    if request.url.path in rest_app.MONITORED:
+        return await rest_app.http_problem(request, error)
     return Json({"error": f"there is no {request.method} {request.url.path[:200]}"}, 404)
 
 

@@ -23,6 +23,8 @@ from sustainml_orchestrator.rest.metrics import Monitoring
 from sustainml_orchestrator.rest.schemas import ProblemDetails
 
 PREFIX = "/api/v1"
+#: Beside it, for monitors.
+MONITORED = ("/metrics", "/healthz", "/readyz")
 #: Details of a refused request that are told.
 _TOLD = 5
 
@@ -51,7 +53,7 @@ def create_api(calls: Calls) -> FastAPI:
         api.include_router(part.router)
     api.add_exception_handler(ClientError, _client_error)
     api.add_exception_handler(RequestValidationError, _validation_error)
-    api.add_exception_handler(HTTPException, _http_error)
+    api.add_exception_handler(HTTPException, http_problem)
     api.add_middleware(BodyLimit)
     _describe_problems(api)
     return api
@@ -79,12 +81,23 @@ async def _client_error(request: Request, error: Exception) -> Response:
 
 async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    path = request.url.path
+    kind = request.headers.get("content-type", "")
+    if isinstance(error.body, bytes):  # it was not read as JSON
+        text = f"the body is sent as {kind[:100] or 'no type'}; send Content-Type: application/json"
+        code = int(ErrorCode.INVALID_REQUEST)
+        return problem(415, "UNSUPPORTED_MEDIA_TYPE", text, path, code=code)
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        reason = str(first["ctx"]["error"])[:200]
+        return invalid(f"the body is no JSON: {reason} at character {first['loc'][-1]}", path)
     found = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
     more = f" (and {len(found) - _TOLD} more)" if len(found) > _TOLD else ""
-    return invalid("; ".join(found[:_TOLD])[:2000] + more, request.url.path, 422)
+    return invalid("; ".join(found[:_TOLD])[:2000] + more, path, 422)
 
 
-async def _http_error(request: Request, error: Exception) -> Response:
+async def http_problem(request: Request, error: Exception) -> Response:
+    """The answer to an address or a method that there is not, or a body that is not taken."""
     assert isinstance(error, HTTPException)
     path = request.url.path
     text = f"{request.method} {path}: {error.detail}; {PREFIX}/openapi.json lists what there is"

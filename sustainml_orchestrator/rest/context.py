@@ -14,6 +14,7 @@ from sustainml_orchestrator.rest.schemas import ProblemDetails
 _MEANING = {
     400: "The request makes no sense.", 401: "The token is missing.", 403: "Not from here.",
     404: "There is no such thing.", 409: "The state does not permit it.",
+    413: "The body is too large.", 415: "The body is sent as another type than JSON.",
     422: "A field has a wrong type or value.", 429: "Too much at once; try again later.",
     502: "The orchestrator failed.", 503: "No orchestrator, or the module is unavailable.",
     504: "Not answered in time.",

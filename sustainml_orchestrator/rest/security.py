@@ -10,24 +10,28 @@ from __future__ import annotations
 import asyncio
 import hmac
 import ipaddress
-import json
 import secrets
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sustainml_orchestrator.core.ids import ErrorCode
+from sustainml_orchestrator.rest.answers import problem
 
 COOKIE = "sustainml_session"
 SESSION_TIME = 12 * 3600.0  # s
 _MAX_SESSIONS = 1000
 #: How long the answer to a wrong token is held back, in s: guessing takes longer.
 WRONG_TOKEN_PAUSE = 0.5
+_TITLES = {401: "UNAUTHORIZED", 403: "FORBIDDEN", 421: "MISDIRECTED_REQUEST"}
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -65,7 +69,7 @@ def _own_names() -> tuple[str, str]:
 def host_of(authority: str) -> str:
     """The host of `host:port` in lower case; "" if it is none."""
     try:
-        return (urlsplit(f"//{authority}").hostname or "").rstrip(".")
+        return "" if "@" in authority else (urlsplit(f"//{authority}").hostname or "").rstrip(".")
     except ValueError:
         return ""
 
@@ -171,12 +175,12 @@ class Guard:
         elif status == 401 and self._login and "text/html" in headers.get("accept", ""):
             query = scope["query_string"].decode("latin-1")
             wanted = scope["path"] + (f"?{query}" if query else "")
-            location = f"{self._login}?next={quote(wanted)}"
-            await _answer(send, 303, "", [("location", location)])
+            location = {"location": f"{self._login}?next={quote(wanted)}"}
+            await Response(b"", 303, location)(scope, receive, _with_headers(send))
         else:
             if status == 401 and "authorization" in headers:
                 await asyncio.sleep(WRONG_TOKEN_PAUSE)
-            await _answer(send, status, reason, [])
+            await _refuse(status, reason, scope, receive, send)
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str]:
         """Status and reason of the refusal; (0, "") for what is permitted."""
@@ -204,10 +208,8 @@ def _with_headers(send: Send) -> Send:
     return wrapped
 
 
-async def _answer(send: Send, status: int, reason: str, headers: Iterable[tuple[str, str]]) -> None:
-    body = json.dumps({"title": reason, "status": status, "detail": reason}).encode()
-    kind = "application/problem+json"
-    named = [*HEADERS.items(), *headers, ("content-type", kind), ("content-length", str(len(body)))]
-    raw = [(name.encode(), value.encode("latin-1")) for name, value in named]
-    await send({"type": "http.response.start", "status": status, "headers": raw})
-    await send({"type": "http.response.body", "body": body})
+async def _refuse(status: int, reason: str, scope: Scope, receive: Receive, send: Send) -> None:
+    challenge = {"www-authenticate": "Bearer"} if status == 401 else {}
+    code = int(ErrorCode.INVALID_REQUEST)
+    answer = problem(status, _TITLES[status], reason, scope["path"], code=code, headers=challenge)
+    await answer(scope, receive, _with_headers(send))

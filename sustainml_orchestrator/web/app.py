@@ -101,12 +101,14 @@ def _page() -> Response:
     return page()
 
 
-def not_served(request: Request, error: Exception) -> Response:
+async def not_served(request: Request, error: Exception) -> Response:
     """The answer where there is nothing: a page that says so, to one who looks for a page."""
     assert isinstance(error, HTTPException)
     is_page = error.status_code == 404 and not request.url.path.startswith("/page/")
     if is_page and "text/html" in request.headers.get("accept", ""):
         return page(404)
+    if not request.url.path.startswith("/page/"):
+        return await rest.http_problem(request, error)
     code = "NOT_FOUND" if error.status_code == 404 else "INVALID_REQUEST"
     text = f"{request.method} {request.url.path[:200]}: {error.detail}"
     return Json({"error": code, "message": text}, error.status_code, dict(error.headers or {}))

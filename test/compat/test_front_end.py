@@ -80,6 +80,8 @@ def test_the_form_is_filled_again(served: Served, front_end: FrontEnd) -> None:
     other = answer["task_id"]["problem_id"], answer["task_id"]["iteration_id"]
     stated = front_end.results(7, other)["ORCHESTRATOR"]
     assert stated["extra_data"]["goal"] == "image-classification"
+    other = front_end.submit(minimum_samples=50, maximum_samples=3)  # 3: nobody has entered it
+    assert front_end.results(7, other)["ORCHESTRATOR"]["maximum_samples"] == 50
 
 
 def test_the_status_of_one_node(served: Served, front_end: FrontEnd) -> None:

@@ -160,6 +160,14 @@ def test_mistakes_are_told_in_a_sentence(served: Served) -> None:
     for body in (b"{", b"[" * 50_000, b"\xff", b'"x"', b'{"problem_definition": "\\ud800"}'):
         answer = api(served, "POST", "/problems", body, Content_Type="application/json")
         assert answer.status in (400, 422) and answer.json["code"] == 2, answer.text
+    for body, part in ((b'{"a": 1,}', "at character 8"), (b"", "body")):
+        answer = api(served, "POST", "/problems", body, Content_Type="application/json")
+        refused(answer, 400 if body else 422, "INVALID_REQUEST", part)
+    answer = api(served, "POST", "/problems", b"a=1", Content_Type="text/plain")
+    refused(answer, 415, "UNSUPPORTED_MEDIA_TYPE", "application/json")
+    for port in (served.port, served.web_port):
+        refused(ask(port, "POST", "/healthz"), 405, "METHOD_NOT_ALLOWED", "POST /healthz")
+    refused(ask(served.web_port, "GET", "/nothing"), 404, "NOT_FOUND", "GET /nothing")
     refused(api(served, "GET", "/tasks/0/1"), 422, "INVALID_REQUEST", "problem_id")
     refused(api(served, "GET", "/nothing"), 404, "NOT_FOUND", "openapi.json")
     refused(api(served, "GET", "/%0A/x%0Dy%0A"), 404, "NOT_FOUND", "openapi.json")
@@ -180,8 +188,9 @@ def test_it_describes_itself(served: Served) -> None:
 
 def test_pages_of_other_sites_change_nothing(served: Served) -> None:
     foreign = api(served, "POST", "/problems", CATS, Origin="http://evil.example")
-    assert foreign.status == 403
-    assert api(served, "GET", "/tasks", Host="evil.example").status == 421
+    refused(foreign, 403, "FORBIDDEN", "another site")
+    for host in ("evil.example", "evil@127.0.0.1"):
+        refused(api(served, "GET", "/tasks", Host=host), 421, "MISDIRECTED_REQUEST", "host name")
     own = f"127.0.0.1:{served.port}"
     ours = api(served, "POST", "/problems", CATS, Host=own, Origin=f"http://{own}")
     assert ours.status == 201
@@ -328,7 +337,8 @@ def test_without_an_orchestrator_and_with_a_token(alone: int) -> None:
     token = {"Authorization": "Bearer a-secret-token"}
     assert ask(alone, "GET", "/healthz").json == {"healthy": True}
     refused(ask(alone, "GET", "/readyz"), 503, "NODE_UNAVAILABLE", "no orchestrator")
-    assert ask(alone, "GET", f"{API}/system").status == 401
+    refused(missing := ask(alone, "GET", f"{API}/system"), 401, "UNAUTHORIZED", "token")
+    assert missing.headers["www-authenticate"] == "Bearer"
     assert ask(alone, "GET", f"{API}/system", Authorization="Bearer a-secret-tokem").status == 401
     refused(ask(alone, "GET", f"{API}/system", **token), 503, "NODE_UNAVAILABLE", "sustainml up")
     answer = ask(alone, "POST", f"{API}/problems", CATS, **token)

@@ -94,6 +94,10 @@ class Tab:
         """Until the page shows a text."""
         self.wait_for(lambda: self.page.get_by_text(text).count(), f"'{text}' is not shown", within)
 
+    def wait_until_solved(self) -> None:
+        """Until the task that the page shows has succeeded: not its first step alone."""
+        self.page.locator(".head .badge.s-succeeded").wait_for(timeout=60_000)
+
     def text(self) -> str:
         """What the page shows."""
         return str(self.page.inner_text("body"))

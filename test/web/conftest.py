@@ -15,7 +15,7 @@ def solve(tab: Tab, example: str) -> str:
     page.get_by_role("button", name=example).click()
     page.get_by_role("button", name="Solve it").click()
     page.wait_for_url(re.compile(r"/tasks/\d+/\d+$"))
-    tab.wait("succeeded", 60)
+    tab.wait_until_solved()
     return urlsplit(page.url).path
 
 

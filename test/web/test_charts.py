@@ -1,4 +1,4 @@
-"""The charts, drawn in the browser from data of the test."""
+"""Charts and figures, made in the browser from data of the test."""
 
 from __future__ import annotations
 
@@ -41,23 +41,36 @@ def test_each_try_of_a_step_is_a_bar(tab: Tab) -> None:
     ]  # fmt: skip
 
 
-def test_labels_of_a_chart_are_within_it(tab: Tab) -> None:
+def test_labels_of_a_chart_are_within_it_and_cover_none_another(tab: Tab) -> None:
     tab.open("/", "Overview")
     find = """async () => {
         const [{ chart }, { grams }] = await Promise.all([
             import("/static/charts.js"), import("/static/format.js")]);
-        const points = [1.19e-6, 2.21e-7, 2.68e-7].map((y, i) => ({ x: i + 1, y, label: `#${i}` }));
-        const axis = { xLabel: "iteration", yLabel: "Carbon", formatY: grams, joined: true };
-        const made = chart({ points, ...axis, whole: true });
+        const figures = [[7.3e-9, 0.531], [2.77e-8, 0.531], [1.4e-6, 0.53]];
+        const points = figures.map(([x, y], i) => ({ x, y, label: `#${i}`, best: !i }));
+        const made = chart({ points, xLabel: "carbon", yLabel: "quality", formatX: grams,
+            formatY: String });
+        made.style.width = "400px";
         document.body.append(made);
-        const edge = made.getBoundingClientRect();
-        return [...made.querySelectorAll("text")].map((each) => {
-            const text = each.getBoundingClientRect();
-            return [each.textContent, text.left >= edge.left && text.right <= edge.right];
-        });
+        const box = (each) => {
+            const { left, right, top, bottom } = each.getBoundingClientRect();
+            return { text: each.textContent, left, right, top, bottom };
+        };
+        return [box(made), ...[...made.querySelectorAll("text, circle")].map(box)];
     }"""
-    found = dict(tab.page.evaluate(find))
-    assert found["500 µg CO₂e"] and all(found.values()), found
+    edge, *boxes = tab.page.evaluate(find)
+    assert {"#0 ★", "#1", "#2", "1.5 mg CO₂e"} <= {each["text"] for each in boxes}
+    for each in boxes:
+        assert each["left"] >= edge["left"] and each["right"] <= edge["right"], each
+    texts = [each for each in boxes if ":" not in each["text"]]  # points have a title
+    for i, one in enumerate(texts):
+        for other in texts[:i]:
+            assert not _overlap(one, other), (one, other)
+
+
+def _overlap(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    beside = one["right"] <= other["left"] or other["right"] <= one["left"]
+    return not beside and one["top"] < other["bottom"] - 2 and other["top"] < one["bottom"] - 2
 
 
 @pytest.mark.parametrize(
@@ -102,3 +115,26 @@ def _drawn(tab: Tab, figures: list[Any]) -> dict[str, Any]:
             points: each.querySelectorAll(".point").length,
             texts: [...each.querySelectorAll("svg text")].map((text) => text.textContent)}])""")
     return dict(found)
+
+
+def test_figures_and_names_are_written_for_people(tab: Tab) -> None:
+    tab.open("/", "Overview")
+    find = """async () => {
+        const { carbon, duration, energy, isUnknown, label, latency, moment, title } =
+            await import("/static/format.js");
+        const yesterday = Date.now() / 1000 - 86400;
+        return {
+            unknown: [energy(0), latency(0), carbon(0, 0), carbon(null), latency(-1)],
+            known: [carbon(0, 5), energy(0.002), duration(0.0001)],
+            names: [title("constructor"), label("toString"), label("__proto__"), label("latency")],
+            zeros: ["target_latency", "carbon_footprint", "devices", "constructor"].map(
+                (name) => isUnknown(name, 0, {})),
+            today: moment(Date.now() / 1000), before: moment(yesterday),
+        };
+    }"""
+    found = tab.page.evaluate(find)
+    assert found["unknown"] == ["–"] * 5
+    assert found["known"] == ["0 g CO₂e", "2 mWh", "< 1 ms"]
+    assert found["names"] == ["Constructor", "ToString", "Proto", "Latency (s)"]
+    assert found["zeros"] == [True, True, False, False]
+    assert len(found["today"]) == len("08:13:01.796") and " 20" in found["before"]

@@ -30,7 +30,7 @@ def test_a_newcomer_solves_a_problem_and_sees_it_end_without_reloading(tab: Tab)
     tab.page.get_by_label("Short name").fill("Cats and dogs")
     tab.page.get_by_role("button", name="Solve it").click()
     tab.page.wait_for_url(re.compile(r"/tasks/\d+/1$"))
-    tab.wait("succeeded", 60)
+    tab.wait_until_solved()
     tab.wait_for(lambda: "g CO₂e" in tab.text(), "no carbon")
     assert tab.page.evaluate("window.unloaded") is False
     assert re.search(r"Model\n\S+", tab.text()) and "Latency" in tab.text()
@@ -81,7 +81,7 @@ def test_iterations_are_compared_and_the_best_is_marked(tab: Tab, solved: str) -
         tab.wait("changed")
         page.get_by_role("button", name="Start the iteration").click()
         page.wait_for_url(re.compile(r"/tasks/\d+/[23]$"))
-        tab.wait("succeeded", 60)
+        tab.wait_until_solved()
     page.get_by_role("link", name="Compare iterations").click()
     tab.wait("3 iterations")
     tab.wait("★")
@@ -193,7 +193,7 @@ def test_tasks_are_searched_sorted_and_commanded(tab: Tab, solved: str) -> None:
     page.get_by_role("dialog").get_by_role("button", name="Reset").click()
     tab.wait(f"task {problem}/1 is")
     tab.open(solved, "attempt 2")
-    tab.wait("succeeded", 60)
+    tab.wait_until_solved()
 
 
 def test_a_task_submitted_elsewhere_appears_within_a_second(tab: Tab, site: Site) -> None:

@@ -2,7 +2,8 @@
 
 import { s } from "./dom.js";
 
-const W = 420, H = 220, LEAST_LEFT = 62, RIGHT = 14, TOP = 14, BOTTOM = 40;
+const W = 420, H = 220, LEAST_LEFT = 62, RIGHT = 14, TOP = 14, BOTTOM = 40, EMPTY = 60;
+const POINT = 12; // room for a point beside the edges
 const CHARACTER = 7; // width of one in the labels
 
 export function sparkline(values, label) {
@@ -42,11 +43,11 @@ export function chart({ points, xLabel, yLabel, formatX = String, formatY, joine
   const known = points.filter(({ x, y }) => Number.isFinite(x) && Number.isFinite(y) && x !== null && y !== null);
   const text = `${yLabel} against ${xLabel}: ${known.map((p) => `${p.label}: ${formatY(p.y)}`).join("; ") || "no figures yet"}`;
   if (!known.length)
-    return s("svg", { viewBox: `0 0 ${W} ${H}`, class: "chart", role: "img", "aria-label": text },
-      s("text", { x: W / 2, y: H / 2, "text-anchor": "middle" }, "no figures yet"));
+    return s("svg", { viewBox: `0 0 ${W} ${EMPTY}`, class: "chart", role: "img", "aria-label": text },
+      s("text", { x: W / 2, y: EMPTY / 2, "text-anchor": "middle" }, "no figures yet"));
   const y = scale(known.map((p) => p.y), H - BOTTOM, TOP, true);
   const LEFT = Math.max(LEAST_LEFT, 12 + CHARACTER * Math.max(0, ...y.ticks.map((tick) => formatY(tick).length)));
-  const x = scale(known.map((p) => p.x), LEFT, W - RIGHT, !whole);
+  const x = scale(known.map((p) => p.x), LEFT + POINT, W - RIGHT - POINT, !whole);
   const marks = whole ? x.ticks.filter(Number.isInteger) : x.ticks;
   const line = (list) => list.map((p) => `${x.at(p.x).toFixed(1)},${y.at(p.y).toFixed(1)}`).join(" ");
   const front = known.filter((p) => p.front).sort((a, b) => a.x - b.x);
@@ -54,11 +55,27 @@ export function chart({ points, xLabel, yLabel, formatX = String, formatY, joine
     y.ticks.map((tick) => [
       s("line", { class: "axis", x1: LEFT, x2: W - RIGHT, y1: y.at(tick), y2: y.at(tick) }),
       s("text", { x: LEFT - 8, y: y.at(tick) + 4, "text-anchor": "end" }, formatY(tick))]),
-    marks.map((tick) => s("text", { x: x.at(tick), y: H - BOTTOM + 18, "text-anchor": "middle" }, formatX(tick))),
+    marks.map((tick) => s("text", { x: within(x.at(tick), formatX(tick)), y: H - BOTTOM + 18, "text-anchor": "middle" }, formatX(tick))),
     s("text", { x: (LEFT + W - RIGHT) / 2, y: H - 4, "text-anchor": "middle", class: "strong" }, xLabel),
     joined && known.length > 1 && s("polyline", { class: "line", points: line(known) }),
-    front.length > 1 && s("polyline", { class: "front", points: line(front) }),
+    !joined && front.length > 1 && s("polyline", { class: "front", points: line(front) }),
     known.map((p) => s("g", { class: p.best ? "s-succeeded" : null },
-      s("circle", { class: "point", cx: x.at(p.x), cy: y.at(p.y), r: p.best ? 7 : 5 }, s("title", {}, `${p.label}: ${formatY(p.y)}`)),
-      (p.best || !joined) && s("text", { x: x.at(p.x), y: y.at(p.y) - 11, "text-anchor": "middle", class: "strong" }, p.best ? `${p.label} ★` : p.label))));
+      s("circle", { class: "point", cx: x.at(p.x), cy: y.at(p.y), r: p.best ? 7 : 5 }, s("title", {}, `${p.label}: ${formatY(p.y)}`)))),
+    labels(known.filter((p) => p.best || !joined).map((p) => ({ text: p.best ? `${p.label} ★` : p.label, x: x.at(p.x), y: y.at(p.y), best: p.best })), known.map((p) => ({ x: x.at(p.x), y: y.at(p.y) }))));
+}
+
+// Where a text is centred to be within the chart.
+const half = (text) => (CHARACTER * text.length) / 2;
+const within = (x, text) => Math.min(Math.max(x, half(text)), W - half(text));
+
+// The names of points above or below them; one that would cover another or a point is left out: its point tells it.
+function labels(wanted, points) {
+  const taken = points.map(({ x, y }) => ({ x, y: y + 4, room: 5 }));
+  const placed = [];
+  for (const { text, x, y } of wanted.sort((a, b) => Boolean(b.best) - Boolean(a.best))) {
+    const isFree = (one) => [...taken, ...placed].every((each) => Math.abs(each.x - one.x) > each.room + one.room || Math.abs(each.y - one.y) > 13);
+    const found = [y - 11, y + 20].map((at) => ({ text, x: within(x, text), y: at, room: half(text) })).find(isFree);
+    if (found) placed.push(found);
+  }
+  return placed.map(({ text, x, y }) => s("text", { x, y, "text-anchor": "middle", class: "strong" }, text));
 }

@@ -31,6 +31,7 @@ export const count = (value) => (known(value) ? value.toLocaleString("en") : "�
 export function duration(seconds) {
   if (!known(seconds)) return "–";
   if (seconds < 0) return "0 s";
+  if (seconds < 0.0005) return "< 1 ms";
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 60) return `${digits(seconds)} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
@@ -62,17 +63,28 @@ export function clock(seconds) {
   return `${date.toLocaleTimeString("en-GB")}.${String(date.getMilliseconds()).padStart(3, "0")}`;
 }
 
+// The same, with the day unless that is today.
+export function moment(seconds) {
+  if (!known(seconds)) return "–";
+  const day = (of) => new Date(of * 1000).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
+  return day(seconds) === day(now()) ? clock(seconds) : `${day(seconds)} ${clock(seconds)}`;
+}
+
 // The state of a module as it is shown: what is not heard is lost.
 export function nodeState(node) {
   if (!node || !node.last_seen) return "unseen";
   return node.responsive ? NODE[node.node_status] ?? "inactive" : "lost";
 }
 
+// Keys come from users and modules: only what is in these tables itself counts, not what every object has.
+const of = (table, key) => (Object.hasOwn(table, key) ? table[key] : undefined);
 const WORDS = { ml: "ML", hw: "hardware", geo: "", mib: "MiB" };
 // The name of a field as people read it, with its unit.
 const UNITS = {
   power_consumption: "W", latency: "s", target_latency: "s", memory_footprint_of_ml_model: "MiB", max_hw_memory_footprint: "MiB", max_memory_footprint: "MiB",
   carbon_footprint: "kgCO₂e", desired_carbon_footprint: "kgCO₂e", energy_consumption: "Wh", carbon_intensity: "gCO₂e/kWh", energy_per_inference_j: "J",
 };
-export const title = (text) => text.split("_").map((word) => WORDS[word] ?? word).filter(Boolean).join(" ").replace(/^[a-z]/, (first) => first.toUpperCase());
-export const label = (name) => (UNITS[name] ? `${title(name.replace(/_(j|mib)$/, ""))} (${UNITS[name]})` : title(name));
+export const title = (text) => text.split("_").map((word) => of(WORDS, word) ?? word).filter(Boolean).join(" ").replace(/^[a-z]/, (first) => first.toUpperCase());
+export const label = (name) => (of(UNITS, name) ? `${title(name.replace(/_(j|mib)$/, ""))} (${UNITS[name]})` : title(name));
+// Whether 0 stands for what is not known, or for no limit.
+export const isUnknown = (name, value, fields) => value === 0 && (name === "carbon_footprint" ? !fields.energy_consumption : name !== "carbon_intensity" && Object.hasOwn(UNITS, name));

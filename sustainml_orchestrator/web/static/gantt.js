@@ -19,7 +19,7 @@ export function runs(step, events, end) {
   for (const { event, stamp, instance, try_number: number, detail } of events) {
     if (event === "step.started") open ??= { from: stamp, instance, number };
     else if (open && event === "step.finished") close(stamp, "succeeded", "");
-    else if (open && event in ENDS) close(stamp, ENDS[event], detail);
+    else if (open && Object.hasOwn(ENDS, event)) close(stamp, ENDS[event], detail);
   }
   const to = step.finished ?? end, last = found.at(-1)?.to ?? 0;
   const isMissing = step.has_output && !found.some((run) => run.state === "succeeded");
@@ -66,7 +66,7 @@ function row(step, state, found, at, end) {
   const words = `${step.node_name}: ${state}${found.map((bar) => `; ${bar.words}`).join("")}`;
   const name = step.instance.split("/").at(-1);
   return [
-    h("div", { class: "name", key: step.node_name }, h("a", { href: `/modules/${step.node_name}` }, step.node_name),
+    h("div", { class: "name", key: step.node_name }, h("a", { href: `/modules/${step.node_name}` }, step.node_name.split(/(?<=_)/).map((part) => [part, h("wbr")])),
       h("div", { class: "muted small" }, state, step.tries > 1 && ` · try ${step.tries}`, name && name !== step.node_name && ` · ${name}`)),
     h("div", { class: "track", role: "img", "aria-label": words },
       found.map((bar) => h("div", { class: bar.kind === "wait" ? "seg wait" : `seg s-${bar.state}`, style: at(bar.from, bar.to), title: bar.words }))),

@@ -2,7 +2,7 @@
 
 import { app } from "./app.js";
 import { h, s } from "./dom.js";
-import { TASK, age, clock, duration, label, nodeState, time, title } from "./format.js";
+import { TASK, age, duration, isUnknown, label, moment, nodeState, time, title } from "./format.js";
 
 export const badge = (state, text = state) => h("span", { class: `badge s-${state}` }, text);
 export const taskBadge = (status) => badge(TASK[status] ?? "pending");
@@ -91,11 +91,11 @@ export function heartbeat(node) {
 export function events(list, withTask) {
   if (!list.length) return h("p", { class: "muted" }, "No events.");
   return h("ol", { class: "events" }, list.map((event) => h("li", { key: `${event.revision}${event.event}${event.node_name}` },
-    h("time", { class: "muted", datetime: new Date(event.stamp * 1000).toISOString(), title: `${time(event.stamp)}, ${age(event.stamp)}` }, clock(event.stamp)),
+    h("time", { class: "muted", datetime: new Date(event.stamp * 1000).toISOString(), title: `${time(event.stamp)}, ${age(event.stamp)}` }, moment(event.stamp)),
     h("span", { class: event.error_code ? "reason" : null }, event.event),
     h("span", {}, withTask && event.task_id && [h("a", { href: `/tasks/${event.task_id}` }, event.task_id), " "],
       event.node_name && [h("a", { href: `/modules/${event.node_name}` }, event.node_name), " "],
-      event.try_number > 1 && `try ${event.try_number} `, h("span", { class: "muted" }, event.detail)))));
+      event.try_number > 1 && !event.detail.startsWith("try ") && `try ${event.try_number} `, h("span", { class: "muted" }, event.detail)))));
 }
 
 // Pairs of a title and a text, under their titles.
@@ -116,7 +116,7 @@ export function readable(value) {
     return value.map((each) => h("div", {}, readable(each)));
   }
   const entries = Object.entries(value);
-  return entries.length ? h("dl", {}, entries.map(([name, each]) => [h("dt", {}, label(name)), h("dd", {}, /(^|_)year$/.test(name) ? String(each) : readable(each))])) : h("span", { class: "muted" }, "–");
+  return entries.length ? h("dl", {}, entries.map(([name, each]) => [h("dt", {}, label(name)), h("dd", {}, /(^|_)year$/.test(name) ? String(each) : readable(isUnknown(name, each, value) ? null : each))])) : h("span", { class: "muted" }, "–");
 }
 
 // The fields of an output; what is an object of its own stands below under its name.

@@ -67,7 +67,7 @@ function view(name, data, save) {
 
 function configuration(data, save) {
   const fields = Object.entries(data.values);
-  const rest = Object.fromEntries(Object.entries(data.configuration).filter(([key]) => !(key in data.values)));
+  const rest = Object.fromEntries(Object.entries(data.configuration).filter(([key]) => !Object.hasOwn(data.values, key)));
   const submit = (event) => { event.preventDefault(); save(changed(data)); };
   return [
     fields.length > 0 && h("form", { onsubmit: submit }, h("div", { class: "two" }, fields.map(([key, value]) => field(data, key, value))), h("button", { class: "primary" }, "Apply")),
@@ -95,7 +95,7 @@ function changed(data) {
 
 function isObject(text) {
   try {
-    const value = JSON.parse(text);
+    const value = JSON.parse(text, (_, each) => { if (each === Infinity || each === -Infinity) throw new RangeError(); return each; });
     return typeof value === "object" && value !== null && !Array.isArray(value);
   } catch {
     return false;

@@ -5,6 +5,7 @@ import { chart } from "../charts.js";
 import { h } from "../dom.js";
 import { age, carbon, emitted, energy, grams, label, latency, positive, power, quality, si, title } from "../format.js";
 import { scrolling, taskBadge } from "../parts.js";
+import { FIELDS } from "./fields.js";
 import { remove } from "./tasks.js";
 
 const FIGURES = [["carbon_footprint", "Carbon", carbon], ["energy_consumption", "Energy", energy], ["latency", "Latency", latency], ["power_consumption", "Power", power], ["quality", "Quality", quality]];
@@ -63,20 +64,23 @@ function table(iterations) {
 function change(from, to) {
   if (!from || !Number.isFinite(from) || !Number.isFinite(to) || to === null || from === to) return null;
   const share = Math.round(((to - from) * 100) / from);
-  return share ? h("div", { class: "differs small" }, `${share > 0 ? "+" : "−"}${Math.abs(share)} %`) : null;
+  const text = to >= 10 * from ? `× ${si(to / from, "").trim()}` : `${share > 0 ? "+" : "−"}${Math.abs(share)} %`;
+  return share ? h("div", { class: "differs small" }, text) : null;
 }
 
 function settings(iterations) {
   const flat = iterations.map(({ input: { extra_data: extra, previous_iteration: _, ...rest } }) => ({ ...rest, ...Object.fromEntries(Object.entries(extra ?? {}).map(([key, value]) => [`extra_data.${key}`, value])) }));
   const shown = (value) => (Array.isArray(value) ? value.join("\n") : typeof value === "object" && value ? JSON.stringify(value) : String(value ?? ""));
   const names = [...new Set(flat.flatMap(Object.keys))].filter((name) => flat.some((each) => ![undefined, "", 0, false].includes(each[name]) && shown(each[name]) !== ""));
-  const head = (name) => (name.startsWith("extra_data.") ? label(name.slice(11)) : label(name));
+  const key = (name) => name.replace(/^extra_data\./, "extra.");
+  const head = (name) => FIELDS.find(([each]) => each === key(name))?.[1] ?? label(name.replace(/^extra_data\./, "")); // as in the form
   const isSame = (name) => flat.every((each) => shown(each[name]) === shown(flat[0][name]));
+  const same = names.filter(isSame).map((name) => [head(name), shown(flat[0][name])]);
   const differing = names.filter((name) => !isSame(name));
   return [
     sideBySide("What differs", iterations, differing.map((name) => [head(name), flat.map((each) => shown(each[name]))])),
     differing.length > 0 && h("h3", {}, "The same in all"),
-    h("dl", {}, names.filter(isSame).map((name) => [h("dt", {}, head(name)), h("dd", {}, shown(flat[0][name]))])),
+    h("dl", {}, same.filter(([name, text], i) => same.findIndex((each) => each[0] === name && each[1] === text) === i).map(([name, text]) => [h("dt", {}, name), h("dd", {}, text)])),
   ];
 }
 
@@ -85,7 +89,13 @@ function sideBySide(caption, iterations, rows) {
   return rows.length > 0 && scrolling(caption, h("table", {}, h("caption", { class: "visually-hidden" }, caption),
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, caption), iterations.map(({ summary }) => h("th", { scope: "col" }, `#${summary.task_id.iteration_id}`)))),
     h("tbody", {}, rows.map(([name, texts]) => h("tr", {}, h("th", { scope: "row" }, name),
-      texts.map((text, i) => h("td", { class: "text" }, h("span", { class: i && text !== texts[i - 1] ? "differs" : null }, text || "–"))))))));
+      texts.map((text, i) => h("td", { class: "text" }, text ? lines(text, i ? texts[i - 1] : text) : "–")))))));
+}
+
+// A text whose lines that are not in the one before are marked.
+function lines(text, before) {
+  const known = new Set(before.split("\n"));
+  return text.split("\n").map((line) => h("div", { class: known.has(line) ? null : "differs" }, line));
 }
 
 // What the modules say of each iteration beside its figures.

@@ -57,7 +57,7 @@ function view({ task, events: list }) {
         h("div", {}, h("div", { class: "muted small" }, label), h("div", { class: "value" }, value))))),
     inWords(task),
     h("section", { class: "panel" }, h("h2", {}, "Steps"), gantt(of, list),
-      h("p", { class: "muted small" }, `submitted ${age(of.created)} (${time(of.created)}) · ${of.finished ? `took ${duration(of.finished - of.created)}` : `since ${duration(now() - of.created)}`} · attempt ${of.attempt} · priority ${of.priority}`,
+      h("p", { class: "muted small" }, `submitted ${age(of.created)} (${time(of.created)}) · ${of.finished ? `took ${duration(of.finished - of.created)}` : `for ${duration(now() - of.created)} so far`} · attempt ${of.attempt} · priority ${of.priority}`,
         of.base_task && [" · built on ", h("a", { href: `/tasks/${of.base_task}` }, of.base_task)], of.next_task && [" · continued by ", h("a", { href: `/tasks/${of.next_task}` }, of.next_task)])),
     h("div", { class: "columns" },
       h("section", { class: "panel" }, h("h2", {}, "Problem"), fields(shownInput(task.input))),

@@ -28,8 +28,8 @@ export async function remove(problem) {
 export function page() {
   const query = new URLSearchParams(location.search);
   const at = {
-    words: query.get("words") ?? "", status: query.getAll("status").map(Number), order: query.get("order") ?? "created",
-    descending: query.get("descending") !== "false", offset: Number(query.get("offset") ?? 0), problem: query.get("problem") ?? "0",
+    words: query.get("words") ?? "", status: query.getAll("status").map(Number).filter((each) => each in TASK), order: COLUMNS.some(([name]) => name === query.get("order")) ? query.get("order") : "created",
+    descending: query.get("descending") !== "false", offset: whole(query.get("offset")), problem: whole(query.get("problem")),
   };
   const data = { tasks: [], total: 0, known: 0, all: 0 };
   let due = 0;
@@ -56,6 +56,9 @@ export function page() {
   };
   return self;
 }
+
+// A whole number of an address; 0 for anything else.
+const whole = (text) => (/^\d{1,9}$/.test(text ?? "") ? Number(text) : 0);
 
 function address(at) {
   const query = new URLSearchParams();
