@@ -54,6 +54,8 @@ _TOLERANCE = 5.0
 _RECOVERY = 20.0
 #: How long an idle module may be believed to have a step which it has not, s.
 _BELIEF = 5.0
+#: States of a step that a module is believed to have.
+_AT_WORK = (StepState.ACCEPTED, StepState.RUNNING)
 
 
 class Invariants:
@@ -105,6 +107,7 @@ class Invariants:
             self.saved.delivered(core, event)
         if isinstance(event, StatusReceived):
             self._check_reminder(core, event, commands)
+            self._check_success(core, event)
         if self._site.faults.gentle:
             lost = losses(told)
             assert not lost, f"a healthy node is missed: {lost}"
@@ -165,6 +168,17 @@ class Invariants:
             told = (c for c in commands if isinstance(c, SendControl))
             assert any(c.task_id == task.task_id for c in told), f"{event} goes on for nothing"
 
+    def _check_success(self, core: Orchestrator, event: StatusReceived) -> None:
+        """Whoever says that it is done is not believed to work on it until its time is over."""
+        task = core.store.find(event.task_id)
+        if event.task_status is not TaskStatus.SUCCEEDED or task is None or not task.steps:
+            return
+        if (event.session, event.token) != (core.session, task.token) or self._site.faults.twin:
+            return
+        step = task.steps[core.pipeline.by_name[event.node_name].index]
+        if event.try_number == step.try_number and task.status is TaskStatus.RUNNING:
+            assert step.state not in _AT_WORK, f"{event} is not believed"
+
     def _check_steps(self, core: Orchestrator) -> None:
         """No clock runs over; what a module is believed to have it has."""
         lost = core.settings.node_lost_timeout + _TOLERANCE
@@ -172,7 +186,7 @@ class Invariants:
             ticket = Ticket(task.task_id, task.attempt, self._site.process.session, task.token)
             for step in task.steps:
                 assert step.absent <= lost, f"{ticket}: a module is awaited for too long"
-                if step.state not in (StepState.ACCEPTED, StepState.RUNNING):
+                if step.state not in _AT_WORK:
                     continue
                 node = core.lifecycle.nodes[step.index]
                 late = self._site.faults.freeze or self._site.faults.spike
@@ -336,3 +350,9 @@ class Invariants:
                 known = task is not None and job.ticket.session == self._site.process.session
                 runs = known and task is not None and task.status is TaskStatus.RUNNING
                 assert runs or not known, f"{module.instance} still works on {job.ticket}"
+
+    def share(self) -> None:
+        """Some time after the end each of several processes works on what is assigned to it."""
+        for module in self._site.modules if self._site.faults.sharing else ():
+            several = len(self._site.modules_of(module.spec.index)) > 1
+            assert module.state.addressed is several, f"{module.instance} is not told to share"

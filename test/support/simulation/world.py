@@ -106,6 +106,7 @@ class World:
         site = self.site
         site.invariants.in_the_end()
         site.invariants.let_go()
+        site.invariants.share()
         # One that never responds is only found out by the probe itself.
         if not self.faults.lasting and not (self.faults.unresponsive and self.faults.foreign):
             probe = site.process.last.store.get(site.front_end.accepted[_PROBE])
