@@ -25,6 +25,7 @@ from sustainml_orchestrator.cli.context import (
     EXIT_UNREACHABLE,
     AsJson,
     Failure,
+    Options,
     options,
     print_json,
 )
@@ -109,12 +110,19 @@ def _found() -> Running:
     if known is None:
         raise Failure(
             f"no `sustainml up` of yours runs in namespace {options.namespace} and domain "
-            f"{domain.current()}; start one with `sustainml up --detach`",
+            f"{domain.current()}; start one with `{_command('up --detach')}`",
             EXIT_UNREACHABLE,
             name="NOT_FOUND",
             error_code=3,
         )
     return known
+
+
+def _command(words: str) -> str:
+    """A command to type, for this namespace."""
+    usual = Options().namespace
+    is_usual = options.namespace.strip("/") == usual.strip("/")
+    return f"sustainml {'' if is_usual else f'--namespace {options.namespace} '}{words}"
 
 
 def detach() -> None:
@@ -136,14 +144,20 @@ def detach() -> None:
             text = each.decode(errors="replace")
             out.say(text)
             if _READY in text:
+                out.say(
+                    f"the framework runs in the background as process {process.pid}; "
+                    f"{_command('logs -f')} shows its log ({place('.log')}), "
+                    f"{_command('down')} ends it"
+                )
                 return
             if _NOT_READY in text:  # it says why
-                out.say("see how it goes on: sustainml logs -f; end it: sustainml down")
+                out.say(f"see how it goes on: {_command('logs -f')}; end it: {_command('down')}")
                 return
         if has_ended:
             raise Failure("it has ended; see the lines above", process.returncode)
         time.sleep(_LOOK / 4)
-    out.say(f"not ready after {_READY_WITHIN:g} s, still waiting; look at: sustainml logs -f")
+    look = _command("logs -f")
+    out.say(f"not ready after {_READY_WITHIN:g} s, still waiting; look at: {look}")
 
 
 def status(as_json: AsJson = False) -> None:
@@ -212,7 +226,8 @@ def logs(
     """
     path = place(".log")
     if not path.exists():
-        raise Failure(f"there is no log file {path}; start a system with `sustainml up --detach`",
+        start = _command("up --detach")
+        raise Failure(f"there is no log file {path}; start a system with `{start}`",
                       name="NOT_FOUND", error_code=3)  # fmt: skip
     wanted = re.compile(rf"\S+ \[{re.escape(name)}\]" if name else "")
     with path.open(encoding="utf-8", errors="replace") as file:
@@ -249,6 +264,6 @@ def down() -> None:
     deadline = time.monotonic() + _END_WITHIN
     while running() is not None:
         if time.monotonic() > deadline:
-            raise Failure(f"process {known.pid} does not end; see: sustainml logs; kill -9 it")
+            raise Failure(f"process {known.pid} does not end; see: {_command('logs')}; kill -9 it")
         time.sleep(_LOOK / 4)
     out.say(f"ended process {known.pid} and all that it had started")

@@ -328,7 +328,7 @@ class Connection:
                 return self.wait(queue, min(left, _CHECK_PERIOD))
             except Empty:
                 if left <= _CHECK_PERIOD:
-                    raise errors.unanswered(what, self._domain) from None
+                    raise errors.unanswered(what, self.namespace, self._domain) from None
                 if not self.run(is_ready):
                     text = f"the orchestrator went away before it answered {what}; try again"
                     raise errors.OrchestratorUnavailable(_GONE, text) from None

@@ -40,7 +40,8 @@ def prefer_profile() -> None:
 
 def is_local() -> bool:
     """Whether the environment limits discovery to this machine."""
-    ours = any(os.environ.get(variable, "").endswith(_LOCAL) for variable, _ in _PROFILES)
+    files = {Path(os.environ.get(variable, "")).name for variable, _ in _PROFILES}
+    ours = not files.isdisjoint(f"{name}{_LOCAL}" for _, name in _PROFILES)
     return ours or _is_localhost() or os.environ.get(_RANGE, "").upper() == "OFF"
 
 

@@ -73,10 +73,11 @@ def claimed(namespace: str, domains: range) -> list[int]:
     except OSError:  # not on Linux
         return []
     taken = set(text.split())
-    return [number for number in domains if f"@{_claim(namespace, number)}" in taken]
+    return [number for number in domains if f"@{claim_name(namespace, number)}" in taken]
 
 
-def _claim(namespace: str, number: int) -> str:
+def claim_name(namespace: str, number: int) -> str:
+    """Name of the socket that stands for the place of the orchestrator."""
     place = f"{number}/{namespace.strip('/')}"
     name = hashlib.blake2s(place.encode(), digest_size=16).hexdigest()
     return f"sustainml_orchestrator/{name}"
@@ -97,7 +98,8 @@ class Claim:
         self.is_ours: bool | None = None
         try:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            self._socket.bind(f"\0{_claim(namespace, current())}")  # in no file system: Linux only
+            # In no file system: Linux only.
+            self._socket.bind(f"\0{claim_name(namespace, current())}")
             self.is_ours = True
         except OSError as error:
             self.close()

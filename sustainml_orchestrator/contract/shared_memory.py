@@ -38,14 +38,23 @@ for _function in (_libc.sem_trywait, _libc.sem_post, _libc.sem_close):
 _YOUNG = 5.0
 
 
-def owners() -> set[int]:
-    """Ids of the users whose processes have shared memory of Fast DDS."""
-    found = set()
-    for path in _listed(_FOLDER):
-        with suppress(OSError):  # it is gone
-            if _LOCK.fullmatch(path.name):
-                found.add(path.stat().st_uid)
-    return found
+def is_used_by(pid: int) -> bool:
+    """Whether a process, of whatever user, has shared memory of Fast DDS."""
+    with suppress(OSError):  # not on Linux
+        locks = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+        fields = [line.split() for line in locks]
+        held = {field[5] for field in fields if field[1] == "FLOCK" and field[4] == str(pid)}
+        return any(_LOCK.fullmatch(path.name) and _inode(path) in held for path in _listed(_FOLDER))
+    return False
+
+
+def _inode(path: Path) -> str:
+    """A file as it is named in /proc/locks."""
+    with suppress(OSError):  # it is gone
+        status = path.stat()
+        device = status.st_dev
+        return f"{os.major(device):02x}:{os.minor(device):02x}:{status.st_ino}"
+    return ""
 
 
 def end_process(code: int) -> NoReturn:

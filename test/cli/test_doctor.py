@@ -149,7 +149,7 @@ def test_an_orchestrator_that_is_there_but_silent(monkeypatch: pytest.MonkeyPatc
     finally:
         claim.close()
     assert found.level == "error" and "but does not answer" in found.finding
-    assert "kill -9" in found.remedy
+    assert f"kill -9 {os.getpid()}" in found.remedy
 
 
 def test_a_queue_that_is_long_or_old() -> None:

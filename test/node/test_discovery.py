@@ -81,6 +81,15 @@ def read(name: str) -> str:
     return (CONFIG / name).read_text(encoding="utf-8").partition("-->")[2]
 
 
+def test_a_profile_of_the_user_with_a_similar_name_may_reach_further(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("fastdds", "fastdds3"):
+        for file, local in ((name, True), (f"my_{name}", False), ("my", False)):
+            monkeypatch.setenv(NAMES[0], f"/their/{file}_localhost.xml")
+            assert discovery.is_local() is local, file
+
+
 def test_the_middleware_looks_where_the_profile_is_set(tmp_path: Path) -> None:
     discovery.prefer_profile()
     (name,) = (name for name in NAMES if os.environ[name])

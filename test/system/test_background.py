@@ -99,7 +99,7 @@ def check_report_without_orchestrator(shell: Shell, archive: Path) -> None:
 
 def test_from_up_to_down(tmp_path: Path) -> None:
     shell = Shell(tmp_path)
-    assert "sustainml up --detach" in shell.run("status", code=3)
+    assert f"sustainml --namespace {shell.namespace} up --detach`" in shell.run("status", code=3)
     assert "there is no log file" in shell.run("logs", code=1)
     with service_manager.Listener() as systemd, ThreadPoolExecutor() as pool:
         shell.environment |= {service_manager.VARIABLE: systemd.address, "WATCHDOG_USEC": "2000000"}
@@ -107,8 +107,10 @@ def test_from_up_to_down(tmp_path: Path) -> None:
         started = shell.run("up", "--detach", "--no-web", "--isolation", "thread")
         try:
             (place,) = re.findall(r"log file: (.*)", started)
-            assert started.rstrip().splitlines()[-1].endswith("--watch")
             status = json.loads(shell.run("status", "--json"))
+            last = started.rstrip().splitlines()[-1]
+            assert f"in the background as process {status['pid']}; " in last and place in last
+            assert f"sustainml --namespace {shell.namespace} down ends it" in last
             assert status["log"] == place and status["pid"] > 0
             names = {row["process"] for row in status["processes"]}
             assert {"orchestrator", "hw_resources", "ml_model_provider"} <= names

@@ -87,13 +87,16 @@ import os, sys
 from sustainml_orchestrator.cli.main import app
 domain, namespace, timeout = os.environ["ROS_DOMAIN_ID"], sys.argv[1], sys.argv[3]
 os.environ["ROS_DOMAIN_ID"] = sys.argv[2]
-app(["--timeout", "0.2", "list"], standalone_mode=False)  # loads what the user cannot read
+for command in ("list", "doctor"):  # loads what the user cannot read
+    app(["--timeout", "0.2", command], standalone_mode=False)
 os.environ["ROS_DOMAIN_ID"] = domain
 os.setgroups([])
 os.setresgid(65534, 65534, 65534)
 os.setresuid(65534, 65534, 65534)
-code = app(["--namespace", namespace, "--timeout", timeout, "list"], standalone_mode=False)
-print("code", code, file=sys.stderr)
+sys.stdout = sys.stderr
+for command in sys.argv[4:]:
+    words = ["--namespace", namespace, "--timeout", timeout, command]
+    print("code", app(words, standalone_mode=False), file=sys.stderr)
 """
 #: A profile of the user that has the transports of Fast DDS by default, shared memory among them.
 THEIRS = """<dds xmlns="http://www.eprosima.com"><profiles>
@@ -102,10 +105,10 @@ THEIRS = """<dds xmlns="http://www.eprosima.com"><profiles>
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 
-def list_as_another_user(up: Up, timeout: int, **environment: str) -> str:
-    """`sustainml list` as the user nobody; its standard error, which ends with the exit code."""
+def as_another_user(up: Up, timeout: int, *words: str, **environment: str) -> str:
+    """What commands say to the user nobody; after each comes its exit code."""
     other = str(domain.free(range(1, domain.LAST_SAFE)))
-    command = [sys.executable, "-c", AS_ANOTHER_USER, up.namespace, other, str(timeout)]
+    command = [sys.executable, "-c", AS_ANOTHER_USER, up.namespace, other, str(timeout), *words]
     return subprocess.run(
         command, env={**os.environ, **environment},
         capture_output=True, text=True, timeout=60, check=False,
@@ -114,8 +117,25 @@ def list_as_another_user(up: Up, timeout: int, **environment: str) -> str:
 
 @as_root
 def test_another_user_is_answered(running: Up) -> None:
-    stderr = list_as_another_user(running, 20)
-    assert stderr.splitlines()[-1] == "code 0", stderr
+    said = as_another_user(running, 20, "list", "doctor", HOME="/", ROS_HOME="/tmp")
+    assert re.findall(r"^code \d", said, re.MULTILINE)[-2:] == ["code 0", "code 0"], said
+    assert "another user" not in said
+
+
+@as_root
+def test_another_user_learns_that_an_orchestrator_was_stopped(running: Up) -> None:
+    process = running.leader("orchestrator")
+    assert process is not None
+    process.suspend()
+    try:
+        said = as_another_user(running, 3, "list", "doctor")
+    finally:
+        process.resume()
+    wait_for(lambda: sustainml(running, "list"), 20.0)
+    text = f"another user (root) of namespace {running.namespace} runs here in domain "
+    assert said.count(text) >= 3 and "was stopped by a signal" in said, said
+    assert said.count(f"kill -CONT {process.pid}") == 2 and "shared memory" not in said
+    assert re.findall(r"^code \d", said, re.MULTILINE)[-2:] == ["code 3", "code 3"]
 
 
 @as_root
@@ -126,16 +146,17 @@ def test_another_user_learns_why_shared_memory_is_not_answered(tmp_path: Path) -
     up = Up("--isolation", "thread", variables={name: str(theirs) for name in names})
     try:
         up.wait_for_line("[up] ready")
-        stderr = list_as_another_user(up, 3)
-        assert "shared memory of another user cannot be read" in stderr, stderr
-        assert "(root)" in stderr and stderr.splitlines()[-1] in ("code 1", "code 3")
         works = {
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET",
             "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4",
         }
-        assert all(f"{name}={value}" in stderr for name, value in works.items())
-        stderr = list_as_another_user(up, 30, **works)
-        assert stderr.splitlines()[-1] == "code 0", stderr
+        for command in ("list", "doctor"):
+            said = as_another_user(up, 3, command)
+            assert "shared memory of another user cannot be read" in said, said
+            assert "(root)" in said and said.splitlines()[-1] in ("code 1", "code 3")
+            assert all(f"{name}={value}" in said for name, value in works.items())
+        said = as_another_user(up, 30, "list", **works)
+        assert said.splitlines()[-1] == "code 0", said
     finally:
         up.end()
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from sustainml_orchestrator.cli import background
 from sustainml_orchestrator.cli.examination.finding import Finding, start_command
-from sustainml_orchestrator.contract import domain
+from sustainml_orchestrator.contract import domain, orchestrator_process
 
 if TYPE_CHECKING:
     from sustainml_orchestrator.client import OrchestratorClient
@@ -34,18 +33,17 @@ def elsewhere(client: OrchestratorClient) -> Iterator[Finding]:
 
 def silent(namespace: str) -> Iterator[Finding]:
     """An orchestrator whose process runs here, and does not answer."""
-    number = domain.current()
-    others = domain.users(number) - {os.geteuid()}  # theirs works, but cannot be reached
-    if others or number not in domain.claimed(namespace, range(number, number + 1)):
+    process = orchestrator_process.find(namespace, domain.current())
+    if process is None:
         return
-    remedy = "see what its log says last; if it hangs, end it with kill -9 and start it again"
-    if (known := background.running()) is not None:
+    text, remedy = process.trouble()
+    known = background.running()
+    if known is not None and not process.is_of_another_user and not process.is_stopped:
         remedy = (
             "sustainml logs orchestrator; if it hangs: sustainml down (ends process "
             f"{known.pid} and all that it has started), then sustainml up --detach"
         )
-    text = f"the process of an orchestrator of namespace {namespace} runs here in domain {number}, "
-    yield Finding("error", text + "but does not answer: it starts, was stopped, or hangs", remedy)
+    yield Finding("error", text, remedy)
 
 
 def _domains(namespace: str) -> Iterator[Finding]:

@@ -86,7 +86,7 @@ def _disk() -> Iterator[Finding]:
     except OSError as error:
         yield Finding.of_error(str(error))
         return
-    while not folder.exists() and folder != folder.parent:
+    while not os.path.lexists(folder) and folder != folder.parent:
         folder = folder.parent
     if not os.access(folder, os.W_OK):
         remedy = "make it writable, or set ROS_HOME to another folder"
