@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import keyword
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -87,6 +88,10 @@ def _graph(file: Path) -> tuple[str, Pipeline]:
 def _check(name: str, inputs: list[str], graph: Pipeline, file: Path) -> None:
     if name in graph.by_name:
         raise Failure(f"{file} has a module {name} already; choose another name")
+    if keyword.iskeyword(name) or (name.isidentifier() and importlib.util.find_spec(name)):
+        raise Failure(
+            f"{name}.py could not be imported: Python has a {name} already; choose another name"
+        )
     known = [USER_INPUT, *graph.by_name]
     for one in inputs:
         if one not in known:

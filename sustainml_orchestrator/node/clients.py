@@ -61,9 +61,10 @@ class Clients:
 
         Args:
             service: fully qualified name of the one that it called.
-            client: None where it is not known; it is not watched then.
+            client: None where it is not known; it is not watched then. Nor is one of a middleware
+                other than Fast DDS, where the graph does not have it by the same id.
         """
-        if client is None:
+        if client is None or client.gid[:2] != _FAST_DDS:
             return
         found = self._clients.get((service, client))
         if found is None:
@@ -102,7 +103,7 @@ class Clients:
 
     def _processes(self, client: ClientId) -> list[_Process]:
         """The processes of this machine that a client may be."""
-        if client.gid[:2] != _FAST_DDS or client.gid[_HOST] != self._own_host():
+        if client.gid[_HOST] != self._own_host():
             return []
         low = int.from_bytes(client.gid[_PROCESS], "little")
         pids = [int(path.name) for path in Path("/proc").glob("[0-9]*")]

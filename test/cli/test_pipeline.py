@@ -136,6 +136,13 @@ def test_a_file_that_is_there_is_added_to_or_left_as_it_was(tmp_path: Path) -> N
     assert (tmp_path / "c.py").read_text() == "mine" and file.read_text() == before
 
 
+@pytest.mark.parametrize("name", ["class", "json", "numpy"])
+def test_a_new_module_has_a_name_that_python_can_import(tmp_path: Path, name: str) -> None:
+    result = run("new", "module", name, "--folder", tmp_path)
+    assert result.exit_code == 1 and f"Python has a {name} already" in result.output
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_line_that_runs_the_test_leaves_the_plugins_of_launch_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
