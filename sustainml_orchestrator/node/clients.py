@@ -1,13 +1,16 @@
 """Notices clients that are gone, so that what they wait for takes no place.
 
 A client that ends in order leaves the graph at once. The endpoints of one that is killed stay there
-for 20 s; where its process runs on this machine, its end is noticed within a second.
+for 20 s; where its process runs on this machine, also in a container, its end is noticed within a
+second.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +23,8 @@ _DISCOVERY = 10.0
 #: A GUID of Fast DDS: its vendor, two bytes of the host, two of the process, and the rest.
 _FAST_DDS = b"\x01\x0f"
 _HOST, _PROCESS = slice(2, 4), slice(4, 6)
+#: In the status of a process: its pids in all namespaces, its own last.
+_OWN_PID = re.compile(r"^NSpid:.*\t(\d+)$", re.MULTILINE)
 
 
 class _Process(NamedTuple):
@@ -107,7 +112,8 @@ class Clients:
             return []
         low = int.from_bytes(client.gid[_PROCESS], "little")
         pids = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
-        found = [(pid, _started(pid)) for pid in pids if pid & 0xFFFF == low]
+        same = [pid for pid in pids if _own_pid(pid) & 0xFFFF == low and _uses_dds(pid)]
+        found = [(pid, _started(pid)) for pid in same]
         return [_Process(pid, started) for pid, started in found if started]
 
     def _own_host(self) -> bytes:
@@ -120,6 +126,25 @@ class Clients:
                 return b""
             self._host = bytes(own[0].endpoint_gid)[_HOST]
         return self._host
+
+
+def _own_pid(pid: int) -> int:
+    """The pid that a process has for itself, another one in a container; -1 when it has ended."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return -1
+    found = _OWN_PID.search(text)
+    return int(found[1]) if found else pid
+
+
+def _uses_dds(pid: int) -> bool:
+    """Whether a process has a thread of Fast DDS, by its name."""
+    for path in Path(f"/proc/{pid}/task").glob("*/comm"):
+        with suppress(OSError):  # it has ended
+            if path.read_bytes().startswith(b"dds."):
+                return True
+    return False
 
 
 def _started(pid: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -80,11 +81,23 @@ def test_many_goals_are_cancelled_and_nothing_else_is_refused(puppet: Puppet) ->
     assert codes == {ErrorCode.CANCELLED}
 
 
-@pytest.mark.parametrize("end", [subprocess.Popen.kill, subprocess.Popen.terminate])
+CONTAINER = ("unshare", "--pid", "--fork", "--kill-child")  # the client has pid 1 there
+is_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes namespaces of pids")
+
+
+@pytest.mark.parametrize(
+    ("end", "place"),
+    [
+        (subprocess.Popen.kill, ()),
+        (subprocess.Popen.terminate, ()),
+        pytest.param(subprocess.Popen.kill, CONTAINER, marks=is_root),
+    ],
+)
 def test_a_client_that_is_gone_holds_no_place(
-    framework: Framework, puppet: Puppet, end: Callable[[subprocess.Popen[str]], None]
-) -> None:
-    words = [sys.executable, str(SCRIPT), framework.namespace, str(PLACES), "3"]
+    framework: Framework, puppet: Puppet, end: Callable[[subprocess.Popen[str]], None],
+    place: tuple[str, ...],
+) -> None:  # fmt: skip
+    words = [*place, sys.executable, str(SCRIPT), framework.namespace, str(PLACES), "3"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and "waiting\n" in process.stdout  # or of Fast DDS
 
