@@ -231,11 +231,21 @@ def logs(
                       name="NOT_FOUND", error_code=3)  # fmt: skip
     wanted = re.compile(rf"\S+ \[{re.escape(name)}\]" if name else "")
     with path.open(encoding="utf-8", errors="replace") as file:
-        for text in deque((each for each in file if wanted.match(each)), lines):
+        found = deque((each for each in file if wanted.match(each)), lines or 1)
+        if not (found or follow):
+            raise _no_lines(name, path)
+        for text in found if lines else ():
             out.say(text.rstrip("\n"))
         for text in _growing(path, file) if follow else ():
             if wanted.match(text):
                 out.say(text)
+
+
+def _no_lines(name: str, path: Path) -> Failure:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        names = {match[1] for match in map(re.compile(r"\S+ \[(\w+)\]").match, file) if match}
+    text = f"{path} has no line of '{name}'; it has those of: {', '.join(sorted(names))}"
+    return Failure(text, name="NOT_FOUND", error_code=3)
 
 
 def _growing(path: Path, file: IO[str]) -> Iterator[str]:

@@ -122,6 +122,7 @@ def test_from_up_to_down(tmp_path: Path) -> None:
     assert str(status["pid"]) in ended and not alive(status["pid"])
     shell.run("down", code=3)
     check_report_without_orchestrator(shell, tmp_path / "down.tar.gz")
+    assert "it has those of: app_requirements, carbon_tracker" in shell.run("logs", "no", code=1)
     lines = shell.run("logs", "carbon_tracker", "-n", "5").splitlines()
     stamped = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\S+ \[carbon_tracker\] ")
     assert lines and all(map(stamped.match, lines))
