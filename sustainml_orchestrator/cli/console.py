@@ -1,13 +1,15 @@
 """Output to the terminal. All commands print through this module.
 
 Texts of users, modules and files are not read as markup, and their control characters, including
-invisible and bidirectional ones, are printed as escapes. Characters that the output encoding lacks
+invisible and bidirectional ones, are printed as escapes. So it is with what libraries and other
+processes print, whose colours are left out. Characters that the output encoding lacks
 are replaced. An output that is closed, or whose reader has gone, is no error. An error that nobody
 reads is left out after a few seconds.
 """
 
 from __future__ import annotations
 
+import atexit
 import codecs
 import errno
 import fcntl
@@ -16,6 +18,7 @@ import json
 import os
 import re
 import sys
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, TextIO
@@ -40,6 +43,10 @@ _UNSAFE = re.compile(
     "\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000110bd\U000110cd"
     "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f]"
 )
+#: What sets the colour of a terminal.
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+#: How long lines of libraries may take at the end, in s.
+_LAST_LINES = 1.0
 #: Replacements of the signs that the commands print, for encodings that lack them.
 _PLAIN = {"–": "-", "…": "...", "→": "->", "▲": "^", "█": "#", "▏": "", "▎": "", "▍": "",
           "▌": "", "▋": "#", "▊": "#", "▉": "#", "━": "-", "╸": "-", "─": "-", "│": "|",
@@ -54,6 +61,11 @@ def harmless(text: str, keep: str = "") -> str:
         return found if found in keep else repr(found)[1:-1]
 
     return _UNSAFE.sub(escape, text)
+
+
+def printed(text: str) -> str:
+    """A line that a library or another process has printed, without colours, harmless."""
+    return harmless(_COLOURS.sub("", text), keep="\t")
 
 
 class Console(RichConsole):
@@ -208,9 +220,28 @@ def prepare_streams() -> None:
 def divert_foreign_output() -> None:
     """From now on what C libraries print goes to standard error; ours goes on to standard output.
 
-    Fast DDS logs to descriptor 1, where it would end up within JSON or a table.
+    Fast DDS logs to descriptor 1, where it would end up within JSON or a table: in colours, and
+    with names that stand in files and messages of others.
     """
+    reading, writing = os.pipe()
+    os.dup2(writing, 1)
+    os.close(writing)
+    encoding = sys.stderr.encoding or "utf-8"
+    thread = threading.Thread(target=_pass_on, args=(reading, encoding), daemon=True)
+    thread.start()
+    atexit.register(_end_diversion, thread)
+
+
+def _pass_on(descriptor: int, encoding: str) -> None:
+    """Print the lines that come, until nobody can write any more, or nobody reads ours."""
+    with suppress(OSError), open(descriptor, encoding="utf-8", errors="replace") as lines:
+        for text in lines:
+            os.write(2, f"{printed(text.rstrip())}\n".encode(encoding, "replace"))
+
+
+def _end_diversion(thread: threading.Thread) -> None:
     os.dup2(2, 1)
+    thread.join(_LAST_LINES)
 
 
 def _replace(error: UnicodeError) -> tuple[str, int]:

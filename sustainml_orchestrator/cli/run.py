@@ -15,7 +15,7 @@ import typer
 
 from sustainml_orchestrator.cli import background, web
 from sustainml_orchestrator.cli import rest as rest_server
-from sustainml_orchestrator.cli.console import err, out
+from sustainml_orchestrator.cli.console import err, out, printed
 from sustainml_orchestrator.cli.context import (
     EXIT_FAILED,
     EXIT_UNREACHABLE,
@@ -277,7 +277,7 @@ def demo(files: Files = None, verbose: Verbose = False) -> None:
     finally:
         if not succeeded:
             for name, text in tail:
-                err.say(f"[{name}] {text}")
+                err.say(f"[{name}] {printed(text)}")
     if not succeeded:
         raise typer.Exit(EXIT_FAILED)
 

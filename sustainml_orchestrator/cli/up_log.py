@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from sustainml_orchestrator.cli.console import harmless, line, out
+from sustainml_orchestrator.cli.console import line, out, printed
 from sustainml_orchestrator.cli.terminal import Terminal
 
 #: The log file and its four predecessors take 50 MiB at most.
@@ -51,7 +51,7 @@ class UpLog:
 
     def __call__(self, name: str, text: str) -> None:
         """Print and keep one line of a process."""
-        text = harmless(text, keep="\t")
+        text = printed(text)
         now = datetime.now().astimezone().isoformat(timespec="milliseconds")
         with self._lock:
             if self._file is not None:

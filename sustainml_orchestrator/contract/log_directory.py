@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from pathlib import Path
+
+from sustainml_orchestrator.contract.complaint import complain
 
 
 def ensure() -> None:
@@ -31,8 +32,8 @@ def ensure() -> None:
                 "that can be written"
             ) from other
         os.environ["ROS_LOG_DIR"] = str(place)
-        sys.stderr.write(
-            f"warning: log files go to {place} ({error}); set ROS_LOG_DIR to choose their folder\n"
+        complain(
+            f"warning: log files go to {place} ({error}); set ROS_LOG_DIR to choose their folder"
         )
 
 

@@ -19,6 +19,7 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
 from sustainml_orchestrator.contract import discovery, domain, introspection, names, shared_memory
+from sustainml_orchestrator.contract.complaint import complain
 from sustainml_orchestrator.contract.exit_codes import ExitCode
 from sustainml_orchestrator.contract.module_graph import read_pipeline
 from sustainml_orchestrator.contract.parameter_service_guard import guard_parameter_services
@@ -379,7 +380,7 @@ def main(args: list[str] | None = None) -> NoReturn:
         while not (ending or loop.ended):
             node.spin_once()
     except (StartError, PipelineError, ParameterError, JournalError) as error:
-        sys.stderr.write(f"orchestrator: {error}\n")
+        complain(f"orchestrator: {error}")
         code = exit_code(error)
     except ExternalShutdownException:
         pass

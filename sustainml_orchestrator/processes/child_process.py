@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from sustainml_orchestrator.contract.complaint import complain
+
 #: Looked up before any fork: a forked child must not load libraries. Linux only.
 _prctl = getattr(ctypes.CDLL(None), "prctl", None)
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
@@ -36,7 +38,7 @@ def run(main: Callable[[], None]) -> NoReturn:
         if error.code is None or isinstance(error.code, int):
             code = error.code or 0
         else:
-            sys.stderr.write(f"{error.code}\n")
+            complain(error.code)
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import sys
 import threading
 from collections.abc import Sequence
 from functools import partial
@@ -13,6 +12,7 @@ import rclpy
 from rclpy.signals import SignalHandlerOptions
 
 from sustainml_orchestrator.contract import discovery, log_directory, shared_memory
+from sustainml_orchestrator.contract.complaint import complain
 from sustainml_orchestrator.contract.exit_codes import ExitCode
 from sustainml_orchestrator.contract.signals import on_end
 from sustainml_orchestrator.core.pipeline_reader import PipelineError
@@ -46,7 +46,7 @@ def run(cls: type[Module], args: Sequence[str] | None = None) -> int:
     try:
         name_of(cls)
     except TypeError as error:
-        sys.stderr.write(f"{error}\n")
+        complain(error)
         return ExitCode.USAGE
     fork_server = ForkServer.forked(partial(become_worker, cls))
     try:
@@ -56,7 +56,7 @@ def run(cls: type[Module], args: Sequence[str] | None = None) -> int:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node = ModuleNode(cls, fork_server, on_exit=lambda: requests.put(_COMMAND))
     except Exception as error:
-        sys.stderr.write(f"{'' if isinstance(error, TypeError) else f'{cls.module}: '}{error}\n")
+        complain(f"{'' if isinstance(error, TypeError) else f'{cls.module}: '}{error}")
         fork_server.close()
         return _exit_code(error)
     node.start()

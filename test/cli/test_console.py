@@ -193,7 +193,7 @@ def test_what_is_escaped_is_what_unicode_says() -> None:
 def test_all_output_goes_through_the_console() -> None:
     """What is printed elsewhere would be read as markup, or act on the terminal."""
     found = []
-    for path in sorted(FOLDER.glob("*.py")):
+    for path in sorted(FOLDER.rglob("*.py")):
         if path.name == "console.py":
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

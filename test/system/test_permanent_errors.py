@@ -36,6 +36,8 @@ def run(name: str, *ros_args: str, **environment: str) -> subprocess.CompletedPr
         (MODULE, ("-p", "isolation:=nonsense"), ExitCode.USAGE, "give process or thread"),
         (MODULE, ("-r", "nonsense"), ExitCode.USAGE, "nonsense"),
         (ORCHESTRATOR, ("-r", "nonsense"), ExitCode.USAGE, "correct its arguments"),
+        (ORCHESTRATOR, ("-p", "admission:=\x1b[2J"), ExitCode.USAGE, r"\x1b[2J"),
+        (MODULE, ("-p", "catalogue:=\x1b]0;x\a"), ExitCode.USAGE, r"\x1b]0;x\x07"),
         (ORCHESTRATOR, ("--params-file", "/no/such"), ExitCode.USAGE, "/no/such"),
         (ORCHESTRATOR, ("-p", "journal_durability:=some"), ExitCode.USAGE, "give normal or full"),
         (ORCHESTRATOR, ("-p", "admission:=some"), ExitCode.USAGE, "give ready or always"),
@@ -54,6 +56,7 @@ def test_each_has_a_code_and_a_sentence(
     ended = run(name, *arguments, HOME=str(tmp_path))
     assert ended.returncode == code and code in PERMANENT, ended.stderr
     assert text in ended.stderr and "Traceback" not in ended.stderr
+    assert "\x1b" not in ended.stderr
 
 
 def test_a_journal_in_use(tmp_path: Path) -> None:
