@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 
 from sustainml_orchestrator.core.credentials import scrub
 
@@ -12,6 +13,8 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-
 MAX_SHOWN = 2000
 #: Units of time: their s, name, and the s and name of the next smaller one.
 _UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
+#: Of a traceback, in characters.
+_LONGEST_LINE = 10_000
 _SPACES = "\t\n\r\v\f"
 
 
@@ -24,6 +27,12 @@ def printable(text: str, longest: int = MAX_SHOWN) -> str:
         text = _UNPRINTABLE.sub(_escape, text)
     text = scrub(text)
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def exception_text() -> str:
+    """The traceback of the exception that is being handled, as it may be logged."""
+    lines = traceback.format_exc().splitlines()
+    return "\n".join(printable(each, _LONGEST_LINE) for each in lines)
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import traceback
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -23,6 +22,7 @@ from sustainml_orchestrator.core.ids import NO_TASK, ErrorCode, TaskCommand, Tas
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.states import FINAL_TASKS
 from sustainml_orchestrator.core.task import Task
+from sustainml_orchestrator.core.text import exception_text
 from sustainml_orchestrator.node import conversions
 from sustainml_orchestrator.node.clients import Clients
 from sustainml_orchestrator.node.pending_calls import PendingCalls
@@ -117,7 +117,7 @@ class Goals:
         except OrchestratorError as refusal:
             code, text = refusal.code, refusal.message
         except Exception:
-            self._node.get_logger().error(f"run_task failed:\n{traceback.format_exc()}")
+            self._node.get_logger().error(f"run_task failed:\n{exception_text()}")
         self._forget(goal)
         self._server.finish(handle, partial(_refuse, code, text))
 

@@ -13,7 +13,9 @@ from sustainml_orchestrator.core.commands import Log
 from sustainml_orchestrator.core.happenings import HAPPENINGS
 from sustainml_orchestrator.core.history import describe
 from sustainml_orchestrator.core.orchestrator import Orchestrator
+from sustainml_orchestrator.core.text import printable
 
+_LONGEST = 10_000  # characters of a line
 _SEVERITIES = {
     "debug": LoggingSeverity.DEBUG,
     "info": LoggingSeverity.INFO,
@@ -51,6 +53,8 @@ class Logger:
         """Write a line."""
         if not self.is_enabled(severity):
             return
+        if not text.isprintable():  # a path may hold what acts on terminals
+            text = printable(text, _LONGEST)
         if self._write is not None:
             self._write(severity, self._logger.name, text, "log", __file__, 0)
         # rclpy wants one severity per calling line.

@@ -7,7 +7,6 @@ that. Events of the middleware (such as an incompatible QoS) are served then, or
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
@@ -22,6 +21,7 @@ from rclpy.task import Task
 
 from sustainml_orchestrator.contract import wait_set
 from sustainml_orchestrator.contract.wait_set import ClientId, Take, WaitSet, client_of
+from sustainml_orchestrator.core.text import exception_text
 from sustainml_orchestrator.node.pending_calls import Answer
 from sustainml_orchestrator.node.responses import Responses
 
@@ -171,7 +171,7 @@ class Loop(SingleThreadedExecutor):
 
 def _log_failure(what: str) -> None:
     """The node must go on; someone should know."""
-    get_logger("orchestrator").error(f"{what}:\n{traceback.format_exc()}")
+    get_logger("orchestrator").error(f"{what}:\n{exception_text()}")
 
 
 def _run(call: Coroutine[Answer, None, Any], finish: Callable[[Any], None]) -> None:

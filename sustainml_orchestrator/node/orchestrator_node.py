@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 import sys
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -51,6 +50,7 @@ from sustainml_orchestrator.core.events import (
 from sustainml_orchestrator.core.ids import TaskId
 from sustainml_orchestrator.core.pipeline import Pipeline, PipelineError
 from sustainml_orchestrator.core.settings import Settings
+from sustainml_orchestrator.core.text import exception_text
 from sustainml_orchestrator.node import outputs, parameters, service_manager
 from sustainml_orchestrator.node.clients import Clients
 from sustainml_orchestrator.node.configuration import Configuration
@@ -231,7 +231,7 @@ class OrchestratorNode(Node):
             try:
                 commands = self._recording.handle(self.core, event, now)
             except Exception:
-                self.get_logger().error(f"{type(event).__name__}:\n{traceback.format_exc()}")
+                self.get_logger().error(f"{type(event).__name__}:\n{exception_text()}")
             else:
                 self._carry_out(commands)
 
@@ -264,7 +264,7 @@ class OrchestratorNode(Node):
             try:
                 self._carry[type(command)](command)
             except Exception:
-                self.get_logger().error(f"{type(command).__name__}:\n{traceback.format_exc()}")
+                self.get_logger().error(f"{type(command).__name__}:\n{exception_text()}")
 
     def _announce(self) -> None:
         """Publish what has changed since the last spin; of each task its present state alone."""

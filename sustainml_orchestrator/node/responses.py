@@ -7,13 +7,14 @@ middleware waits 0.1 s for that, then gives up with a warning, and the call woul
 from __future__ import annotations
 
 import time
-import traceback
 import warnings
 from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from rclpy.service import Service
+
+from sustainml_orchestrator.core.text import exception_text
 
 _UNSENT = "failed to send response"
 #: How often, and for how long, a response is tried again, in s.
@@ -75,7 +76,7 @@ class Responses:
             service.send_response(response, header)
         except Exception:
             name = service.service_name
-            self._log(f"a response of {name} cannot be sent:\n{traceback.format_exc()}")
+            self._log(f"a response of {name} cannot be sent:\n{exception_text()}")
         return not self._failed
 
     def _warned(self, message: Warning | str, *args: Any, **kwargs: Any) -> None:

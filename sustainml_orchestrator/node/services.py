@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
@@ -31,7 +30,7 @@ from sustainml_orchestrator.core.ids import (
     TaskStatus,
 )
 from sustainml_orchestrator.core.orchestrator import Orchestrator
-from sustainml_orchestrator.core.text import printable
+from sustainml_orchestrator.core.text import exception_text, printable
 from sustainml_orchestrator.node import conversions, history, outputs, requests
 from sustainml_orchestrator.node.clients import Clients
 from sustainml_orchestrator.node.configuration import Configuration
@@ -105,7 +104,7 @@ class Services:
             except OrchestratorError as refusal:
                 code, text = refusal.code, refusal.message
             except Exception:
-                self._node.get_logger().error(f"{name} failed:\n{traceback.format_exc()}")
+                self._node.get_logger().error(f"{name} failed:\n{exception_text()}")
                 code, text = ErrorCode.INTERNAL_ERROR, f"{name} failed; see the orchestrator's log"
             answer = type(response)()
             answer.success, answer.error_code, answer.message = False, int(code), text

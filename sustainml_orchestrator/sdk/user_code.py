@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +12,8 @@ from std_msgs.msg import Header
 from sustainml_msgs.msg import TaskId
 
 from sustainml_orchestrator.contract.field_values import FieldError
-from sustainml_orchestrator.core.credentials import scrub
 from sustainml_orchestrator.core.ids import ErrorCode
+from sustainml_orchestrator.core.text import exception_text
 from sustainml_orchestrator.sdk.actions import Failed, Job, Outcome, Succeeded
 from sustainml_orchestrator.sdk.module_spec import ModuleSpec, spec_of
 from sustainml_orchestrator.sdk.output_message import checked, field_of
@@ -60,7 +59,7 @@ class Host:
     def _log_error(self, what: str) -> None:
         """Log the traceback of the exception that is being handled."""
         log = get_logger(self._name.strip("/").replace("/", "."))
-        log.error(clean(scrub(f"{what}: {traceback.format_exc()}")))
+        log.error(clean(f"{what}: {exception_text()}"))
 
     def configure(self, configuration: dict[str, Any]) -> dict[str, Any]:
         """Call `configure`; returns plain JSON data.

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sustainml_orchestrator.contract.payloads import without_credentials
 from sustainml_orchestrator.core import credentials
-from sustainml_orchestrator.core.text import printable
+from sustainml_orchestrator.core.text import exception_text, printable
 
 SECRET = [
     "token", "hf_token", "hfToken", "HF-TOKEN", "accessToken", "password", "db_password", "passwd",
@@ -107,3 +107,12 @@ def test_any_text_becomes_printable(text: str) -> None:
 def test_escape_sequences_are_shown_and_lines_are_joined() -> None:
     assert printable("\x1b]0;owned\x07a\nb\tc\u202ed") == r"\x1b]0;owned\x07a b c\u202ed"
     assert printable("x" * 3000) == "x" * 1999 + "…"
+
+
+def test_a_traceback_keeps_its_lines_and_nothing_that_does_harm() -> None:
+    try:
+        raise ValueError("\x1b[2J of https://me:s3cret@host")
+    except ValueError:
+        text = exception_text()
+    assert text.startswith("Traceback") and text.count("\n") >= 3
+    assert "\x1b" not in text and r"\x1b[2J" in text and "s3cret" not in text
