@@ -6,6 +6,7 @@ import errno
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from logging import CRITICAL, getLogger
 from signal import SIG_IGN, getsignal, signal
 
 import uvicorn
@@ -63,6 +64,11 @@ class AsgiServer(uvicorn.Server):
             for number in ignored:
                 signal(number, SIG_IGN)
             yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the connections; event streams and answers that are held back are cut off."""
+        getLogger("uvicorn.error").setLevel(CRITICAL)  # a traceback for each of them tells nothing
+        await super().shutdown(sockets)
 
 
 class Server:

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from fastapi import FastAPI, Form, Request, WebSocket
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, RedirectResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
@@ -114,9 +114,12 @@ async def not_served(request: Request, error: Exception) -> Response:
     return Json({"error": code, "message": text}, error.status_code, dict(error.headers or {}))
 
 
-def login_page() -> Response:
-    """Where a user gives the token."""
-    return FileResponse(STATIC / "login.html", headers={"cache-control": "no-store"})
+def login_page(request: Request) -> Response:
+    """Where a user gives the token; after a wrong one it says so."""
+    text = (STATIC / "login.html").read_text(encoding="utf-8")
+    if "wrong" in request.query_params:
+        text = text.replace(" hidden>", ">", 1)
+    return HTMLResponse(text, headers={"cache-control": "no-store"})
 
 
 async def log_in(request: Request, token: Annotated[str, Form(max_length=1000)] = "") -> Response:
@@ -155,17 +158,21 @@ async def live_connection(socket: WebSocket) -> None:
     await socket.accept()
     subscriber = Subscriber(asyncio.get_running_loop())
     live.subscribe(subscriber)
-    listening = asyncio.create_task(_listen(socket, subscriber))
-    try:
-        while not listening.done():
-            text = await subscriber.next(_LONGEST_SILENCE)
-            await socket.send_text(text or "{}")
-            await asyncio.sleep(_PERIOD)
-    except (WebSocketDisconnect, RuntimeError):
-        pass
+    work = [asyncio.create_task(each(socket, subscriber)) for each in (_tell, _listen)]
+    try:  # whichever ends first: a page that is closed, or the server, waits for nothing to tell
+        await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
     finally:
         live.unsubscribe(subscriber)
-        listening.cancel()
+        for each in work:
+            each.cancel()
+
+
+async def _tell(socket: WebSocket, subscriber: Subscriber) -> None:
+    """Tell a page what is new, until it is closed."""
+    with suppress(WebSocketDisconnect, RuntimeError):
+        while True:
+            await socket.send_text(await subscriber.next(_LONGEST_SILENCE) or "{}")
+            await asyncio.sleep(_PERIOD)
 
 
 async def _listen(socket: WebSocket, subscriber: Subscriber) -> None:

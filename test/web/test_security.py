@@ -181,6 +181,11 @@ def test_the_login_gives_a_cookie_and_leads_nowhere_else(
 def test_a_user_logs_in_with_a_browser(browser: Any, guarded: Server) -> None:
     tab = Tab(browser, guarded.address)
     page = tab.open("/tasks", "Log in")
+    assert page.get_by_role("alert").count() == 0
+    page.get_by_label("Token").fill("guessed")
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("alert").wait_for()
+    assert page.get_by_role("alert").inner_text() == "That is not the token."
     page.get_by_label("Token").fill(TOKEN)
     page.get_by_role("button", name="Log in").click()
     tab.wait("The orchestrator is gone")

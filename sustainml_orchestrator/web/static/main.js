@@ -2,10 +2,18 @@
 
 import { app, connect, go, load, refresh, request, watch } from "./app.js";
 import { h, show } from "./dom.js";
+// All pages at once, so that links work as well while the server is away.
+import * as log from "./pages/log.js";
+import * as module from "./pages/module.js";
+import * as newProblem from "./pages/new.js";
+import * as overview from "./pages/overview.js";
+import * as problem from "./pages/problem.js";
+import * as task from "./pages/task.js";
+import * as tasks from "./pages/tasks.js";
 
 const ROUTES = [
-  [/^\/$/, "overview"], [/^\/tasks$/, "tasks"], [/^\/new$/, "new"], [/^\/log$/, "log"],
-  [/^\/tasks\/(\d+)\/(\d+)$/, "task"], [/^\/problems\/(\d+)$/, "problem"], [/^\/modules\/([^/]+)$/, "module"],
+  [/^\/$/, overview], [/^\/tasks$/, tasks], [/^\/new$/, newProblem], [/^\/log$/, log],
+  [/^\/tasks\/(\d+)\/(\d+)$/, task], [/^\/problems\/(\d+)$/, problem], [/^\/modules\/([^/]+)$/, module],
 ];
 const LINKS = [["/", "Overview"], ["/tasks", "Tasks"], ["/new", "New problem"], ["/log", "History"]];
 const THEMES = { "": "dark", dark: "light", light: "" };
@@ -29,13 +37,11 @@ function here() {
 
 app.route = async () => {
   const path = here();
-  for (const [pattern, name] of ROUTES) {
+  app.page?.close?.();
+  for (const [pattern, { page }] of ROUTES) {
     const match = pattern.exec(path);
     if (!match) continue;
-    const module = await import(`./pages/${name}.js`);
-    if (here() !== path) return;
-    app.page?.close?.();
-    app.page = module.page(...match.slice(1));
+    app.page = page(...match.slice(1));
     app.path = path;
     document.title = `${app.page.title} – SustainML`;
     watch(app.page.watch ?? []);
@@ -45,6 +51,8 @@ app.route = async () => {
     await load();
     return;
   }
+  app.path = path;
+  document.title = "Not found – SustainML";
   app.page = { title: "Not found", view: () => h("div", {}, h("h1", {}, "Not found"), h("p", {}, "There is no such page. ", h("a", { href: "/" }, "Go to the overview"))) };
   refresh();
 };
