@@ -171,7 +171,13 @@ class ManagedNode:
         if asked is not None and before is not None and GOALS[before, asked] is not self._state:
             self._fail(f"{asked.name.lower()} failed; the node is {self._state.name.lower()}")
         self._advance()
-        self._report()
+        if self._state is not PrimaryState.FINALIZED:
+            self._report()
+        elif before is not self._state:
+            self._report()  # once: no transition leads out of it, so it counts as gone from then on
+            self._node.get_logger().warning(
+                f"{self._module} is finalized; to have it back, end its process and start it again"
+            )
 
     def _advance(self) -> None:
         """Ask for the next transition of the command."""

@@ -165,6 +165,19 @@ def test_one_that_refuses_is_in_error_until_it_is_reset(
     solve(client)
 
 
+def test_one_that_is_finalized_counts_as_gone_until_its_process_is_replaced(
+    system: Up, client: OrchestratorClient, lifecycle: Callable[[str], Lifecycle]
+) -> None:
+    """No transition leads out of that state, and the process lives on."""
+    assert lifecycle(NAME).change(Transition.TRANSITION_ACTIVE_SHUTDOWN)
+    wait_for(lambda: not client.get_node_status(NAME)[0].responsive, 20.0)
+    with pytest.raises(RequestRefused, match="start its process again"):
+        client.control_node(NAME, NodeCommand.START, 10.0)
+    (process,) = [p for p in system.family() if str(SUPPORT / "managed_node.py") in p.cmdline()]
+    process.kill()
+    solve(client)
+
+
 def test_modules_and_the_orchestrator_are_moved_by_transitions_too(
     system: Up, client: OrchestratorClient, lifecycle: Callable[[str], Lifecycle]
 ) -> None:
