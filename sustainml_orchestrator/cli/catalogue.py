@@ -53,6 +53,9 @@ def check(file: Annotated[Path, typer.Argument(help="The file.")]) -> None:
 def list_files(as_json: AsJson = False) -> None:
     """List the files over the catalogue, and what each holds.
 
+    These are the files added, and those of SUSTAINML_CATALOGUE. Those that one module has by its
+    setting `catalogue` are not listed: `sustainml configure ml_model_provider` shows these.
+
     sustainml catalogue list
     """
     from sustainml_orchestrator.reference_modules import overlays

@@ -20,9 +20,8 @@ class CatalogError(Exception):
     """A catalogue is missing or unreadable; the text names the file and the remedy."""
 
 
-@cache
 def load(name: str, paths: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """The parsed catalogue `name` with overlays, read once per process: do not change it.
+    """The catalogue `name` as published, with overlays as they are now: do not change it.
 
     Args:
         name: of the file, without its ending.
@@ -30,6 +29,19 @@ def load(name: str, paths: tuple[Path, ...] = ()) -> dict[str, Any]:
 
     Raises:
         CatalogError: the file is missing, is no YAML, or holds no mapping; or an overlay is wrong.
+    """
+    try:
+        return overlays.over(name, published(name), overlays.files(paths))
+    except overlays.OverlayError as error:
+        raise CatalogError(f"{error}; correct the file or remove it") from error
+
+
+@cache
+def published(name: str) -> dict[str, Any]:
+    """The parsed catalogue without overlays, read once per process.
+
+    Raises:
+        CatalogError: as `load` does.
     """
     path = directory() / f"{name}.yaml"
     try:
@@ -41,10 +53,7 @@ def load(name: str, paths: tuple[Path, ...] = ()) -> dict[str, Any]:
         raise CatalogError(f"{path} is not valid YAML: {place}; correct it there") from error
     if not isinstance(content, dict):
         raise CatalogError(f"{path} must hold a mapping at its top; restore it or build again")
-    try:
-        return overlays.over(name, content, overlays.files(paths))
-    except overlays.OverlayError as error:
-        raise CatalogError(f"{error}; correct the file or remove it") from error
+    return content
 
 
 def directory() -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ CATALOGUE = "catalogue"
 
 
 class CatalogueModule(Module):
-    """A module that reads its catalogues again when the setting `catalogue` changes."""
+    """A module that reads its catalogues again whenever the setting `catalogue` is set."""
 
     #: Files and folders over the published catalogues.
     paths: tuple[Path, ...] = ()
+    #: All that `apply` changes, in attributes that are replaced, never changed in place.
+    settings: Any
 
     def on_start(self) -> None:
         """Read the catalogues."""
@@ -46,14 +49,17 @@ class CatalogueModule(Module):
             ModuleError: it is refused; nothing has changed.
         """
         rest = {key: value for key, value in configuration.items() if key != CATALOGUE}
-        before = self.paths
+        before = {**vars(self), "settings": copy(self.settings)}
         try:
             if CATALOGUE in configuration:
                 self._take(_paths(configuration[CATALOGUE]))
             answer = self.apply(rest)
-        except (ValueError, catalog.CatalogError) as error:
-            self._take(before)
-            raise ModuleError(str(error)) from error
+        except BaseException as error:
+            vars(self).clear()
+            vars(self).update(before)
+            if isinstance(error, (ValueError, catalog.CatalogError)):
+                raise ModuleError(str(error)) from error
+            raise
         if "query" in configuration:
             return answer
         return {**answer, CATALOGUE: os.pathsep.join(map(str, self.paths))}
@@ -73,21 +79,16 @@ class CatalogueModule(Module):
         )
 
     def _take(self, paths: tuple[Path, ...]) -> None:
-        if paths == self.paths:
-            return
-        before, self.paths = self.paths, paths
+        """Read all again: a file may have changed under the same path."""
+        self.paths = paths
         try:
             self.read_catalogues()
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            self.paths = before
-            names = ", ".join(map(str, paths))
+            names = ", ".join(map(str, paths)) or "as published"
             raise ValueError(
                 f"catalogue {names} does not fit: {error}; `sustainml catalogue check FILE` says "
                 "whether a file does"
             ) from error
-        except catalog.CatalogError:
-            self.paths = before
-            raise
 
 
 def _paths(value: Any) -> tuple[Path, ...]:

@@ -75,14 +75,10 @@ def test_from_a_file_to_the_catalogue(
     assert listed["name"] == "tiny" and "tiny" in listed["entries"]
 
     monkeypatch.setenv("ROS_HOME", str(home))
-    catalog.load.cache_clear()
-    try:
-        model = ModelCatalogue(catalog.load("models")).find("tiny")
-        devices = DeviceCatalogue(
-            catalog.load("hardware"), own(catalog.load("measurements")["measurements"])
-        )
-    finally:
-        catalog.load.cache_clear()
+    model = ModelCatalogue(catalog.load("models")).find("tiny")
+    devices = DeviceCatalogue(
+        catalog.load("hardware"), own(catalog.load("measurements")["measurements"])
+    )
     assert model is not None
     best = place(model.workload, devices.find(row["device"]))
     assert best is not None and best.is_measured

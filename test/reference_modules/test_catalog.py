@@ -12,10 +12,10 @@ from sustainml_orchestrator.reference_modules import catalog
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder in place of the real catalogues."""
-    catalog.load.cache_clear()
+    catalog.published.cache_clear()
     monkeypatch.setattr(catalog, "directory", lambda: tmp_path)
     yield tmp_path
-    catalog.load.cache_clear()
+    catalog.published.cache_clear()
 
 
 def test_a_catalogue_is_read_once(folder: Path) -> None:
@@ -23,7 +23,15 @@ def test_a_catalogue_is_read_once(folder: Path) -> None:
     first = catalog.load("some")
     (folder / "some.yaml").unlink()
     assert first == {"answer": 42}
-    assert catalog.load("some") is first
+    assert catalog.load("some") == first
+
+
+def test_a_file_over_it_is_read_each_time(folder: Path) -> None:
+    (folder / "models.yaml").write_text("models: []\n")
+    over = folder / "over.yaml"
+    for name in ("one", "two"):
+        over.write_text(f"models: [{{name: {name}}}]\n")
+        assert catalog.load("models", (over,))["models"] == [{"name": name}]
 
 
 @pytest.mark.parametrize(

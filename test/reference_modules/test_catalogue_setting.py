@@ -97,3 +97,40 @@ def test_a_wrong_setting_beside_it_leaves_the_catalogue(board: Path) -> None:
         module.configure({"catalogue": str(board), "runtime": "steam"})
     assert module.configure({})["catalogue"] == ""
     assert not module.devices.find("Beetle Board 7")
+
+
+def test_a_file_that_changed_is_read_when_it_is_set_again(board: Path) -> None:
+    module = started(HWConstraintsModule)
+    module.configure({"catalogue": str(board)})
+    board.write_text(BOARD.replace("Beetle Board 7", "Beetle Board 8"))
+    module.configure({"default_memory": 64})
+    assert named_hardware(module) == ["Beetle Board 7"]
+    module.configure({"catalogue": str(board)})
+    assert not module.words.devices.find("Beetle Board 7")
+    assert module.words.devices.find("Beetle Board 8")
+
+
+@pytest.mark.parametrize("kind", MODULES)
+def test_what_is_refused_changes_no_attribute(kind: type[CatalogueModule], board: Path) -> None:
+    """Also where the files that were read before can be read no more."""
+    module = started(kind)
+    module.configure({"catalogue": str(board)})
+    before = vars(module).copy()
+    settings = vars(module.settings).copy()
+    good = board.with_name("good.yaml")
+    good.write_text(BOARD)
+    board.write_text("devices: 7")
+    for wrong in ({"catalogue": str(board)}, {"catalogue": str(good), "nonsense": 1}):
+        with pytest.raises(ModuleError, match=r"list|nonsense"):
+            module.configure(wrong)
+        after = vars(module).copy()
+        assert vars(after.pop("settings")) == settings
+        assert after == {key: each for key, each in before.items() if key != "settings"}
+
+
+def test_a_wrong_query_leaves_the_settings() -> None:
+    module = started(MLModelProviderModule)
+    before = module.configure({})
+    with pytest.raises(ModuleError, match="query"):
+        module.configure({"flops_weight": 0.9, "query": "nonsense"})
+    assert module.configure({}) == before

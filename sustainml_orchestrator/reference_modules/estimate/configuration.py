@@ -44,10 +44,9 @@ class ProviderSettings:
         now = {"flops_weight": self.flops_weight, "kept_quality": self.kept_quality}
         _known(configuration, *now)
         now |= {key: _number(configuration, key, 0.0, 1.0) for key in now if key in configuration}
+        answer = _models(configuration, models) if "query" in configuration else dict(now)
         self.flops_weight, self.kept_quality = now["flops_weight"], now["kept_quality"]
-        if "query" in configuration:
-            return _models(configuration, models)
-        return dict(now)
+        return answer
 
 
 def _models(configuration: Mapping[str, Any], models: ModelCatalogue) -> dict[str, Any]:
@@ -160,11 +159,10 @@ class CarbonSettings:
         changed = {
             k: _number(configuration, k, *_OPTIONS[k]) for k in _OPTIONS if k in configuration
         }
+        answer = _regions(configuration, regions) if "query" in configuration else None
         self.options = replace(self.options, **changed)
         self.carbon_intensity, self.inferences = intensity, inferences
-        if "query" in configuration:
-            return _regions(configuration, regions)
-        return {
+        return answer or {
             "carbon_intensity": intensity,
             "inferences": inferences,
             **asdict(self.options),
