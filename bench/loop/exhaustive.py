@@ -115,6 +115,7 @@ def _does_the_job(model: Model, task: str, asked: Requirements) -> bool:
         and model.speaks(asked.languages, asked.into, task)
         and (not asked.modality or not model.data or asked.modality in model.data)
         and (not model.topic or model.topic in asked.topics)
+        and not model.lacks & asked.topics
         and not (task == "image-to-text" and "reading" in asked.topics and not model.topic)
     )
 

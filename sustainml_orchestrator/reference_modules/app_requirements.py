@@ -6,6 +6,8 @@ A transparent estimate, meant to be replaced by a reader of one's own. Each requ
     minimum_samples, maximum_samples  inferences expected
     max_latency             s, of one inference
     min_throughput          inferences per second
+    min_token_rate          tokens per second, of what generates text
+    text_length             tokens of a text that goes in, about
     max_power               W
     max_carbon_footprint    kgCO2e, of all inferences
     optimise                carbon

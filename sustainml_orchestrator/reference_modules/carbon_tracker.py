@@ -28,7 +28,7 @@ from sustainml_orchestrator.reference_modules.estimate.configuration import Carb
 from sustainml_orchestrator.reference_modules.estimate.footprint import Statement, footprint
 from sustainml_orchestrator.reference_modules.estimate.regions import CarbonRegions, Intensity
 from sustainml_orchestrator.reference_modules.parameters import TABLE
-from sustainml_orchestrator.reference_modules.text.demands import demanding
+from sustainml_orchestrator.reference_modules.text.demands import counting
 from sustainml_orchestrator.reference_modules.text.problem import Problem
 from sustainml_orchestrator.reference_modules.text.volumes import VolumeWords
 from sustainml_orchestrator.sdk import Inputs, Module, ModuleError, Task
@@ -108,7 +108,7 @@ class CarbonTrackerModule(Module):
 
     def _volume(self, problem: Problem, model: MLModel) -> tuple[int, str]:
         """The inferences that the text asks for, and in which period."""
-        text = demanding(problem)
+        text = counting(problem)
         if problem.maximum_samples:
             return 1, ""
         if volume := self.volumes.volume(text):

@@ -16,6 +16,7 @@ from sustainml_msgs.msg import HWResource, MLModel
 
 from sustainml_orchestrator.reference_modules.catalogue_module import CatalogueModule
 from sustainml_orchestrator.reference_modules.estimate import requirements
+from sustainml_orchestrator.reference_modules.estimate.candidates import NoMatchError
 from sustainml_orchestrator.reference_modules.estimate.configuration import HardwareSettings
 from sustainml_orchestrator.reference_modules.estimate.models import Workload
 from sustainml_orchestrator.reference_modules.estimate.placement import (
@@ -26,7 +27,6 @@ from sustainml_orchestrator.reference_modules.estimate.placement import (
 )
 from sustainml_orchestrator.reference_modules.estimate.proposal import allowed_devices
 from sustainml_orchestrator.reference_modules.estimate.roofline import Estimate
-from sustainml_orchestrator.reference_modules.estimate.selection import NoMatchError
 from sustainml_orchestrator.reference_modules.estimate.sources import origin
 from sustainml_orchestrator.reference_modules.parameters import TABLE
 from sustainml_orchestrator.sdk import Inputs, ModuleError, Task

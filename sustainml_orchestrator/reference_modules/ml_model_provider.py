@@ -14,6 +14,7 @@ from sustainml_msgs.msg import MLModel
 
 from sustainml_orchestrator.reference_modules.catalogue_module import CatalogueModule
 from sustainml_orchestrator.reference_modules.estimate import requirements
+from sustainml_orchestrator.reference_modules.estimate.candidates import NoMatchError
 from sustainml_orchestrator.reference_modules.estimate.configuration import ProviderSettings
 from sustainml_orchestrator.reference_modules.estimate.models import Workload
 from sustainml_orchestrator.reference_modules.estimate.proposal import (
@@ -22,7 +23,6 @@ from sustainml_orchestrator.reference_modules.estimate.proposal import (
     propose,
 )
 from sustainml_orchestrator.reference_modules.estimate.requirements import Requirements
-from sustainml_orchestrator.reference_modules.estimate.selection import NoMatchError
 from sustainml_orchestrator.reference_modules.parameters import TABLE
 from sustainml_orchestrator.sdk import Inputs, ModuleError, Task
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from sustainml_orchestrator.reference_modules.estimate.candidates import DEFAULT_FLOPS_WEIGHT
 from sustainml_orchestrator.reference_modules.estimate.footprint import Options
 from sustainml_orchestrator.reference_modules.estimate.models import BYTES_PER_PARAMETER
 from sustainml_orchestrator.reference_modules.estimate.roofline import RUNTIMES
-from sustainml_orchestrator.reference_modules.estimate.selection import (
-    DEFAULT_FLOPS_WEIGHT,
-    DEFAULT_KEPT_QUALITY,
-)
+from sustainml_orchestrator.reference_modules.estimate.selection import DEFAULT_KEPT_QUALITY
 from sustainml_orchestrator.reference_modules.text.keywords import DEFAULT_MAX_KEYWORDS
 from sustainml_orchestrator.reference_modules.text.tasks import DEFAULT_MIN_CONFIDENCE
 from sustainml_orchestrator.sdk import Setting

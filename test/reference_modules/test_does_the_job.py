@@ -47,6 +47,14 @@ def ask(framework: Framework, text: str, **extra: object) -> dict:
         ("Flag fraudulent transactions in a CSV on a CPU", "", "trained on your own data"),
         ("Two-stage: first detect the licence plate in the gate camera picture, then read the "
          "characters.", "", "the second, image-to-text: microsoft/trocr"),
+        ("Keyword spotting of our own words on an Arduino Nano 33 BLE Sense",
+         "DS-CNN (MLPerf Tiny)", "needs fine-tuning"),
+        ("OCR of handwritten forms", "microsoft/trocr-small-handwritten", ""),
+        ("Summarise 300-page contracts", "", "it counts as about 381 of them"),
+        ("Detect people in real time on a Raspberry Pi 4", "", "the fastest here attains"),
+        ("Segment people in real time on an RTX 4090", "", "taken for 25 pictures a second"),
+        ("An LLM of 13B for code completion under 300 ms per token on an A10",
+         "Qwen/Qwen2.5-14B-Instruct", ""),
         ("Detect birds in 4K pictures", "", "3840 x 2160 are scaled down to its input"),
         ("Detect from a photo whether a mushroom is poisonous; iPhone app", "", "may harm people"),
     ],
@@ -65,6 +73,7 @@ def test_the_model_does_the_job(framework: Framework, text: str, model: str, not
          "recommendation, which is not in the catalogue"),
         ("Summarise Polish court decisions", "relax language"),
         ("Upscale small pictures on an Arduino", "activations exceed"),
+        ("Restore old scratched photographs", "in the catalogue does restoration"),
     ],
 )  # fmt: skip
 def test_a_refusal_says_why(framework: Framework, text: str, because: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from sustainml_orchestrator.reference_modules import catalog
+from sustainml_orchestrator.reference_modules.estimate.candidates import NoMatchError, Query
 from sustainml_orchestrator.reference_modules.estimate.devices import Device, DeviceCatalogue
 from sustainml_orchestrator.reference_modules.estimate.models import ModelCatalogue, Workload
 from sustainml_orchestrator.reference_modules.estimate.placement import place
@@ -15,7 +16,7 @@ from sustainml_orchestrator.reference_modules.estimate.proposal import (
     propose,
 )
 from sustainml_orchestrator.reference_modules.estimate.requirements import Requirements
-from sustainml_orchestrator.reference_modules.estimate.selection import NoMatchError, Query, choose
+from sustainml_orchestrator.reference_modules.estimate.selection import choose
 
 MODELS = ModelCatalogue(catalog.load("models"))
 DEVICES = DeviceCatalogue(catalog.load("hardware"))

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from sustainml_orchestrator.reference_modules.estimate.candidates import DEFAULT_FLOPS_WEIGHT
 from sustainml_orchestrator.reference_modules.estimate.devices import CLASSES, DeviceCatalogue
 from sustainml_orchestrator.reference_modules.estimate.footprint import Options
 from sustainml_orchestrator.reference_modules.estimate.models import (
@@ -19,10 +20,7 @@ from sustainml_orchestrator.reference_modules.estimate.models import (
 from sustainml_orchestrator.reference_modules.estimate.regions import CarbonRegions
 from sustainml_orchestrator.reference_modules.estimate.requirements import text
 from sustainml_orchestrator.reference_modules.estimate.roofline import RUNTIMES
-from sustainml_orchestrator.reference_modules.estimate.selection import (
-    DEFAULT_FLOPS_WEIGHT,
-    DEFAULT_KEPT_QUALITY,
-)
+from sustainml_orchestrator.reference_modules.estimate.selection import DEFAULT_KEPT_QUALITY
 
 #: Allowed beside settings: what a node remembers of its configuration holds past queries too.
 _QUERY_KEYS = ("query", "goal", "type", "model", "region", "text", "limit")

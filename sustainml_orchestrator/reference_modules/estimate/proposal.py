@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from sustainml_orchestrator.reference_modules.estimate.candidates import (
+    DEFAULT_FLOPS_WEIGHT,
+    NoMatchError,
+    Query,
+    excludes,
+)
 from sustainml_orchestrator.reference_modules.estimate.devices import Device, DeviceCatalogue, named
 from sustainml_orchestrator.reference_modules.estimate.models import Model, ModelCatalogue, Workload
 from sustainml_orchestrator.reference_modules.estimate.requirements import (
@@ -14,14 +21,9 @@ from sustainml_orchestrator.reference_modules.estimate.requirements import (
     quoted,
 )
 from sustainml_orchestrator.reference_modules.estimate.selection import (
-    DEFAULT_FLOPS_WEIGHT,
     DEFAULT_KEPT_QUALITY,
     Choice,
-    NoMatchError,
-    Query,
     choose,
-    excludes,
-    reading_time_s,
 )
 from sustainml_orchestrator.reference_modules.estimate.sources import origin
 
@@ -141,6 +143,8 @@ def propose(
         max_latency_s=wanted.max_latency_s,
         min_throughput=wanted.min_throughput,
         max_power_w=wanted.max_power_w,
+        min_token_rate=wanted.min_token_rate,
+        real_time=wanted.real_time,
         min_quality=wanted.min_quality,
         accuracy=wanted.accuracy,
         languages=wanted.languages,
@@ -167,12 +171,13 @@ def propose(
             *choice.notes,
             *_to_do(best.model, task),
             *_scaled(best.model, wanted.resolution),
+            *_cut(best.model, wanted.text_tokens),
             *([_STAKES] if wanted.critical else []),
             *_background(best.model),
         ),
         _remaining(models, query, choice, goal),
         query.least_quality,
-        reading_time_s(best.model.workload) if choice.is_read else wanted.longest_s,
+        choice.longest_s or wanted.longest_s,
     )
 
 
@@ -211,6 +216,20 @@ def _scaled(model: Model, resolution: tuple[int, int]) -> list[str]:
         f"pictures of {resolution[0]} x {resolution[1]} are scaled down to its input of "
         f"{taken.group()}: small things may be lost; where these matter, cut the picture into "
         "tiles, each an inference of its own"
+    ]
+
+
+_TOKENS = re.compile(r"\b(\d+) tokens\b")
+
+
+def _cut(model: Model, tokens: float) -> list[str]:
+    """What becomes of a text that is longer than what one inference takes."""
+    taken = _TOKENS.search(model.input)
+    if not taken or tokens <= float(taken[1]):
+        return []
+    return [
+        f"a text of about {tokens:,.0f} tokens is longer than the {taken[1]} of one inference "
+        f"here: it counts as about {math.ceil(tokens / float(taken[1])):,} of them"
     ]
 
 

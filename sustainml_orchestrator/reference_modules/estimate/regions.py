@@ -39,6 +39,13 @@ _IN = re.compile(
 )
 
 
+#: The regions of providers of machines: eu-central-1, europe-west4, westeurope.
+_CLOUD = re.compile(
+    r"\b(?:[a-z]{2}-[a-z]+-\d|[a-z]+-[a-z]+\d{1,2}"
+    r"|[a-z]+(?:north|south|east|west|central|europe|india|us)2?)\b"
+)
+
+
 @dataclass(frozen=True)
 class Intensity:
     """Carbon intensity of one region."""
@@ -74,12 +81,16 @@ class CarbonRegions:
             if entry.get("carbon_intensity") is not None
         }
         self._regions = _regions(root, sources)
+        self._states: dict[str, str] = {}
         self._names = {_plain(name): code for code, (name, *_) in self._countries.items()}
         self._names |= {code.casefold(): code for code in self._countries}
-        for code, others in catalog.load("countries")["countries"].items():
+        places = catalog.load("countries")
+        for code, others in (*places["countries"].items(), *places["places"].items()):
             if code in self._countries:
                 for name in others:
                     self._names.setdefault(_plain(name), code)
+        for state, others in places["states"].items():
+            self._states |= {_plain(name): state for name in others}
 
     @property
     def names(self) -> list[str]:
@@ -97,7 +108,7 @@ class CarbonRegions:
             continent: used only to say why the mean was taken.
         """
         parts = [_plain(part) for part in (region, *region.replace("/", ",").split(","))]
-        parts = [part for part in parts if part]
+        parts = [self._states.get(part, part) for part in parts if part]
         if not parts:
             where = f" for {continent}" if continent.strip() else ""
             return Intensity(
@@ -122,12 +133,15 @@ class CarbonRegions:
     def in_text(self, text: str) -> Intensity | None:
         """The first country or smaller region in which a text says that something is."""
         head = text[:_MAX_TEXT]
+        for match in _CLOUD.finditer(head):
+            if _plain(match[0]) in self._names or _plain(match[0]) in self._states:
+                return self.find(match[0])
         for match in (*_IN.finditer(head), *_ALONE.finditer(head)):
             words = match.group(1).split()
             # What stands alone is a place as a whole.
             for count in range(len(words), 0 if match.re is _IN else len(words) - 1, -1):
                 name = " ".join(words[:count]).strip(".,;:!?()'\"")
-                known = _plain(name) in self._names or _plain(name) in self._regions
+                known = any(_plain(name) in d for d in (self._names, self._regions, self._states))
                 if known and name[:1].isupper() and (len(name) > 3 or name in _SHORT):
                     return self.find(name)
         return None

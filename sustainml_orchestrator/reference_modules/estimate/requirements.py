@@ -29,6 +29,9 @@ class Requirements:
     licences: frozenset[str] = frozenset()
     max_latency_s: float = 0.0
     min_throughput: float = 0.0  #: inferences per second, one at a time
+    min_token_rate: float = 0.0  #: tokens per second, of what generates text
+    text_tokens: float = 0.0  #: of a text that goes in
+    real_time: bool = False  #: it must keep up with what it sees or hears
     max_power_w: float = 0.0
     min_quality: float = 0.0  #: 0..1, a bound
     accuracy: float = 0.0  #: 0..1, a wish: it concerns the user's data, not a benchmark's
@@ -76,6 +79,9 @@ def parse(lines: Iterable[str], extra: Mapping[str, Any]) -> Requirements:
         licences=PERMISSIVE if permissive else frozenset({licence} - {""}),
         max_latency_s=_latency(pairs),
         min_throughput=_plain(pairs, "min_throughput", "throughput"),
+        min_token_rate=_plain(pairs, "min_token_rate"),
+        text_tokens=_plain(pairs, "text_length"),
+        real_time=pairs.get("real_time") == "true",
         max_power_w=_plain(pairs, "max_power"),
         min_quality=_share(pairs, "min_quality", "quality"),
         accuracy=max(_share(pairs, f"min_{metric}", metric) for metric in _METRICS),

@@ -89,6 +89,9 @@ class DemandCatalogue:
                 yield f"volume_period:{hours.period}", hours.surface
         if size:
             yield f"model_size:{size.parameters:g}", size.surface
+        length = quantities.text_length(text)
+        if length:
+            yield f"text_length:{length.value:g}", length.surface
 
     def _states(self, cues: Iterable[str], words: str) -> bool:
         """Whether one of the phrases stands in the text without a negation before it."""
@@ -113,14 +116,18 @@ class DemandCatalogue:
         )
 
     def _quantities(self, text: str) -> Iterator[tuple[str, str]]:
+        tokens = quantities.token_rate(text)
+        if tokens:
+            yield f"min_token_rate:{tokens.value:g}", tokens.surface
+            text = text.replace(tokens.surface, " ")
         latencies = [q for q in quantities.times(text) if q.value and self._is_latency(q)]
         if latencies:
             least = min(latencies, key=lambda q: q.value)
             yield f"max_latency:{least.value:g}", least.surface
-        rates = quantities.frame_rates(text) + [
+        rates = quantities.frame_rates(text) + quantities.loop_rates(text) + [
             q for q, things, each in quantities.rates(text)
-            if (each == "/" or each in self._each) and self._counts_in(things, text)
-            and quantities.period_s(q.unit) < quantities.LONG_PERIOD
+            if quantities.period_s(q.unit) < quantities.LONG_PERIOD and (
+                not things or (each in ("/", *self._each) and self._counts_in(things, text)))
         ]  # fmt: skip
         if any(q.value for q in rates):
             most = max(rates, key=lambda q: q.value)
@@ -191,6 +198,12 @@ class DemandCatalogue:
 def demanding(problem: Problem) -> str:
     """The parts of a problem that state demands, with its numbers in digits."""
     return in_digits(f"{problem.title} . {problem.definition} . {problem.outputs}")
+
+
+def counting(problem: Problem) -> str:
+    """What of it tells how many there are, folded: "4K video" names a size, not a number."""
+    folded = fold(demanding(problem))
+    return without(folded, resolutions(folded))
 
 
 def passed_on(problem: Problem) -> dict[str, Any]:

@@ -49,7 +49,7 @@ _UNIT = (
     r"|(?:kilo|mega|giga|tera)(?:bytes?|octets?|bits?|watts?|hertz|s)?|[kmgt]i?b|bytes?|bits?"
     r"|min|minut\w*|hours?|horas?|stunden?|heures?|ore|days?|weeks?|months?|years?|tagen?|dias?"
     r"|per ?cent|prozent|%|por ciento|pour cent|hertz|k?hz|frames?|millions?|millionen|millones"
-    r"|milioni|milhoes|billions?|thousand|parameters?|tokens?|euros?|dollars?|cents?|degrees?|pixels?)\b"
+    r"|milioni|milhoes|billions?|mil+iard\w*|thousand|parameters?|tokens?|euros?|dollars?|cents?|degrees?|pixels?)\b"
 )
 _FOLLOWS = re.compile(rf"[ -]?(?:of an? )?{_UNIT}")
 #: "thirty pictures a second"
@@ -65,8 +65,23 @@ _FRACTIONS = (
     (re.compile(r"\b(?:an? |one )?quarter (?:of an? )?(?=" + _UNIT + ")"), "0.25 "),
     (re.compile(r"\b(?:an? |one )?tenth of an? (?=" + _UNIT + ")"), "0.1 "),
     (re.compile(r"\b(?:an? |one )?hundredth of an? (?=" + _UNIT + ")"), "0.01 "),
+    (re.compile(r"\b(?:ein(?:e[mnrs]?)? )?zehntel ?(?=se[ck])"), "0.1 "),
+    (re.compile(r"\b(?:ein(?:e[mnrs]?)? )?hundertstel ?(?=se[ck])"), "0.01 "),
+    (re.compile(r"\b(?:ein(?:e[mnrs]?)? )?viertel ?(?=se[ck])"), "0.25 "),
+    (re.compile(r"\bun[ae]? (?:decim[ao]|dixieme) d[ei] (?=" + _UNIT + ")"), "0.1 "),
+    (re.compile(r"\buma? decim[ao] de (?=" + _UNIT + ")"), "0.1 "),
+    (re.compile(r"\bun[ae]? (?:centesim[ao]|centieme) d[ei] (?=" + _UNIT + ")"), "0.01 "),
+    (re.compile(r"\bun (?:cuarto|quarto|quart) d[ei] (?=" + _UNIT + ")"), "0.25 "),
     (_HALF, "0.5 "),
 )
+#: "10 000", "10'000": blanks and apostrophes between thousands.
+_THOUSANDS = re.compile(
+    r"(?<![\w.,'-])[1-9]\d{0,2}(?:['’ \u00a0\u2009\u202f]\d{3})+(?![\w.,'/-]*\d|\w)"
+)
+#: After these a number is part of a name, as in "Pi 4 500 ms".
+_NUMBERED = frozenset({"pi", "gen", "version", "v", "class", "type", "zero", "level", "hailo",
+                       "yolo", "llama", "qwen", "pixel", "iphone", "orin", "nano",
+                       "core"})  # fmt: skip
 _AND_A_HALF = re.compile(r" and an? half(?= )")
 #: "less than a second": an article is a number where a bound stands before it.
 _ONE = re.compile(
@@ -82,6 +97,7 @@ _LONGEST = 40
 
 def in_digits(text: str) -> str:
     """The text with its written numbers in digits: "half a second" becomes "0.5 second"."""
+    text = _THOUSANDS.sub(_in_one, text)
     folded = _same_length(text)
     pieces, at = [], 0
     for start, end, value in _numbers(folded):
@@ -94,6 +110,13 @@ def in_digits(text: str) -> str:
         pieces += [text[at:start], f"{value:g}" if value < 1e5 else f"{value:.0f}"]
         at = end
     return _fractions("".join([*pieces, text[at:]]))
+
+
+def _in_one(match: re.Match[str]) -> str:
+    """A number with its thousands apart, in one; two numbers after a name stay two."""
+    before = match.string[: match.start()].split()[-1:]
+    name = " " in match[0] and before and before[0].casefold() in _NUMBERED
+    return match[0] if name else re.sub(r"\D", "", match[0])
 
 
 def _fractions(text: str) -> str:

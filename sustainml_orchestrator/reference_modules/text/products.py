@@ -98,7 +98,7 @@ class Products:
         for form in (joined, plain, _MEMORY.sub("", joined), _MEMORY.sub("", plain)):
             found = self._devices.find(form) if form else ()
             if len(found) == 1:
-                # One with more memory than the catalogue's is another product.
-                larger = more and float(more[1]) * 1024.0 > 1.2 * found[0].memory_mib
-                return None if larger else found[0]
+                # One with another memory than the catalogue's is another product.
+                share = float(more[1]) * 1024.0 / found[0].memory_mib if more else 1.0
+                return found[0] if 0.8 <= share <= 1.25 else None
         return None

@@ -20,6 +20,12 @@ _PERIODS = {"s": 1.0, "min": 60.0, "h": 3600.0, "st": 3600.0, "ora": 3600.0, "he
             "stu": 3600.0, "mo": 2629800.0, "mes": 2629800.0, "maa": 2629800.0, "y": 31557600.0,
             "an": 31557600.0, "ja": 31557600.0, "n": 86400.0, "sem": 604800.0, "set": 604800.0,
             "se": 1.0}  # fmt: skip
+#: Words for thousands and more.
+MAGNITUDES = {"k": 1e3, "thousand": 1e3, "tausend": 1e3, "mil": 1e3, "mille": 1e3, "mila": 1e3,
+              "m": 1e6, "mio": 1e6, "million": 1e6, "millions": 1e6, "millionen": 1e6,
+              "millones": 1e6, "milhoes": 1e6, "milioni": 1e6, "miljoen": 1e6, "bn": 1e9,
+              "billion": 1e9, "billions": 1e9, "milliarden": 1e9, "milliards": 1e9,
+              "miliardi": 1e9, "miljard": 1e9}  # fmt: skip
 #: Things in so long a time are a volume, which may wait, not a rate.
 LONG_PERIOD = 86_400.0
 PERIOD_WORDS = (
@@ -47,6 +53,11 @@ _PATTERNS = {
 }
 #: Words for "per".
 EACH = r"(?:per|an?|each|every|pro|por|par|al|alla|je|jede[nrs]?|cada|chaque|ogni|del?|/)"
+_MAGNITUDE = "|".join(sorted(MAGNITUDES, key=len, reverse=True))
+#: "tweets, 500 per minute": no money, and no number of another thing.
+_BARE = re.compile(
+    rf"(?<![€$£])(?<![€$£] ){NUMBER}(?: ?({_MAGNITUDE}))?(?: {EACH} ?|/){PERIOD_WORDS}\b"
+)
 #: Things per time, and large numbers of things.
 COUNTED = (
     re.compile(NUMBER + rf"k? ?{THINGS} ?(?:/|\b{EACH} ){PERIOD_WORDS}\b"),
@@ -75,6 +86,23 @@ _NOT_WEIGHTS = frozenset({
     "greyscale", "grayscale", "audio", "pcm", "sensor", "sensors", "resolution", "samples", "rgb",
     "bus", "register", "registers", "controller", "console", "game", "games", "music", "per",
 })  # fmt: skip
+#: "20 tokens per second", "300 ms per token"
+_TOKENS = re.compile(
+    NUMBER + r" ?(?:tokens?|tok|jetons)(?:/| ?(?:per|a|pro|por|par|al) )s(?:e[ckg]\w*)?\b"
+    rf"|{NUMBER} ?(ms|milli\w+|s|sec\w*) ?(?:/|(?:per|pro|por|par|a|each|for each) )(?:token|jeton)"
+)
+#: "300-page contracts", "5,000 words long", "reports of 40 pages", "a context of 32,000 tokens"
+_LENGTH = re.compile(
+    rf"{NUMBER}(?:-| (?=\w+ (?:long|each)\b))(page|word|token)s?\b"
+    rf"|\b(?:of|with|having|von|mit|de|con|avec) (?:about |up to |some |etwa |bis zu )?{NUMBER} "
+    r"(page|word|token|seite|wort|pagina|palabra|mot)\w*(?! (?:per|an?|each|pro|por|par|al) )"
+)
+#: Tokens of a page of 500 words, and of a word of English, by the beginning of its name.
+_TOKENS_OF = {"palabra": 1.3, "p": 650.0, "seite": 650.0, "token": 1.0, "w": 1.3, "mot": 1.3}
+#: More are no text that goes in at once.
+_LONGEST_TEXT = 1e6
+_HERTZ = re.compile(NUMBER + r" ?(k?)hz\b")
+_CONTROL = ("control", "loop", "policy", "steer", "regel", "steuer", "commande", "inference")
 #: Numbers of one kind that are looked at: a text with more of them is a table.
 _MAX_FOUND = 200
 _SENTENCE_END = re.compile(r"(?<!\bmax)(?<!\bmin)[.;!?\n](?=\s|$)")
@@ -118,9 +146,17 @@ def rates(text: str) -> list[tuple[Quantity, str, str]]:
     found = []
     for match in islice(_PATTERNS["rate"].finditer(text), _MAX_FOUND):
         number, kilo, things, each, period = match.groups()
-        value = number_of(number, whole=True) * (1000 if kilo else 1) / period_s(period)
+        magnitude, _, rest = things.partition(" ")
+        if rest and len(magnitude) > 1 and magnitude in MAGNITUDES:
+            kilo, things = magnitude, rest
+        value = number_of(number, whole=True) * MAGNITUDES.get(kilo, 1.0) / period_s(period)
         quantity = Quantity(value, period, *around(text, match), match.group())
         found.append((quantity, things, each.strip()))
+    for match in islice(_BARE.finditer(text), _MAX_FOUND):
+        number, magnitude, period = match.groups()
+        value = number_of(number, whole=True) * MAGNITUDES.get(magnitude or "", 1.0)
+        words = around(text, match)
+        found.append((Quantity(value / period_s(period), period, *words, match.group()), "", ""))
     return found
 
 
@@ -156,6 +192,41 @@ def weights(text: str) -> Quantity | None:
         if name in _PRECISIONS:
             return Quantity(0.0, name, before, after, match.group())
     return None
+
+
+def token_rate(text: str) -> Quantity | None:
+    """Tokens per second that a folded text asks for, told so or as a time for each token."""
+    for match in islice(_TOKENS.finditer(text), _MAX_FOUND):
+        number, each, unit = match.groups()
+        value = number_of(number or each)
+        if value and unit:
+            value = 1.0 / (value * (1e-3 if unit.startswith("m") else 1.0))
+        if value:
+            return Quantity(value, "", *around(text, match), match.group())
+    return None
+
+
+def text_length(text: str) -> Quantity | None:
+    """Tokens of the longest text that goes in at once, by its pages or words in a folded text."""
+    found = []
+    for match in islice(_LENGTH.finditer(text), _MAX_FOUND):
+        number, unit = match[1] or match[3], match[2] or match[4]
+        each = next(t for start, t in _TOKENS_OF.items() if unit.startswith(start))
+        value = number_of(number, whole=True) * each
+        if value <= _LONGEST_TEXT:
+            found.append(Quantity(value, "", *around(text, match), match.group()))
+    return max(found, key=lambda q: q.value, default=None)
+
+
+def loop_rates(text: str) -> list[Quantity]:
+    """How often a second something is controlled, in a folded text: "a 1 kHz control loop"."""
+    found = []
+    for match in islice(_HERTZ.finditer(text), _MAX_FOUND):
+        words = around(text, match)
+        if any(word.startswith(_CONTROL) for word in (*words[0], *words[1])):
+            value = number_of(match[1]) * (1e3 if match[2] else 1.0)
+            found.append(Quantity(value, "fps", *words, match.group()))
+    return found
 
 
 def period_s(word: str) -> float:

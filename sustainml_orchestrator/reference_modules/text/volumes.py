@@ -11,13 +11,9 @@ from typing import Any
 from sustainml_orchestrator.reference_modules.text import quantities
 from sustainml_orchestrator.reference_modules.text.words import fold, needle, plain
 
-_MAGNITUDES = {"k": 1e3, "thousand": 1e3, "tausend": 1e3, "mil": 1e3, "mille": 1e3, "mila": 1e3,
-               "m": 1e6, "mio": 1e6, "million": 1e6, "millions": 1e6, "millionen": 1e6,
-               "millones": 1e6, "milhoes": 1e6, "milioni": 1e6, "miljoen": 1e6, "bn": 1e9,
-               "billion": 1e9, "milliarden": 1e9, "milliards": 1e9}  # fmt: skip
-_MAGNITUDE = rf"(?:[ -]?({'|'.join(sorted(_MAGNITUDES, key=len, reverse=True))})\b\.?)?"
+_MAGNITUDE = rf"(?:[ -]?({'|'.join(sorted(quantities.MAGNITUDES, key=len, reverse=True))})\b\.?)?"
 _RECORDED = (
-    r"audio|speech|record|call|talk|meeting|interview|podcast|lecture|voice|video|footage|film"
+    r"audio|speech|record|call|talk|meeting|interview|podcast|lecture|voice|radio|broadcast|archive|sound|song|music|video|footage|film"
     r"|aufnahme|gesprach|anruf|sprach|vorlesung|sitzung|grabacion|llamada|reunion|entrevista"
     r"|enregistrement|appel|entretien|registrazion|chiamat|riunion|gravac|chamada|opname"
 )
@@ -35,11 +31,26 @@ _HOURS = re.compile(
     rf" ?(?:{_RECORDED})\w*"
     rf"(?:(?: [^\W\d_]+){{0,2}}?,? {quantities.EACH} ?{quantities.PERIOD_WORDS}\b)?"
 )
-_SIZE = re.compile(
-    quantities.NUMBER + r"[ -]?(b|bn|billion|milliarden|m|million|millionen)(?:[ -]?parameters?"
-    r"|[ -]?parametern?|[ -]?params?|[ -]?parametros|[ -]?parametres)?(?![\w/])"
+#: After a number without things: "photos, 50,000 a day"
+_BARE = re.compile(rf"{quantities.EACH} ?{quantities.PERIOD_WORDS}\b")
+_EVERY = re.compile(
+    r"\b(?:every|each|jede[nrs]?|cada|chaque|tous les|toutes les|ogni|elke|todas as|todos os"
+    r"|todas las|todos los) "
+    r"(days?|dias?|tag|jours?|giorn[oi]|nights?|nacht|noches?|nuits?|notte|noites?|weeks?|woche"
+    r"|semanas?|semaines?|settimana|months?|monat|mes|mois|mese|years?|jahr|ano|an|annee|anno)\b"
 )
-_SIZES = {"b": 1e9, "m": 1e6}
+#: "200 hours a month", where the recordings stand elsewhere in the text
+_HOURS_OFTEN = re.compile(
+    quantities.NUMBER + _MAGNITUDE + rf"[ -]?(hours?|h|stunden|horas|heures|ore|uur)(?:,? "
+    rf"{quantities.EACH} ?|/){quantities.PERIOD_WORDS}\b"
+)
+_RECORDS = re.compile(rf"\b(?:transcri|transkri|transcrev|{_RECORDED})")
+#: Of these, "8 hours a day" may be how long it runs.
+_ON = frozenset({"runs", "run", "running", "on", "works", "open", "operates", "operating", "lauft"})
+_SIZE = re.compile(
+    quantities.NUMBER + r"[ -]?(b|bn|bi?llions?|milliarden|milliards|miliardi|mil millones|m"
+    r"|mil+ion(?:s|en|es|i)?|milhoes)(?:[ -]?(?:de |di |d')?param\w*)?(?![\w/])"
+)
 _MOST = 2**32 - 1
 #: Numbers that are looked at: a text with more of them is a table.
 _MAX_FOUND = 200
@@ -95,13 +106,19 @@ class VolumeWords:
 
     def hours(self, text: str) -> Hours | None:
         """The longest recordings to process; None for none."""
-        found = []
-        for match in islice(_HOURS.finditer(fold(text)), _MAX_FOUND):
+        folded, found = fold(text), []
+        spans = list(islice(_HOURS.finditer(folded), _MAX_FOUND))
+        if not spans and _RECORDS.search(folded):
+            of_day = (m for m in _HOURS_OFTEN.finditer(folded) if quantities.period_s(m[4]) > 9e4)
+            spans = [m for m in of_day if not set(quantities.around(folded, m)[0][-2:]) & _ON]
+        for match in spans:
             number, magnitude, unit, period = match.groups()
-            value = quantities.number_of(number, whole=True) * _MAGNITUDES.get(magnitude or "", 1.0)
+            value = quantities.number_of(number, whole=True) * quantities.MAGNITUDES.get(
+                magnitude or "", 1.0
+            )
             value *= quantities.period_s(unit) / 3600.0
-            often = period or self._how_often(fold(text), match)
-            before, after = quantities.around(fold(text), match)
+            often = period or self._how_often(folded, match)
+            before, after = quantities.around(folded, match)
             if 0 < value <= _MOST and (often or not self._is_own_data(before, after)):
                 found.append(Hours(value, often, match.group()))
         return max(found, key=lambda each: each.hours, default=None)
@@ -111,22 +128,30 @@ class VolumeWords:
         folded = fold(text)
         for match in _SIZE.finditer(folded):
             before, after = quantities.around(folded, match)
-            unit = match.group(2)[0]
+            unit = match.group(2)
+            millions = unit == "m" or unit.startswith(("million", "millones", "milioni", "milh"))
             named = "param" in match.group()
             # "70B", or "7 billion" and "500M" where a model is spoken of.
             if named or (set(before[-3:]) | set(after[:3])) & self._models:
-                value = quantities.number_of(match.group(1)) * _SIZES.get(unit, 1e9)
+                value = quantities.number_of(match.group(1)) * (1e6 if millions else 1e9)
                 return ModelSize(value, match.group())
         return None
 
     def _volumes(self, text: str) -> Iterable[Volume]:
         for match in islice(_VOLUME.finditer(text), _MAX_FOUND):
             number, magnitude = match.groups()
-            value = quantities.number_of(number, whole=True) * _MAGNITUDES.get(magnitude or "", 1.0)
+            value = quantities.number_of(number, whole=True) * quantities.MAGNITUDES.get(
+                magnitude or "", 1.0
+            )
             rest = re.sub(r"^(?:of|de|d') ?", "", text[match.end() : match.end() + 80])
             often = _THINGS.match(rest)
             words = often or _WORDS.match(rest)
             period = often.group(2) if often else self._how_often(text, match)
+            if bare := _BARE.match(text[match.end() :]):
+                long = quantities.period_s(bare[1]) >= quantities.LONG_PERIOD
+                if long and value <= _MOST and text[: match.start()].strip()[-1:] not in "€$£":
+                    yield Volume(int(value), bare[1], match.group() + bare.group())
+                continue
             if words is None or not 1 <= value <= _MOST:
                 continue
             if not (self._is_thing(words.group(1)) if often else self._counts(words.group())):
@@ -143,7 +168,9 @@ class VolumeWords:
         """The period of a word such as "nightly" in the same sentence."""
         sentence = re.split(r"[.;!?](?=\s|$)", text[match.start() : match.end() + 80])[0]
         words = plain(sentence).split()
-        return next((self._often[word] for word in words if word in self._often), "")
+        often = next((self._often[word] for word in words if word in self._often), "")
+        every = _EVERY.search(plain(sentence))
+        return often or (every[1] if every else "")
 
     def _is_thing(self, things: str) -> bool:
         return not set(plain(things).split()) & self._no_things
