@@ -67,18 +67,7 @@ def choose(catalogue: ModelCatalogue, query: Query) -> Choice:
     Raises:
         NoMatchError: none does.
     """
-    of_task = [m for m in catalogue.models if query.task in m.figures]
-    if not of_task:
-        raise NoMatchError(
-            f"no model for the task {quoted(query.task)} in the catalogue; it has "
-            f"{_list(catalogue.tasks, 40)}"
-        )
-    if query.topics and all(query.topics & m.lacks for m in of_task):
-        raise NoMatchError(
-            f"none of the {len(of_task)} models for {query.task} in the catalogue does "
-            f"{' or '.join(sorted(query.topics))} ({_list([m.name for m in of_task])}); "
-            "add one that does: sustainml catalogue add"
-        )
+    of_task = _of_task(catalogue, query)
     notes: list[str] = []
     if query.family and not any(of_family(m, query) for m in of_task):
         # Front-ends send a family by default; one that never solves the task says nothing.
@@ -105,6 +94,23 @@ def choose(catalogue: ModelCatalogue, query: Query) -> Choice:
     decides = query.min_token_rate or query != asked
     longest = longest_of(ordered[0].model.workload, query) if decides else 0.0
     return Choice(tuple(ordered), tuple(notes), longest)
+
+
+def _of_task(catalogue: ModelCatalogue, query: Query) -> list[Model]:
+    """The models for the task and what of it is wanted."""
+    of_task = [m for m in catalogue.models if query.task in m.figures]
+    if not of_task:
+        raise NoMatchError(
+            f"no model for the task {quoted(query.task)} in the catalogue; it has "
+            f"{_list(catalogue.tasks, 40)}"
+        )
+    if query.topics and all(query.topics & m.lacks for m in of_task):
+        raise NoMatchError(
+            f"none of the {len(of_task)} models for {query.task} in the catalogue does "
+            f"{' or '.join(sorted(query.topics))} ({_list([m.name for m in of_task])}); "
+            "add one that does: sustainml catalogue add"
+        )
+    return of_task
 
 
 _GENERATION = "text-generation"
