@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from sustainml_orchestrator.contract import share_directory
+from sustainml_orchestrator.contract import share_directory, yaml_loader
 from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.core.pipeline_reader import (
     KeyPath,
@@ -64,7 +64,7 @@ def read(path: str) -> tuple[Any, dict[KeyPath, int], list[Mistake]]:
         if file.stat().st_size > _MAX_BYTES:
             raise ValueError(f"it is larger than {_MAX_BYTES >> 20} MiB")
         text = file.read_text(encoding="utf-8")
-        return yaml.safe_load(text), *_lines(text)
+        return yaml_loader.load(text), *_lines(text)
     except Exception as error:  # PyYAML raises whatever a value leads to, RecursionError too
         reason = " ".join(str(error).split())
         raise PipelineError(

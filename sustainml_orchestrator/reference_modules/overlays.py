@@ -13,11 +13,12 @@ from typing import Any
 
 import yaml
 
+from sustainml_orchestrator.contract import yaml_loader
+
 #: Environment variable: files and folders, separated as in PATH.
 VARIABLE = "SUSTAINML_CATALOGUE"
 #: The list in an overlay by the catalogue to which it belongs.
 LISTS = {"models": "models", "hardware": "devices", "measurements": "measurements"}
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class OverlayError(ValueError):
@@ -50,7 +51,7 @@ def read(path: Path) -> dict[str, list[dict[str, Any]]]:
         OverlayError: unreadable, no YAML, or another form.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
+        content = yaml_loader.load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise OverlayError(f"catalogue file {path} cannot be read: {error}") from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:

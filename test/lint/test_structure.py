@@ -23,7 +23,7 @@ ARROWS = {
     "node": {"core", "contract", "storage"},
     "client": {"core", "contract"},
     "sdk": {"core", "contract", "processes"},
-    "reference_modules": {"core", "sdk"},
+    "reference_modules": {"core", "contract", "sdk"},
     "measurement": {"processes"},
     "entry": {"contract"},
     "rest": {"core", "contract", "client"},
@@ -208,3 +208,16 @@ def test_nothing_is_printed_past_the_functions_that_make_it_harmless() -> None:
         if raw.search(re.sub(r"\bout\.print\(", "", line)) and "T201" not in line
     ]
     assert found == ["client/__init__.py:5"]  # an example
+
+
+def test_yaml_is_read_without_the_implicit_types_of_yaml_1_1() -> None:
+    """By `yaml_loader` and `problem_input`; parameter files alone as rcl reads them."""
+    loads = re.compile(r"\byaml\.(?:safe_|full_|unsafe_)?load\(")
+    others = {
+        str(path.relative_to(ROOT / PACKAGE))
+        for path in sources().values()
+        if loads.search(path.read_text(encoding="utf-8"))
+    }
+    assert others == {
+        "contract/yaml_loader.py", "cli/run.py", "processes/instance_parameters.py",
+    }  # fmt: skip
