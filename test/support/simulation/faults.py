@@ -180,6 +180,11 @@ def _poison(random: Random, until: float, tasks: int) -> Faults:
     return Faults(until=until, tasks=tasks, poison=True, twin=random.random() < 0.3)
 
 
+def _two_die(random: Random, until: float, tasks: int) -> Faults:
+    """Of the problem that kills there are so many tasks that both processes work on one."""
+    return Faults(until=until / random.choice([1, 4]), tasks=tasks + 6, poison=True, twin=True)
+
+
 def _for_good(random: Random, until: float, tasks: int) -> Faults:
     lasting = (random.choice(["full", "giver", "hung", "stuck", "gone", "broken"]),)
     if random.random() < 0.5:
@@ -280,5 +285,5 @@ _KINDS: list[Kind] = [
     _one_lost, _one_lost, _one_lost_on_request, _restarts, _losses, _failures, _nervous, _commands,
     _amnesia, _unresponsiveness, _several, _poison, _for_good, _for_good, _retention, _deletions,
     _storm, _storm, _bad_disk, _power_losses, _rollbacks, _rollbacks, _two, _two, _partitions,
-    _unheard_stops,
+    _unheard_stops, _two_die,
 ]  # fmt: skip
