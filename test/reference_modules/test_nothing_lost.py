@@ -94,6 +94,8 @@ def hardware() -> HWConstraintsModule:
         ("Estimate the capacity of lithium batteries", set(), []),
         ("Detect noise, battery powered, in Frankfurt",
          {"power_source:battery", "region:Germany"}, []),
+        ("Vorhersage der Lieferzeit aus Auftragsdaten in Deutschland", {"region:Germany"}, []),
+        ("Sentiment of reviews in us-east-1 with us", {"region:virginia"}, []),
         ("Sentiment of reviews on AWS eu-west-1", {"topic:sentiment", "region:Ireland"}, []),
     ],
 )  # fmt: skip

@@ -89,6 +89,8 @@ class CarbonRegions:
             if code in self._countries:
                 for name in others:
                     self._names.setdefault(_plain(name), code)
+        listed = (*places["places"].values(), *places["states"].values())
+        self._clouds = {name for names in listed for name in names if name.islower()}
         for state, others in places["states"].items():
             self._states |= {_plain(name): state for name in others}
 
@@ -134,7 +136,7 @@ class CarbonRegions:
         """The first country or smaller region in which a text says that something is."""
         head = text[:_MAX_TEXT]
         for match in _CLOUD.finditer(head):
-            if _plain(match[0]) in self._names or _plain(match[0]) in self._states:
+            if match[0] in self._clouds:
                 return self.find(match[0])
         for match in (*_IN.finditer(head), *_ALONE.finditer(head)):
             words = match.group(1).split()
