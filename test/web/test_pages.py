@@ -32,6 +32,8 @@ def test_a_newcomer_solves_a_problem_and_sees_it_end_without_reloading(tab: Tab)
     tab.page.wait_for_url(re.compile(r"/tasks/\d+/1$"))
     tab.wait_until_solved()
     tab.wait_for(lambda: "g CO₂e" in tab.text(), "no carbon")
+    panel = tab.page.locator("section", has=tab.page.get_by_role("heading", name="Problem"))
+    assert "Short name\nCats and dogs" in panel.inner_text()  # as the form names it
     assert tab.page.evaluate("window.unloaded") is False
     assert re.search(r"Model\n\S+", tab.text()) and "Latency" in tab.text()
 
@@ -85,7 +87,7 @@ def test_iterations_are_compared_and_the_best_is_marked(tab: Tab, solved: str) -
     page.get_by_role("link", name="Compare iterations").click()
     tab.wait("3 iterations")
     tab.wait("★")
-    row = page.get_by_role("row", name=re.compile("Country|Location region"))
+    row = page.get_by_role("row", name=re.compile("Country or region"))
     assert [each.inner_text() for each in row.get_by_role("cell").all()][1:] == ["France", "Poland"]
     tab.wait_for(lambda: page.locator("tr.best").count() == 1, "the best is not marked")
     assert page.locator("svg .front, svg .point").count() >= 3

@@ -1,6 +1,8 @@
 // The fields of a problem, as the form of a new problem and that of an iteration show them.
 // [name, label, help, kind, choices]; those below `extra` are keys of extra_data.
 
+import { label } from "../format.js";
+
 export const GROUPS = [
   ["The problem", [
     ["problem_definition", "Problem", "What shall be solved, in your words: the data, the answer wanted, where and how fast it must run.", "long"],
@@ -31,6 +33,8 @@ export const GROUPS = [
   ]],
 ];
 export const FIELDS = GROUPS.flatMap(([, fields]) => fields);
+// What the form calls a field of the user input, or one of its extra_data ("extra.goal").
+export const nameOf = (field) => FIELDS.find(([each]) => each === field)?.[1] ?? label(field.replace(/^extra\./, ""));
 export const CONTINENTS = ["Africa", "Asia", "Europe", "North America", "Oceania", "South America"];
 const EXTRA = FIELDS.map(([name]) => name).filter((name) => name.startsWith("extra.") && name !== "extra.*").map((name) => name.slice(6));
 

@@ -3,9 +3,9 @@
 import { go, load, request } from "../app.js";
 import { chart } from "../charts.js";
 import { h } from "../dom.js";
-import { age, carbon, emitted, energy, grams, label, latency, positive, power, quality, si, title } from "../format.js";
+import { age, carbon, emitted, energy, grams, latency, positive, power, quality, si, title } from "../format.js";
 import { scrolling, taskBadge } from "../parts.js";
-import { FIELDS } from "./fields.js";
+import { nameOf } from "./fields.js";
 import { remove } from "./tasks.js";
 
 const FIGURES = [["carbon_footprint", "Carbon", carbon], ["energy_consumption", "Energy", energy], ["latency", "Latency", latency], ["power_consumption", "Power", power], ["quality", "Quality", quality]];
@@ -72,8 +72,7 @@ function settings(iterations) {
   const flat = iterations.map(({ input: { extra_data: extra, previous_iteration: _, ...rest } }) => ({ ...rest, ...Object.fromEntries(Object.entries(extra ?? {}).map(([key, value]) => [`extra_data.${key}`, value])) }));
   const shown = (value) => (Array.isArray(value) ? value.join("\n") : typeof value === "object" && value ? JSON.stringify(value) : String(value ?? ""));
   const names = [...new Set(flat.flatMap(Object.keys))].filter((name) => flat.some((each) => ![undefined, "", 0, false].includes(each[name]) && shown(each[name]) !== ""));
-  const key = (name) => name.replace(/^extra_data\./, "extra.");
-  const head = (name) => FIELDS.find(([each]) => each === key(name))?.[1] ?? label(name.replace(/^extra_data\./, "")); // as in the form
+  const head = (name) => nameOf(name.replace(/^extra_data\./, "extra."));
   const isSame = (name) => flat.every((each) => shown(each[name]) === shown(flat[0][name]));
   const same = names.filter(isSame).map((name) => [head(name), shown(flat[0][name])]);
   const differing = names.filter((name) => !isSame(name));

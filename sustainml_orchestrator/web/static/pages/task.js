@@ -5,6 +5,7 @@ import { h } from "../dom.js";
 import { TASK, age, carbon, duration, energy, latency, now, quality, time, title } from "../format.js";
 import { gantt } from "../gantt.js";
 import { events, fields, remarks, taskBadge } from "../parts.js";
+import { nameOf } from "./fields.js";
 import { COMMANDS, command, remove } from "./tasks.js";
 
 const ADVICE = {
@@ -68,7 +69,11 @@ function view({ task, events: list }) {
   ];
 }
 
-const shownInput = (input) => Object.fromEntries(Object.entries(input).filter(([, value]) => value !== 0));
+// The problem as the form names it.
+function shownInput({ extra_data: extra, ...input }) {
+  const named = (fields, prefix = "") => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== 0).map(([name, value]) => [nameOf(prefix + name), value]));
+  return { ...named(input), extra_data: named(extra ?? {}, "extra.") };
+}
 
 // What the modules say about the solution in words.
 function inWords({ remarks: told = [] }) {
