@@ -24,8 +24,9 @@ from contextlib import suppress
 from typing import Any, TextIO
 
 from rich import box, table
+from rich.cells import cell_len
 from rich.console import Console as RichConsole
-from rich.console import ConsoleOptions, RenderableType
+from rich.console import ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
 from rich.style import StyleType
 from rich.text import Text
@@ -36,6 +37,9 @@ from sustainml_orchestrator.cli.timed_write import TimedWrite, timed_write
 _LONGEST_WAIT = 5.0
 #: Exit code when the reader of the output has gone, as if SIGPIPE had ended the program.
 EXIT_BROKEN_PIPE = 141
+
+#: Characters that a column of texts needs to be read, if it has so many; those of a usual terminal.
+_LEAST, _USUAL = 6, 80
 
 #: Unicode's control, format, surrogate and line separator characters.
 _UNSAFE = re.compile(
@@ -114,13 +118,33 @@ class Table(table.Table):
             collapse_padding=True,
         )
         for head in texts:
-            self.add_column(head, overflow="fold")
+            self.add_column(head, overflow="fold", no_wrap=not self.columns)  # the first is a name
         for head in figures:
             self.add_column(head, justify="right", no_wrap=True)
 
     def add(self, *cells: str | Text) -> None:
         """Add a row."""
         self.add_row(*(line(cell) if isinstance(cell, str) else cell for cell in cells))
+
+    def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
+        """As the base class; one line for each cell where the columns have no room."""
+        if min(self._least_width(), _USUAL) <= options.max_width:
+            yield from super().__rich_console__(console, options)
+            return
+        yield line(str(self.title or ""))
+        heads = [str(column.header).replace("\n", " ") for column in self.columns]
+        for row in zip(*(column.cells for column in self.columns), strict=True):
+            yield ""
+            for head, cell in zip(heads, row, strict=True):
+                yield line(f"{head}: ").append_text(cell)
+
+    def _least_width(self) -> int:
+        width = 0
+        for column in self.columns:
+            texts = [*str(column.header).splitlines(), *map(str, column.cells)]
+            widest = max(map(cell_len, texts), default=0)
+            width += (widest if column.no_wrap else min(widest, _LEAST)) + 2
+        return width
 
 
 def as_utf8(stream: TextIO) -> TextIO:

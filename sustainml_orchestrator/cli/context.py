@@ -140,6 +140,17 @@ def connected() -> Iterator[OrchestratorClient]:
         raise Failure(error.message, code, name=error.code.name, error_code=number) from error
 
 
+def check_form(**chosen: bool) -> None:
+    """Refuse two forms of output at once.
+
+    Raises:
+        typer.BadParameter: with their options.
+    """
+    names = [f"--{name}" for name, is_chosen in chosen.items() if is_chosen]
+    if len(names) > 1:
+        raise typer.BadParameter(f"{' and '.join(names)} exclude each other; choose one")
+
+
 def task_id(text: str) -> TaskId:
     """A task as typed: ``3/2``, ``3`` (the latest iteration of problem 3)."""
     from sustainml_orchestrator.core.ids import TaskId

@@ -57,7 +57,7 @@ def figures(task: Any) -> Iterable[str]:
     yield f"model: {item.model or UNKNOWN}, quality {_plain(item.quality)}"
     yield f"hardware: {item.hw_description or UNKNOWN}"
     yield (
-        f"per inference: {si(latency, 's', zero_is_unknown=True)} at "
+        f"per inference: latency {si(latency, 's', zero_is_unknown=True)}, power "
         f"{si(power, 'W', zero_is_unknown=True)}"
     )
     samples = task.user_input.maximum_samples
@@ -66,7 +66,8 @@ def figures(task: Any) -> Iterable[str]:
     for_all = f"for {counted} samples" if counted else "for one inference"
     is_known = item.energy_consumption > 0
     emissions = si(item.carbon_footprint * 1e3, "gCO2e", zero_is_unknown=not is_known)
-    yield f"{for_all}: {si(item.energy_consumption, 'Wh', zero_is_unknown=True)}, {emissions}"
+    energy = si(item.energy_consumption, "Wh", zero_is_unknown=True)
+    yield f"{for_all}: energy {energy}, carbon {emissions}"
 
 
 def _plain(value: float) -> str:

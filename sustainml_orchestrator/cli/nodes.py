@@ -11,7 +11,7 @@ from rich.console import Group
 
 from sustainml_orchestrator.cli import live
 from sustainml_orchestrator.cli.console import err, out
-from sustainml_orchestrator.cli.context import AsJson, connected, print_json
+from sustainml_orchestrator.cli.context import AsJson, check_form, connected, print_json
 from sustainml_orchestrator.cli.live import WatchOption
 from sustainml_orchestrator.cli.problems import parse_json
 from sustainml_orchestrator.core.ids import NodeCommand, NodeStatus
@@ -43,6 +43,7 @@ def nodes(watch: WatchOption = False, as_json: AsJson = False) -> None:
     """
     from sustainml_orchestrator.cli.tables import node_table
 
+    check_form(json=as_json, watch=watch)
     with connected() as client:
         if watch:
             live.watch(lambda: Group(node_table(client.get_node_status())))

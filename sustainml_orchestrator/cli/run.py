@@ -26,6 +26,7 @@ from sustainml_orchestrator.cli.context import (
 from sustainml_orchestrator.cli.started import started
 from sustainml_orchestrator.cli.up_log import UpLog
 from sustainml_orchestrator.contract import domain, log_directory
+from sustainml_orchestrator.contract.exit_codes import ExitCode
 from sustainml_orchestrator.contract.problem_input import explain_yaml
 from sustainml_orchestrator.contract.signals import EndRequest
 from sustainml_orchestrator.node import service_manager
@@ -90,6 +91,7 @@ Detach = Annotated[
     bool, typer.Option("--detach", callback=_detached, is_eager=True, help=_DETACH_HELP)
 ]
 WebPort = Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 = a free one.")]
+WebHost = Annotated[str, typer.Option(help="Its address; 0.0.0.0 = for other machines, by token.")]
 
 
 def up(
@@ -104,6 +106,7 @@ def up(
     log_level: Level = "info",
     with_web: WithWeb = True,
     web_port: WebPort = 8080,
+    web_host: WebHost = web.LOOPBACK,
     detach: Detach = False,
 ) -> None:
     """Start the orchestrator, its modules and the web page.
@@ -119,6 +122,9 @@ def up(
     sustainml up --rest                    # with the server of the original front-end
 
     sustainml up --without hw_resources    # and run your own: python examples/my_module.py
+
+    After a permanent error of the orchestrator (a wrong file, no place to write), it ends with the
+    exit code of the orchestrator, from 64 to 78: a restart cannot help.
     """
     given = journal, params or "", pipeline.absolute() if pipeline else ""
     paths = [_path(each) for each in given]
@@ -130,7 +136,7 @@ def up(
         children.append(rest_server.program(options.namespace, rest_port))
     lacking = web.lacking() if with_web else ""
     if with_web and not lacking:
-        children.append(web.program(options.namespace, web_port, paths[2]))
+        children.append(web.program(options.namespace, web_port, paths[2], web_host))
     _supervise(children, lacking and f"no web page: {lacking}")
 
 
@@ -161,7 +167,8 @@ def _supervise(children: list[Program], warning: str = "") -> None:
         if request.signal:
             log("up", "ended")
     if not request.signal:
-        raise Failure("the orchestrator does not stay up; see the lines above")
+        code = supervisor.permanent_error("orchestrator") or EXIT_FAILED
+        raise Failure("the orchestrator does not stay up; see the lines above", code)
 
 
 def _log_file() -> Path | None:
@@ -206,7 +213,8 @@ def _refuse_second_orchestrator() -> None:
     if claim.is_ours is False or not (discovery.is_local() or _is_alone()):
         raise Failure(
             f"an orchestrator runs already in namespace {options.namespace} and domain "
-            f"{domain.current()}; use it, or set another ROS_DOMAIN_ID or --namespace"
+            f"{domain.current()}; use it, or set another ROS_DOMAIN_ID or --namespace",
+            ExitCode.NAME_TAKEN,
         )
 
 

@@ -19,6 +19,7 @@ from sustainml_orchestrator.cli.context import (
     EXIT_FAILED,
     AsJson,
     Interrupted,
+    check_form,
     connected,
     print_json,
     task_id,
@@ -108,6 +109,7 @@ def list_tasks(
     from sustainml_orchestrator.cli import listing
     from sustainml_orchestrator.cli.selection import Filter, select
 
+    check_form(json=as_json, csv=as_csv, watch=watch)
     wanted = Filter(text, model, hardware, earliest(since) if since else 0.0)
     statuses = [_status(name) for name in status or []]
     with connected() as client:
@@ -138,6 +140,7 @@ def show(
 
     sustainml show 1 --json    # the latest iteration of problem 1
     """
+    check_form(json=as_json, yaml=as_yaml, watch=watch)
     wanted = task_id(task)
     with connected() as client:
         if watch:

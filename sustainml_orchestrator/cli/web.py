@@ -14,6 +14,7 @@ from sustainml_orchestrator.contract.exit_codes import ExitCode
 from sustainml_orchestrator.processes.fork_server import python_command
 from sustainml_orchestrator.processes.programs import Program
 
+LOOPBACK = "127.0.0.1"
 Host = Annotated[
     str, typer.Option(help="Address to listen on; with another than this machine's, a token.")
 ]
@@ -33,7 +34,7 @@ Pipeline = Annotated[
 
 
 def web(
-    host: Host = "127.0.0.1",
+    host: Host = LOOPBACK,
     port: Port = 8080,
     token: Token = "",
     allow_host: AllowHost = None,
@@ -77,9 +78,14 @@ def lacking() -> str:
     return f"the web page needs {names}: pip install -r requirements/web.txt" if missing else ""
 
 
-def program(namespace: str, port: int, pipeline_file: str) -> Program:
+def program(namespace: str, port: int, pipeline_file: str, host: str = LOOPBACK) -> Program:
     """The web server as a process of `sustainml up`."""
-    options = ("--port", str(port), *(("--pipeline", pipeline_file) if pipeline_file else ()))
+    options = (
+        *(("--host", host) if host != LOOPBACK else ()),
+        "--port",
+        str(port),
+        *(("--pipeline", pipeline_file) if pipeline_file else ()),
+    )
     command = python_command("sustainml_orchestrator.cli")
     return Program("web", (*command, "--namespace", namespace, "web", *options))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sustainml_orchestrator.contract import orchestrator_process
 from sustainml_orchestrator.core.ids import ErrorCode
+
+if TYPE_CHECKING:
+    from sustainml_orchestrator.contract.orchestrator_process import OrchestratorProcess
 
 
 class ClientError(Exception):
@@ -31,7 +33,7 @@ class RequestRefused(ClientError):
 
 def unavailable(namespace: str, domain_id: int) -> OrchestratorUnavailable:
     """The error of a call where no orchestrator was discovered."""
-    process = orchestrator_process.find(namespace, domain_id)
+    process = _process(namespace, domain_id)
     advice = (
         "start one with `sustainml up`, or set ROS_DOMAIN_ID, ROS_AUTOMATIC_DISCOVERY_RANGE and "
         "--namespace to those of the one that runs"
@@ -44,10 +46,16 @@ def unavailable(namespace: str, domain_id: int) -> OrchestratorUnavailable:
 
 def unanswered(what: str, namespace: str, domain_id: int) -> RequestTimeout:
     """The error of a call whose answer did not come in time."""
-    process = orchestrator_process.find(namespace, domain_id)
+    process = _process(namespace, domain_id)
     cause = process.cause() if process is not None else None
     advice = ": ".join(cause or ["try again with a longer timeout"])
     return RequestTimeout(ErrorCode.TIMEOUT, f"{what} was not answered in time; {advice}")
+
+
+def _process(namespace: str, domain_id: int) -> OrchestratorProcess | None:
+    from sustainml_orchestrator.contract import orchestrator_process  # takes time, once
+
+    return orchestrator_process.find(namespace, domain_id)
 
 
 def refused(response: Any) -> RequestRefused:

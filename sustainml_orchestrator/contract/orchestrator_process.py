@@ -38,11 +38,8 @@ class OrchestratorProcess:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether it was stopped by a signal, or by a debugger."""
-        with suppress(psutil.Error):
-            state = psutil.Process(self.pid).status() if self.pid else ""
-            return state in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
-        return False
+        """Whether it was stopped."""
+        return bool(self.pid) and is_stopped(self.pid)
 
     def cause(self) -> tuple[str, str] | None:
         """Why it certainly does not answer, and what to do; None if nothing is known."""
@@ -73,6 +70,13 @@ class OrchestratorProcess:
         user = f" of another user ({_user(self.uid)})" if self.is_of_another_user else ""
         where = f"namespace {self.namespace} runs here in domain {self.domain}"
         return f"the process of an orchestrator{user} of {where}, "
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a process was stopped by a signal, or by a debugger."""
+    with suppress(psutil.Error):
+        return psutil.Process(pid).status() in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
+    return False
 
 
 def find(namespace: str, number: int) -> OrchestratorProcess | None:

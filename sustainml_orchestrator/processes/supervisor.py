@@ -37,6 +37,7 @@ class _Supervised:
     pause: float = field(default_factory=lambda: _BACKOFF[0])
     deaths: deque[float] = field(default_factory=lambda: deque(maxlen=_LIMIT))
     given_up: bool = False
+    permanent_error: int = 0  # its exit code
     reader: threading.Thread | None = None
 
 
@@ -106,6 +107,10 @@ class Supervisor:
     def given_up(self) -> list[str]:
         """Names of the processes that are not restarted again."""
         return [one.program.name for one in self._supervised if one.given_up]
+
+    def permanent_error(self, name: str) -> int:
+        """The exit code for which a process is not restarted; 0 if there is none."""
+        return next((o.permanent_error for o in self._supervised if o.program.name == name), 0)
 
     def _run(self) -> None:
         try:
@@ -180,6 +185,7 @@ class Supervisor:
         if code not in PERMANENT:
             self._plan_restart(supervised, how, now)
             return
+        supervised.permanent_error = code
         if supervised.reader is not None:
             supervised.reader.join(_OUTPUT_TIMEOUT)  # its last lines come first
         self._give_up(

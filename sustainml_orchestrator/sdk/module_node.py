@@ -18,6 +18,7 @@ from sustainml_orchestrator.contract import introspection, names
 from sustainml_orchestrator.contract.module_graph import read_pipeline
 from sustainml_orchestrator.contract.parameter_service_guard import guard_parameter_services
 from sustainml_orchestrator.contract.wait_set import WaitSet
+from sustainml_orchestrator.core.credentials import scrub
 from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, TaskCommand, TaskId
 from sustainml_orchestrator.processes.fork_server import ForkServer
 from sustainml_orchestrator.sdk import actions as act
@@ -279,7 +280,7 @@ class ModuleNode(Node):
     def _broken(self, generation: int, error: Exception) -> None:
         if self._ending:  # that is why they are: no error
             return
-        self.get_logger().error(str(error))
+        self.get_logger().error(scrub(str(error)))
         self._dispatch(self._state.broken, generation, str(error))
 
     def _work(self, job: act.Job, workers: Workers) -> None:
@@ -291,7 +292,7 @@ class ModuleNode(Node):
                 self._broken(generation, error)
         except Exception as error:
             self._call_ended(job, act.Failed(ErrorCode.INTERNAL_ERROR, str(error)))
-            self.get_logger().error(f"task {job.ticket.task_id}: {error}")
+            self.get_logger().error(scrub(f"task {job.ticket.task_id}: {error}"))
         finally:
             self._dispatch(self._state.slot_freed, job)
 

@@ -68,7 +68,8 @@ def listener(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError, UnicodeError) as error:
         if getattr(error, "errno", None) == errno.EADDRINUSE:
             text = (
-                f"port {port} of {host} is taken; choose another with --port, or 0 for a free one"
+                f"port {port} of {host} is taken; choose another with --port (of sustainml up: "
+                "--web-port), or 0 for a free one"
             )
         else:
             text = f"cannot listen on {host}:{port}: {error}; use an address of this machine"

@@ -11,10 +11,12 @@ import time
 import pytest
 import typer
 from builtin_interfaces.msg import Time
+from rich.console import Console
 from sustainml_msgs.msg import Task, TaskId, TaskSummary
 
 from sustainml_orchestrator.cli import description, figures, listing, tables
-from sustainml_orchestrator.cli.console import out
+from sustainml_orchestrator.cli.console import Table, out
+from sustainml_orchestrator.cli.context import check_form
 from sustainml_orchestrator.cli.selection import Filter
 from sustainml_orchestrator.core.text import duration
 
@@ -106,3 +108,24 @@ def test_csv_can_be_read_and_holds_no_formula() -> None:
     assert first["task"] == "3/1" and first["quality"] == "" and first["carbon_kgCO2e"] == "0.5"
     assert first["created"] == "1970-01-01T00:16:40+00:00" and first["started"] == ""
     assert second["problem"].startswith("'=HYPERLINK") and "\x1b" not in target.getvalue()
+
+
+def test_a_narrow_terminal_shows_every_cell() -> None:
+    table = Table(("task", "status", "problem"), ("carbon\n(kgCO2e)",), title="1 of 1 tasks")
+    table.add("1/1", "SUCCEEDED", "tell cats from dogs in photos", "2.21e-09")
+    shown = {width: io.StringIO() for width in (80, 20, 8)}
+    for width, file in shown.items():
+        Console(file=file, width=width).print(table)
+    assert "1/1   SUCCEEDED  tell cats from dogs in photos  2.21e-09" in " ".join(
+        shown[80].getvalue().split("\n")
+    )
+    assert "carbon (kgCO2e): \n2.21e-09" in shown[20].getvalue()
+    for file in shown.values():
+        words = set(file.getvalue().split())
+        assert words >= {"1/1", "dogs", "2.21e-09", "photos"}, file.getvalue()
+
+
+def test_two_forms_of_output_exclude_each_other() -> None:
+    check_form(json=True, csv=False, watch=False)
+    with pytest.raises(typer.BadParameter, match="--json and --watch exclude each other"):
+        check_form(json=True, csv=False, watch=True)

@@ -116,7 +116,7 @@ def test_a_failing_on_start_is_an_error_that_only_reset_leaves(
         process.terminate()
         _, log = process.communicate(timeout=20.0)
         assert "module app_requirements waits for START_NODE" in log
-        assert "on_start: Traceback" in log and 'raise RuntimeError("the model' in log
+        assert "on_start: Traceback" in log and "raise RuntimeError(" in log
     else:
         orchestrator.until(
             lambda: (
@@ -126,6 +126,16 @@ def test_a_failing_on_start_is_an_error_that_only_reset_leaves(
             "another attempt",
         )
         orchestrator.await_node(NodeStatus.ERROR)
+
+
+def test_the_log_shows_no_credentials(orchestrator: ScriptedOrchestrator) -> None:
+    reason = "401 of https://me:s3cr3t@host/x"
+    process = orchestrator.launch("Playful", ON_START="raise once", REASON=reason)
+    orchestrator.order(node=START)
+    orchestrator.await_node(NodeStatus.ERROR)
+    process.terminate()
+    _, log = process.communicate(timeout=20.0)
+    assert log.count("401 of https://") >= 2 and "s3cr3t" not in log
 
 
 def test_commands_are_obeyed_while_on_start_hangs(orchestrator: ScriptedOrchestrator) -> None:

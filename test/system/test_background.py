@@ -17,6 +17,7 @@ from support.up_process import SUSTAINML
 from typer.testing import CliRunner
 
 from sustainml_orchestrator.cli.main import app
+from sustainml_orchestrator.contract.exit_codes import PERMANENT, ExitCode
 from sustainml_orchestrator.node import service_manager
 
 ROOT = Path(__file__).parents[2]
@@ -115,7 +116,8 @@ def test_from_up_to_down(tmp_path: Path) -> None:
             names = {row["process"] for row in status["processes"]}
             assert {"orchestrator", "hw_resources", "ml_model_provider"} <= names
             assert told.result(30.0) >= {"READY=1", "WATCHDOG=1"}
-            assert "runs already" in shell.run("up", "--detach", "--no-web", code=1)
+            second = shell.run("up", "--detach", "--no-web", code=ExitCode.NAME_TAKEN)
+            assert "runs already" in second
             check_report(shell, tmp_path / "running.tar.gz", Path(place))
         finally:
             ended = shell.run("down")
@@ -127,6 +129,12 @@ def test_from_up_to_down(tmp_path: Path) -> None:
     stamped = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\S+ \[carbon_tracker\] ")
     assert lines and all(map(stamped.match, lines))
     assert Path(place).stat().st_mode & 0o777 == 0o600
+
+
+def test_the_unit_restarts_after_no_permanent_error() -> None:
+    text = (ROOT / "config" / "systemd" / "sustainml.service").read_text(encoding="utf-8")
+    (codes,) = re.findall(r"^RestartPreventExitStatus=(.*)$", text, re.MULTILINE)
+    assert set(map(int, codes.split())) >= PERMANENT
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd-analyze")

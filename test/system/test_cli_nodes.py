@@ -18,6 +18,7 @@ from sustainml_msgs.srv import Configure
 
 from sustainml_orchestrator.client import OrchestratorClient
 from sustainml_orchestrator.contract import domain
+from sustainml_orchestrator.contract.exit_codes import ExitCode
 from sustainml_orchestrator.processes.programs import MODULES
 
 
@@ -165,6 +166,6 @@ def test_a_second_system_in_the_same_place_is_refused(running: Up) -> None:
     second = Up(namespace=running.namespace)
     try:
         second.wait_for_line("runs already")
-        assert second.process.wait(10.0) == 1
+        assert second.process.wait(10.0) == ExitCode.NAME_TAKEN
     finally:
         second.end()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sustainml_orchestrator.cli import web
 from sustainml_orchestrator.contract import domain
 from sustainml_orchestrator.processes.programs import MODULES
 
@@ -29,6 +31,14 @@ def test_one_container_for_each_node() -> None:
     for name in MODULES:
         assert services[name]["command"] == [name]
     assert services["web"]["ports"] == ["127.0.0.1:8080:8080"], "on this machine alone"
+
+
+def test_the_web_page_of_the_image_can_be_published() -> None:
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^CMD (.*)$", text, re.MULTILINE)
+    assert json.loads(command) == ["sustainml", "up", "--web-host", "0.0.0.0"]
+    shown = web.program("/x", 8080, "", "0.0.0.0").command
+    assert shown[-5:] == ("web", "--host", "0.0.0.0", "--port", "8080")
 
 
 @pytest.mark.timeout(90)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.system import wait_for
 from support.up_process import SUSTAINML, Up, sustainml
 
 from sustainml_orchestrator.contract import domain
@@ -52,6 +53,33 @@ def test_a_module_that_is_missing(lacking: Up) -> None:
     assert level == "error" and remedy.startswith("start its process: sustainml up")
     assert found["carbon_tracker is IDLE"] == ("ok", "")
     assert any(text.startswith("tasks wait: ") and "hw_resources" in text for text in found)
+
+
+def test_a_module_whose_process_was_stopped(lacking: Up) -> None:
+    process = lacking.leader("carbon_tracker")
+    assert process is not None
+
+    def is_lost() -> bool:
+        nodes = json.loads(sustainml(lacking, "nodes", "--json").stdout)
+        (node,) = (each for each in nodes if each["node_name"] == "carbon_tracker")
+        return not node["responsive"]
+
+    process.suspend()
+    try:
+        wait_for(is_lost, 30.0)
+        result = subprocess.run(
+            [*SUSTAINML, "--namespace", lacking.namespace, "doctor", "--json"],
+            env={**os.environ, "ROS_HOME": lacking.home},
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    finally:
+        process.resume()
+    wait_for(lambda: not is_lost(), 30.0)
+    found = findings(result.stdout)
+    (remedy,) = (found[text][1] for text in found if text.startswith("carbon_tracker is INACTIVE"))
+    assert f"kill -CONT {process.pid}" in remedy
+    (remedy,) = (found[text][1] for text in found if text.startswith("hw_resources is INACTIVE"))
+    assert "does not run it: it was left out" in remedy
 
 
 def test_a_wrong_namespace(lacking: Up) -> None:

@@ -82,7 +82,7 @@ def test_up_does_not_try_it_again(up: Up) -> None:
     up.wait_for_line("[up] orchestrator ended with 65 (DATA): a restart cannot help")
     assert any("/etc/passwd is not a journal; move it away" in line for line in up.lines)
     up.read_on()
-    assert up.process.wait(10.0) == 1
+    assert up.process.wait(10.0) == ExitCode.DATA
     assert not any("restarting" in line for line in up.lines)
 
 

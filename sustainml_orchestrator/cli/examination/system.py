@@ -11,6 +11,7 @@ import sustainml_orchestrator
 from sustainml_orchestrator.cli import background
 from sustainml_orchestrator.cli.examination.finding import Finding, start_command
 from sustainml_orchestrator.cli.figures import age, seconds_of
+from sustainml_orchestrator.contract.orchestrator_process import is_stopped
 from sustainml_orchestrator.core.ids import NodeStatus
 from sustainml_orchestrator.core.states import ACTIVE_NODES
 
@@ -87,9 +88,17 @@ def _how_to_start(node: Any) -> str:
     """By the supervisor that should run it, where there is one."""
     name = node.node_name
     if known := background.running():
+        pids = [row["pid"] for row in background.processes(known.pid) if row["process"] == name]
+        if pids and is_stopped(pids[0]):
+            return f"its process was stopped by a signal: kill -CONT {pids[0]} lets it go on"
+        if pids:
+            return (
+                f"its process {pids[0]} runs: it starts, or hangs; see: sustainml logs {name}; "
+                f"after kill -9 {pids[0]} it is started again"
+            )
         return (
-            f"sustainml up (process {known.pid}) does not run it: it was left out, or given up; "
-            f"see: sustainml logs {name}"
+            f"sustainml up (process {known.pid}) does not run it: it was left out, given up, or "
+            f"is about to be restarted; see: sustainml logs {name}; sustainml logs up"
         )
     return f"start its process: {start_command(name)}"
 
