@@ -131,7 +131,8 @@ class Table(table.Table):
         if min(self._least_width(), _USUAL) <= options.max_width:
             yield from super().__rich_console__(console, options)
             return
-        yield line(str(self.title or ""))
+        if self.title:
+            yield line(str(self.title))
         heads = [str(column.header).replace("\n", " ") for column in self.columns]
         for row in zip(*(column.cells for column in self.columns), strict=True):
             yield ""

@@ -70,7 +70,7 @@ def test_a_module_whose_process_was_stopped(lacking: Up) -> None:
         result = subprocess.run(
             [*SUSTAINML, "--namespace", lacking.namespace, "doctor", "--json"],
             env={**os.environ, "ROS_HOME": lacking.home},
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True, text=True, timeout=100, check=False,
         )  # fmt: skip
     finally:
         process.resume()
