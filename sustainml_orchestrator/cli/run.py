@@ -113,7 +113,8 @@ def up(
 
     They run until Ctrl-C; processes that end are restarted. The database is kept in a file and
     used again at the next start. ROS_DOMAIN_ID and ROS_AUTOMATIC_DISCOVERY_RANGE are respected;
-    the latter is LOCALHOST (this machine only) unless it is set.
+    the latter is LOCALHOST (this machine only) unless it is set. Exit codes from 64 to 78 are those
+    of an orchestrator that no restart can help.
 
     sustainml up
 
@@ -122,9 +123,6 @@ def up(
     sustainml up --rest                    # with the server of the original front-end
 
     sustainml up --without hw_resources    # and run your own: python examples/my_module.py
-
-    After a permanent error of the orchestrator (a wrong file, no place to write), it ends with the
-    exit code of the orchestrator, from 64 to 78: a restart cannot help.
     """
     given = journal, params or "", pipeline.absolute() if pipeline else ""
     paths = [_path(each) for each in given]
@@ -134,10 +132,15 @@ def up(
                        isolation=isolation or "", log_level=log_level)  # fmt: skip
     if rest:
         children.append(rest_server.program(options.namespace, rest_port))
-    lacking = web.lacking() if with_web else ""
-    if with_web and not lacking:
-        children.append(web.program(options.namespace, web_port, paths[2], web_host))
-    _supervise(children, lacking and f"no web page: {lacking}")
+    _supervise(children, _add_web(children, web_port, paths[2], web_host) if with_web else "")
+
+
+def _add_web(children: list[Program], port: int, pipeline: str, host: str) -> str:
+    """Have the web page served; return why it cannot be, or ""."""
+    if lacking := web.lacking():
+        return f"no web page: {lacking}"
+    children.append(web.program(options.namespace, port, pipeline, host))
+    return ""
 
 
 def _path(path: Path | str) -> str:
