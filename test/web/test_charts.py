@@ -96,6 +96,13 @@ def test_charts_leave_out_what_is_not_known(tab: Tab, title: str, figure: str, z
     assert not any("–" in text for each in drawn.values() for text in each["texts"])
 
 
+def test_long_names_take_a_few_lines(tab: Tab) -> None:
+    named = {"model": "m" * 3000, "hw_description": "long name " * 300, "carbon_footprint": 1.0}
+    _drawn(tab, [named])
+    row = tab.page.get_by_role("region", name="Iterations").locator("tbody tr")
+    assert row.bounding_box()["height"] < 120
+
+
 def _drawn(tab: Tab, figures: list[Any]) -> dict[str, Any]:
     """The charts of the page of a problem with such iterations, by their titles."""
     iterations = [

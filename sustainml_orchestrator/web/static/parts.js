@@ -10,6 +10,9 @@ export const taskBadge = (status) => badge(TASK[status] ?? "pending");
 // What may be wider than its place, with a name: a box that scrolls by the keyboard, too.
 export const scrolling = (name, wide) => h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": name }, wide);
 
+// A text of any length in a few lines; its page has all of it.
+export const clipped = (text, mark = null) => h("div", { class: "lines", title: text?.length > 100 ? text.slice(0, 1000) : null }, h("span", { class: mark }, text || "–"));
+
 // The steps of a task as coloured marks, with the same in words.
 export function steps(states, names) {
   const done = states.filter((state) => state === "succeeded").length;

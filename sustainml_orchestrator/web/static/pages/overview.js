@@ -4,7 +4,7 @@ import { act, app, confirmed, request } from "../app.js";
 import { sparkline } from "../charts.js";
 import { h } from "../dom.js";
 import { age, count, nodeState } from "../format.js";
-import { badge, graph, heartbeat, moduleLines, scrolling, taskBadge } from "../parts.js";
+import { badge, clipped, graph, heartbeat, moduleLines, scrolling, taskBadge } from "../parts.js";
 
 const COUNTS = [["running", "running"], ["waiting", "waiting"], ["succeeded", "succeeded"], ["failed", "failed"], ["stopped", "stopped"]];
 const EFFECTS = {
@@ -106,6 +106,6 @@ function recent(list) {
       h("thead", {}, h("tr", {}, ["Task", "State", "Problem", "Model", "Age"].map((each) => h("th", { scope: "col" }, each)))),
       h("tbody", {}, list.map((row) => h("tr", { key: `${row.problem}/${row.iteration}` },
         h("td", {}, h("a", { href: `/tasks/${row.problem}/${row.iteration}` }, `${row.problem}/${row.iteration}`)), h("td", {}, taskBadge(row.status)),
-        h("td", { class: "text" }, h("div", { class: "lines" }, row.name || "–")), h("td", { class: "text" }, row.model || "–"), h("td", { class: "muted" }, age(row.created)))))))
+        h("td", { class: "text" }, clipped(row.name)), h("td", { class: "text" }, clipped(row.model)), h("td", { class: "muted" }, age(row.created)))))))
       : h("p", {}, "There is no task yet. ", h("a", { href: "/new" }, "State a problem"), " to see one."));
 }

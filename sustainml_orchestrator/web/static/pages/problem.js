@@ -4,7 +4,7 @@ import { go, load, request } from "../app.js";
 import { chart } from "../charts.js";
 import { h } from "../dom.js";
 import { age, carbon, emitted, energy, grams, latency, positive, power, quality, si, title } from "../format.js";
-import { scrolling, taskBadge } from "../parts.js";
+import { clipped, scrolling, taskBadge } from "../parts.js";
 import { nameOf } from "./fields.js";
 import { remove } from "./tasks.js";
 
@@ -55,7 +55,7 @@ function table(iterations) {
       const differs = (key) => (before?.[key] && figures?.[key] && figures[key] !== before[key] ? "differs" : null);
       return h("tr", { key: summary.id, class: figures?.best ? "best" : null },
         h("td", {}, h("a", { href: `/tasks/${summary.id}` }, `#${summary.task_id.iteration_id}`), figures?.best && [" ", h("span", { class: "badge s-succeeded" }, "best")], !figures?.best && figures?.pareto_optimal && [" ", h("span", { class: "badge s-running" }, "Pareto")]),
-        h("td", {}, taskBadge(summary.task_status)), h("td", { class: "text" }, h("span", { class: differs("model") }, figures?.model || "–")), h("td", { class: "text" }, h("span", { class: differs("hw_description") }, figures?.hw_description || "–")),
+        h("td", {}, taskBadge(summary.task_status)), h("td", { class: "text" }, clipped(figures?.model ?? "", differs("model"))), h("td", { class: "text" }, clipped(figures?.hw_description ?? "", differs("hw_description"))),
         FIGURES.map(([key, , format]) => h("td", { class: "number" }, format(figures?.[key], figures?.energy_consumption), change(before?.[key], figures?.[key]))), h("td", { class: "number muted" }, age(summary.created)));
     }))));
 }

@@ -3,7 +3,7 @@
 import { act, app, confirmed, go, request } from "../app.js";
 import { h } from "../dom.js";
 import { TASK, age, carbon, count, energy, quality, time } from "../format.js";
-import { scrolling, steps, taskBadge } from "../parts.js";
+import { clipped, scrolling, steps, taskBadge } from "../parts.js";
 
 const COLUMNS = [["id", "Task"], ["status", "State"], ["progress", "Steps"], ["name", "Problem"], ["model", "Model"], ["hardware", "Hardware"],
   ["carbon", "Carbon", 1], ["energy", "Energy", 1], ["quality", "Quality", 1], ["created", "Age", 1]];
@@ -106,7 +106,7 @@ function row(task) {
   const problem = h("a", { href: `/problems/${task.problem}` }, task.name || "(no title)");
   return h("tr", { key: id },
     h("td", {}, h("a", { href: `/tasks/${id}` }, id)), h("td", { title: task.reason || null }, taskBadge(task.status)),
-    h("td", {}, steps(states, task.modules.split(","))), h("td", { class: "text" }, h("div", { class: "lines" }, problem)), h("td", { class: "text" }, task.model || "–"), h("td", { class: "text" }, task.hardware || "–"),
+    h("td", {}, steps(states, task.modules.split(","))), h("td", { class: "text" }, h("div", { class: "lines" }, problem)), h("td", { class: "text" }, clipped(task.model)), h("td", { class: "text" }, clipped(task.hardware)),
     h("td", { class: "number" }, carbon(task.carbon, task.energy)), h("td", { class: "number" }, energy(task.energy)), h("td", { class: "number" }, quality(task.quality)),
     h("td", { class: "number muted", title: time(task.created) }, age(task.created)),
     h("td", {}, menu(task, id)));
