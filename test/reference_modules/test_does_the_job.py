@@ -74,6 +74,8 @@ def test_the_model_does_the_job(framework: Framework, text: str, model: str, not
         ("Summarise Polish court decisions", "relax language"),
         ("Upscale small pictures on an Arduino", "activations exceed"),
         ("Restore old scratched photographs", "in the catalogue does restoration"),
+        ("Recognise gestures from an accelerometer on an Arduino Nano 33 BLE",
+         "classification of time series"),
     ],
 )  # fmt: skip
 def test_a_refusal_says_why(framework: Framework, text: str, because: str) -> None:

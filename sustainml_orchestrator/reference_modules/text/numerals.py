@@ -104,6 +104,8 @@ def in_digits(text: str) -> str:
         half = _AND_A_HALF.match(folded, end)
         if half:
             value, end = value + 0.5, half.end()
+        if folded[:start].rstrip()[-1:].isdigit():
+            continue  # "2 thousand" is read with its number
         unsure = value < 20 or folded[start:end] in _UNSURE
         if unsure and not (_FOLLOWS.match(folded, end) or _RATE.match(folded, end)):
             continue
