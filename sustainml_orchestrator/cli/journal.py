@@ -11,7 +11,14 @@ from typing import Annotated, Literal, TextIO
 import typer
 
 from sustainml_orchestrator.cli.console import as_utf8, err, out
-from sustainml_orchestrator.cli.context import EXIT_FAILED, Failure, options, written
+from sustainml_orchestrator.cli.context import (
+    EXIT_FAILED,
+    AsJson,
+    Failure,
+    options,
+    print_json,
+    written,
+)
 
 
 def _usual_place() -> Path:
@@ -129,7 +136,7 @@ journal_app = typer.Typer(
 
 
 @journal_app.command()
-def check(journal: JournalOption) -> None:
+def check(journal: JournalOption, as_json: AsJson = False) -> None:
     """Check the whole journal for damage.
 
     sustainml journal check
@@ -138,6 +145,9 @@ def check(journal: JournalOption) -> None:
 
     with _reported():
         report = check_journal(journal)
+    if as_json:
+        print_json({"journal": str(journal), **report._asdict()})
+        raise typer.Exit(EXIT_FAILED if report.findings else 0)
     out.say(
         f"{journal}: {report.problems} problems, {report.iterations} iterations, "
         f"{report.outputs} outputs, {report.size / 2**20:.1f} MiB"

@@ -43,7 +43,10 @@ _DIFFERS = (
     "from here on the replay differs from the recorded core: it is another version, or the content "
     "of a payload has decided; what follows may not be so"
 )
-_TEST = '''"""A recorded run as a test. RECORDS is JSON, compressed by zlib, in base64."""
+_TEST = '''"""A recorded run as a test. RECORDS is JSON, compressed by zlib, in base64.
+
+STATES is what the core has made of it. Where that was wrong, write what is right.
+"""
 
 import base64
 import json
@@ -52,6 +55,7 @@ import zlib
 from sustainml_orchestrator.core.replay import Replay
 
 HEAD = json.loads({head!r})
+STATES = {states!r}
 RECORDS = """
 {records}
 """
@@ -62,6 +66,10 @@ def test_the_recording_breaks_no_invariant() -> None:
     records = json.loads(zlib.decompress(base64.b64decode(RECORDS)))
     disagreeing = [m.event for m in replay.run(records) if m.agrees is False]
     assert not disagreeing, disagreeing[0]
+    states = {{node.name: node.status.name for node in replay.core.lifecycle.nodes}}
+    for problem in replay.core.store.problems.values():
+        states |= {{str(task.task_id): task.status.name for task in problem}}
+    assert {{name: states.get(name) for name in STATES}} == STATES
 '''
 
 
@@ -107,6 +115,7 @@ def replay(
         _run(machine, records, wanted, until)
     except ReplayError as error:
         raise Failure(str(error)) from error
+    _say_what_is_missing(file)
     _show_state(machine, wanted)
 
 
@@ -126,6 +135,14 @@ def _read(file: Path) -> tuple[dict[str, Any], Iterator[list[Any]]]:
     return first, _joined(before, records)
 
 
+def _say_what_is_missing(file: Path) -> None:
+    from sustainml_orchestrator.storage.flight_recorder import unread
+
+    if size := unread(file):
+        text = f"the last {size} bytes of {file} are torn or damaged: what they tell is missing"
+        err.say((text, "yellow"))
+
+
 def _joined(before: Iterator[list[Any]], after: Iterator[list[Any]]) -> Iterator[list[Any]]:
     last = [0.0]
     for record in before:
@@ -141,11 +158,11 @@ def _joined(before: Iterator[list[Any]], after: Iterator[list[Any]]) -> Iterator
 
 def _run(machine: Replay, records: Iterator[list[Any]], wanted: TaskId, text: str) -> None:
     until: Until | None = None
-    disagreed = False
+    disagreed = concerned = False
     try:
         for moment in machine.run(records):
             until = until or _until(text, moment)
-            _print(moment, machine, wanted)
+            concerned = _print(moment, machine, wanted) or concerned
             if moment.agrees is False and not disagreed:
                 disagreed = True
                 err.say((_DIFFERS, "yellow"))
@@ -158,6 +175,8 @@ def _run(machine: Replay, records: Iterator[list[Any]], wanted: TaskId, text: st
     except (ArithmeticError, AttributeError, LookupError, TypeError, RuntimeError) as bug:
         err.say(("the core has failed: ", "red"), repr(bug))
         raise typer.Exit(EXIT_FAILED) from bug
+    if not concerned and wanted != NO_TASK:
+        raise _unknown(wanted)
     out.say(f"the end of the recording, at revision {machine.core.store.revision}; "
             "every invariant holds")  # fmt: skip
 
@@ -175,16 +194,22 @@ def _until(text: str, first: Moment) -> Until:
     raise typer.BadParameter(f"'{text}' is neither a revision nor a time such as 12:30:05")
 
 
-def _print(moment: Moment, machine: Replay, wanted: TaskId) -> None:
+def _unknown(wanted: TaskId) -> Failure:
+    name = str(wanted) if wanted.iteration_id else f"problem {wanted.problem_id}"
+    return Failure(f"no event of the recording concerns {name}", name="NOT_FOUND", error_code=3)
+
+
+def _print(moment: Moment, machine: Replay, wanted: TaskId) -> bool:
+    """Print an event if it is of interest; return whether it was."""
     commands = [c for c in moment.commands if not isinstance(c, _BACKGROUND)]
     history = moment.history
     if wanted != NO_TASK:
         commands = [c for c in commands if _concerns(c, wanted)]
         history = [event for event in history if _concerns(event, wanted)]
         if not (commands or history or _concerns(moment.event, wanted)):
-            return
+            return False
     if isinstance(moment.event, _QUIET) and not commands and not history:
-        return
+        return False
     when = datetime.fromtimestamp(moment.now.stamp / 1e9)
     clock = f"{when:%H:%M:%S}.{when.microsecond // 1000:03}"
     revision = machine.core.store.revision
@@ -193,6 +218,7 @@ def _print(moment: Moment, machine: Replay, wanted: TaskId) -> None:
         out.say("    ", (describe(event), "green"))
     for command in commands:
         out.say("    → ", _shown(command))
+    return True
 
 
 def _concerns(what: Event | Command | HistoryEvent, wanted: TaskId) -> bool:
@@ -230,9 +256,22 @@ def _show_state(machine: Replay, wanted: TaskId) -> None:
 
 def _print_test(head: dict[str, Any], records: list[list[Any]], wanted: TaskId) -> None:
     head, needed = excerpt(head, records, wanted.problem_id)
+    states = _states(head, needed, wanted.problem_id)
     what = f"problem {wanted.problem_id}" if wanted.problem_id else "all problems"
     err.say(f"{len(needed)} of {len(records)} events are needed to tell the story of {what}")
     # Compression leaves about an eighth: records are alike.
     packed = base64.b64encode(zlib.compress(json.dumps(needed).encode(), 9)).decode()
     lines = (packed[at : at + _WIDTH] for at in range(0, len(packed), _WIDTH))
-    out.file.write(_TEST.format(head=json.dumps(head), records="\n".join(lines)))
+    test = _TEST.format(head=json.dumps(head), states=states, records="\n".join(lines))
+    out.file.write(test)
+
+
+def _states(head: dict[str, Any], records: list[list[Any]], problem_id: int) -> dict[str, str]:
+    """How the nodes and the tasks, those of one problem or all, are at the end."""
+    machine = Replay(head)
+    for _ in machine.run(records, lambda _: None):
+        pass
+    nodes = {node.name: node.status.name for node in machine.core.lifecycle.nodes}
+    tasks = [t for p in machine.core.store.problems.values() for t in p]
+    shown = [t for t in tasks if problem_id in (0, t.task_id.problem_id)]
+    return nodes | {str(task.task_id): task.status.name for task in shown}

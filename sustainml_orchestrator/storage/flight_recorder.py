@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -81,7 +81,8 @@ class FlightRecorder:
                     self.is_full = self.is_full or self._file.tell() > self._limit // 2
                     self.trouble = ""
             except (OSError, ValueError, TypeError) as error:
-                self.trouble = f"the recording {self._path} cannot be written: {error}"
+                reason = getattr(error, "strerror", None) or error
+                self.trouble = f"the recording {self._path} cannot be written: {reason}"
         if self._file is not None:
             self._file.close()
 
@@ -140,18 +141,35 @@ def read(path: Path) -> tuple[dict[str, Any], Iterator[list[Any]]]:
     return head, (record for block in blocks if isinstance(block, list) for record in block)
 
 
-def _blocks(data: bytes) -> Iterator[Any]:
-    at = len(MAGIC)
+def unread(path: Path) -> int:
+    """How many bytes at its end are left out, as they are torn or damaged.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    data = path.read_bytes()
+    blocks = _blocks(data)
+    while True:
+        try:
+            next(blocks)
+        except StopIteration as end:
+            return len(data) - int(end.value)
+
+
+def _blocks(data: bytes) -> Generator[Any, None, int]:
+    """The blocks up to a torn or damaged one, and where they end."""
     if not data.startswith(MAGIC):
-        return
+        return 0
+    at = len(MAGIC)
     while at + _HEAD.size <= len(data):
         size, crc = _HEAD.unpack_from(data, at)
         packed = data[at + _HEAD.size : at + _HEAD.size + size]
         if len(packed) != size or size > _MAX_BLOCK or zlib.crc32(packed) != crc:
-            return
+            return at
         try:
             text = zlib.decompressobj().decompress(packed, _MAX_BLOCK)  # no more than it may be
             yield json.loads(text)
         except (ValueError, zlib.error, RecursionError):
-            return
+            return at
         at += _HEAD.size + size
+    return at

@@ -186,4 +186,16 @@ def test_the_recording_is_replayed(up: Up, client: OrchestratorClient, solved: T
     test: dict[str, Any] = {}
     exec(sustainml(up, "replay", str(earlier), "--as-test").stdout, test)
     test["test_the_recording_breaks_no_invariant"]()
+    assert test["STATES"][str(solved)] == "SUCCEEDED"
+    assert test["STATES"]["carbon_tracker"] in ("IDLE", "RUNNING", "INACTIVE")
+    test["STATES"][str(solved)] = "STOPPED"  # as if the core did another thing than it should
+    with pytest.raises(AssertionError):
+        test["test_the_recording_breaks_no_invariant"]()
+    nobody = sustainml(up, "replay", str(earlier), "--task", "99/1", code=1)
+    assert "no event of the recording concerns 99/1" in nobody.stderr
+    torn = Path(up.home) / "torn.flight"
+    torn.write_bytes(earlier.read_bytes()[:-7])
+    assert "torn or damaged" in sustainml(up, "replay", str(torn)).stderr
+    report = json.loads(sustainml(up, "journal", "check", "--json", "-j", str(torn), code=1).stdout)
+    assert report["success"] is False
     assert "no recording" in sustainml(up, "replay", __file__, code=1).stderr
