@@ -89,6 +89,8 @@ def to_mlflow(rows: Iterable[dict[str, Any]], store: str) -> int:
     is_uri = re.match(r"[a-z][a-z0-9+]+:", store)
     if not is_uri:  # MLflow 3 asks for it where a folder is meant
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+    # By default it tries for minutes, without a word, whether a server that is not there answers.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     try:
         from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient

@@ -111,6 +111,9 @@ class TestMLflow:
             for count in ("2 runs", "1 runs"):  # the open one again
                 assert count in CliRunner().invoke(app, words).output
             (shown,) = system.client.list_tasks(1)[0]
+            words[1] = "http://127.0.0.1:1"  # nobody is there
+            result = CliRunner().invoke(app, words)
+            assert result.exit_code == 1 and "MLflow cannot use http" in result.output
         client = tracking.MlflowClient(tracking_uri=(tmp_path / "ml").as_uri())
         experiment = client.get_experiment_by_name("sustainml")
         runs = {r.data.tags["mlflow.runName"]: r for r in
