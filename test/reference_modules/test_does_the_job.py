@@ -65,6 +65,12 @@ def test_the_model_does_the_job(framework: Framework, text: str, model: str, not
     assert note in answer["notes"], answer
 
 
+def test_a_kind_of_problem_is_refused_for_its_data_only(framework: Framework) -> None:
+    fields = {"problem_definition": "Classify pollen on an RTX 4090", "modality": "image"}
+    task = framework.solve({**fields, "extra_data": b"{}"})[-1]
+    assert framework.output(task, "ml_model_provider").model, task.outcome_reason
+
+
 @pytest.mark.parametrize(
     ("text", "because"),
     [

@@ -81,6 +81,7 @@ class TaskCatalogue:
         self.likeness = likeness
         self.thresholds: dict[str, float] = dict(data["thresholds"])
         self.unsupported: dict[str, str] = dict(data["unsupported"])
+        self._only_of: dict[str, list[str]] = dict(data["unsupported_only_of"])
         self._refused = {needle(cue): text for cue, text in data["refused_phrases"].items()}
         self.tasks = {
             tag: Task(tag, frozenset(entry["in"]), entry.get("out", ""), tuple(entry["metrics"]))
@@ -213,6 +214,9 @@ class TaskCatalogue:
         for tag, task in self.tasks.items():
             if not task.fits(named):
                 shares[tag] *= self.thresholds["other_modality"]
+        for kind, modalities in self._only_of.items():
+            if named not in modalities:
+                shares[kind] *= self.thresholds["other_modality"]
         rest = sum(shares.values()) or 1.0
         return {NONE: nothing, **{label: s * before / rest for label, s in shares.items()}}
 
