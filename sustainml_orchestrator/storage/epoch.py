@@ -42,7 +42,7 @@ class Epoch(NamedTuple):
         next_problem_id: no greater one was used by what was committed.
         reserved_problem_id: ids below it may have been announced.
         commits: number of the latest one.
-        in_use: durability of the orchestrator that uses it; "" = it has ended cleanly.
+        in_use: durability of the orchestrator that uses it; "" = it has ended cleanly; or `untold`.
         boot: names the start of the machine on which that orchestrator runs.
         modules: numbers of the modules by name, as JSON: a copy of what the table has.
     """
@@ -60,6 +60,11 @@ class Epoch(NamedTuple):
     def mark(self) -> Mark:
         """To be noted beside the journal once the epoch is committed."""
         return Mark(self.session, self.commits)
+
+    @property
+    def untold(self) -> str:
+        """What was lost when the journal was recovered, and no start has said yet."""
+        return self.in_use if self.in_use not in ("", "normal", "full") else ""
 
 
 _PUT = (
@@ -102,7 +107,7 @@ def begin(epoch: Epoch, mark: Mark | None, durability: str) -> tuple[Epoch, list
         mark: what stands beside the journal; None = nothing.
         durability: of the orchestrator that begins.
     """
-    warnings = []
+    warnings = [epoch.untold] if epoch.untold else []
     session, boot = epoch.session, _boot()
     if epoch.in_use == "normal":
         restarted = epoch.boot != boot

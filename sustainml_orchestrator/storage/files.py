@@ -66,16 +66,22 @@ def put_in_place(fresh: Path, path: Path) -> None:
         os.close(folder)
 
 
-def set_aside(path: Path, why: str, suffixes: tuple[str, ...] = SUFFIXES) -> Path:
-    """Rename the files of a journal to the first free name; returns that of the database."""
+def free_place(path: Path, why: str) -> Path:
+    """The first free name for the files of a journal that are set aside."""
     number = 1
     while any(beside(path, f".{why}-{number}{suffix}").exists() for suffix in SUFFIXES):
         number += 1
+    return beside(path, f".{why}-{number}")
+
+
+def set_aside(path: Path, why: str, suffixes: tuple[str, ...] = SUFFIXES) -> Path:
+    """Rename the files of a journal to the first free name; returns that of the database."""
+    aside = free_place(path, why)
     for suffix in suffixes:
         old = beside(path, suffix)
         if old.exists():
-            old.rename(beside(path, f".{why}-{number}{suffix}"))
-    return beside(path, f".{why}-{number}")
+            old.rename(beside(aside, suffix))
+    return aside
 
 
 def complete(path: Path) -> Path:

@@ -75,10 +75,8 @@ def open_journal(
     try:
         connection, contents, notices = _load(path, names, durability, lock, upgrade)
     except Damaged as damage:
-        outcome = recovery.recover(path, names, lock.mark, upgrade)
-        warnings.append(f"journal {path} was damaged ({damage}); {outcome}")
+        recovery.recover(path, names, lock.mark, damage, upgrade)
         connection, contents, notices = _load(path, names, durability, lock, upgrade)
-        contents = contents._replace(incomplete=True)
     return connection, contents, warnings + [f"journal {path}: {notice}" for notice in notices]
 
 
@@ -127,7 +125,7 @@ def _load(
         )
     if contents.damaged_history:
         notices.append(f"{contents.damaged_history} parts of the history were damaged and left out")
-    incomplete = begun.session != contents.epoch.session
+    incomplete = begun.session != contents.epoch.session or bool(contents.epoch.untold)
     return connection, contents._replace(epoch=begun, incomplete=incomplete), notices
 
 

@@ -32,9 +32,15 @@ _UNREADABLE = (sqlite3.Error, Damaged, OSError, *WRONG_TYPE)
 
 
 def recover(
-    path: Path, names: Sequence[str], mark: Mark | None, upgrade: schema.Upgrade | None = None
-) -> str:
-    """Replace a damaged journal by what can be read of it; returns a sentence about it.
+    path: Path,
+    names: Sequence[str],
+    mark: Mark | None,
+    damage: Damaged,
+    upgrade: schema.Upgrade | None = None,
+) -> None:
+    """Replace a damaged journal by what can be read of it, and a sentence about it.
+
+    The next start that succeeds tells that sentence, see `Epoch.untold`.
 
     Args:
         names: of the modules in pipeline order.
@@ -56,19 +62,20 @@ def recover(
             saved = records.copy(merged.tasks(), target)
             schema.write_modules(target, merged.numbers, merged.desired)
             history_table.put_rows(target, merged.history())
-            epoch.write(target, merged.epoch())
+            older = f", {merged.from_backup} of them from {files.backup_of(path).name}"
+            text = (
+                f"it was damaged ({damage}) and set aside as "
+                f"{files.free_place(path, 'damaged').name}; {saved} tasks were recovered"
+                f"{older if merged.from_backup else ''}"
+                f"{f', {merged.harmed} of them with losses' if merged.harmed else ''}; "
+                "what is not among them is lost"
+            )
+            epoch.write(target, merged.epoch()._replace(in_use=text))
     finally:
         damaged.close()
         spare.close()
-    aside = files.set_aside(path, "damaged")
+    files.set_aside(path, "damaged")
     files.put_in_place(fresh, path)
-    older = f", {merged.from_backup} of them from {files.backup_of(path).name}"
-    return (
-        f"it was set aside as {aside.name}; {saved} tasks were recovered"
-        f"{older if merged.from_backup else ''}"
-        f"{f', {merged.harmed} of them with losses' if merged.harmed else ''}; "
-        "what is not among them is lost"
-    )
 
 
 class _Merged:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import shutil
@@ -72,7 +73,7 @@ def test_a_truncated_file_is_set_aside_and_the_rest_recovered(
         os.truncate(path, int(size * share))
         journal, solved = restore(path, filled)
         (warning,) = journal.warnings
-        assert f"journal {path} was damaged" in warning
+        assert f"journal {path}: it was damaged" in warning
         assert "set aside as journal.db.damaged-" in warning
         assert least <= solved < TASKS
         path.write_bytes(whole)
@@ -274,6 +275,29 @@ def test_an_interrupted_recovery_is_finished(
     assert "was being replaced; that was finished" in journal.warnings[0]
     assert solved == TASKS
     assert path.with_name("journal.db.damaged-1-wal").read_bytes() == b"of the damaged one"
+
+
+def test_a_recovery_that_no_start_has_told_is_told_by_the_next(
+    path: Path, filled: dict[TaskId, list[bytes | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first start is killed, or finds the disk full, once the journal is replaced."""
+    os.truncate(path, path.stat().st_size // 2)
+    put_in_place = files.put_in_place
+
+    def die(fresh: Path, name: Path) -> None:
+        put_in_place(fresh, name)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files, "put_in_place", die)
+    with pytest.raises(JournalError, match="the disk is full"):
+        Journal.open(path, pipeline_names=NAMES)
+    monkeypatch.undo()
+    journal, solved = restore(path, filled)
+    assert "was damaged" in journal.warnings[0] and "damaged-1; " in journal.warnings[0]
+    assert solved < TASKS
+    again = Journal.open(path, pipeline_names=NAMES)
+    again.close()
+    assert not any("damaged" in warning for warning in again.warnings)
 
 
 def test_a_foreign_file_is_left_alone(path: Path) -> None:
