@@ -57,25 +57,28 @@ def recover(
     fresh = files.complete(path)
     schema.create(fresh)
     try:
-        with closing(schema.connect(fresh, full=True)) as target:
-            merged = _Merged(readers, names)
-            saved = records.copy(merged.tasks(), target)
-            schema.write_modules(target, merged.numbers, merged.desired)
-            history_table.put_rows(target, merged.history())
-            older = f", {merged.from_backup} of them from {files.backup_of(path).name}"
-            text = (
-                f"it was damaged ({damage}) and set aside as "
-                f"{files.free_place(path, 'damaged').name}; {saved} tasks were recovered"
-                f"{older if merged.from_backup else ''}"
-                f"{f', {merged.harmed} of them with losses' if merged.harmed else ''}; "
-                "what is not among them is lost"
-            )
-            epoch.write(target, merged.epoch()._replace(in_use=text))
+        _write(fresh, path, _Merged(readers, names), damage)
     finally:
         damaged.close()
         spare.close()
     files.set_aside(path, "damaged")
     files.put_in_place(fresh, path)
+
+
+def _write(fresh: Path, path: Path, merged: _Merged, damage: Damaged) -> None:
+    """Write what was read, and the sentence about it, into the new journal."""
+    with closing(schema.connect(fresh, full=True)) as target:
+        saved = records.copy(merged.tasks(), target)
+        target.execute("BEGIN IMMEDIATE")  # or each row of the history is synced by itself
+        schema.write_modules(target, merged.numbers, merged.desired)
+        history_table.put_rows(target, merged.history())
+        text = (
+            f"it was damaged ({damage}) and set aside as {files.free_place(path, 'damaged').name}; "
+            f"{saved} tasks were recovered{merged.describe(files.backup_of(path))}; "
+            "what is not among them is lost"
+        )
+        epoch.write(target, merged.epoch()._replace(in_use=text))
+        target.execute("COMMIT")
 
 
 class _Merged:
@@ -115,6 +118,11 @@ class _Merged:
             ),
             modules=json.dumps(self.numbers),
         )
+
+    def describe(self, spare: Path) -> str:
+        """How many tasks came from the backup, and how many lost something, as clauses."""
+        older = f", {self.from_backup} of them from {spare.name}" if self.from_backup else ""
+        return older + (f", {self.harmed} of them with losses" if self.harmed else "")
 
     def history(self) -> list[Row]:
         """The rows of the history."""

@@ -191,6 +191,7 @@ def test_rolling_backups_are_made(path: Path, driver: Driver) -> None:
     wait_for(lambda: files.backup_of(path).exists())
     assert check(files.backup_of(path)).iterations == 2
     assert not leftover.exists()
+    wait_for(lambda: not journal._upkeep._is_backing_up())
     made = files.backup_of(path).stat().st_mtime_ns
     driver.submit("third")
     journal.maintain()  # nothing is due yet
