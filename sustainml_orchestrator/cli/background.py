@@ -153,6 +153,8 @@ def detach() -> None:
             if _NOT_READY in text:  # it says why
                 out.say(f"see how it goes on: {_command('logs -f')}; end it: {_command('down')}")
                 return
+        if has_ended and not process.returncode:  # it has shown a help, or was told to end
+            return
         if has_ended:
             raise Failure("it has ended; see the lines above", process.returncode)
         time.sleep(_LOOK / 4)
@@ -224,6 +226,7 @@ def logs(
 
     sustainml logs orchestrator -n 20
     """
+    domain.current()  # raises where it is invalid
     path = place(".log")
     if not path.exists():
         start = _command("up --detach")

@@ -34,12 +34,14 @@ from sustainml_orchestrator.cli import (
 from sustainml_orchestrator.cli.console import err, out, write_json
 from sustainml_orchestrator.cli.context import (
     EXIT_FAILED,
+    EXIT_USAGE,
     Failure,
     check_variables,
     end_on_signals,
     interruption,
     options,
 )
+from sustainml_orchestrator.contract.domain import DomainError
 
 #: The base of all errors of usage; typer does not export it.
 ClickException: Any = typer.BadParameter.__mro__[2]
@@ -82,6 +84,8 @@ def _explain(error: Exception, words: list[str]) -> int:
     if isinstance(error, ImportError):
         text = f"a package cannot be loaded ({error}); source the environment: . ./env.sh"
         return _fail(Failure(text), words)
+    if isinstance(error, DomainError):
+        return _fail(Failure(str(error), EXIT_USAGE, name="INVALID_REQUEST", error_code=2), words)
     if isinstance(error, OSError):
         return _fail(_file_failure(error), words)
     for text in "".join(traceback.format_exception(error)).splitlines():

@@ -16,15 +16,19 @@ LAST_SAFE = 101
 _PARTICIPANTS = 120
 
 
+class DomainError(ValueError):
+    """The domain is invalid; the text says what to do."""
+
+
 def current() -> int:
     """The domain of this process.
 
     Raises:
-        ValueError: ROS_DOMAIN_ID is invalid; DDS would end the process without a message.
+        DomainError: ROS_DOMAIN_ID is invalid; DDS would end the process without a message.
     """
     text = os.environ.get("ROS_DOMAIN_ID") or "0"
     if not (text.isdecimal() and int(text) <= LAST):
-        raise ValueError(f"ROS_DOMAIN_ID is '{text}'; set it to a number from 0 to {LAST}")
+        raise DomainError(f"ROS_DOMAIN_ID is '{text}'; set it to a number from 0 to {LAST}")
     return int(text)
 
 

@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from sustainml_orchestrator.contract import shared_memory
+from sustainml_orchestrator.contract.complaint import complain
+from sustainml_orchestrator.contract.exit_codes import ExitCode
 from sustainml_orchestrator.contract.signals import ENDING
 from sustainml_orchestrator.processes import child_process
 from sustainml_orchestrator.processes.fork_server import Child, ForkServer, serve
@@ -138,7 +140,11 @@ def _become(message: bytes, descriptors: list[int]) -> None:
     gc.enable()
     _entitle(name, command)
     sys.argv = [module, *command[command.index(module) + 1 :]]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except ImportError as error:
+        complain(f"a package cannot be loaded ({error}); source the environment: . ./env.sh")
+        sys.exit(ExitCode.CONFIGURATION)
 
 
 def _entitle(name: str, command: Sequence[str]) -> None:
@@ -157,9 +163,10 @@ def main() -> None:
     _entitle("fork-server", [*sys.orig_argv[:-1]])
     gc.disable()  # nothing of what is loaded is garbage
     if sys.argv[3]:
-        for name in _PRELOAD:
-            importlib.import_module(name)
-        importlib.import_module("sustainml_orchestrator.contract.type_supports").load()
+        with suppress(ImportError):  # each node says so, and why
+            for name in _PRELOAD:
+                importlib.import_module(name)
+            importlib.import_module("sustainml_orchestrator.contract.type_supports").load()
     serve(_become)
     shared_memory.remove_leftovers()  # of what had to be killed
 

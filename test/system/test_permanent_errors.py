@@ -86,6 +86,21 @@ def test_up_does_not_try_it_again(up: Up) -> None:
     assert not any("restarting" in line for line in up.lines)
 
 
+def test_up_without_the_libraries_of_ros(tmp_path: Path) -> None:
+    """One sentence for each process, no traceback, no restart."""
+    (tmp_path / "rclpy.py").write_text("raise ImportError('librcl.so: there is no such file')")
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    up = Up(variables={"PYTHONPATH": path})
+    try:
+        up.read_on()
+        assert up.process.wait(20.0) == ExitCode.CONFIGURATION
+        output = "".join(up.lines)
+        assert "librcl.so: there is no such file); source the environment" in output
+        assert "Traceback" not in output and "restarting it" not in output
+    finally:
+        up.end()
+
+
 @pytest.mark.parametrize("variables", [{"HOME": None}, {"ROS_LOG_DIR": "/proc/none"}])
 def test_up_logs_elsewhere_where_it_has_to(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str | None]
