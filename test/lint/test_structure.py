@@ -221,3 +221,17 @@ def test_yaml_is_read_without_the_implicit_types_of_yaml_1_1() -> None:
     assert others == {
         "contract/yaml_loader.py", "cli/run.py", "processes/instance_parameters.py",
     }  # fmt: skip
+
+
+def test_signals_are_handled_in_few_places() -> None:
+    """A handler may run inside a lock: `on_end` says what it may do; commands alone raise."""
+    handled = re.compile(r"\bsignal\.signal\((?!.*SIG_(?:DFL|IGN))")
+    files = {
+        str(path.relative_to(ROOT / PACKAGE))
+        for path in sources().values()
+        if handled.search(path.read_text(encoding="utf-8"))
+    }
+    assert files == {
+        "contract/signals.py", "processes/fork_server.py", "cli/context.py", "cli/__main__.py",
+        "entry.py",
+    }  # fmt: skip
