@@ -25,7 +25,11 @@ from sustainml_msgs.msg import CO2Footprint, HWResource, MLModel, UserInput
 from sustainml_orchestrator.reference_modules import catalog
 from sustainml_orchestrator.reference_modules.estimate import requirements
 from sustainml_orchestrator.reference_modules.estimate.configuration import CarbonSettings
-from sustainml_orchestrator.reference_modules.estimate.footprint import Statement, footprint
+from sustainml_orchestrator.reference_modules.estimate.footprint import (
+    Footprint,
+    Statement,
+    footprint,
+)
 from sustainml_orchestrator.reference_modules.estimate.regions import CarbonRegions, Intensity
 from sustainml_orchestrator.reference_modules.parameters import TABLE
 from sustainml_orchestrator.reference_modules.text.demands import counting
@@ -75,29 +79,14 @@ class CarbonTrackerModule(Module):
         )
         factor = _uncertainty(told, place.known)
         said = self._statement(model, hardware, place, period, factor)
-        extra = requirements.json_object(user.extra_data)
-        restrained = [model.model, *requirements.names(extra.get("model_restrains"))]
-        outputs = requirements.number(extra, "num_outputs")
         about = {
-            "num_outputs": max(1, int(outputs)),
-            "model_restrains": list(dict.fromkeys(name for name in restrained if name)),
+            **_next_iteration(user, model),
             "inferences": inferences,
-            "region": place.region,
-            "region_known": place.known,
             "uncertainty_factor": factor,
-            "note": place.note,
             "carbon_intensity_source": self.settings.source,
-            "carbon_intensity_year": place.year,
-            "functional_unit": said.unit or "one inference",
-            "volume_period": said.period,
-            "boundary": said.boundary,
             "options": asdict(self.settings.options),
-            "energy_wh_per_1000": result.energy_wh_per_1000,
-            "carbon_kg_per_1000": result.carbon_kg_per_1000,
-            "carbon_range_kg": [result.carbon_kg / factor, result.carbon_kg * factor]
-            if factor
-            else None,
-            "summary": said.sentence(result),
+            **_of_place(place),
+            **_of_statement(said, result, factor),
         }
         return CO2Footprint(
             carbon_footprint=result.carbon_kg,
@@ -155,6 +144,39 @@ class CarbonTrackerModule(Module):
             return self.settings.apply(configuration, self.regions)
         except ValueError as error:
             raise ModuleError(str(error)) from error
+
+
+def _next_iteration(user: UserInput, model: MLModel) -> dict[str, Any]:
+    """What an iteration that follows needs: how many, and which models are used up."""
+    extra = requirements.json_object(user.extra_data)
+    used = [model.model, *requirements.names(extra.get("model_restrains"))]
+    return {
+        "num_outputs": max(1, int(requirements.number(extra, "num_outputs"))),
+        "model_restrains": list(dict.fromkeys(name for name in used if name)),
+    }
+
+
+def _of_place(place: Intensity) -> dict[str, Any]:
+    return {
+        "region": place.region,
+        "region_known": place.known,
+        "note": place.note,
+        "carbon_intensity_year": place.year,
+    }
+
+
+def _of_statement(said: Statement, result: Footprint, factor: float | None) -> dict[str, Any]:
+    """What the figures mean."""
+    carbon = result.carbon_kg
+    return {
+        "functional_unit": said.unit or "one inference",
+        "volume_period": said.period,
+        "boundary": said.boundary,
+        "energy_wh_per_1000": result.energy_wh_per_1000,
+        "carbon_kg_per_1000": result.carbon_kg_per_1000,
+        "carbon_range_kg": [carbon / factor, carbon * factor] if factor else None,
+        "summary": said.sentence(result),
+    }
 
 
 def _properties(model: MLModel) -> dict[str, Any]:

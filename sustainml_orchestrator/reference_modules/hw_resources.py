@@ -54,11 +54,7 @@ class HWResourcesModule(CatalogueModule):
         extra = requirements.json_object(asked.extra_data)
         wanted = requirements.parse(asked.app_requirements, extra)
         wanted = wanted.shared(requirements.devices(limits))
-        work = self._workload(model)
-        if self.settings.precision:
-            work = replace(work, precisions=(self.settings.precision,))
-        elif wanted.weights in work.precisions:
-            work = work.in_precision(wanted.weights)
+        work = self._workload(model, wanted.weights)
         memory_mib, memory_kind = requirements.memory_limit(limits)
         bounds = Limits(
             memory_mib=memory_mib,
@@ -80,24 +76,7 @@ class HWResourcesModule(CatalogueModule):
                 f"{model.model} does not fit: "
                 + obstacle(work, devices, bounds, self.devices.devices)
             )
-        about = {
-            "device_class": best.device.device_class,
-            "precision": best.precision,
-            "bound": best.bound,
-            "measured": best.is_measured,
-            "runtime": best.runtime,
-            "uncertainty_factor": best.uncertainty,
-            "energy_uncertainty_factor": best.energy_uncertainty,
-            "energy_per_inference_j": best.energy_j,
-            "flash_mib": best.flash_mib,
-            "idle_w": best.device.idle_w,
-            "power_of": best.device.power_of,
-            "ties": ties(best, work, devices, bounds),
-            "notes": _notes(best),
-            "engine": best.device.runtime,
-            "simulated": best.device.simulated,
-            "source": list(best.device.source),
-        }
+        about = {**_about(best), "ties": ties(best, work, devices, bounds)}
         return HWResource(
             hw_description=best.device.name,
             power_consumption=best.power_w,
@@ -107,7 +86,14 @@ class HWResourcesModule(CatalogueModule):
             extra_data=requirements.json_bytes(about),
         )
 
-    def _workload(self, model: MLModel) -> Workload:
+    def _workload(self, model: MLModel, precision: str) -> Workload:
+        """The figures of a model in the precision that is set, else the one asked for."""
+        work = self._figures(model)
+        if self.settings.precision:
+            return replace(work, precisions=(self.settings.precision,))
+        return work.in_precision(precision) if precision in work.precisions else work
+
+    def _figures(self, model: MLModel) -> Workload:
         """Figures from the message, else from the catalogue by name."""
         try:
             given = Workload.from_properties(json.loads(model.model_properties))
@@ -125,6 +111,27 @@ class HWResourcesModule(CatalogueModule):
     def apply(self, configuration: dict[str, Any]) -> dict[str, Any]:
         """Fix `precision` or `runtime`, or list the hardware: {"query": "hardwares"}."""
         return self.settings.apply(configuration, self.devices)
+
+
+def _about(best: Estimate) -> dict[str, Any]:
+    """Where it runs and how well that is known, for extra_data."""
+    return {
+        "device_class": best.device.device_class,
+        "precision": best.precision,
+        "bound": best.bound,
+        "measured": best.is_measured,
+        "runtime": best.runtime,
+        "uncertainty_factor": best.uncertainty,
+        "energy_uncertainty_factor": best.energy_uncertainty,
+        "energy_per_inference_j": best.energy_j,
+        "flash_mib": best.flash_mib,
+        "idle_w": best.device.idle_w,
+        "power_of": best.device.power_of,
+        "notes": _notes(best),
+        "engine": best.device.runtime,
+        "simulated": best.device.simulated,
+        "source": list(best.device.source),
+    }
 
 
 def _notes(best: Estimate) -> list[str]:

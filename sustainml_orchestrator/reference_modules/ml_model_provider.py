@@ -19,6 +19,8 @@ from sustainml_orchestrator.reference_modules.estimate.configuration import Prov
 from sustainml_orchestrator.reference_modules.estimate.models import Workload
 from sustainml_orchestrator.reference_modules.estimate.proposal import (
     Baseline,
+    Proposal,
+    Terms,
     allowed_devices,
     propose,
 )
@@ -44,30 +46,13 @@ class MLModelProviderModule(CatalogueModule):
 
     def process(self, task: Task, inputs: Inputs) -> MLModel:
         """Choose one model; ModuleError says which constraint to relax when none fits."""
-        asked, hardware = inputs.app_requirements, inputs.hw_constraints
-        extra = requirements.json_object(asked.extra_data)
-        wanted = requirements.parse(asked.app_requirements, extra)
-        wanted = wanted.shared(requirements.devices(hardware))
-        tasks = list(inputs.ml_model_metadata.ml_model_metadata) or [""]
+        extra = requirements.json_object(inputs.app_requirements.extra_data)
+        wanted = requirements.parse(inputs.app_requirements.app_requirements, extra)
+        wanted = wanted.shared(requirements.devices(inputs.hw_constraints))
         try:
-            required = list(hardware.hardware_required)
-            told = requirements.not_in_catalogue(hardware)
-            proposal = propose(
-                self.models,
-                allowed_devices(self.devices, required, wanted.deployment, told),
-                wanted,
-                metadata_task=tasks[0],
-                every_device=self.devices.devices,
-                max_memory_mib=requirements.memory_limit(hardware)[0],
-                memory_kind=requirements.memory_limit(hardware)[1],
-                max_flash_mib=requirements.flash_limit(hardware),
-                baseline=_baseline(task, inputs),
-                flops_weight=self.settings.flops_weight,
-                kept_quality=self.settings.kept_quality,
-            )
+            proposal = self._propose(task, inputs, wanted)
         except NoMatchError as answer:
             raise ModuleError(str(answer)) from answer
-        parts = self._parts(inputs, wanted, proposal.task)
         model = proposal.model
         about: dict[str, Any] = {
             "task": proposal.task,
@@ -75,7 +60,7 @@ class MLModelProviderModule(CatalogueModule):
             "model_restrains": [*wanted.restrains, model.name],
             "alternatives": list(proposal.alternatives),
             "ties": list(proposal.ties),
-            "notes": [*proposal.notes, *parts],
+            "notes": [*proposal.notes, *self._parts(inputs, wanted, proposal.task)],
         }
         for key in ("quality", "remaining", "least_quality"):
             if (value := getattr(proposal, key)) is not None:
@@ -88,6 +73,24 @@ class MLModelProviderModule(CatalogueModule):
             extra_data=requirements.json_bytes(about),
         )
 
+    def _propose(self, task: Task, inputs: Inputs, wanted: Requirements) -> Proposal:
+        """The model proposed; NoMatchError where none fits."""
+        hardware = inputs.hw_constraints
+        told = requirements.not_in_catalogue(hardware)
+        required = list(hardware.hardware_required)
+        devices = allowed_devices(self.devices, required, wanted.deployment, told)
+        memory_mib, memory_kind = requirements.memory_limit(hardware)
+        terms = Terms(
+            every_device=self.devices.devices,
+            max_memory_mib=memory_mib,
+            memory_kind=memory_kind,
+            max_flash_mib=requirements.flash_limit(hardware),
+            flops_weight=self.settings.flops_weight,
+            kept_quality=self.settings.kept_quality,
+        )
+        first, *_ = list(inputs.ml_model_metadata.ml_model_metadata) or [""]
+        return propose(self.models, devices, wanted, first, terms, _baseline(task, inputs))
+
     def _parts(self, inputs: Inputs, wanted: Requirements, first: str) -> list[str]:
         """Of a problem of two parts what is proposed for the second."""
         told = requirements.json_object(inputs.ml_model_metadata.extra_data).get("parts")
@@ -97,7 +100,7 @@ class MLModelProviderModule(CatalogueModule):
         required = list(inputs.hw_constraints.hardware_required)
         try:
             devices = allowed_devices(self.devices, required, wanted.deployment)
-            found = propose(self.models, devices, wanted, metadata_task=str(others[0]))
+            found = propose(self.models, devices, wanted, str(others[0]))
         except NoMatchError as answer:
             return [f"second part, {others[0]}: {answer}"]
         return [f"a problem of two parts; the second, {found.task}: {found.model.name}",

@@ -12,6 +12,7 @@ from sustainml_orchestrator.reference_modules.estimate.placement import place
 from sustainml_orchestrator.reference_modules.estimate.proposal import (
     Baseline,
     Proposal,
+    Terms,
     allowed_devices,
     propose,
 )
@@ -37,8 +38,8 @@ def wish(task: str = "image-classification", **fields: object) -> Requirements:
 
 
 def ask(wanted: Requirements, **options: object) -> Proposal:
-    options = {"metadata_task": "image-classification", **options}
-    return propose(MODELS, ALL, wanted, **options)  # type: ignore[arg-type]
+    task = str(options.pop("metadata_task", "image-classification"))
+    return propose(MODELS, ALL, wanted, task, **options)  # type: ignore[arg-type]
 
 
 def test_every_task_gets_a_model() -> None:
@@ -212,7 +213,7 @@ def test_the_goal_wins_over_the_metadata_when_it_is_known() -> None:
 
 
 def test_optimising_undercuts_the_baseline_at_the_quality_asked() -> None:
-    first = ask(wish(accuracy=0.75), flops_weight=0.0)
+    first = ask(wish(accuracy=0.75), terms=Terms(flops_weight=0.0))
     again = ask(
         wish(accuracy=0.75, optimise=True, restrains=(first.model.name,)),
         baseline=Baseline(first.model.name, 1.0),
@@ -256,7 +257,7 @@ def test_nothing_below_the_least_is_a_clear_answer() -> None:
 
 def test_without_target_and_quality_most_of_the_quality_is_kept() -> None:
     """Down by half and half again, to the least energy at 90 % of the first one's quality."""
-    first = ask(wish(), flops_weight=0.0)
+    first = ask(wish(), terms=Terms(flops_weight=0.0))
     assert first.quality is not None
     kept = 0.9 * first.quality
     chain, base = [first], Baseline(first.model.name)

@@ -104,19 +104,31 @@ _BY_CONTEXT = {
 }
 
 
+@dataclass(frozen=True)
+class Terms:
+    """What the user asks of the hardware, and how the search is set.
+
+    Attributes:
+        max_memory_mib: limit of memory in MiB; 0 = none.
+        memory_kind: of which memory, see `requirements.memory_limit`.
+        max_flash_mib: limit of flash in MiB, beside that of RAM; 0 = none.
+    """
+
+    every_device: tuple[Device, ...] = ()
+    max_memory_mib: float = 0.0
+    memory_kind: str = ""
+    max_flash_mib: float = 0.0
+    flops_weight: float = DEFAULT_FLOPS_WEIGHT
+    kept_quality: float = DEFAULT_KEPT_QUALITY
+
+
 def propose(
     models: ModelCatalogue,
     devices: tuple[Device, ...],
     wanted: Requirements,
-    *,
     metadata_task: str,
-    every_device: tuple[Device, ...] = (),
-    max_memory_mib: float = 0.0,
-    memory_kind: str = "",
-    max_flash_mib: float = 0.0,
+    terms: Terms = Terms(),
     baseline: Baseline | None = None,
-    flops_weight: float = DEFAULT_FLOPS_WEIGHT,
-    kept_quality: float = DEFAULT_KEPT_QUALITY,
 ) -> Proposal:
     """The best model for what is wanted.
 
@@ -124,22 +136,39 @@ def propose(
         NoMatchError: none fits, or the one selected is unknown; the text says what to change.
     """
     task = _task(models, wanted.goal, metadata_task)
-    excluded = frozenset(name.casefold() for name in wanted.restrains)
+    query = _query(wanted, task, devices, terms)
     if wanted.selected:
         chosen = _by_name(models, wanted.selected)
         is_base = wanted.optimise and baseline is not None and baseline.model == chosen.name
-        if not excludes(excluded, chosen) and not is_base:
+        if not excludes(query.excluded, chosen) and not is_base:
             return replace(_selected(chosen, task), latency_s=wanted.longest_s)
         # Asked for, and used up by an earlier alternative or to be undercut: the next best follows.
-    query = Query(
+    goal = _Goal(wanted.optimise, wanted.desired_carbon_kg, terms.kept_quality)
+    query = goal.undercut(query, models, baseline)
+    choice = choose(models, query)
+    return Proposal(
+        choice.best.model,
+        task,
+        choice.best.quality,
+        tuple(c.model.name for c in choice.candidates[1:6]),
+        tuple(choice.ties),
+        _notes(choice, task, wanted),
+        _remaining(models, query, choice, goal),
+        query.least_quality,
+        choice.longest_s or wanted.longest_s,
+    )
+
+
+def _query(wanted: Requirements, task: str, devices: tuple[Device, ...], terms: Terms) -> Query:
+    return Query(
         task=task,
         devices=devices,
-        every_device=every_device,
+        every_device=terms.every_device,
         family=wanted.family,
         licences=wanted.licences,
-        max_memory_mib=max_memory_mib,
-        memory_kind=memory_kind,
-        max_flash_mib=max_flash_mib,
+        max_memory_mib=terms.max_memory_mib,
+        memory_kind=terms.memory_kind,
+        max_flash_mib=terms.max_flash_mib,
         max_latency_s=wanted.max_latency_s,
         min_throughput=wanted.min_throughput,
         max_power_w=wanted.max_power_w,
@@ -154,30 +183,21 @@ def propose(
         model_size=wanted.model_size,
         named=wanted.models,
         weights=wanted.weights,
-        excluded=excluded,
-        flops_weight=flops_weight,
+        excluded=frozenset(name.casefold() for name in wanted.restrains),
+        flops_weight=terms.flops_weight,
     )
-    goal = _Goal(wanted.optimise, wanted.desired_carbon_kg, kept_quality)
-    query = goal.undercut(query, models, baseline)
-    choice = choose(models, query)
-    best = choice.best
-    return Proposal(
-        best.model,
-        task,
-        best.quality,
-        tuple(c.model.name for c in choice.candidates[1:6]),
-        tuple(choice.ties),
-        (
-            *choice.notes,
-            *_to_do(best.model, task),
-            *_scaled(best.model, wanted.resolution),
-            *_cut(best.model, wanted.text_tokens),
-            *([_STAKES] if wanted.critical else []),
-            *_background(best.model),
-        ),
-        _remaining(models, query, choice, goal),
-        query.least_quality,
-        choice.longest_s or wanted.longest_s,
+
+
+def _notes(choice: Choice, task: str, wanted: Requirements) -> tuple[str, ...]:
+    """What the user should know of the model, one sentence each."""
+    model = choice.best.model
+    return (
+        *choice.notes,
+        *_to_do(model, task),
+        *_scaled(model, wanted.resolution),
+        *_cut(model, wanted.text_tokens),
+        *([_STAKES] if wanted.critical else []),
+        *_background(model),
     )
 
 
