@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount
+from starlette.routing import BaseRoute, Match, Mount
 
 import sustainml_orchestrator
 from sustainml_orchestrator.client import ClientError
@@ -25,6 +25,7 @@ from sustainml_orchestrator.rest.schemas import ProblemDetails
 PREFIX = "/api/v1"
 #: Beside it, for monitors.
 MONITORED = ("/metrics", "/healthz", "/readyz")
+_PARTS = (tasks, nodes, events)
 #: Details of a refused request that are told.
 _TOLD = 5
 
@@ -49,7 +50,7 @@ def create_api(calls: Calls) -> FastAPI:
         docs_url=None, redoc_url=None, servers=[{"url": PREFIX}], root_path_in_servers=False,
     )  # fmt: skip
     api.state.calls, api.state.events = calls, EventLog(calls)
-    for part in (tasks, nodes, events):
+    for part in _PARTS:
         api.include_router(part.router)
     api.add_exception_handler(ClientError, _client_error)
     api.add_exception_handler(RequestValidationError, _validation_error)
@@ -103,6 +104,16 @@ async def http_problem(request: Request, error: Exception) -> Response:
     text = f"{request.method} {path}: {error.detail}; {PREFIX}/openapi.json lists what there is"
     is_missing = error.status_code == 404
     code = ErrorCode.NOT_FOUND if is_missing else ErrorCode.INVALID_REQUEST
-    title = "METHOD_NOT_ALLOWED" if error.status_code == 405 else code.name
-    return problem(error.status_code, title, text[:2000], path, code=int(code),
-                   headers=error.headers)  # fmt: skip
+    title, headers = code.name, dict(error.headers or {})
+    if error.status_code == 405:
+        title = "METHOD_NOT_ALLOWED"
+        if methods := _allowed(request):
+            headers["Allow"] = ", ".join(methods)
+    return problem(error.status_code, title, text[:2000], path, code=int(code), headers=headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of an address of ours: Starlette names those of its first route alone."""
+    routes = [route for part in _PARTS for route in part.router.routes]
+    matching = [each for each in routes if each.matches(request.scope)[0] != Match.NONE]
+    return sorted({name for each in matching for name in getattr(each, "methods", ())})

@@ -171,7 +171,9 @@ def test_mistakes_are_told_in_a_sentence(served: Served) -> None:
     refused(api(served, "GET", "/tasks/0/1"), 422, "INVALID_REQUEST", "problem_id")
     refused(api(served, "GET", "/nothing"), 404, "NOT_FOUND", "openapi.json")
     refused(api(served, "GET", "/%0A/x%0Dy%0A"), 404, "NOT_FOUND", "openapi.json")
-    refused(api(served, "PUT", "/problems"), 405, "METHOD_NOT_ALLOWED", "PUT")
+    answer = api(served, "PUT", "/problems")
+    refused(answer, 405, "METHOD_NOT_ALLOWED", "PUT")
+    assert answer.headers["allow"] == "GET, POST"
 
 
 def test_it_describes_itself(served: Served) -> None:
