@@ -154,9 +154,19 @@ def test_a_module_is_configured_by_form_and_json(tab: Tab, site: Site) -> None:
     page.get_by_role("alert").wait_for()
     assert "flops_weight" in page.get_by_role("alert").inner_text()
     tab.complaints.clear()  # the refusal
-    page.get_by_label("Settings to change").fill('{"flops_weight": ')
-    tab.wait("This is no JSON object.")
-    assert page.get_by_role("button", name="Apply this JSON").is_disabled()
+    for text in ('{"flops_weight": ', '{"flops_weight": 9007199254740993}'):
+        page.get_by_label("Settings to change").fill(text)
+        tab.wait("This is no JSON object, or a number in it is too large.")
+        assert page.get_by_role("button", name="Apply this JSON").is_disabled()
+        page.get_by_label("Settings to change").fill('{"flops_weight": 1e300}')
+        assert page.get_by_role("button", name="Apply this JSON").is_enabled()
+
+
+def test_the_history_of_an_unknown_module_says_so(tab: Tab) -> None:
+    page = tab.open("/log?node=nobody", "no node 'nobody'")
+    page.get_by_label("Module").select_option("all")
+    tab.wait("node.")
+    tab.complaints.clear()  # the refusal
 
 
 def test_hostile_texts_are_shown_as_they_are(tab: Tab) -> None:

@@ -7,7 +7,7 @@ import { events } from "../parts.js";
 export function page() {
   const query = new URLSearchParams(location.search);
   const at = { words: query.get("words") ?? "", node: query.get("node") ?? "", kind: query.get("kind") ?? "" };
-  const data = { events: [] };
+  const data = { events: [], mistake: "" };
   let due = 0;
   const later = () => { if (!due) due = setTimeout(() => { due = 0; load(); }, 500); };
   const change = (fields) => {
@@ -18,7 +18,15 @@ export function page() {
   return {
     title: "History",
     watch: "all",
-    async load() { data.events = (await request(`history?limit=1000&node=${encodeURIComponent(at.node)}`)).events; },
+    async load() {
+      try {
+        data.events = (await request(`history?limit=1000&node=${encodeURIComponent(at.node)}`)).events;
+        data.mistake = "";
+      } catch (error) {
+        if (error.code !== "NOT_FOUND") throw error;
+        Object.assign(data, { events: [], mistake: error.message });
+      }
+    },
     tasks: later,
     system(state, before) { if (JSON.stringify(state.nodes.map((each) => each.node_status)) !== JSON.stringify(before?.nodes.map((each) => each.node_status))) later(); },
     close: () => clearTimeout(due),
@@ -31,7 +39,7 @@ export function page() {
           h("label", { class: "visually-hidden", for: "words" }, "Search events"), h("input", { id: "words", type: "search", placeholder: "Search events", value: at.words, oninput: (event) => change({ words: event.target.value }) }),
           h("label", { for: "node" }, "Module"), h("select", { id: "node", style: { width: "auto" }, value: at.node, onchange: (event) => change({ node: event.target.value }) }, h("option", { value: "" }, "all"), app.graph.map(({ name }) => h("option", { value: name }, name))),
           h("label", { for: "kind" }, "About"), h("select", { id: "kind", style: { width: "auto" }, value: at.kind, onchange: (event) => change({ kind: event.target.value }) }, [["", "everything"], ["task.", "tasks"], ["step.", "steps"], ["node.", "modules"]].map(([value, label]) => h("option", { value }, label)))),
-          events(shown, true), shown.length >= 1000 && h("p", { class: "muted small" }, "The newest 1,000 events are shown; `sustainml history` has all.")),
+          data.mistake ? h("div", { class: "callout s-error", role: "alert" }, data.mistake) : events(shown, true), shown.length >= 1000 && h("p", { class: "muted small" }, "The newest 1,000 events are shown; `sustainml history` has all.")),
       ];
     },
   };

@@ -73,7 +73,7 @@ function configuration(data, save) {
     fields.length > 0 && h("form", { onsubmit: submit }, h("div", { class: "two" }, fields.map(([key, value]) => field(data, key, value))), h("button", { class: "primary" }, "Apply")),
     Object.keys(rest).length > 0 && [h("h3", {}, "Lists, to be changed as JSON"), readable(rest)],
     h("details", {}, h("summary", {}, "As JSON"), h("div", { class: "field" }, h("label", { for: "json" }, "Settings to change"), h("textarea", { id: "json", class: "code", rows: 8, value: data.text, "aria-invalid": isObject(data.text) ? null : "true", oninput: (event) => { data.text = event.target.value; app.refresh(); } }),
-      !isObject(data.text) && h("p", { class: "mistake" }, "This is no JSON object.")),
+      !isObject(data.text) && h("p", { class: "mistake" }, "This is no JSON object, or a number in it is too large.")),
       h("button", { disabled: !isObject(data.text), onclick: () => save(JSON.parse(data.text)) }, "Apply this JSON")),
   ];
 }
@@ -95,9 +95,14 @@ function changed(data) {
 
 function isObject(text) {
   try {
-    const value = JSON.parse(text, (_, each) => { if (each === Infinity || each === -Infinity) throw new RangeError(); return each; });
+    const value = JSON.parse(text, (_, each, context) => { if (isChanged(each, context?.source)) throw new RangeError(); return each; });
     return typeof value === "object" && value !== null && !Array.isArray(value);
   } catch {
     return false;
   }
+}
+
+// Whether a number is read as another one: too large for a double, or an integer beyond 53 bits.
+function isChanged(value, source) {
+  return typeof value === "number" && (!Number.isFinite(value) || (/^-?\d+$/.test(source ?? "") && !Number.isSafeInteger(value)));
 }
