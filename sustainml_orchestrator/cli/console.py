@@ -19,7 +19,7 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, TextIO
 
@@ -97,6 +97,14 @@ class Console(RichConsole):
             parts: texts, or pairs of a text and its style; a line break in one is escaped.
         """
         self.print(line(*parts), soft_wrap=True)
+
+
+def as_text(show: Callable[[Console], None]) -> str:
+    """What a function prints."""
+    console = Console()
+    console.file = file = io.StringIO()
+    show(console)
+    return file.getvalue()
 
 
 def line(*parts: str | tuple[str, StyleType]) -> Text:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import platform
@@ -10,13 +9,14 @@ import time
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sustainml_orchestrator
 from sustainml_orchestrator.cli import background
-from sustainml_orchestrator.cli.console import Console
+from sustainml_orchestrator.cli.console import as_text
 from sustainml_orchestrator.cli.context import options
 from sustainml_orchestrator.cli.doctor import as_data, examine, print_findings
 from sustainml_orchestrator.contract import domain
@@ -101,10 +101,7 @@ class Collection:
     def _examine(self) -> None:
         findings, code = examine()
         self._put_json("doctor.json", as_data(findings, code))
-        console = Console()
-        console.file = io.StringIO()
-        print_findings(findings, console)
-        self._put_text("doctor.txt", console.file.getvalue())
+        self._put_text("doctor.txt", as_text(partial(print_findings, findings)))
 
     def _ask(self, task_id: TaskId | None) -> None:
         """What the orchestrator knows; what it does not tell of the tasks, its journal does."""
