@@ -118,6 +118,9 @@ def _checked(file: Path) -> dict[str, list[dict[str, Any]]]:
         models, devices = build(ModelCatalogue, "models"), build(DeviceCatalogue, "hardware")
         pairs(entries.get("measurements", []), models, devices)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        text = f"{file} does not fit the catalogue: {error}; docs/reference_modules.md has the form"
+        text = (
+            f"{file} does not fit the catalogue: {catalog.mistake(error)}; "
+            "docs/reference_modules.md has the form"
+        )
         raise Failure(text, name="INVALID_REQUEST", error_code=2) from error
     return entries

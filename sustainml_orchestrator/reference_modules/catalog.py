@@ -19,6 +19,11 @@ class CatalogError(Exception):
     """A catalogue is missing or unreadable; the text names the file and the remedy."""
 
 
+def mistake(error: Exception) -> str:
+    """What is wrong with an entry, from the exception that reading it has raised."""
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
+
+
 def load(name: str, paths: tuple[Path, ...] = ()) -> dict[str, Any]:
     """The catalogue `name` as published, with overlays as they are now: do not change it.
 

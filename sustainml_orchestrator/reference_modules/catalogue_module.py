@@ -86,8 +86,8 @@ class CatalogueModule(Module):
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             names = ", ".join(map(str, paths)) or "as published"
             raise ValueError(
-                f"catalogue {names} does not fit: {error}; `sustainml catalogue check FILE` says "
-                "whether a file does"
+                f"catalogue {names} does not fit: {catalog.mistake(error)}; "
+                "`sustainml catalogue check FILE` says whether a file does"
             ) from error
 
 

@@ -73,7 +73,7 @@ def test_a_device_of_ones_own_is_known_while_it_is_set(board: Path) -> None:
         ("/nowhere/else.yaml", None, "does not exist"),
         (None, "models: 7", "must be a list"),
         (None, "[1", "not valid YAML"),
-        (None, "devices: [{name: broken}]", "does not fit"),
+        (None, "devices: [{name: broken}]", "device broken: 'class' is missing"),
     ],
 )
 def test_what_does_not_fit_changes_nothing(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sustainml_orchestrator.reference_modules import catalog
 from sustainml_orchestrator.reference_modules.estimate.measured import OfDevice
 
 CLASSES = ("microcontroller", "edge", "mobile", "cpu", "gpu", "fpga", "pim")
@@ -217,4 +218,4 @@ def _read(entry: Mapping[str, Any], data: Mapping[str, Any]) -> Device:
             least_mode_w=float(entry.get("least_mode_w", 0.0)),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"device {entry.get('name', '?')}: {error!r}") from error
+        raise ValueError(f"device {entry.get('name', '?')}: {catalog.mistake(error)}") from error

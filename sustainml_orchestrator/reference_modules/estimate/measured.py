@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sustainml_orchestrator.reference_modules import catalog
+
 #: A median of many runs on the very machine; other load and temperature change it by some per cent.
 LATENCY_UNCERTAINTY = 1.1
 #: Energy by counters, and by codecarbon's estimate from load and rated power, beside the latency.
@@ -43,6 +45,7 @@ def own(rows: Iterable[Mapping[str, Any]]) -> dict[str, OfDevice]:
             key = (str(row["model"]).casefold(), str(row["precision"]))
             of_device = found.setdefault(str(row["device"]), {})
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"measurement of {row.get('model', '?')}: {error!r}") from error
+            model, mistake = row.get("model", "?"), catalog.mistake(error)
+            raise ValueError(f"measurement of {model}: {mistake}") from error
         of_device[key] = Measurement(latency, energy, factor)
     return dict(found)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sustainml_orchestrator.reference_modules import catalog
 from sustainml_orchestrator.reference_modules.estimate.requirements import number
 from sustainml_orchestrator.reference_modules.estimate.sources import UNCHECKED, origin
 
@@ -348,4 +349,4 @@ def _read(entry: Mapping[str, Any], benchmarks: Mapping[str, Any]) -> Model:
             languages_of={t: tuple(c) for t, c in entry.get("languages_of", {}).items()},
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"model {entry.get('name', '?')}: {error!r}") from error
+        raise ValueError(f"model {entry.get('name', '?')}: {catalog.mistake(error)}") from error
