@@ -304,8 +304,11 @@ def test_sigterm_in_the_midst_of_calls_ends_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_while_it_starts_ends_it(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_while_it_starts_ends_it(
+    tmp_path: Path, number: signal.Signals, request: pytest.FixtureRequest
+) -> None:
     starting = Framework(tmp_path, "starting")
+    request.addfinalizer(starting.process.kill)  # where it does not come so far
     children = Path(f"/proc/{starting.process.pid}/status")
 
     def catches() -> bool:  # it has come as far as its own handlers
