@@ -167,13 +167,17 @@ class Goals:
         self._server.finish(goal.handle, partial(_refuse, ErrorCode.CANCELLED, text))
 
     def _advance(self, goal: _Goal) -> None:
-        """Go on to the task that follows, or finish the goal when all is over."""
+        """Go on to the tasks that follow, one by one, or finish the goal when all is over."""
         iteration = self._core.store.find(goal.task_id)
         while iteration is not None and iteration.status is TaskStatus.SUCCEEDED:
             if iteration.next_task == NO_TASK:
                 break
             self._follow(goal, iteration.next_task)
             iteration = self._core.store.find(goal.task_id)
+            if self._core.persistence.shows_unsaved(goal.task_id):
+                return  # it is announced once it is saved
+            if iteration is not None:
+                self._feed_back(goal, iteration)
         if iteration is None:
             self._forget(goal)
             text = f"task {goal.task_id} was deleted"
@@ -185,11 +189,14 @@ class Goals:
     def update(self, iteration: Task) -> None:
         """A task changed: feedback for whoever follows it."""
         for goal in list(self._by_task.get(iteration.task_id, {}).values()):
-            if goal.handle.is_active:
-                feedback = goal.news(conversions.summary_to_msg(self._core, iteration))
-                if feedback is not None:
-                    goal.handle.publish_feedback(feedback)
+            self._feed_back(goal, iteration)
             self._advance(goal)
+
+    def _feed_back(self, goal: _Goal, iteration: Task) -> None:
+        if goal.handle.is_active:
+            feedback = goal.news(conversions.summary_to_msg(self._core, iteration))
+            if feedback is not None:
+                goal.handle.publish_feedback(feedback)
 
     def _cancel(self, handle: ServerGoalHandle) -> CancelResponse:
         goal = self._goals.get(bytes(handle.goal_id.uuid))
