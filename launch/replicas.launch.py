@@ -38,7 +38,7 @@ def _start(context: LaunchContext) -> list[Node]:
 
 def _instance(values: dict[str, Any], module: str, number: int) -> Node:
     name = f"{module}_{number}"
-    own = instance_parameters(values["params_file"], module, name)
+    own = instance_parameters(values["params_file"], values["namespace"], module, name)
     return Node(
         package="sustainml_orchestrator",
         executable=module,

@@ -25,7 +25,10 @@ _DOCUMENT = """\
 
 `make parameters` writes this file; `ros2 param describe` shows the same.
 [config/orchestrator.yaml](../config/orchestrator.yaml) holds all, a section for each node; give a
-copy of it to `ros2 launch … params_file:=`.
+copy of it to `ros2 launch … params_file:=` or `sustainml up --params`. A node warns of parameters
+that it does not know, with the nearest name, and of its sections in another namespace; the
+orchestrator warns of sections that name no node. A value of a wrong type, or out of range, ends
+the node.
 
 ## Orchestrator
 

@@ -21,6 +21,7 @@ from sustainml_orchestrator.contract import discovery, domain, introspection, na
 from sustainml_orchestrator.contract.complaint import complain
 from sustainml_orchestrator.contract.exit_codes import ExitCode
 from sustainml_orchestrator.contract.module_graph import read_pipeline
+from sustainml_orchestrator.contract.parameter_file import warn_of_mistakes
 from sustainml_orchestrator.contract.parameter_service_guard import guard_parameter_services
 from sustainml_orchestrator.contract.parameters import ParameterError
 from sustainml_orchestrator.contract.signals import on_end
@@ -376,6 +377,7 @@ def main(args: list[str] | None = None) -> NoReturn:
         start_ros(args)
         loop = Loop()
         node = OrchestratorNode(loop)
+        warn_of_mistakes(node, args, node.core.pipeline.by_name)
         loop.add_node(node)
         while not (ending or loop.ended):
             node.spin_once()

@@ -80,7 +80,8 @@ def programs(
     for name, executable, count in modules or [(name, "", 1) for name in MODULES]:
         if name not in without and has_program(name, executable):
             module = _module(name, executable and resolve(executable, folder), common, given)
-            found += _instances(module, (replicas or {}).get(name, count), params_file)
+            number = (replicas or {}).get(name, count)
+            found += _instances(module, number, params_file, namespace)
     return [_in_its_enclave(program, namespace) for program in found]
 
 
@@ -98,7 +99,7 @@ def _module(
     return Program(name, (*command, *common, *_parameters(settings), "-r", f"__node:={name}"))
 
 
-def _instances(module: Program, count: int, params_file: str) -> Iterator[Program]:
+def _instances(module: Program, count: int, params_file: str, namespace: str) -> Iterator[Program]:
     """Yield a program for each instance: MODULE, MODULE_2, MODULE_3 ….
 
     A parameter file has a section for the module only. The further instances get these parameters
@@ -112,7 +113,9 @@ def _instances(module: Program, count: int, params_file: str) -> Iterator[Progra
     at = words.index("-p") if "-p" in words else len(words)
     for number in range(2, count + 1):
         name = f"{module.name}_{number}"
-        own = instance_parameters(params_file, module.name, name) if params_file else {}
+        own = {}
+        if params_file:
+            own = instance_parameters(params_file, namespace, module.name, name)
         command = (*words[:at], *_parameters(own), *words[at:], "-r", f"__node:={name}")
         yield replace(module, name=name, command=command)
 

@@ -14,6 +14,7 @@ from rclpy.signals import SignalHandlerOptions
 from sustainml_orchestrator.contract import discovery, log_directory, shared_memory
 from sustainml_orchestrator.contract.complaint import complain
 from sustainml_orchestrator.contract.exit_codes import ExitCode
+from sustainml_orchestrator.contract.parameter_file import warn_of_mistakes
 from sustainml_orchestrator.contract.signals import on_end
 from sustainml_orchestrator.core.pipeline_reader import PipelineError
 from sustainml_orchestrator.processes.fork_server import ForkServer
@@ -59,6 +60,7 @@ def run(cls: type[Module], args: Sequence[str] | None = None) -> int:
         complain(f"{'' if isinstance(error, TypeError) else f'{cls.module}: '}{error}")
         fork_server.close()
         return _exit_code(error)
+    warn_of_mistakes(node, args)
     node.start()
     DiscoveryWatch(node, args, lambda: requests.put(_STALE)).start()
     return _end(node, fork_server, requests.get())

@@ -18,8 +18,9 @@ from sustainml_orchestrator.processes.programs import programs
         ("/**/m: {ros__parameters: {a: 1, b: [x, 'y z']}}", {"a": 1, "b": ["x", "y z"]}),
         ("lab: {m: {ros__parameters: {limits: {memory: 0.5}}}}", {"limits.memory": 0.5}),
         ("/lab/m: {ros__parameters: {a: 1}}\n/lab/m_2: {ros__parameters: {a: 2}}", {"a": 2}),
-        ("/lab/m_2: {ros__parameters: {a: 2}}\nm: {ros__parameters: {a: 1, b: 3}}",
+        ("/*/m_2: {ros__parameters: {a: 2}}\nlab/m: {ros__parameters: {a: 1, b: 3}}",
          {"a": 2, "b": 3}),
+        ("m: {ros__parameters: {a: 1}}\n/other/m_2: {ros__parameters: {a: 2}}", {}),
         ("/**/other: {ros__parameters: {a: 1}}\n/**: {ros__parameters: {a: 1}}", {}),
         ("m: 3\nlab: [m]\n", {}),
         ("m: {ros__parameters: text}", {}),
@@ -34,8 +35,8 @@ def test_the_file_names_only_the_module(
 ) -> None:
     file = tmp_path / "params.yaml"
     file.write_text(text)
-    assert instance_parameters(str(file), "m", "m_2") == expected
-    assert instance_parameters(str(tmp_path / "none"), "m", "m_2") == {}
+    assert instance_parameters(str(file), "/lab", "m", "m_2") == expected
+    assert instance_parameters(str(tmp_path / "none"), "/lab", "m", "m_2") == {}
 
 
 def test_the_command_line_comes_before_the_file(tmp_path: Path) -> None:

@@ -211,7 +211,7 @@ def test_yaml_is_read_without_the_implicit_types_of_yaml_1_1() -> None:
         if loads.search(path.read_text(encoding="utf-8"))
     }
     assert others == {
-        "contract/yaml_loader.py", "cli/run.py", "processes/instance_parameters.py",
+        "contract/yaml_loader.py", "cli/run.py", "contract/parameter_file.py",
     }  # fmt: skip
 
 
