@@ -54,6 +54,7 @@ from sustainml_orchestrator.reference_modules.estimate.regions import CarbonRegi
 from sustainml_orchestrator.reference_modules.parameters import TABLE
 from sustainml_orchestrator.reference_modules.text.demands import DemandCatalogue, passed_on
 from sustainml_orchestrator.reference_modules.text.hardware import HardwareWords
+from sustainml_orchestrator.reference_modules.text.hardware_names import HardwareNames
 from sustainml_orchestrator.reference_modules.text.leftovers import unread
 from sustainml_orchestrator.reference_modules.text.model_names import ModelNames, names_of
 from sustainml_orchestrator.reference_modules.text.numerals import in_digits
@@ -82,8 +83,11 @@ class AppRequirementsModule(CatalogueModule):
 
     def read_catalogues(self) -> None:
         """Read the names of models and hardware."""
-        devices = DeviceCatalogue(self.load("hardware"))
-        self.hardware = HardwareWords(self.load("constraints"), devices)
+        devices, words = DeviceCatalogue(self.load("hardware")), self.load("constraints")
+        self.hardware = HardwareWords(words, devices)
+        self.unknown = HardwareNames(
+            words["names"], self.hardware.is_subject, self.demands.named_outright
+        )
         self.models = self.read_models()
 
     def process(self, task: Any, inputs: Any) -> AppRequirements:
@@ -100,9 +104,11 @@ class AppRequirementsModule(CatalogueModule):
             lines.append(f"region:{place.region}")
         named = self.names.find(problem.text)
         lines += [f"model:{name}" for name in names_of(named) if self.models.named(name)]
-        used = [*(p for _, p in understood), *(each.name for each in named)]
+        phrases = [p for line, p in understood if line in self.demands.requirements]
+        used = [*(p for line, p in understood if line not in self.demands.requirements),
+                *(each.name for each in named)]  # fmt: skip
         extra["not_understood"] = [
-            *self._not_understood(problem, used),
+            *self._not_understood(problem, used, phrases),
             *(n for n in names_of(named) if not self.models.named(n)),
         ]
         return AppRequirements(
@@ -110,7 +116,8 @@ class AppRequirementsModule(CatalogueModule):
             extra_data=write_object(extra),
         )
 
-    def _not_understood(self, problem: Problem, used: list[str]) -> list[str]:
+    def _not_understood(self, problem: Problem, used: list[str], phrases: list[str]) -> list[str]:
+        """What is in no passage used; a phrase that stands beside a number does not use it."""
         try:
             named = self.hardware.read(problem)
         except UnclearError:  # hw_constraints says what is wrong
@@ -120,7 +127,8 @@ class AppRequirementsModule(CatalogueModule):
         taken = [*used, *named.used, *(product.name for product in products)]
         lost = [p.name for p in products if p.device and p.device.name not in named.hardware]
         lacking = [name for name, _ in named.unknown if name not in named.hardware]
-        return list(dict.fromkeys([*unread(text, taken), *lost, *lacking]))
+        names = self.unknown.find(problem.text, [*taken, *phrases], self.regions.knows)
+        return list(dict.fromkeys([*unread(text, taken), *lost, *lacking, *names]))
 
     def apply(self, configuration: dict[str, Any]) -> dict[str, Any]:
         """Set `always`: requirements that every problem has, such as ["licence:permissive"]."""

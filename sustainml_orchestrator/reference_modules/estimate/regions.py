@@ -132,6 +132,10 @@ class CarbonRegions:
         note = f"region {quoted(region.strip())} unknown; world mean{hint}"
         return Intensity(self.world_mean, "world", False, note, 2018)
 
+    def knows(self, name: str) -> bool:
+        """Whether a name is one of a country, a smaller region or a city."""
+        return any(_plain(name) in each for each in (self._names, self._regions, self._states))
+
     def in_text(self, text: str) -> Intensity | None:
         """The first country or smaller region in which a text says that something is."""
         head = text[:_MAX_TEXT]
@@ -143,8 +147,7 @@ class CarbonRegions:
             # What stands alone is a place as a whole.
             for count in range(len(words), 0 if match.re is _IN else len(words) - 1, -1):
                 name = " ".join(words[:count]).strip(".,;:!?()'\"")
-                known = any(_plain(name) in d for d in (self._names, self._regions, self._states))
-                if known and name[:1].isupper() and (len(name) > 3 or name in _SHORT):
+                if self.knows(name) and name[:1].isupper() and (len(name) > 3 or name in _SHORT):
                     return self.find(name)
         return None
 

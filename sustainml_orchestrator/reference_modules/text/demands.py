@@ -31,6 +31,9 @@ class DemandCatalogue:
         self._negations = frozenset(data["negations"])
         self._phrases = _needles(data["phrases"])
         self._languages = _needles(data["languages"])
+        outright = (several for line, several in data["phrases"].items()
+                    if line.startswith(("deployment:", "regulation:", "licence:")))  # fmt: skip
+        self._outright = [c for each in (*data["languages"].values(), *outright) for c in each]
         self._language_before = frozenset(data["language_before"])
         self._into = frozenset(data["language_into"])
         self._metrics = _needles(data["metrics"])
@@ -52,6 +55,11 @@ class DemandCatalogue:
         """Every requirement that a phrase can state."""
         return list(self._phrases)
 
+    @property
+    def named_outright(self) -> list[str]:
+        """Cues that need nothing around them: of languages, laws, licences and places of use."""
+        return self._outright
+
     def read(self, problem: Problem) -> list[str]:
         """The demands of a problem, without repetitions."""
         return [line for line, _ in self.understood(problem)]
@@ -67,7 +75,8 @@ class DemandCatalogue:
             *((f"resolution:{s.width}x{s.height}", s.surface) for s in sizes),
             *self._quantities(folded),
             *self._volume(problem, folded),
-            *((line, "") for line, cues in self._phrases.items() if self._states(cues, words)),
+            *((line, stated) for line, cues in self._phrases.items()
+              if (stated := self._stated(cues, words))),
             *((f"language:{code}", "") for code, cues in self._languages.items()
               if self._speaks(cues, words)),
             *((f"language_to:{code}", "") for code, cues in self._languages.items()
@@ -93,11 +102,13 @@ class DemandCatalogue:
         if length:
             yield f"text_length:{length.value:g}", length.surface
 
-    def _states(self, cues: Iterable[str], words: str) -> bool:
-        """Whether one of the phrases stands in the text without a negation before it."""
-        return any(
-            not preceded(words, at, self._negations) for cue in cues for at in places(cue, words)
-        )
+    def _stated(self, cues: Iterable[str], words: str) -> str:
+        """The first phrase that stands in the text without a negation before it; else nothing."""
+        return next(
+            (cue.strip() for cue in cues for at in places(cue, words)
+             if not preceded(words, at, self._negations)),
+            "",
+        )  # fmt: skip
 
     def _speaks(self, cues: Iterable[str], words: str) -> bool:
         """Whether a language is named, and not only a country's people or things."""

@@ -108,7 +108,7 @@ class HardwareWords:
             origin="extra_data" if given else "text" if named else "",
             assumptions=(*self._taken_for(given), *(() if given else found.assumptions)),
             unknown=found.unknown,
-            used=in_text.used,
+            used=(*in_text.used, *found.used),
             memory_kind="" if memory else in_text.kind,
             devices=1 if given else found.devices,
             flash_mib=0.0 if memory else in_text.flash_mib,
@@ -161,9 +161,14 @@ class HardwareWords:
             origin="text",
             assumptions=(*taken, *told),
             unknown=tuple(lacking.items()),
+            used=tuple(words.text[start:end].strip() for start, end, _ in devices),
             # Of several kinds any one will do: how many there are of each is not told apart.
             devices=max(many.values()) if len(many) == 1 else 1,
         )
+
+    def is_subject(self, after: Iterable[str]) -> bool:
+        """Whether words after a name say that the problem is about it."""
+        return self._subject.hit(after)
 
     def products_in(self, text: str) -> list[Product]:
         """The products that a text names, known or not."""
