@@ -234,15 +234,35 @@ class Connection:
             return True
 
         self.find(send, deadline)
-        repeat = send if service in _READING | _PROTECTED else None
+        take = partial(self.take, answers, deadline, client.service_is_ready, service)
         try:
-            answer = self.take(answers, deadline, client.service_is_ready, service, repeat)
+            if service in _READING | _PROTECTED:
+                answer = self._take_over_restart(take, send, deadline)
+            else:
+                answer = take()
         finally:
             self._forget(client, sent)
         response = answer.result()
         if not response.success:
             raise errors.refused(response)
         return response
+
+    def _take_over_restart(
+        self, take: Callable[..., Any], send: Callable[[], bool], deadline: float
+    ) -> Any:
+        """The answer to a request that may be repeated, also from an orchestrator that restarts.
+
+        One that was killed is in the graph until it is found to be dead; that may be seen before
+        its successor is discovered.
+        """
+        while True:
+            try:
+                return take(send)
+            except errors.OrchestratorUnavailable as gone:
+                try:
+                    self.find(send, deadline)
+                except errors.OrchestratorUnavailable:
+                    raise gone from None
 
     def is_reachable(self) -> bool:
         """Whether the services of an orchestrator are seen at this moment; does not wait.

@@ -9,11 +9,13 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from rclpy.action import ActionClient
 from rclpy.action.client import ClientGoalHandle
+from support.system import wait_for
 from sustainml_msgs.msg import UserInput
 from sustainml_msgs.srv import ControlNode, StartTask
 
@@ -36,8 +38,8 @@ def namespace() -> str:
     return f"/client_{os.getpid()}_{time.monotonic_ns() % 10**6}"
 
 
-@pytest.fixture
-def server(namespace: str) -> Iterator[subprocess.Popen[bytes]]:
+@contextmanager
+def serving(namespace: str) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "support.scripted_orchestrator", namespace]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         try:
@@ -47,6 +49,12 @@ def server(namespace: str) -> Iterator[subprocess.Popen[bytes]]:
             yield process
         finally:
             process.kill()
+
+
+@pytest.fixture
+def server(namespace: str) -> Iterator[subprocess.Popen[bytes]]:
+    with serving(namespace) as process:
+        yield process
 
 
 @pytest.fixture
@@ -121,6 +129,22 @@ def test_a_server_that_goes_ends_the_calls_to_it(
     with pytest.raises(OrchestratorUnavailable, match="went away"):
         client.call("get_task", 60.0)
     timer.join()
+
+
+def test_a_server_that_restarts_answers_what_may_be_repeated(
+    server: subprocess.Popen[bytes], client: OrchestratorClient, namespace: str
+) -> None:
+    client.list_tasks()
+    with ThreadPoolExecutor() as pool:
+        call = pool.submit(client.call, "start_task", 30.0, user_input=PROBLEM)
+        other = pool.submit(client.call, "control_task", 30.0, cmd_task=TaskCommand.STOP)
+        wait_for(lambda: client.call("list_tasks").message == "1 1")  # both have come
+        server.terminate()
+        with pytest.raises(OrchestratorUnavailable, match="went away"):
+            other.result()
+        with serving(namespace):
+            first, *others = call.result().message.split()
+    assert set(others) == {first}  # the same task, if an earlier request was carried out
 
 
 def test_a_server_that_goes_ends_the_goal(

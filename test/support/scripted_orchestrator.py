@@ -62,8 +62,9 @@ class ScriptedOrchestrator(Node):
         return response
 
     def _list(self, request, response):
-        """`total` tells how many goals were cancelled."""
+        """`total` tells how many goals were cancelled, `message` which requests have come."""
         response.success, response.total = True, self._cancelled
+        response.message = f"{len(self._starts)} {self._controls}"
         return response
 
     async def _start(self, request, response):
