@@ -38,7 +38,9 @@ class Playful(Module):
                 raise RuntimeError("the model file is missing")
             case "raise once" if not self.noted("failed once"):
                 self.note("failed once")
-                raise RuntimeError(os.environ.get("REASON", "the model file is missing"))
+                if reason := os.environ.get("REASON"):
+                    raise RuntimeError(reason)
+                raise RuntimeError("the model file is missing")
             case "crash":
                 ctypes.string_at(0)
             case "hang once" if not self.noted("hung once"):

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from support.load import Load, check_memory
-from support.system import System
+from support.load import Load, check_memory, loaded_system
 
 
 @pytest.fixture(scope="module")
 def load(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Load]:
-    with System(tmp_path_factory.mktemp("load"), workers=4, timeout=30.0) as system:
+    with loaded_system(tmp_path_factory.mktemp("load")) as system:
         yield Load(system)
 
 
