@@ -235,11 +235,9 @@ class Connection:
 
         self.find(send, deadline)
         take = partial(self.take, answers, deadline, client.service_is_ready, service)
+        may_repeat = service in _READING | _PROTECTED
         try:
-            if service in _READING | _PROTECTED:
-                answer = self._take_over_restart(take, send, deadline)
-            else:
-                answer = take()
+            answer = self._take_over_restart(take, send, deadline) if may_repeat else take()
         finally:
             self._forget(client, sent)
         response = answer.result()

@@ -33,7 +33,7 @@ class OrchestratorProcess:
 
     @property
     def is_of_another_user(self) -> bool:
-        """Whether only the network connects it with this process, not shared memory."""
+        """Whether it runs as another user, whose shared memory cannot be read."""
         return self.uid != os.geteuid()
 
     @property

@@ -202,28 +202,25 @@ def test_nothing_is_printed_past_the_functions_that_make_it_harmless() -> None:
     assert found == ["client/__init__.py:5"]  # an example
 
 
-def test_yaml_is_read_without_the_implicit_types_of_yaml_1_1() -> None:
-    """By `yaml_loader` and `problem_input`; parameter files alone as rcl reads them."""
-    loads = re.compile(r"\byaml\.(?:safe_|full_|unsafe_)?load\(")
-    others = {
+def _holding(pattern: str) -> set[str]:
+    """The files of the package in which this occurs."""
+    return {
         str(path.relative_to(ROOT / PACKAGE))
         for path in sources().values()
-        if loads.search(path.read_text(encoding="utf-8"))
+        if re.search(pattern, path.read_text(encoding="utf-8"))
     }
-    assert others == {
+
+
+def test_yaml_is_read_without_the_implicit_types_of_yaml_1_1() -> None:
+    """By `yaml_loader` and `problem_input`; parameter files alone as rcl reads them."""
+    assert _holding(r"\byaml\.(?:safe_|full_|unsafe_)?load\(") == {
         "contract/yaml_loader.py", "cli/run.py", "contract/parameter_file.py",
     }  # fmt: skip
 
 
 def test_signals_are_handled_in_few_places() -> None:
     """A handler may run inside a lock: `on_end` says what it may do; commands alone raise."""
-    handled = re.compile(r"\bsignal\.signal\((?!.*SIG_(?:DFL|IGN))")
-    files = {
-        str(path.relative_to(ROOT / PACKAGE))
-        for path in sources().values()
-        if handled.search(path.read_text(encoding="utf-8"))
-    }
-    assert files == {
+    assert _holding(r"\bsignal\.signal\((?!.*SIG_(?:DFL|IGN))") == {
         "contract/signals.py", "processes/fork_server.py", "cli/context.py", "cli/__main__.py",
         "entry.py",
     }  # fmt: skip

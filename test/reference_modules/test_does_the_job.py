@@ -51,7 +51,7 @@ def ask(framework: Framework, text: str, **extra: object) -> dict:
          "DS-CNN (MLPerf Tiny)", "needs fine-tuning"),
         ("OCR of handwritten forms", "microsoft/trocr-small-handwritten", ""),
         ("Summarise 300-page contracts", "", "it counts as about 381 of them"),
-        ("Detect people in real time on a Raspberry Pi 4", "", "the fastest here attains"),
+        ("Detect people in real time on a Raspberry Pi 4", "", "the fastest model here reaches"),
         ("Segment people in real time on an RTX 4090", "", "taken for 25 pictures a second"),
         ("An LLM of 13B for code completion under 300 ms per token on an A10",
          "Qwen/Qwen2.5-14B-Instruct", ""),

@@ -118,7 +118,7 @@ def _is_less(placed: Estimate, work: Workload, baseline: Workload | None, ceilin
 
 
 def of_family(model: Model, query: Query) -> bool:
-    """Whether a model is of the family asked for, if one is."""
+    """Whether a model is of the family that the query names; true if it names none."""
     return not query.family or model.family.casefold() == query.family.casefold()
 
 

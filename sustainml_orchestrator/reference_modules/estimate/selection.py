@@ -131,7 +131,7 @@ def _keeping_up(models: list[Model], query: Query, notes: list[str]) -> Query:
         found = candidates(models, query)
         fastest = min((c.placement.latency_s for c in found), default=0.0)
         if fastest > 1.0 / _REAL_TIME:
-            notes.append(f"{text}; the fastest here attains {1.0 / fastest:.2g}")
+            notes.append(f"{text}; the fastest model here reaches {1.0 / fastest:.2g}")
             return replace(query, max_latency_s=fastest)
         notes.append(text)
         return replace(query, min_throughput=_REAL_TIME)
