@@ -116,7 +116,8 @@ def test_a_failing_on_start_is_an_error_that_only_reset_leaves(
         process.terminate()
         _, log = process.communicate(timeout=20.0)
         assert "module app_requirements waits for START_NODE" in log
-        assert "on_start: Traceback" in log and 'raise RuntimeError("the model file is missing")' in log
+        assert "on_start: Traceback" in log
+        assert 'raise RuntimeError("the model file is missing")' in log
     else:
         orchestrator.until(
             lambda: (
