@@ -21,15 +21,20 @@ def other_domain() -> int:
     return next(number for number in following if not domain.participants(number))
 
 
-def orchestrator_program(namespace: str, **parameters: object) -> Program:
+ORCHESTRATOR = "sustainml_orchestrator.node.orchestrator_node"
+
+
+def orchestrator_program(
+    namespace: str, program: str = ORCHESTRATOR, **parameters: object
+) -> Program:
     """The orchestrator, without a journal unless it is given one."""
-    return Program("orchestrator", python(
-        "sustainml_orchestrator.node.orchestrator_node", *_ros_arguments(namespace, parameters)
-    ))  # fmt: skip
+    return Program("orchestrator", python(program, *_ros_arguments(namespace, parameters)))
 
 
 @contextmanager
-def ours(isolation: str = "thread", **parameters: object) -> Iterator[OurClient]:
+def ours(
+    isolation: str = "thread", program: str = ORCHESTRATOR, **parameters: object
+) -> Iterator[OurClient]:
     """Orchestrator and six no-op modules; a client of theirs once all are ready."""
     namespace = fresh_namespace()
     modules = (
@@ -38,7 +43,7 @@ def ours(isolation: str = "thread", **parameters: object) -> Iterator[OurClient]
         ))
         for name in MODULES
     )  # fmt: skip
-    programs = [orchestrator_program(namespace, **parameters), *modules]
+    programs = [orchestrator_program(namespace, program, **parameters), *modules]
     with Processes(programs) as processes, OrchestratorClient(namespace) as asker:
         asker.wait_until_ready(60.0)
         with OurClient(processes, namespace) as client:

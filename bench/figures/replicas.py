@@ -1,15 +1,19 @@
-"""Tasks per second of three instances of one module, beside one instance."""
+"""Tasks per second of three instances of one module, beside one; and what one alone costs."""
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
+from statistics import median
 
 from sustainml_msgs.msg import UserInput
 
+from bench import systems
 from bench.asking import fresh_namespace
+from bench.client import Client
 from bench.figure import Figure, Run
 from bench.processes import Processes, python
 from bench.systems import orchestrator_program
@@ -21,10 +25,14 @@ _PIPELINE = "modules: {slow: {inputs: [user_input], output_type: HWConstraints}}
 #: Tasks for each instance.
 _TASKS = 30
 _GOAL, _GOAL_UNEQUAL = 2.7, 0.85
+#: Of one instance, beside an orchestrator that knows no others: nothing extra, to the noise.
+_GOAL_ALONE = 1.05
+#: Share of a window for one run of one system; a task takes some ms.
+_SHARE, _TURNS = 0.4, 10
 
 
 def measure(runs: int, window: float, full: bool) -> Iterator[Figure]:
-    """Three alike; then one of them three times slower, beside what their rates add up to."""
+    """Three alike; one of them three times slower, beside the sum of their rates; one alone."""
     alike, unequal = [], []
     for _ in range(runs):
         one = _rate([_TAKES])
@@ -34,6 +42,29 @@ def measure(runs: int, window: float, full: bool) -> Iterator[Figure]:
     yield Figure("three instances beside one", "tasks/s", _GOAL, "higher", alike)
     name = "one of three slower, beside the sum of their rates"
     yield Figure(name, "tasks/s", _GOAL_UNEQUAL, "higher", unequal)
+    yield from _alone(runs, window)
+
+
+def _alone(runs: int, window: float) -> Iterator[Figure]:
+    """Six modules, one instance of each, beside an orchestrator that cannot share their work.
+
+    Both are started anew for each run, in turns one or the other first: of two alike systems the
+    first was up to 5 % slower.
+    """
+    pairs = []
+    for number in range(runs):
+        programs = ("bench.unshared", systems.ORCHESTRATOR)[:: 1 if number % 2 else -1]
+        with systems.ours(program=programs[0]) as one, systems.ours(program=programs[1]) as other:
+            taken = dict(zip(programs, _medians((one, other), window * _SHARE), strict=True))
+        pairs.append(Run(1e3 * taken[systems.ORCHESTRATOR], 1e3 * taken["bench.unshared"]))
+    name = "latency with one instance, beside an orchestrator without replicas"
+    yield Figure(name, "ms", _GOAL_ALONE, "lower", pairs)
+
+
+def _medians(clients: Sequence[Client], window: float) -> list[float]:
+    """Latency of a task with each client, in s; in turns, for what else the machine does."""
+    taken = [client.run(1, window / _TURNS).latencies for _ in range(_TURNS) for client in clients]
+    return [median(chain(*taken[n :: len(clients)])) for n in range(len(clients))]
 
 
 def _rate(seconds: list[float]) -> float:
