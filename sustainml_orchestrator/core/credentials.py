@@ -29,8 +29,7 @@ _PATTERN = "|".join(
     [r"://", r"\\u", "hf_", "sk-", "gh[pousr]_", "akia", "bearer"]
     + ["[-_. ]*".join(part) for part in ("token", "auth", *_PARTS)]
 )
-#: A NUL stands in JSON of UTF-16 and UTF-32 alone, in which names look different.
-_MAYBE = re.compile(f"{_PATTERN}|\0".encode())
+_MAYBE = re.compile(_PATTERN.encode())
 _MAYBE_TEXT = re.compile(_PATTERN)
 
 
@@ -41,8 +40,12 @@ def is_credential(key: str) -> bool:
 
 
 def may_hold(data: bytes | memoryview) -> bool:
-    """Whether serialized JSON may hold credentials; if not, it need not be parsed."""
-    return _MAYBE.search(bytes(data).lower()) is not None
+    """Whether JSON, or a message that has some in it, may hold credentials.
+
+    If not, it need not be parsed. Without its NULs, a name in UTF-16 or UTF-32 looks as in
+    UTF-8.
+    """
+    return _MAYBE.search(bytes(data).replace(b"\0", b"").lower()) is not None
 
 
 def scrub(text: str) -> str:

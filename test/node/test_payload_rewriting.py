@@ -1,7 +1,8 @@
-"""Payloads from before messages had a token are rewritten, field by field."""
+"""Payloads from before messages had a token are rewritten; credentials are left out of all."""
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -96,3 +97,23 @@ def test_a_module_of_one_s_own_is_upgraded_by_its_name(tmp_path: Path) -> None:
     old = b"\0\1\0\0" + old[4:]
     message = deserialize_message(upgrade("mine", old), msg.CO2Footprint)
     assert (message.carbon_footprint, message.carbon_intensity) == (1.0, 3.0)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("size", [0, 5000], ids=["short", "long"])
+@pytest.mark.parametrize("name", ["hf_token", "apiKey", "DB PASSWORD"])
+def test_credentials_are_left_out(encoding: str, size: int, name: str) -> None:
+    redact = Payloads(message_types(read_pipeline(""))).redact
+    given = msg.MLModel(model="m" * size, keywords=["a", "b"])
+    for data, kept in (
+        ({name: "s3cret", "note": 1}, {"note": 1}),
+        ({"note": [1, "x"]}, {"note": [1, "x"]}),
+    ):
+        given.extra_data = json.dumps(data).encode(encoding)
+        payload = serialize_message(given)
+        plain = redact("ml_model_provider", payload)
+        found = deserialize_message(plain, msg.MLModel)
+        assert json.loads(bytes(found.extra_data)) == kept
+        assert (plain is payload) == (data == kept)
+        found.extra_data = given.extra_data
+        assert found == given
