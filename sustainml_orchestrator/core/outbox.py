@@ -156,12 +156,11 @@ class Outbox:
         elif before is not None:
             text = f"{command.name}_NODE to {self._target} took its place"
             before.settle(ErrorCode.REJECTED, text)
+        least = self._context.now + self._settings.resend_period
         if before is not None and self.adapter.confirms and not before.echoed:
             order.began = before.began  # else commands to a node that ignores all never expire
-        order.deadline = max(
-            order.began + self._settings.command_timeout,
-            self._context.now + self._settings.resend_period,
-        )
+            least = before.deadline if before.command is command else least
+        order.deadline = max(order.began + self._settings.command_timeout, least)
         self.orders[NO_TASK] = order
         if command is not NodeCommand.START:
             self.drop = order

@@ -100,16 +100,17 @@ def test_resets_of_two_callers_are_both_answered_by_the_later_one(core: Driver) 
     assert {r.call: r.error for r in core.find(Reply)} == {5: None, 6: None}
 
 
+@pytest.mark.parametrize("beats", [1, 4])
 def test_a_node_that_ignores_everything_is_terminated_however_often_it_is_reset(
-    core: Driver,
+    core: Driver, beats: int
 ) -> None:
     """A person's commands do not give it all the time again, nor forget what it ignored."""
     core.status("hw_resources", NodeStatus.ERROR, error_code=1, last_command=1)
-    for _ in range(10):
+    for _ in range(30 // beats):
         core.give(NodeCommanded(5, "hw_resources", NodeCommand.RESET, 60.0))
-        for _ in range(4):
+        for _ in range(beats):
             core.status("hw_resources", NodeStatus.ERROR, error_code=1, last_command=1)
-            core.give(TimePassed(), 0.5)
+            core.give(TimePassed(), 0.4)
     sent = [c.cmd_node for c in core.find(SendControl) if c.target == "hw_resources"]
     assert NodeCommand.TERMINATE in sent
 

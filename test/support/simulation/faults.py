@@ -21,8 +21,10 @@ class Faults:
         error, hang, die: what user code does instead of its work.
         broken_start: chance that a module cannot initialise.
         unresponsive: rate at which a module ignores all but heartbeats, until it is reset, or until
-            its process is terminated.
+            its process is terminated. unresponsive_start: chance that a process begins so.
         node_command, task_command, delete: of a nervous front-end.
+        foreign_resets: of one process of a module, by someone who does not ask the orchestrator.
+        node_resets: of a person who resets one and the same node again and again.
         amnesia: the orchestrator has no journal.
         durability: "full": every commit survives a loss of power; "normal": some commits may not.
         power_loss: chance that a death of the orchestrator is one of its host.
@@ -61,7 +63,10 @@ class Faults:
     die: float = 0.0
     broken_start: float = 0.0
     unresponsive: float = 0.0
+    unresponsive_start: float = 0.0
     node_command: float = 0.0
+    node_resets: float = 0.0
+    foreign_resets: float = 0.0
     task_command: float = 0.0
     delete: float = 0.0
     amnesia: bool = False
@@ -95,10 +100,18 @@ class Faults:
         return not (self.amnesia or self.rollback or self.second)
 
     @property
+    def prompt(self) -> bool:
+        """Whether commands arrive in time, and nobody but the orchestrator stops nodes."""
+        lossy = self.drop or self.spike or self.lose_nth or self.partition or self.foreign
+        slow = self.freeze or self.pause or self.restart or self.crash
+        return self.accountable and not (lossy or slow or self.node_command)
+
+    @property
     def tidy(self) -> bool:
         """Whether what a module holds can be told from what it did itself."""
         lossy = self.drop or self.spike or self.foreign or self.partition or self.unresponsive
-        return self.accountable and not (lossy or self.twin or self.lasting or self.node_command)
+        commanded = self.node_command or self.node_resets or self.unresponsive_start
+        return self.accountable and not (lossy or self.twin or self.lasting or commanded)
 
 
 def draw(random: Random) -> Faults:
@@ -166,6 +179,35 @@ def _amnesia(random: Random, until: float, tasks: int) -> Faults:
 
 def _unresponsiveness(random: Random, until: float, tasks: int) -> Faults:
     return Faults(until=until, tasks=tasks, unresponsive=0.15, restart=random.choice([0.0, 0.1]))
+
+
+def _unresponsive_from_the_start(random: Random, until: float, tasks: int) -> Faults:
+    """What is started again may hang before it obeys START_NODE."""
+    return Faults(
+        until=until, tasks=tasks, unresponsive_start=0.5, unresponsive=random.choice([0.0, 0.1]),
+        restart=random.choice([0.0, 0.1]), die=random.choice([0.0, 0.1]),
+    )  # fmt: skip
+
+
+def _insistent(random: Random, until: float, tasks: int) -> Faults:
+    """A person resets one node again and again, perhaps because it does not listen."""
+    return Faults(
+        until=until + 12, tasks=tasks, node_resets=random.choice([0.3, 2.0, 6.0]),
+        unresponsive=random.choice([0.0, 0.3]), delay=random.choice([0.002, 0.1]),
+        restart=random.choice([0.0, 0.2]),
+    )  # fmt: skip
+
+
+def _broken_and_reset(random: Random, until: float, tasks: int) -> Faults:
+    """A person resets a node that is in error, and its cause is still there."""
+    return Faults(
+        until=until + 10, tasks=tasks, broken_start=0.8, node_resets=random.choice([0.1, 0.5])
+    )
+
+
+def _reset_by_others(random: Random, until: float, tasks: int) -> Faults:
+    """One of two processes drops what it holds, while the other works for long."""
+    return Faults(until=until + 5, tasks=tasks + 4, foreign_resets=1.0, hang=0.3, twin=True)
 
 
 def _several(random: Random, until: float, tasks: int) -> Faults:
@@ -285,5 +327,6 @@ _KINDS: list[Kind] = [
     _one_lost, _one_lost, _one_lost_on_request, _restarts, _losses, _failures, _nervous, _commands,
     _amnesia, _unresponsiveness, _several, _poison, _for_good, _for_good, _retention, _deletions,
     _storm, _storm, _bad_disk, _power_losses, _rollbacks, _rollbacks, _two, _two, _partitions,
-    _unheard_stops, _two_die,
+    _unheard_stops, _two_die, _unresponsive_from_the_start, _insistent, _broken_and_reset,
+    _reset_by_others,
 ]  # fmt: skip

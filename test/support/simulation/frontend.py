@@ -47,7 +47,7 @@ class FrontEnd:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._calls = 0
-        self._waiting: dict[int, object] = {}
+        self._waiting: dict[int, tuple[Orchestrator, object]] = {}
         self.accepted: dict[str, TaskId] = {}
         self.deleted: set[int] = set()
         self.asked: set[str] = set()
@@ -59,13 +59,19 @@ class FrontEnd:
             task = core.store.find(task_id)
             if task is None or task.request_id != name:
                 del self.accepted[name]
-                self._site.network.after(1.0, lambda name=name: self.submit(name))
+                delay = self._site.random.uniform(0.2, 2.0)
+                self._site.network.after(delay, lambda name=name: self.submit(name))
         self.deleted &= set(core.store.problems)
 
     @property
     def unanswered(self) -> set[str]:
         """Requests that wait for their first answer."""
         return self.asked - set(self.accepted)
+
+    def calls(self, core: Orchestrator) -> list[object]:
+        """What it asked this process, which has not answered yet."""
+        asked = (about for asked, about in self._waiting.values() if asked is core)
+        return [about[:2] if isinstance(about, tuple) else about for about in asked]
 
     def submit(self, name: str, *, simple: bool = False) -> None:
         """Ask for a task until it is answered; its request id keeps it one task."""
@@ -84,20 +90,22 @@ class FrontEnd:
 
     def _call(self, make: type, about: object, *args: object) -> None:
         self._calls += 1
-        self._waiting[self._calls] = about
         process = self._site.process
+        if process.core is not None:
+            self._waiting[self._calls] = process.core, about
         process.arrive(process.core, make(self._calls, *args))
 
     def take(self, reply: Reply) -> None:
         """An answer comes."""
-        about = self._waiting.pop(reply.call)
+        core, about = self._waiting.pop(reply.call)
         if reply.error is not None:
             assert reply.error.code is not ErrorCode.INTERNAL_ERROR and reply.error.message
+            self._site.invariants.saved.refused(core, about, reply.error)
         elif isinstance(about, str):
             before = self.accepted.setdefault(about, reply.value)
             assert before == reply.value, f"{about} is two tasks: {before} and {reply.value}"
         elif isinstance(about, tuple):
-            self._site.invariants.node_commanded(*about)
+            self._site.invariants.nodes.commanded(*about)
 
     def annoy(self) -> None:
         """Half a second of a nervous person."""
@@ -105,6 +113,9 @@ class FrontEnd:
         if random.random() < faults.node_command / 2:
             name = random.choice(["", *(spec.name for spec in self._site.pipeline.modules)])
             self.command_node(name, NodeCommand(random.randint(1, 4)))
+        for _ in range(math.ceil(faults.node_resets / 2)):
+            if random.random() < faults.node_resets / 2:
+                self._site.network.after(random.uniform(0, 0.5), self._reset_victim)
         if not self.accepted:
             return
         for _ in range(math.ceil(faults.task_command / 2)):
@@ -120,10 +131,13 @@ class FrontEnd:
             self.deleted.add(problem)
             self._call(DeletionRequested, None, problem)
 
+    def _reset_victim(self) -> None:
+        self.command_node(self._site.world.victim.name, NodeCommand.RESET)
+
     def command_node(self, name: str, command: NodeCommand) -> None:
         """Command a node, or all."""
-        heard = {m: (m.incarnation, m.received[command]) for m in self._site.modules}
-        self._call(NodeCommanded, (name, command, heard), name, command, 3.0)
+        told = {m: m.told(command) for m in self._site.modules}
+        self._call(NodeCommanded, (name, command, told), name, command, 3.0)
 
     def help(self) -> None:
         """A person who looks at the system starts what was stopped and mends what is broken."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from support.simulation.history_invariants import HistoryInvariants, losses
 from support.simulation.modules import Module
+from support.simulation.node_invariants import NodeInvariants
 from support.simulation.queue_invariants import QueueInvariants
 from support.simulation.saved_invariants import SavedInvariants
 from sustainml_orchestrator.core.commands import (
@@ -39,6 +40,7 @@ from sustainml_orchestrator.core.ids import (
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.pace import BURST
 from sustainml_orchestrator.core.states import StepState
+from sustainml_orchestrator.core.step import Step
 from sustainml_orchestrator.core.task import Task
 from sustainml_orchestrator.core.validation import validate
 from sustainml_orchestrator.sdk.actions import Job
@@ -50,9 +52,7 @@ if TYPE_CHECKING:
 
 #: How long after its time something may happen, s: messages and ticks take theirs.
 _TOLERANCE = 5.0
-#: How long a node may be in error at a time, s: the longest pause, and two vain commands.
-_RECOVERY = 20.0
-#: How long an idle module may be believed to have a step which it has not, s.
+#: How long a module may be believed to have a step which it has not, s.
 _BELIEF = 5.0
 #: States of a step that a module is believed to have.
 _AT_WORK = (StepState.ACCEPTED, StepState.RUNNING)
@@ -64,14 +64,15 @@ class Invariants:
     def __init__(self, site: Site) -> None:
         self._site = site
         self.saved = SavedInvariants(site)
+        self.nodes = NodeInvariants(site)
         self._queue = QueueInvariants()
         self._history = HistoryInvariants()
         self._revision = 0
         self._at_work: set[int] = set()
+        self._dropped: dict[tuple[Ticket, int], float] = {}
         self._fates: Counter[tuple[Ticket, int]] = Counter()
         self._published: set[tuple[object, ...]] = set()
         self._delivered: list[tuple[float, str, int]] = []
-        self._resets: Counter[str] = Counter()
 
     def lost(self, *, rolled_back: bool, noticed: bool) -> None:
         """Commits are lost, see `SavedInvariants.lost`: what they held may be done again."""
@@ -86,6 +87,8 @@ class Invariants:
         self._queue.after_restart(core, self._site.process.disk.contents.promised)
         self._delivered = []
         self._at_work = set()
+        self._dropped.clear()
+        self.nodes.after_restart()
 
     # After every event #
 
@@ -100,8 +103,9 @@ class Invariants:
         if core.duplicate_check.reason:  # it looks at nothing, see `_commands`
             self._queue.check(core, event, commands)
             return
+        self.nodes.count_resets(event, commands)
         if isinstance(event, TimePassed):
-            self._check_nodes(core)
+            self.nodes.check(core)
             self._check_steps(core)
         if isinstance(event, OutputReceived):
             self.saved.delivered(core, event)
@@ -137,22 +141,6 @@ class Invariants:
         redelivered = len(self._delivered) - len(assigned)
         assert redelivered <= rate + max(1, rate * BURST), "redelivery without pace"
 
-    def _check_nodes(self, core: Orchestrator) -> None:
-        """What is silent is noticed at the next tick, what is in error is reset."""
-        for node in core.lifecycle.nodes:
-            broken = (
-                node.status is NodeStatus.ERROR
-                and node.desired_active
-                and not node.recovery.given_up
-            )
-            if broken and node.primary is not None:
-                patience = core.context.now - node.primary.since
-                assert patience < _RECOVERY, f"{node.name} is left in error"
-            for instance in node.instances.values():
-                silence = core.context.now - instance.last_seen
-                heard = silence <= core.settings.heartbeat_timeout
-                assert heard or not instance.responsive, f"{instance.name} is gone unnoticed"
-
     def _check_reminder(
         self, core: Orchestrator, event: StatusReceived, commands: Sequence[Command]
     ) -> None:
@@ -186,17 +174,23 @@ class Invariants:
             ticket = Ticket(task.task_id, task.attempt, self._site.process.session, task.token)
             for step in task.steps:
                 assert step.absent <= lost, f"{ticket}: a module is awaited for too long"
-                if step.state not in _AT_WORK:
-                    continue
-                node = core.lifecycle.nodes[step.index]
-                late = self._site.faults.freeze or self._site.faults.spike
-                if late or node.status is not NodeStatus.IDLE:
-                    continue
-                if core.context.now - max(step.since, node.idle_since) < _BELIEF:
-                    continue
                 processes = self._site.modules_of(step.index)
                 has = any(m.works_on(ticket) or m.frozen for m in processes)
-                assert has, f"{ticket}: {node.name} is believed to have it, but has not"
+                if has or step.state not in _AT_WORK:
+                    self._dropped.pop((ticket, step.index), None)
+                else:
+                    self._check_belief(core, step, ticket)
+
+    def _check_belief(self, core: Orchestrator, step: Step, ticket: Ticket) -> None:
+        faults, node, now = self._site.faults, core.lifecycle.nodes[step.index], core.context.now
+        dropped = now - self._dropped.setdefault((ticket, step.index), now)
+        ignored = faults.unresponsive or faults.unresponsive_start
+        noticed = faults.prompt and node.active and not ignored
+        idle = 0.0
+        if node.status is NodeStatus.IDLE and not (faults.freeze or faults.spike):
+            idle = now - max(step.since, node.idle_since)
+        late = idle >= _BELIEF or (noticed and dropped >= _BELIEF)
+        assert not late, f"{ticket}: {node.name} is believed to have it, but has not"
 
     def _check_retention(self, core: Orchestrator) -> None:
         most = core.settings.max_problems
@@ -211,6 +205,7 @@ class Invariants:
         """A command goes to a module."""
         self._commands(command)
         faults = self._site.faults
+        self.nodes.sent(command)
         again = command.cmd_node in (NodeCommand.RESET, NodeCommand.TERMINATE)
         if faults.gentle:
             assert not again, f"a healthy node is restarted: {command}"
@@ -254,19 +249,6 @@ class Invariants:
                     f"baselines of {command.task_id}"
                 )
 
-    def node_commanded(
-        self, name: str, command: NodeCommand, before: dict[Module, tuple[int, int]]
-    ) -> None:
-        """The orchestrator says that a node, or every one, has done as it was told."""
-        for node in self._site.process.last.lifecycle.nodes:
-            if name not in ("", node.name):
-                continue
-            if command is NodeCommand.RESET:
-                processes = [m for m in before if m.name == node.name]
-                told = any((m.incarnation, m.received[command]) > before[m] for m in processes)
-                blind = any(m.foreign for m in processes) or self._site.faults.duplicate
-                assert told or blind, f"{node.name} never heard of {command.name}"
-
     def begun(self, module: Module, job: Job) -> None:
         """User code begins to work on a try. One that killed its process is not begun again."""
         faults, index = self._site.faults, module.spec.index
@@ -290,6 +272,8 @@ class Invariants:
     def in_the_end(self) -> None:
         """All is over; nothing is lost, and nobody works for nothing."""
         core, site = self._site.process.last, self._site
+        calls = site.front_end.calls(core)
+        assert not calls, f"requests without an answer: {calls}"
         accepted = site.front_end.accepted
         assert len(set(accepted.values())) == len(accepted), "one id for two tasks"
         for name, task_id in accepted.items():

@@ -37,6 +37,7 @@ from sustainml_orchestrator.sdk.actions import (
 )
 from sustainml_orchestrator.sdk.job_table import Limits
 from sustainml_orchestrator.sdk.state_machine import StateMachine
+from sustainml_orchestrator.sdk.transitions import Trigger
 from sustainml_orchestrator.sdk.wire_ids import Ticket
 
 if TYPE_CHECKING:
@@ -132,6 +133,8 @@ class Module:
                 max_held_tasks=0 if "full" in self._ends else 1000,
             ),
         )
+        if self._world.chance("unresponsive_start"):
+            self.stop_responding()
         self._later(0.1, self._beat)
 
     def crash(self) -> None:
@@ -159,7 +162,17 @@ class Module:
     def stop_responding(self) -> None:
         """It ignores what it receives, but sends heartbeats."""
         commands = (NodeCommand.RESET, NodeCommand.TERMINATE)
-        self.unresponsive_until = self._random.choice([commands, commands[1:]])
+        self.unresponsive_until = self.unresponsive_until or self._random.choice(
+            [commands, commands[1:]]
+        )
+
+    def told(self, command: NodeCommand) -> tuple[int, int]:
+        """Its incarnation, and how often it was told so; START_NODE of a new process, too."""
+        return self.incarnation, self.received[command] + self.received[NodeCommand.START]
+
+    def reset(self) -> None:
+        """Somebody resets this process with a tool of their own."""
+        self._happen(self.incarnation, lambda: self._do(self.state.triggered(Trigger.RESET)))
 
     def freeze(self, seconds: float) -> None:
         """The process stands still for a while."""
@@ -199,6 +212,7 @@ class Module:
     def _beat(self) -> None:
         if self.unresponsive_until:
             self._world.permitted.suspect(self.spec.index, _ON_ITS_WAY + _AFTERMATH)
+            self._world.site.invariants.nodes.unresponsive(self)
         self._do(self.state.heartbeat())
         self._later(1.0, self._beat)
 
@@ -210,8 +224,10 @@ class Module:
             return
         if self.unresponsive_until:
             if command.cmd_node not in self.unresponsive_until:
+                self._world.site_of(session).invariants.nodes.ignored(self, command)
                 return
             self.unresponsive_until = ()
+            self._world.site_of(session).invariants.nodes.listens(self)
         ticket = Ticket(command.task_id, command.attempt, session, command.token)
         self.received[command.cmd_node] += 1
         heard = Command(

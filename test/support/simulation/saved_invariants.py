@@ -15,8 +15,9 @@ from sustainml_orchestrator.core.commands import (
     Reply,
     Save,
 )
+from sustainml_orchestrator.core.errors import OrchestratorError
 from sustainml_orchestrator.core.events import OutputReceived
-from sustainml_orchestrator.core.ids import TaskId
+from sustainml_orchestrator.core.ids import ErrorCode, TaskId
 from sustainml_orchestrator.core.orchestrator import Orchestrator
 from sustainml_orchestrator.core.task import Task
 
@@ -71,6 +72,14 @@ class SavedInvariants:
         for problem_id in save.forgotten:
             asked = problem_id in self._site.front_end.deleted
             assert asked or core.settings.max_problems, f"problem {problem_id} is forgotten"
+
+    def refused(self, core: Orchestrator, about: object, error: OrchestratorError) -> None:
+        """A task that is refused as it cannot be saved does not run, unless it may be repeated."""
+        if error.code is not ErrorCode.RESOURCE_EXHAUSTED or "repeat the request" in error.message:
+            return
+        task_id = core.store.by_request(about) if isinstance(about, str) else None
+        task = core.store.find(task_id) if task_id is not None else None
+        assert task is None or not task.open, f"{about} is refused, but {task_id} is open"
 
     def delivered(self, core: Orchestrator, event: OutputReceived) -> None:
         """An output of what was undone by a rollback shows the rollback."""

@@ -39,6 +39,7 @@ class World:
     Attributes:
         sites: the orchestrators; the second one, if any, starts while it cannot see the first.
         asked: names of all requests that front-ends were to make.
+        victim: the module that poison kills, and that is reset again and again.
     """
 
     def __init__(self, seed: int, faults: Faults | None = None) -> None:
@@ -52,7 +53,7 @@ class World:
         self.asked: set[str] = set()
         self._sessions = count(7)
         self.permitted = PermittedRetries(lambda: self.network.now)
-        self._poisoned = self.random.choice(self.pipeline.modules).index
+        self.victim = self.random.choice(self.pipeline.modules)
         self.modules: list[Module] = []
         self.sites = [Site(self, "orchestrator", self.new_disk())]
         self.sites[0].process.start()
@@ -75,8 +76,8 @@ class World:
         ]
         if self.faults.twin:
             spec = self.random.choice(self.pipeline.modules)
-            if self.faults.poison:
-                spec = self.pipeline.modules[self._poisoned]
+            if self.faults.poison or self.faults.foreign_resets:
+                spec = self.victim
             modules.append(Module(self, spec, self.random, "/sustainml/twin", foreign=False))
         return modules
 
@@ -138,7 +139,7 @@ class World:
 
     def poisons(self, module: Module, job: Job) -> bool:
         """Whether a task kills who works on it."""
-        mortal = self.faults.poison and module.spec.index == self._poisoned
+        mortal = self.faults.poison and module.spec is self.victim
         if mortal := mortal and job.ticket.task_id.problem_id == 1:
             self.site.invariants.poisoned(job.ticket, module)
         return mortal
@@ -264,7 +265,10 @@ class World:
             seconds = random.choice([0.5, 2.0, 4.0, 12.0])
             random.choice(self.modules).freeze(seconds)
         if random.random() < faults.unresponsive / 2:
-            random.choice(self.modules).stop_responding()
+            insisted = faults.node_resets and self.modules_of(self.victim.index)
+            random.choice(insisted or self.modules).stop_responding()
+        if random.random() < faults.foreign_resets / 2:
+            random.choice(self.modules_of(self.victim.index)).reset()
         if random.random() < faults.restart / 2:
             site.process.crash(random.uniform(0.1, 5.0))
         if random.random() < faults.pause / 2:
