@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sustainml_orchestrator.core.pipeline_reader import nearest
+from sustainml_orchestrator.core.text import printable
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -83,8 +84,13 @@ def warn_of_mistakes(
         args: command line; None for that of the process.
         modules: names of all modules, where it is for this node to judge the names of sections.
     """
+    for text in _mistakes(node, sys.argv if args is None else args, modules):
+        node.get_logger().warning(printable(text))
+
+
+def _mistakes(node: Node, args: Sequence[str], modules: Collection[str]) -> Iterator[str]:
     full = node.get_fully_qualified_name()
-    files, given = _arguments(sys.argv if args is None else args)
+    files, given = _arguments(args)
     own = [("the command line", name) for name in given]
     for path in files:
         found = sections(path)
@@ -92,19 +98,19 @@ def warn_of_mistakes(
         matching = [(name, values) for name, values in mine if applies(name, full)]
         own += [(f"{path}, section {name}", key) for name, values in matching for key in values]
         for name, _ in mine if not matching else ():
-            node.get_logger().warning(
+            yield (
                 f"section {name} of {path} has no effect: this node is {full}; write {full} or "
                 f"/**{full[full.rindex('/') :]}"
             )
         if modules:
             nodes = {node.get_name(), *modules}
             for text in _unknown_nodes([name for name, _ in found], node.get_namespace(), nodes):
-                node.get_logger().warning(f"{path}: {text}")
+                yield f"{path}: {text}"
     declared = {*node.get_parameters_by_prefix("")}
     for place, name in own:
         if name not in declared and not name.startswith(_OF_LIBRARIES):
             hint = nearest(name, declared) or f"see: ros2 param list {full}"
-            node.get_logger().warning(
+            yield (
                 f"parameter {name} ({place}) has no effect: {full} has none of this name; "
                 f"{hint.strip()}"
             )

@@ -84,6 +84,18 @@ def test_a_section_of_another_namespace_is_told(tmp_path: Path, program: str) ->
 
 
 @pytest.mark.parametrize("program", [ORCHESTRATOR, MODULE])
+def test_what_a_file_holds_is_logged_without_control_characters(
+    tmp_path: Path, program: str
+) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text('/**/NAME: {ros__parameters: {"\\e[31mred\\u202e": 5}}'.replace(
+        "NAME", "orchestrator" if program is ORCHESTRATOR else "hw_resources"
+    ))  # fmt: skip
+    (text,) = warnings(program, "--params-file", str(file))
+    assert text.isprintable() and r"parameter \x1b[31mred\u202e (" in text
+
+
+@pytest.mark.parametrize("program", [ORCHESTRATOR, MODULE])
 def test_nothing_is_said_of_the_file_of_the_package(program: str) -> None:
     file = str(CONFIG / "orchestrator.yaml")
     assert warnings(program, "--params-file", file) == []
