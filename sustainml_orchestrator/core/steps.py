@@ -315,6 +315,7 @@ class Steps:
             again = node.outbox.deliveries(task.task_id) > 0
             patience = deadlines.patience(node, again, self._settings, self._now)
             if step.assigned and holder_of(step, node) is None:
+                node.outbox.delivered(task.task_id)  # the delivery could not have an effect
                 self.redeliver_later(task, step, "the instance that it was assigned to is gone")
             elif self._now - step.since >= patience:
                 self.delivery.deliver(task, step, node)

@@ -304,3 +304,24 @@ def test_deliveries_from_before_the_node_was_active_do_not_count_as_ignored(
         pass_time(core, 5.0, (TWO, NodeStatus.INACTIVE))
     assert len(resets(core)) > 3 and set(resets(core)) == {1}
     assert not [c for c in core.find(SendControl) if c.cmd_node is NodeCommand.RESET]
+
+
+def test_deliveries_to_processes_that_are_gone_do_not_count_as_ignored(
+    core: Driver, task: Task
+) -> None:
+    """Each dies right after a step was assigned to it, and another process takes its name."""
+    core.output(MODULE, task)
+    share(core)
+    other, alive = core.submit(), dict(OTHERS)
+    core.beat(0.1, silent=(MODULE,))
+    for _ in range(5):
+        target = assigned(core)[-1]
+        alive[target] += 10
+        say(core, (target, alive[target]), NodeStatus.INACTIVE)
+        pass_time(core, 1.0, *((p, NodeStatus.IDLE) for p in alive.items() if p[0] != target))
+        started = [c for c in core.find(SendControl) if c.cmd_node is NodeCommand.START][-1]
+        said = StatusReceived(MODULE, target, alive[target], started.command_id, NodeStatus.IDLE)
+        core.give(said)
+    tries = [c.try_number for c in core.find(SendControl) if c.task_id == other.task_id]
+    assert len(tries) > 3 and set(tries) == {1}
+    assert not [c for c in core.find(SendControl) if c.cmd_node is NodeCommand.RESET]

@@ -18,6 +18,7 @@ _ONCE_FAILED = {
     7000005043: "the same; then three deliveries in a row were lost",
     2680: "assignments to instances counted as redeliveries",
     7000005812: "three deliveries in a row were lost, or their answers",
+    20000003897: "deliveries to processes that had died counted as ignored",
 }
 
 
