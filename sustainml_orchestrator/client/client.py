@@ -176,7 +176,7 @@ class OrchestratorClient(Connection):
         def get(revision: int) -> list[msg.HistoryEvent]:
             return self.get_history(task_id, node_name, after_revision=revision, limit=_PAGE)
 
-        return follow(get, _PAGE, after_revision)
+        return follow(get, _PAGE, after_revision, self.has_answered)
 
     # Live updates #
 
@@ -211,7 +211,8 @@ class OrchestratorClient(Connection):
             return self.call("get_task", wait, task_id=_msg(task_id)).task.summary
 
         with self.updates() as updates:
-            yield from Watch(exact, look, follow).until_over(updates, timeout)
+            watch = Watch(exact, look, follow, self.has_answered)
+            yield from watch.until_over(updates, timeout)
 
     def wait_for_task(self, task_id: TaskId, timeout: float, *, follow: bool = False) -> Task:
         """All data of a task once it is over; with `follow`, of the last that starts from it.

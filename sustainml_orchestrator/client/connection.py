@@ -69,6 +69,8 @@ class Connection:
         OrchestratorUnavailable: ROS cannot start, because of ROS_DOMAIN_ID or the namespace.
     """
 
+    has_answered = False  #: whether an orchestrator has answered a call
+
     def __init__(
         self,
         namespace: str = names.DEFAULT_NAMESPACE,
@@ -240,10 +242,8 @@ class Connection:
             answer = self._take_over_restart(take, send, deadline) if may_repeat else take()
         finally:
             self._forget(client, sent)
-        response = answer.result()
-        if not response.success:
-            raise errors.refused(response)
-        return response
+        self.has_answered = True
+        return succeeded(answer.result())
 
     def _take_over_restart(
         self, take: Callable[..., Any], send: Callable[[], bool], deadline: float
@@ -354,6 +354,17 @@ class Connection:
                 self.run(repeat)
                 pause *= 2
                 due += pause
+
+
+def succeeded(response: Any) -> Any:
+    """A response that is no refusal.
+
+    Raises:
+        RequestRefused: it is one.
+    """
+    if not response.success:
+        raise errors.refused(response)
+    return response
 
 
 def checked(kind: Any, **fields: Any) -> Any:

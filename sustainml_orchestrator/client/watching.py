@@ -9,6 +9,7 @@ from sustainml_msgs.msg import TaskSummary
 
 from sustainml_orchestrator.client.errors import OrchestratorUnavailable, RequestTimeout
 from sustainml_orchestrator.client.feed import Feed
+from sustainml_orchestrator.client.patience import Patience
 from sustainml_orchestrator.core.ids import ErrorCode, TaskId, TaskStatus
 from sustainml_orchestrator.core.states import FINAL_TASKS
 
@@ -18,8 +19,6 @@ _FIRST_PERIOD, _PERIOD = 0.1, 1.0
 _RATE = 50.0
 #: Timeout of a query, in s: an orchestrator that was restarted meanwhile never answers it.
 LOOK_WAIT = 2.0
-#: How long the orchestrator may be away, for a restart, in s.
-_PATIENCE = 30.0
 
 
 class Watch:
@@ -28,18 +27,19 @@ class Watch:
     Args:
         get: returns the current summary of a task.
         follow: whether to go on with tasks that start by themselves from these.
+        has_answered: whether the orchestrator has answered a request before.
     """
 
     def __init__(
-        self, tasks: Iterable[TaskId], get: Callable[[TaskId], TaskSummary], follow: bool
-    ) -> None:
+        self, tasks: Iterable[TaskId], get: Callable[[TaskId], TaskSummary], follow: bool,
+        has_answered: bool,
+    ) -> None:  # fmt: skip
         self._seen = dict.fromkeys(tasks, 0)  # the newest revision of each
         self._get = get
         self._follow = follow
         self._period = _FIRST_PERIOD
         self._query_at = time.monotonic()
-        self._give_up_at = self._query_at + _PATIENCE
-        self._answered = False
+        self._patience = Patience(has_answered)
 
     def until_over(self, updates: Feed[TaskSummary], timeout: float) -> Iterator[TaskSummary]:
         """Every change, until all tasks are over.
@@ -63,11 +63,9 @@ class Watch:
     def _query(self) -> list[TaskSummary]:
         try:
             summaries = [self._get(task_id) for task_id in self._seen]
-            self._give_up_at = time.monotonic() + _PATIENCE
-            self._answered = True
+            self._patience.note_answer()
         except (OrchestratorUnavailable, RequestTimeout) as error:
-            absent = isinstance(error, OrchestratorUnavailable) and not self._answered
-            if absent or time.monotonic() > self._give_up_at:
+            if self._patience.is_over(error):
                 raise
             summaries = []
         self._period = min(2 * self._period, _PERIOD)

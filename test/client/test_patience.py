@@ -1,0 +1,75 @@
+"""Who follows tasks or the history outlasts a restart, and hears at once that nobody is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain, repeat
+
+import pytest
+from sustainml_msgs.msg import HistoryEvent, TaskSummary
+
+from sustainml_orchestrator.client import patience
+from sustainml_orchestrator.client.errors import (
+    ClientError,
+    OrchestratorUnavailable,
+    RequestTimeout,
+)
+from sustainml_orchestrator.client.following import follow
+from sustainml_orchestrator.client.watching import Watch
+from sustainml_orchestrator.core.ids import ErrorCode, TaskId, TaskStatus
+
+AWAY = OrchestratorUnavailable(ErrorCode.NODE_UNAVAILABLE, "away")
+LATE = RequestTimeout(ErrorCode.TIMEOUT, "late")
+
+
+class NoUpdates:
+    """A subscription to which nothing comes."""
+
+    def get(self, timeout: float) -> None:
+        return None
+
+
+def watched(results: Iterator[TaskSummary | ClientError], has_answered: bool) -> list[TaskStatus]:
+    watch = Watch([TaskId(1, 1)], lambda _: given(results), False, has_answered)
+    return [TaskStatus(each.task_status) for each in watch.until_over(NoUpdates(), 60.0)]
+
+
+def given(results: Iterator[object]) -> object:
+    result = next(results)
+    if isinstance(result, ClientError):
+        raise result
+    return result
+
+
+def summary(status: TaskStatus, revision: int) -> TaskSummary:
+    found = TaskSummary(task_status=status, revision=revision)
+    found.task_id.problem_id = found.task_id.iteration_id = 1
+    return found
+
+
+RUNNING, DONE = summary(TaskStatus.RUNNING, 3), summary(TaskStatus.SUCCEEDED, 5)
+
+
+@pytest.mark.parametrize("errors", [[AWAY], [LATE], [AWAY, LATE, AWAY]])
+def test_one_that_has_answered_may_be_away_for_a_while(errors: list[ClientError]) -> None:
+    assert watched(chain(errors, [DONE]), True) == [TaskStatus.SUCCEEDED]
+    seen = watched(chain([RUNNING], errors, [DONE]), False)
+    assert seen == [TaskStatus.RUNNING, TaskStatus.SUCCEEDED]
+    pages = chain(errors, [[HistoryEvent(revision=7)]], errors, [[HistoryEvent(revision=8)]])
+    events = follow(lambda after: given(pages), 1, 6, True)
+    assert [next(events).revision, next(events).revision] == [7, 8]
+
+
+def test_nobody_was_ever_there() -> None:
+    with pytest.raises(OrchestratorUnavailable):
+        watched(iter([AWAY]), False)
+    with pytest.raises(OrchestratorUnavailable):
+        next(follow(lambda after: given(iter([AWAY])), 1, 6, False))
+
+
+def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "_LONGEST", 0.3)
+    with pytest.raises(OrchestratorUnavailable):
+        watched(repeat(AWAY), True)
+    with pytest.raises(RequestTimeout):
+        next(follow(lambda after: given(repeat(LATE)), 1, 6, True))
