@@ -14,8 +14,8 @@ A transparent estimate, meant to be replaced by a reader of one's own. Each requ
     metric                  the one that matters, as the user named it
     min_<metric>            0..1: accuracy, precision, recall, f1, roc_auc, map or mean_iou
     real_time               true
-    deployment              microcontroller, edge, mobile, office, server
-                            or cloud
+    deployment              microcontroller, wearable, edge, mobile, office,
+                            server or cloud
     connectivity            offline
     privacy                 local_processing
     regulation              gdpr, hipaa or ai_act
@@ -104,8 +104,8 @@ class AppRequirementsModule(CatalogueModule):
             lines.append(f"region:{place.region}")
         named = self.names.find(problem.text)
         lines += [f"model:{name}" for name in names_of(named) if self.models.named(name)]
-        phrases = [p for line, p in understood if line in self.demands.requirements]
-        used = [*(p for line, p in understood if line not in self.demands.requirements),
+        phrases = [p for _, p in understood if p in self.demands.cues]
+        used = [*(p for _, p in understood if p not in self.demands.cues),
                 *(each.name for each in named)]  # fmt: skip
         extra["not_understood"] = [
             *self._not_understood(problem, used, phrases),

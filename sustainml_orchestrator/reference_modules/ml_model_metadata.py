@@ -13,6 +13,7 @@ from sustainml_msgs.msg import MLModelMetadata
 
 from sustainml_orchestrator.reference_modules import catalog
 from sustainml_orchestrator.reference_modules.parameters import TABLE
+from sustainml_orchestrator.reference_modules.text.demands import DemandCatalogue
 from sustainml_orchestrator.reference_modules.text.keywords import keywords
 from sustainml_orchestrator.reference_modules.text.likeness import Likeness
 from sustainml_orchestrator.reference_modules.text.problem import (
@@ -34,6 +35,7 @@ class MLModelMetadataModule(Module):
     def on_start(self) -> None:
         """Read the catalogue of tasks."""
         self.tasks = TaskCatalogue(catalog.load("ml_tasks"), Likeness())
+        self.demands = DemandCatalogue(catalog.load("requirements"))
         self.settings = TaskSettings()
 
     def process(self, task: Any, inputs: Any) -> MLModelMetadata:
@@ -43,11 +45,15 @@ class MLModelMetadataModule(Module):
             verdict = self.tasks.choose(problem, self.settings.min_confidence)
         except UnclearError as answer:
             raise ModuleError(str(answer)) from answer
+        named = [line.partition(":")[::2] for line in self.demands.read(problem)]
         about = {
             "ml_task": verdict.tag,
             "confidence": verdict.confidence,
             "alternatives": list(verdict.alternatives),
             "parts": list(verdict.parts),
+            # For graphs without app_requirements, which reads them, too.
+            "languages": [code for key, code in named if key == "language"],
+            "languages_to": [code for key, code in named if key == "language_to"],
         }
         return MLModelMetadata(
             keywords=keywords(problem.text, self.settings.max_keywords),

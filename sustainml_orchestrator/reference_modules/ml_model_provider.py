@@ -16,6 +16,7 @@ from sustainml_orchestrator.reference_modules.catalogue_module import CatalogueM
 from sustainml_orchestrator.reference_modules.estimate import requirements
 from sustainml_orchestrator.reference_modules.estimate.candidates import NoMatchError
 from sustainml_orchestrator.reference_modules.estimate.configuration import ProviderSettings
+from sustainml_orchestrator.reference_modules.estimate.languages import with_languages
 from sustainml_orchestrator.reference_modules.estimate.models import Workload
 from sustainml_orchestrator.reference_modules.estimate.proposal import (
     Baseline,
@@ -48,7 +49,8 @@ class MLModelProviderModule(CatalogueModule):
         """Choose one model; ModuleError says which constraint to relax when none fits."""
         extra = requirements.json_object(inputs.app_requirements.extra_data)
         wanted = requirements.parse(inputs.app_requirements.app_requirements, extra)
-        wanted = wanted.shared(requirements.devices(inputs.hw_constraints))
+        told = requirements.json_object(inputs.ml_model_metadata.extra_data)
+        wanted = with_languages(wanted, told).shared(requirements.devices(inputs.hw_constraints))
         try:
             proposal = self._propose(task, inputs, wanted)
         except NoMatchError as answer:

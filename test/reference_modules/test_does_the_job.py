@@ -1,12 +1,16 @@
 """A model that does the job: languages, use, topics, sizes, and problems of two parts."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
+from sustainml_msgs.msg import AppRequirements, HWConstraints, UserInput
 
 from bench.loop.framework import Framework
 from sustainml_orchestrator.reference_modules import catalog
 from sustainml_orchestrator.reference_modules.estimate.models import MANY, USES, ModelCatalogue
+from sustainml_orchestrator.reference_modules.ml_model_metadata import MLModelMetadataModule
+from sustainml_orchestrator.reference_modules.ml_model_provider import MLModelProviderModule
 
 MODELS = ModelCatalogue(catalog.load("models"))
 
@@ -57,6 +61,17 @@ def ask(framework: Framework, text: str, **extra: object) -> dict:
          "Qwen/Qwen2.5-14B-Instruct", ""),
         ("Detect birds in 4K pictures", "", "3840 x 2160 are scaled down to its input"),
         ("Detect from a photo whether a mushroom is poisonous; iPhone app", "", "may harm people"),
+        ("Classify photos of recyclable waste into six classes on a Raspberry Pi 5",
+         "timm/mobilenetv3_large_100.ra_in1k", "needs fine-tuning"),
+        ("Search photos by a text description", "openai/clip-vit-large-patch14", ""),
+        ("Embed 50 million documents", "BAAI/bge-small-en-v1.5", ""),
+        ("Detect irregular heartbeats in ECG from a chest strap, on an nRF52840",
+         "ECG heartbeat CNN (Kachuee 2018)", "trained on your own data"),
+        ("Recognise gestures from an accelerometer on an Arduino Nano 33 BLE",
+         "ECG heartbeat CNN (Kachuee 2018)", "trained on your own data"),
+        ("Transcribe handwritten letters in English", "microsoft/trocr-small-handwritten", ""),
+        ("Translate French news into English", "Helsinki-NLP/opus-mt-fr-en", ""),
+        ("Run a small language model on an iPhone 15 Pro", "Qwen/Qwen2.5-3B-Instruct", ""),
     ],
 )  # fmt: skip
 def test_the_model_does_the_job(framework: Framework, text: str, model: str, note: str) -> None:
@@ -80,8 +95,8 @@ def test_a_kind_of_problem_is_refused_for_its_data_only(framework: Framework) ->
         ("Summarise Polish court decisions", "relax language"),
         ("Upscale small pictures on an Arduino", "activations exceed"),
         ("Restore old scratched photographs", "in the catalogue does restoration"),
-        ("Recognise gestures from an accelerometer on an Arduino Nano 33 BLE",
-         "classification of time series"),
+        ("Translate Swahili text messages into Basque", "add one with sustainml catalogue add"),
+        ("Read Swedish handwriting", "to be fine-tuned on data in that language"),
     ],
 )  # fmt: skip
 def test_a_refusal_says_why(framework: Framework, text: str, because: str) -> None:
@@ -117,3 +132,35 @@ def test_error_rates_are_told_apart() -> None:
         if found
     )
     assert tiny < 0.5 * small
+
+
+@pytest.mark.parametrize(
+    ("text", "model", "note"),
+    [
+        ("translate French news", "Helsinki-NLP/opus-mt-fr-en", "English is taken"),
+        ("Translate German tickets into Italian", "Helsinki-NLP/opus-mt-de-it", ""),
+        ("Translate our manuals", "google-t5/", "from which language into which"),
+    ],
+)
+def test_languages_hold_without_the_other_modules(text: str, model: str, note: str) -> None:
+    """In a graph without app_requirements and hw_constraints."""
+    named = MLModelMetadataModule()
+    named.on_start()
+    provider = MLModelProviderModule()
+    provider.on_start()
+    user = UserInput(problem_definition=text)
+    metadata = named.process(None, SimpleNamespace(user_input=user))
+    inputs = SimpleNamespace(
+        app_requirements=AppRequirements(),
+        hw_constraints=HWConstraints(),
+        ml_model_metadata=metadata,
+    )
+    first = SimpleNamespace(task_id=SimpleNamespace(iteration_id=1))
+    found = provider.process(first, inputs)
+    assert found.model.startswith(model)
+    assert note in " ".join(json.loads(bytes(found.extra_data))["notes"])
+
+
+def test_into_english_from_nowhere_is_refused(framework: Framework) -> None:
+    refused = ask(framework, "Translate reviews into English")["refused"]
+    assert "does not say from which language into which" in refused

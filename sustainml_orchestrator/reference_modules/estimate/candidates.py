@@ -43,6 +43,7 @@ class Query:
     excluded: frozenset[str] = frozenset()  #: names, case-folded
     languages: frozenset[str] = frozenset()  #: that the model must know
     into: frozenset[str] = frozenset()  #: into which it must translate
+    unknown_pair: bool = False  #: of a translation one language or both are unknown
     topics: frozenset[str] = frozenset()  #: what of the task it must do
     modality: str = ""  #: kind of data that it must take
     model_size: float = 0.0  #: parameters asked for, met as well as memory allows
@@ -94,6 +95,7 @@ def candidates(models: list[Model], query: Query) -> list[Candidate]:
             or not of_family(model, query)
             or (query.licences and model.licence not in query.licences)
             or not model.speaks(query.languages, query.into, query.task)
+            or (query.unknown_pair and len(model.to) == 1)
             or (query.modality and model.data and query.modality not in model.data)
             or (model.topic and model.topic not in query.topics)
             or query.topics & model.lacks

@@ -14,6 +14,7 @@ from sustainml_orchestrator.reference_modules.estimate.candidates import (
     excludes,
 )
 from sustainml_orchestrator.reference_modules.estimate.devices import Device, DeviceCatalogue, named
+from sustainml_orchestrator.reference_modules.estimate.languages import Pair, pair
 from sustainml_orchestrator.reference_modules.estimate.models import Model, ModelCatalogue, Workload
 from sustainml_orchestrator.reference_modules.estimate.requirements import (
     PERMISSIVE,
@@ -101,6 +102,7 @@ _BY_CONTEXT = {
     "office": ("cpu",),
     "cloud": ("cpu", "gpu"),
     "battery": ("edge", "microcontroller"),
+    "wearable": ("microcontroller", "mobile"),
 }
 
 
@@ -136,7 +138,8 @@ def propose(
         NoMatchError: none fits, or the one selected is unknown; the text says what to change.
     """
     task = _task(models, wanted.goal, metadata_task)
-    query = _query(wanted, task, devices, terms)
+    both = pair(wanted) if task == "translation" else Pair(wanted)
+    query = replace(_query(both.wanted, task, devices, terms), unknown_pair=both.unknown)
     if wanted.selected:
         chosen = _by_name(models, wanted.selected)
         is_base = wanted.optimise and baseline is not None and baseline.model == chosen.name
@@ -152,7 +155,7 @@ def propose(
         choice.best.quality,
         tuple(c.model.name for c in choice.candidates[1:6]),
         tuple(choice.ties),
-        _notes(choice, task, wanted),
+        (*both.notes, *_notes(choice, task, wanted)),
         _remaining(models, query, choice, goal),
         query.least_quality,
         choice.longest_s or wanted.longest_s,

@@ -253,6 +253,12 @@ def _generators(catalogue: ModelCatalogue, query: Query) -> str:
     return _list([c.model.name for c in sorted(ready, key=lambda c: -c.quality)], 3)
 
 
+_PAIRS = (
+    "; models for many more pairs of languages are published (opus-mt, NLLB): add one with "
+    "sustainml catalogue add"
+)
+
+
 def _explain(catalogue: ModelCatalogue, models: list[Model], query: Query) -> str:
     """Which single constraint, dropped, gives matches."""
     asked, helps = [], []
@@ -261,17 +267,29 @@ def _explain(catalogue: ModelCatalogue, models: list[Model], query: Query) -> st
         if relaxed == query:
             continue
         asked.append(name)
+        if name == "language" and query.task == "translation":
+            continue  # a model for other languages is of no help
         if matches := [_match(c, name) for c in candidates(models, relaxed)]:
-            helps.append(f"{name} (would give {_list(matches)})")
+            helps.append(f"{name} (would give {_list(matches)}{_then(name, query.task)})")
     head = f"none of {len(models)} models for {query.task} meets {', '.join(asked)}"
     head += _why(models, query)
     if generators := _generators(catalogue, query):
         head += (
             f"; a language model may do it, with text-generation as extra_data.goal: {generators}"
         )
+    if "language" in asked and query.task == "translation":
+        head += _PAIRS
+    if query.unknown_pair:
+        head += "; the problem does not say from which language into which: name both"
     if helps:
         return f"{head}; relax {' or '.join(helps)}"
     return f"{head}; no single one is to blame, relax several"
+
+
+def _then(relaxed: str, task: str) -> str:
+    """What has to be done with a model that lacks the language asked for."""
+    teachable = relaxed == "language" and task != "translation"
+    return "; to be fine-tuned on data in that language" if teachable else ""
 
 
 def _match(candidate: Candidate, relaxed: str) -> str:

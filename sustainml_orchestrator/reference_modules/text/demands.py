@@ -30,6 +30,7 @@ class DemandCatalogue:
     def __init__(self, data: Mapping[str, Any]) -> None:
         self._negations = frozenset(data["negations"])
         self._phrases = _needles(data["phrases"])
+        self.cues = frozenset(cue.strip() for each in self._phrases.values() for cue in each)
         self._languages = _needles(data["languages"])
         outright = (several for line, several in data["phrases"].items()
                     if line.startswith(("deployment:", "regulation:", "licence:")))  # fmt: skip

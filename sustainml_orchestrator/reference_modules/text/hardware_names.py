@@ -58,6 +58,7 @@ class HardwareNames:
         keys = ("makers", "heads", "near", "inside", "articles", "verbs", "about")
         (self._makers, self._heads, self._near, self._inside, self._articles, self._verbs,
          self._about) = (frozenset(data[key]) for key in keys)  # fmt: skip
+        self._known_makers = frozenset(data["known_makers"])
         self._platforms = [needle(cue) for cue in data["platforms"]]
         self._placed_platforms = [needle(cue) for cue in data["placed_platforms"]]
         self._ordinary = [needle(cue) for cue in (*data["ordinary"], *understood)]
@@ -74,15 +75,18 @@ class HardwareNames:
         for run in _runs(text):
             rest = [t for t in run.tokens if not self._is_used(t, words) and not known(t)]
             name = text[run.start : run.end]
-            if (
-                any(map(_letters, rest))
-                and not known(name)
-                and self._is_one(text, run, rest, german)
-            ):
+            # What is left of a product that is known is its maker.
+            left = rest if len(rest) == len(run.tokens) else self._without_makers(rest)
+            named = any(map(_letters, left)) and not known(name)
+            if named and self._is_one(text, run, rest, german):
                 found.append(name)
         listed = {word for name in found for word in plain(name).split()}
         found += [p for p in self._named_platforms(text) if not set(p.split()) <= listed | words]
         return list(dict.fromkeys(found))[:_MOST]
+
+    def _without_makers(self, tokens: list[str]) -> list[str]:
+        makers = self._makers | self._known_makers
+        return [token for token in tokens if not set(plain(token).split()) <= makers]
 
     def _is_used(self, token: str, words: set[str]) -> bool:
         folded = plain(token)
@@ -113,7 +117,7 @@ class HardwareNames:
     def _is_placed(self, before: list[str]) -> bool:
         """Whether words say that something runs on what follows."""
         *_, fourth, third, second, first = ["", "", "", "", *before]
-        if first in self._near:
+        if first in self._near or (first in self._heads and second in self._near):
             return True
         pairs = ((second, first), (third, second), (fourth, third))
         return any(

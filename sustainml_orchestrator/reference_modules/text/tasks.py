@@ -34,7 +34,7 @@ _LIKELY = 0.1
 _SURE = 0.5
 _CLAUSE_END = re.compile(
     r"[,.;:(\n]| (?:on|with|at|within|under|in|auf|mit|en|con|sur|avec|su) "
-    r"(?=[\w$€]*[A-Z\d]|an? |our )"
+    r"(?=[\w$€]*[A-Z\d]|an? |our |un[ae]? |uma? |eine[mnr]? |unser|notre |nos |nuestr|nostr|noss)"
 )
 _HINT = "name the task in extra_data.goal, for example image-classification"
 
@@ -69,6 +69,27 @@ class Verdict:
     parts: tuple[str, ...] = ()  #: of a problem of two parts the task of each, in their order
 
 
+@dataclass(frozen=True)
+class _Instead:
+    """A task that is taken for another, by words that the text holds, or lacks."""
+
+    task: str
+    take: str
+    cues: tuple[str, ...]
+    where: bool
+
+    @classmethod
+    def read(cls, entry: Mapping[str, Any]) -> _Instead:
+        """Read an entry of `rather`."""
+        where = "where" in entry
+        cues = entry["where" if where else "unless"]
+        return cls(entry["task"], entry["take"], tuple(map(needle, cues)), where)
+
+    def applies(self, words: str) -> bool:
+        """Whether a plain text is such a case."""
+        return any(cue in words for cue in self.cues) == self.where
+
+
 class TaskCatalogue:
     """All tasks, their other names, and the kinds of problems that are refused."""
 
@@ -81,7 +102,8 @@ class TaskCatalogue:
         self.likeness = likeness
         self.thresholds: dict[str, float] = dict(data["thresholds"])
         self.unsupported: dict[str, str] = dict(data["unsupported"])
-        self._only_of: dict[str, list[str]] = dict(data["unsupported_only_of"])
+        self._alike = [frozenset(group) for group in data["alike"]]
+        self._instead = [_Instead.read(entry) for entry in data["rather"]]
         self._refused = {needle(cue): text for cue, text in data["refused_phrases"].items()}
         self.tasks = {
             tag: Task(tag, frozenset(entry["in"]), entry.get("out", ""), tuple(entry["metrics"]))
@@ -148,7 +170,12 @@ class TaskCatalogue:
         return Verdict(best, round(confidence, 3), self._runners_up(ranking, shares, best))
 
     def _rather(self, text: str, modality: str, best: str, shares: Mapping[str, float]) -> str:
-        """A runner-up where the text names a model for it, else the best."""
+        """Another task where the text names a model for it, or words tell it, else the best."""
+        words, data = plain(text), self.modality(modality)
+        for each in self._instead:
+            fits = not data or self.tasks[each.take].fits(data)
+            if each.task == best and fits and each.applies(words):
+                return each.take
         # Models such as BERT do for several tasks, and name none.
         named = {each.task for each in self._models.find(text) if each.wanted and each.task}
         hint = self._hinted(text, modality) if named and best not in named else ""
@@ -202,8 +229,12 @@ class TaskCatalogue:
         """The share of each label but that of no problem, and the confidence in the best."""
         shares = self._shares(text, modality)
         doubt = self.thresholds["doubt"] + self.thresholds["no_problem"] * shares.pop(NONE, 0.0)
-        best, second = sorted(shares.values(), reverse=True)[:2]
-        return shares, best / (best + second + doubt)
+        best = max(shares, key=lambda label: shares[label])
+        # Tasks that the same models solve are no doubt about the answer.
+        alike = next((group for group in self._alike if best in group), frozenset({best}))
+        share = sum(shares.get(label, 0.0) for label in alike)
+        second = max((s for label, s in shares.items() if label not in alike), default=0.0)
+        return shares, share / (share + second + doubt)
 
     def _shares(self, text: str, modality: str) -> dict[str, float]:
         """The likeness to each label; a known modality moves shares to the tasks that fit it."""
@@ -214,9 +245,6 @@ class TaskCatalogue:
         for tag, task in self.tasks.items():
             if not task.fits(named):
                 shares[tag] *= self.thresholds["other_modality"]
-        for kind, modalities in self._only_of.items():
-            if named not in modalities:
-                shares[kind] *= self.thresholds["other_modality"]
         rest = sum(shares.values()) or 1.0
         return {NONE: nothing, **{label: s * before / rest for label, s in shares.items()}}
 
