@@ -54,6 +54,8 @@ class NodeChanges:
 
     def _dropped(self, task: Task, step: Step, node: Node, process: Process) -> None:
         """A process has dropped what it held. What it reported to be done is on its way."""
+        if step.state in OPEN_STEPS and not any(map(node.hosts, {*node.instances} - {process})):
+            step.worked = 0.0  # nobody works on it any more, whoever was delivered it before
         held = step.state in (StepState.ACCEPTED, StepState.RUNNING) and process in step.processes
         if held and step.is_left_by(process, node):
             step.worked = 0.0

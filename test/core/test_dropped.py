@@ -94,3 +94,16 @@ def test_each_of_several_instances_that_are_reset_drops_its_own_work(core: Drive
     assert [bool(step.processes) for step in steps] == [False, False]
     core.give(TimePassed())
     assert [number for _, number in deliveries(core)] == [1, 1]
+
+
+def test_the_time_worked_before_a_reset_does_not_count_after_it(core: Driver) -> None:
+    """No status showed the reset, and the task had been delivered again before it."""
+    step = work(core).steps[core.names.index(MODULE)]
+    for _ in range(5):
+        last = core.core.lifecycle.command_ids.last
+        core.give(StatusReceived(MODULE, ONE, 1, last, NodeStatus.IDLE))
+        core.give(TimePassed(), 0.5)
+    assert deliveries(core) and not step.processes and step.worked > 2.0
+    core.give(NodeCommanded(90, MODULE, NodeCommand.RESET, 5.0))
+    say(core, ONE, node_commands(core)[-1])
+    assert step.worked == 0.0

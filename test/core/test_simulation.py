@@ -19,6 +19,9 @@ _ONCE_FAILED = {
     2680: "assignments to instances counted as redeliveries",
     7000005812: "three deliveries in a row were lost, or their answers",
     20000003897: "deliveries to processes that had died counted as ignored",
+    20000006336: "the time worked before a reset counted, as the reset was not seen",
+    20000005609: "what was held between two looks at it counted as dropped",
+    20000005740: "a wait in queues of modules that died counted as no reason for a further try",
 }
 
 

@@ -183,7 +183,8 @@ class Invariants:
 
     def _check_belief(self, core: Orchestrator, step: Step, ticket: Ticket) -> None:
         faults, node, now = self._site.faults, core.lifecycle.nodes[step.index], core.context.now
-        dropped = now - self._dropped.setdefault((ticket, step.index), now)
+        seen = self._dropped.setdefault((ticket, step.index), now)
+        dropped = now - max(seen, step.since)
         ignored = faults.unresponsive or faults.unresponsive_start
         noticed = faults.prompt and node.active and not ignored
         idle = 0.0

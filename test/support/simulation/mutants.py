@@ -115,7 +115,7 @@ MUTANTS = (
     Mutant("outputs of an earlier attempt count", f"{_REPORTS}._current",
            "A != (B.attempt, B.token)", "False"),
     Mutant("outputs of another iteration count", f"{_REPORTS}._current",
-           "self._store.find(A)", "self._store.find(TaskId(A[0], 1))"),
+           "self._store.find(A)", "self._store.find(A._replace(iteration_id=1))"),
     Mutant("the last output wins", f"{_REPORTS}.take_output",
            "A.outputs[B] is not None", "False"),
     Mutant("inputs are handed out to an earlier attempt", "orchestrator.Orchestrator.inputs_owed",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from sustainml_orchestrator.core.ids import ErrorCode
@@ -12,6 +13,8 @@ Try = tuple[int, int, int]
 
 #: After so many deliveries in a row without effect there may be another try.
 _DELIVERIES = 3
+#: How long a try may wait in the queues of modules, s.
+QUEUE_TIMEOUT = 30.0
 
 
 class PermittedRetries:
@@ -26,6 +29,7 @@ class PermittedRetries:
         self._noted: dict[Try, set[ErrorCode]] = {}
         self._deaths: dict[Try, float] = {}
         self._suspects: dict[int, float] = {}
+        self._published: dict[int, float] = {}
         self._deliveries: dict[tuple[int, int], list[tuple[int, bool]]] = {}
 
     def note(
@@ -47,6 +51,10 @@ class PermittedRetries:
         """How long ago that was, in s; 0 when it was not."""
         death = self._deaths.get((ticket.token, module, try_number))
         return 0.0 if death is None else self._clock() - death
+
+    def published(self, token: int) -> None:
+        """The input of an attempt was given to the modules, in whose queues it may wait."""
+        self._published.setdefault(token, self._clock())
 
     def suspect(self, module: int, seconds: float) -> None:
         """For so long anything may come of what this module has."""
@@ -71,6 +79,8 @@ class PermittedRetries:
     def justify(self, ticket: Ticket, module: int, try_number: int) -> bool:
         """Whether something happened to a try for which there may be another one."""
         if self._clock() < self._suspects.get(module, 0.0):
+            return True
+        if self._clock() - self._published.get(ticket.token, math.inf) >= QUEUE_TIMEOUT:
             return True
         if self._undelivered(ticket, module, try_number):
             return True

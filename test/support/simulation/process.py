@@ -7,6 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from support.simulation.disk import Disk
+from support.simulation.permitted_retries import QUEUE_TIMEOUT
 from sustainml_orchestrator.core.commands import Command, Save
 from sustainml_orchestrator.core.context import Instant
 from sustainml_orchestrator.core.duplicate_check import make_incarnation
@@ -82,7 +83,7 @@ class Process:
             settings=Settings(
                 max_active_tasks=site.faults.max_active,
                 max_redeliveries_per_second=site.faults.max_redeliveries,
-                queue_timeout=30.0,
+                queue_timeout=QUEUE_TIMEOUT,
                 node_lost_timeout=20.0,
                 start_timeout=10.0,
                 max_auto_iterations=3,

@@ -113,6 +113,7 @@ class Site:
     def _publish(self, command: PublishUserInput | PublishBaseline) -> None:
         self.invariants.published(command)
         ticket = Ticket(command.task_id, command.attempt, self.process.session, command.token)
+        self.permitted.published(command.token)
         name, payload = USER_INPUT, command.payload or b""
         if isinstance(command, PublishBaseline):
             name = BASELINE + self.pipeline.modules[command.module].name
