@@ -99,6 +99,8 @@ def hardware() -> HWConstraintsModule:
         ("Classify 2 thousand pictures every hour", {"min_throughput:0.555556"}, []),
         ("Traduire des notices à Genève", {"region:Switzerland"}, []),
         ("Sentiment of reviews in us-east-1 with us", {"region:virginia"}, []),
+        ("Classify Swedish customer mails into topics", {"language:sv"}, []),
+        ("Classify 3 million tiles of 64 x 64 pixels", {"maximum_samples:3000000"}, []),
         ("Sentiment of reviews on AWS eu-west-1", {"topic:sentiment", "region:Ireland"}, []),
     ],
 )  # fmt: skip

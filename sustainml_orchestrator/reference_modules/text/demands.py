@@ -48,7 +48,7 @@ class DemandCatalogue:
         self._no_things = frozenset(data["no_things"])
         self._total = frozenset(data["throughput"]["total"])
         self._not_power = frozenset(data["not_power"])
-        self._people = frozenset(data["people"])
+        self._people, self._written = frozenset(data["people"]), frozenset(data["written"])
         self.volumes = VolumeWords(data)
 
     @property
@@ -115,10 +115,12 @@ class DemandCatalogue:
         """Whether a language is named, and not only a country's people or things."""
         for cue in cues:
             for at in places(cue, words):
-                after = words[at + 1 : at + 60].split()[1:2]
+                after = words[at + 1 : at + 60].split()[1:3]
                 if preceded(words, at, self._language_before, within=1):
                     return True
-                if not after or not after[0].startswith(tuple(self._people)):
+                people = bool(after) and after[0].startswith(tuple(self._people))
+                # "Swedish customer mails" are in Swedish; Swedish customers may write in any.
+                if not people or after[-1].startswith(tuple(self._written)):
                     return True
         return False
 
