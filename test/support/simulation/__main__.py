@@ -91,6 +91,7 @@ def try_mutant(number: int, first: int, count: int, enough: int) -> int:
     for seed in range(first, first + count):
         ran += 1
         failure = attempt(seed)
+        assert ": NameError: " not in failure.text, f"the mutant is not valid: {failure.text}"
         if failure.text:
             failures.append(failure)
             if len(failures) >= enough:
