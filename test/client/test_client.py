@@ -198,6 +198,14 @@ def test_what_ends_the_wait_cancels_the_goal(
         client.run_task(PROBLEM, timeout=3.0)
 
 
+def test_a_goal_that_is_accepted_too_late_is_cancelled(
+    server: subprocess.Popen[bytes], client: OrchestratorClient
+) -> None:
+    with pytest.raises(RequestTimeout, match="run_task"):
+        client.run_task(UserInput(problem_definition="late"), timeout=0.5)
+    wait_for(lambda: client.list_tasks()[1] == 1)
+
+
 def test_wrong_values_do_not_reach_the_wire(client: OrchestratorClient) -> None:
     for wrong in (
         lambda: client.get_task(TaskId(2**40, 1)),

@@ -1,8 +1,9 @@
 """Servers that misbehave in the orchestrator's place, as a process that can be killed.
 
 python scripted_orchestrator.py NAMESPACE: `get_task` is never answered, `delete_problem` is refused
-with a code that no client knows, `list_tasks` is well; run_task's goals never end. `start_task` and
-`control_task` do not answer the first request; the responses to others name all that came.
+with a code that no client knows, `list_tasks` is well. Goals of run_task never end; that of a
+problem called "late" is accepted after 2 s. `start_task` and `control_task` do not answer the first
+request; the responses to others name all that came.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import contextlib
 import sys
 
 import rclpy
-from rclpy.action import ActionServer, CancelResponse
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
@@ -43,10 +44,9 @@ class ScriptedOrchestrator(Node):
         self._starts: list[str] = []
         self._controls = 0
         self._cancelled = 0
-        self._goal = None
         ActionServer(
             self, RunTask, names.RUN_TASK, self._run, callback_group=group,
-            cancel_callback=self._cancel,
+            goal_callback=self._admit, cancel_callback=self._cancel,
             goal_service_qos_profile=names.SERVICE_QOS,
             result_service_qos_profile=names.SERVICE_QOS,
             cancel_service_qos_profile=names.SERVICE_QOS,
@@ -86,6 +86,14 @@ class ScriptedOrchestrator(Node):
         # Again and again: at first this server may not know the reader of a new client.
         self.create_timer(0.2, lambda: goal.publish_feedback(feedback))
         await Future(executor=self.executor)
+
+    async def _admit(self, request):
+        if request.user_input.problem_definition == "late":
+            due = Future(executor=self.executor)
+            timer = self.create_timer(2.0, lambda: due.set_result(None))
+            await due
+            self.destroy_timer(timer)
+        return GoalResponse.ACCEPT
 
     def _cancel(self, goal):
         self._cancelled += 1
