@@ -101,6 +101,7 @@ class Invariants:
         self._revision = core.store.revision
         assert len(core.tasks.running) <= core.settings.max_active_tasks, "too many tasks run"
         if core.duplicate_check.reason:  # it looks at nothing, see `_commands`
+            self.nodes.after_restart()  # it commands no node meanwhile
             self._queue.check(core, event, commands)
             return
         self.nodes.count_resets(event, commands)
