@@ -15,6 +15,7 @@ from sustainml_orchestrator.reference_modules import catalog
 from sustainml_orchestrator.reference_modules.estimate import requirements
 from sustainml_orchestrator.reference_modules.estimate.carbon import carbon_kg, energy_wh
 from sustainml_orchestrator.reference_modules.estimate.devices import Device, DeviceCatalogue
+from sustainml_orchestrator.reference_modules.estimate.languages import Pair, pair
 from sustainml_orchestrator.reference_modules.estimate.models import (
     Model,
     ModelCatalogue,
@@ -76,9 +77,10 @@ class Search:
         inferences = requirements.json_object(footprint.extra_data).get("inferences", 1)
         devices = allowed_devices(self._devices, list(hardware.hardware_required), asked.deployment)
         base = self._models.find(first.model)
+        languages = pair(asked) if task == "translation" else Pair(asked)
         found = []
         for model in self._models.models:
-            if not _does_the_job(model, task, asked):
+            if not _does_the_job(model, task, languages):
                 continue
             costs = [
                 cost
@@ -108,9 +110,11 @@ class Search:
         return self._models.task(about.ml_model_metadata[0])
 
 
-def _does_the_job(model: Model, task: str, asked: Requirements) -> bool:
+def _does_the_job(model: Model, task: str, languages: Pair) -> bool:
+    asked = languages.wanted
     return (
         task in model.figures
+        and not (languages.unknown and len(model.to) == 1)
         and (not asked.licences or model.licence in asked.licences)
         and model.speaks(asked.languages, asked.into, task)
         and (not asked.modality or not model.data or asked.modality in model.data)
