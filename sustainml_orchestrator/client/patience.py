@@ -1,4 +1,4 @@
-"""How long an orchestrator may be away, for a restart."""
+"""How long clients wait for an orchestrator that restarts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LONGEST = 30.0
 
 
 class Patience:
-    """Tells whether to go on asking an orchestrator that does not answer.
+    """Decides whether to retry a request to an orchestrator that does not answer.
 
     Args:
         has_answered: whether there is one at all; without, its absence is an error at once.

@@ -1,7 +1,7 @@
-"""Files of ROS parameters: which sections apply to a node, and what in them has no effect.
+"""Files of ROS parameters: which sections apply to a node, and what in them is ignored.
 
 A node of ROS 2 ignores parameters that it does not know, and sections that do not match its name;
-a slip of the pen would pass unnoticed.
+a misspelt name would not be noticed.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def applies(section: str, node: str) -> bool:
 def warn_of_mistakes(
     node: Node, args: Sequence[str] | None = None, modules: Collection[str] = ()
 ) -> None:
-    """Log a warning for each parameter and each section that has no effect by mistake.
+    """Log a warning for each parameter and each section that is ignored by mistake.
 
     Sections with a wildcard for the name of the node may be for other nodes: nothing is said of
     these.
@@ -99,7 +99,7 @@ def _mistakes(node: Node, args: Sequence[str], modules: Collection[str]) -> Iter
         own += [(f"{path}, section {name}", key) for name, values in matching for key in values]
         for name, _ in mine if not matching else ():
             yield (
-                f"section {name} of {path} has no effect: this node is {full}; write {full} or "
+                f"section {name} of {path} is ignored: this node is {full}; write {full} or "
                 f"/**{full[full.rindex('/') :]}"
             )
         if modules:
@@ -111,7 +111,7 @@ def _mistakes(node: Node, args: Sequence[str], modules: Collection[str]) -> Iter
         if name not in declared and not name.startswith(_OF_LIBRARIES):
             hint = nearest(name, declared) or f"see: ros2 param list {full}"
             yield (
-                f"parameter {name} ({place}) has no effect: {full} has none of this name; "
+                f"parameter {name} ({place}) is ignored: {full} has no parameter of this name; "
                 f"{hint.strip()}"
             )
 

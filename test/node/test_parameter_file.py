@@ -54,9 +54,9 @@ def test_the_orchestrator_names_what_it_does_not_know_and_the_nearest(tmp_path: 
     section, own, autostart, problem, limits = texts
     assert "section /hw_constraint names neither" in section and "mean hw_constraints?" in section
     assert f"section {SPACE}/camera names neither" in own and "these are app_requirements" in own
-    assert "autostar (the command line) has no effect" in autostart
+    assert "autostar (the command line) is ignored" in autostart
     assert "did you mean autostart?" in autostart
-    assert f"max_problem ({file}, section /**/orchestrator) has no effect" in problem
+    assert f"max_problem ({file}, section /**/orchestrator) is ignored" in problem
     assert problem.endswith("did you mean max_problems?")
     assert "limits.text" in limits and f"ros2 param list {SPACE}/orchestrator" in limits
 
@@ -76,7 +76,7 @@ def test_a_section_of_another_namespace_is_told(tmp_path: Path, program: str) ->
     node = "orchestrator" if program is ORCHESTRATOR else "hw_resources"
     (text,) = warnings(program, "--params-file", str(file))
     assert text == (
-        f"section /{node} of {file} has no effect: this node is {SPACE}/{node}; write "
+        f"section /{node} of {file} is ignored: this node is {SPACE}/{node}; write "
         f"{SPACE}/{node} or /**/{node}"
     )
     file.write_text(f"{ELSEWHERE}\n/*/*/{node}: {{ros__parameters: {{autostart: false}}}}")

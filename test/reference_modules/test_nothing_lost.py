@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from sustainml_msgs.msg import UserInput
+from support.problem_texts import TextInputs
 
 from sustainml_orchestrator.reference_modules import catalog
 from sustainml_orchestrator.reference_modules.app_requirements import AppRequirementsModule
@@ -15,18 +15,6 @@ from sustainml_orchestrator.reference_modules.text.volumes import VolumeWords
 DEVICES = DeviceCatalogue(catalog.load("hardware"))
 VOLUMES = VolumeWords(catalog.load("requirements"))
 REGIONS = CarbonRegions()
-
-
-class _Inputs:
-    def __init__(self, text: str) -> None:
-        self.user_input = UserInput(problem_definition=text)
-
-
-@pytest.fixture(scope="module")
-def demands() -> AppRequirementsModule:
-    module = AppRequirementsModule()
-    module.on_start()
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +93,9 @@ def hardware() -> HWConstraintsModule:
     ],
 )  # fmt: skip
 def test_numbers_are_used_or_listed(
-    demands: AppRequirementsModule, text: str, lines: set[str], lost: list[str]
+    reader: AppRequirementsModule, text: str, lines: set[str], lost: list[str]
 ) -> None:
-    found = demands.process(None, _Inputs(text))
+    found = reader.process(None, TextInputs(text))
     assert lines <= set(found.app_requirements)
     assert json.loads(bytes(found.extra_data))["not_understood"] == lost
 
@@ -146,7 +134,7 @@ def test_numbers_are_used_or_listed(
 def test_no_product_is_replaced_by_another(
     hardware: HWConstraintsModule, text: str, names: list[str], said: str
 ) -> None:
-    found = hardware.process(None, _Inputs(text))
+    found = hardware.process(None, TextInputs(text))
     assert list(found.hardware_required) == names
     told = json.loads(bytes(found.extra_data))["not_in_catalogue"]
     assert said in " ".join(told) and bool(told) == bool(said)
@@ -158,9 +146,9 @@ def test_a_name_that_several_products_share_is_told(hardware: HWConstraintsModul
         ("on my laptop", "AMD Ryzen 7 7840U"),
         ("iPhone app", "Apple A17 Pro"),
     ):
-        told = json.loads(bytes(hardware.process(None, _Inputs(text)).extra_data))
+        told = json.loads(bytes(hardware.process(None, TextInputs(text)).extra_data))
         assert f"is taken for {device}" in told["assumptions"][0]
-    exact = hardware.process(None, _Inputs("on a Raspberry Pi 5"))
+    exact = hardware.process(None, TextInputs("on a Raspberry Pi 5"))
     assert json.loads(bytes(exact.extra_data))["assumptions"] == []
 
 
@@ -169,7 +157,7 @@ def test_what_is_assumed_of_a_rented_machine_is_told(hardware: HWConstraintsModu
         ("on a p4d.24xlarge", "computes on NVIDIA A100 SXM4 40GB; the figures are for one of it"),
         ("on NC6s_v3", "computes on NVIDIA V100 PCIe 16GB, taken for NVIDIA V100 SXM2 16GB"),
     ):
-        about = json.loads(bytes(hardware.process(None, _Inputs(text)).extra_data))
+        about = json.loads(bytes(hardware.process(None, TextInputs(text)).extra_data))
         assert told in about["assumptions"][0]
 
 
@@ -180,8 +168,8 @@ def test_the_memory_of_a_card_is_no_limit(hardware: HWConstraintsModule) -> None
         ("at most 8 GB on an RTX 4090", 8192),
         ("on a Raspberry Pi 4 with 2 GB", 2048),
     ):
-        assert hardware.process(None, _Inputs(text)).max_memory_footprint == mib, text
-    small = hardware.process(None, _Inputs("at most 256 kB of RAM"))
+        assert hardware.process(None, TextInputs(text)).max_memory_footprint == mib, text
+    small = hardware.process(None, TextInputs("at most 256 kB of RAM"))
     told = json.loads(bytes(small.extra_data))
     assert (small.max_memory_footprint, told["max_memory_footprint_mib"]) == (1, 0.25)
     assert told["memory_kind"] == "ram"

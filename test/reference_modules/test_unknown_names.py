@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from sustainml_msgs.msg import UserInput
+from support.problem_texts import TextInputs
 
 from bench.answers import where
 from sustainml_orchestrator.reference_modules.app_requirements import AppRequirementsModule
@@ -13,20 +13,8 @@ from sustainml_orchestrator.reference_modules.app_requirements import AppRequire
 DATA = Path(__file__).parents[1] / "data"
 
 
-class _Inputs:
-    def __init__(self, text: str) -> None:
-        self.user_input = UserInput(problem_definition=text)
-
-
-@pytest.fixture(scope="module")
-def reader() -> AppRequirementsModule:
-    module = AppRequirementsModule()
-    module.on_start()
-    return module
-
-
 def _listed(reader: AppRequirementsModule, text: str) -> list[str]:
-    found = reader.process(None, _Inputs(text))
+    found = reader.process(None, TextInputs(text))
     listed: list[str] = json.loads(bytes(found.extra_data))["not_understood"]
     return listed
 
@@ -133,7 +121,7 @@ def test_what_a_problem_is_about_is_not_listed(reader: AppRequirementsModule, te
 def test_a_platform_that_says_where_it_runs_is_used(
     reader: AppRequirementsModule, text: str, lines: set[str]
 ) -> None:
-    assert lines <= set(reader.process(None, _Inputs(text)).app_requirements)
+    assert lines <= set(reader.process(None, TextInputs(text)).app_requirements)
     assert _listed(reader, text) == []
 
 

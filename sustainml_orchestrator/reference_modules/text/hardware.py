@@ -167,7 +167,7 @@ class HardwareWords:
         )
 
     def is_subject(self, after: Iterable[str]) -> bool:
-        """Whether words after a name say that the problem is about it."""
+        """Whether the words after a name show that it is what the problem is about."""
         return self._subject.hit(after)
 
     def products_in(self, text: str) -> list[Product]:

@@ -45,12 +45,12 @@ class HardwareNames:
         subject: Callable[[Iterable[str]], bool],
         understood: Iterable[str],
     ) -> None:
-        """Take `names` of the parsed `constraints.yaml`.
+        """Read the word lists.
 
         Args:
-            data: the words.
-            subject: whether words after a name say that the problem is about it.
-            understood: further cues that are understood elsewhere, and name nothing unknown.
+            data: the section `names` of the parsed `constraints.yaml`.
+            subject: whether the words after a name show that it is what the problem is about.
+            understood: words that other readers understand, and that are therefore not unknown.
 
         Raises:
             KeyError: `names` lacks a part.

@@ -206,7 +206,7 @@ def _broken_and_reset(random: Random, until: float, tasks: int) -> Faults:
 
 
 def _reset_by_others(random: Random, until: float, tasks: int) -> Faults:
-    """One of two processes drops what it holds, while the other works for long."""
+    """One of two processes of a module drops its steps while the other runs a long step."""
     return Faults(until=until + 5, tasks=tasks + 4, foreign_resets=1.0, hang=0.3, twin=True)
 
 
