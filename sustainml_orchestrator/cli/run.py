@@ -26,6 +26,7 @@ from sustainml_orchestrator.cli.context import (
 from sustainml_orchestrator.cli.started import started
 from sustainml_orchestrator.cli.up_log import UpLog
 from sustainml_orchestrator.contract import domain, log_directory
+from sustainml_orchestrator.contract.claim import Claim
 from sustainml_orchestrator.contract.exit_codes import ExitCode
 from sustainml_orchestrator.contract.problem_input import explain_yaml
 from sustainml_orchestrator.contract.signals import EndRequest
@@ -209,7 +210,7 @@ def _refuse_second_orchestrator() -> None:
     from sustainml_orchestrator.contract import discovery  # it loads packages of ROS
 
     try:
-        claim = domain.Claim(options.namespace)
+        claim = Claim(options.namespace)
     except ValueError as error:
         raise Failure(f"ROS cannot start: {error}", EXIT_UNREACHABLE) from error
     claim.close()

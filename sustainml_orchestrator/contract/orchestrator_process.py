@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import os
 import pwd
-import re
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
 
-from sustainml_orchestrator.contract import domain, shared_memory
-
-#: In the command line of an orchestrator, however it was started.
-_PROGRAM = re.compile(r"\borchestrator(_node)?\b")
+from sustainml_orchestrator.contract import claim, shared_memory
 
 
 @dataclass(frozen=True)
@@ -22,8 +17,7 @@ class OrchestratorProcess:
     """The process that has the place of the orchestrator in a namespace and domain.
 
     Attributes:
-        pid: 0 where it cannot be seen, as that of another container.
-        uid: of its user; -1 where it is not known.
+        pid, uid: as of the holder of a claim.
     """
 
     namespace: str
@@ -34,7 +28,7 @@ class OrchestratorProcess:
     @property
     def is_of_another_user(self) -> bool:
         """Whether it runs as another user, whose shared memory cannot be read."""
-        return self.uid != os.geteuid()
+        return self.uid not in (-1, os.geteuid())
 
     @property
     def is_stopped(self) -> bool:
@@ -81,35 +75,13 @@ def is_stopped(pid: int) -> bool:
 
 def find(namespace: str, number: int) -> OrchestratorProcess | None:
     """The process that has this place; None if there is none on this machine."""
-    if number not in domain.claimed(namespace, range(number, number + 1)):
+    if (holder := claim.holder(namespace, number)) is None:
         return None
-    claim = f"@{domain.claim_name(namespace, number)}"
-    sockets = psutil.net_connections(kind="unix")
-    # The system says which process has a socket only to its user, and to root.
-    pids = [each.pid for each in sockets if each.laddr == claim and each.pid]
-    others = domain.users(number) - {os.geteuid()}
-    pids += [] if pids else _by_command(namespace, others)
-    with suppress(psutil.Error):
-        if len(pids) == 1:  # of several it may be in any domain
-            return OrchestratorProcess(
-                namespace, number, pids[0], psutil.Process(pids[0]).uids().effective
-            )
-    return OrchestratorProcess(namespace, number, 0, min(others, default=-1))
-
-
-def _by_command(namespace: str, users: set[int]) -> Iterator[int]:
-    """Processes of these users that run an orchestrator of that namespace, by their commands."""
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if process.uids().effective in users:
-                command = " ".join(process.cmdline()).split()  # forked ones have it in one word
-                named = [w.partition(":=")[2] for w in command if w.startswith("__ns:=")]
-                if _PROGRAM.search(" ".join(command)) and (not named or namespace in named):
-                    yield process.pid
+    return OrchestratorProcess(namespace, number, holder.pid, holder.uid)
 
 
 def _user(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
     except (KeyError, OverflowError):
-        return str(uid) if uid >= 0 else "not known"
+        return str(uid)

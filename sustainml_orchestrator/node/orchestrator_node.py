@@ -17,7 +17,8 @@ import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
-from sustainml_orchestrator.contract import discovery, domain, introspection, names, shared_memory
+from sustainml_orchestrator.contract import discovery, introspection, names, shared_memory
+from sustainml_orchestrator.contract.claim import Claim
 from sustainml_orchestrator.contract.complaint import complain
 from sustainml_orchestrator.contract.exit_codes import ExitCode
 from sustainml_orchestrator.contract.module_graph import read_pipeline
@@ -129,7 +130,7 @@ class OrchestratorNode(Node):
         Raises:
             StartError: one is.
         """
-        self._claim = domain.Claim(self.get_namespace())
+        self._claim = Claim(self.get_namespace())
         # With the claim, and where only this machine can be reached, there is none.
         ours = self._claim.is_ours
         alone = ours and discovery.is_local()

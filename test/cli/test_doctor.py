@@ -17,7 +17,7 @@ from sustainml_orchestrator.cli.examination.finding import start_command
 from sustainml_orchestrator.cli.examination.system import diagnosed, instance_findings, node_finding
 from sustainml_orchestrator.cli.examination.work import idle, queue, slow_steps
 from sustainml_orchestrator.cli.tables import node_table
-from sustainml_orchestrator.contract import domain
+from sustainml_orchestrator.contract.claim import Claim
 from sustainml_orchestrator.core.ids import NodeStatus, TaskStatus
 
 
@@ -143,7 +143,7 @@ def test_an_orchestrator_that_is_there_but_silent(monkeypatch: pytest.MonkeyPatc
     """As when its process was stopped: the cure is not to start another one."""
     namespace = f"/silent_{os.getpid()}"
     assert list(silent(namespace)) == []
-    claim = domain.Claim(namespace)
+    claim = Claim(namespace)
     try:
         (found,) = silent(namespace)
     finally:

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from ament_index_python.packages import get_package_prefix
 
-from sustainml_orchestrator.contract import domain
+from sustainml_orchestrator.contract.claim import Claim
 
 HERE = Path(__file__).parent
 PROGRAMS = Path(get_package_prefix("sustainml_orchestrator")) / "lib" / "sustainml_orchestrator"
@@ -131,7 +131,7 @@ def test_ctrl_c_reaches_programs_that_are_not_of_this_package(tmp_path: Path) ->
 
 @needs_launch
 def test_a_second_launch_in_a_namespace_ends_before_it_starts_anything() -> None:
-    claim = domain.Claim(f"launch_{os.getpid()}")
+    claim = Claim(f"launch_{os.getpid()}")
     try:
         said = launched()
     finally:

@@ -140,7 +140,9 @@ def test_another_user_learns_that_an_orchestrator_was_stopped(running: Up) -> No
 
 
 @as_root
-def test_another_user_learns_why_shared_memory_is_not_answered(tmp_path: Path) -> None:
+def test_another_user_learns_why_shared_memory_is_not_answered(running: Up, tmp_path: Path) -> None:
+    """Also where an orchestrator of another namespace runs here."""
+    assert running.leader("orchestrator") is not None
     theirs = tmp_path / "theirs.xml"
     theirs.write_text(THEIRS)
     names = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")

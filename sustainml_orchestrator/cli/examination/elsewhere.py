@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sustainml_orchestrator.cli import background
 from sustainml_orchestrator.cli.examination.finding import Finding, start_command
-from sustainml_orchestrator.contract import domain, orchestrator_process
+from sustainml_orchestrator.contract import claim, domain, orchestrator_process
 
 if TYPE_CHECKING:
     from sustainml_orchestrator.client import OrchestratorClient
@@ -48,7 +48,7 @@ def silent(namespace: str) -> Iterator[Finding]:
 
 def _domains(namespace: str) -> Iterator[Finding]:
     current, safe = domain.current(), range(domain.LAST_SAFE + 1)
-    for number in domain.claimed(namespace, safe):
+    for number in claim.domains(namespace, safe):
         if number != current:
             text = f"an orchestrator of namespace {namespace} runs in domain {number}"
             yield Finding("warning", text, f"export ROS_DOMAIN_ID={number}")
