@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
+from sustainml_orchestrator.contract.claim import Claim
 from sustainml_orchestrator.contract.discovery import is_local
-from sustainml_orchestrator.contract.domain import Claim
 from sustainml_orchestrator.node import service_manager
 
 
@@ -43,7 +43,7 @@ def test_a_supervisor_that_is_gone_or_deaf_does_no_harm(monkeypatch: pytest.Monk
 
 def test_one_process_has_the_place_until_it_ends() -> None:
     code = (
-        "import sys; from sustainml_orchestrator.contract.domain import Claim;"
+        "import sys; from sustainml_orchestrator.contract.claim import Claim;"
         "claim = Claim('/claimed'); print(claim.is_ours, flush=True); sys.stdin.read()"
     )
     other = subprocess.Popen(
