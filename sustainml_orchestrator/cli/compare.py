@@ -134,7 +134,8 @@ def _save(drawing: Any, path: Path) -> None:
     except BrokenPipeError:
         raise SystemExit(EXIT_BROKEN_PIPE) from None
     except (OSError, ValueError) as error:
-        raise typer.BadParameter(f"{path} cannot be written: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise typer.BadParameter(f"{path} cannot be written: {reason}") from error
     err.say(f"plot in {path}")
 
 

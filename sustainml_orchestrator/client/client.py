@@ -126,10 +126,20 @@ class OrchestratorClient(Connection):
     def compare_iterations(
         self, problem_id: int, iteration_ids: Sequence[int] = ()
     ) -> list[msg.IterationComparison]:
-        """Iterations of a problem (0 = the latest) side by side; all of them unless named."""
-        response = self.call("compare_iterations", problem_id=problem_id)
-        rows = response.iterations
-        return [r for r in rows if not iteration_ids or r.task_id.iteration_id in iteration_ids]
+        """Iterations of a problem (0 = the latest) side by side; all of them unless named.
+
+        Raises:
+            RequestRefused: there is no such problem, or it has no iteration of such a number.
+        """
+        rows = self.call("compare_iterations", problem_id=problem_id).iterations
+        found = {row.task_id.iteration_id: row for row in rows}
+        wanted = set(iteration_ids)
+        if missing := sorted(wanted - set(found)):
+            text = f"problem {rows[0].task_id.problem_id} has no iteration {missing[0]}"
+            raise RequestRefused(
+                ErrorCode.NOT_FOUND, f"{text}; its iterations are {', '.join(map(str, found))}"
+            )
+        return [row for number, row in found.items() if not wanted or number in wanted]
 
     def to_dataframe(self, problem_id: int = 0) -> pandas.DataFrame:
         """The tasks of a problem (0 = of all) as a pandas DataFrame, the oldest first.

@@ -120,6 +120,7 @@ def test_a_refusal_is_json_where_that_was_asked_for(running: Up) -> None:
         (("node", "start", "nobody"), "NOT_FOUND"),
         (("configure", "nobody"), "NOT_FOUND"),
         (("compare", "9999"), "NOT_FOUND"),
+        (("compare", "1", "1", "99"), "NOT_FOUND"),
     ):
         answer = json.loads(sustainml(running, *words, "--json", code=1).stdout)
         assert (answer["success"], answer["error"]) == (False, error), answer
