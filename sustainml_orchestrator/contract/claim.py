@@ -1,4 +1,4 @@
-"""The claim: the place of the orchestrator in a namespace, on this machine; needs no ROS."""
+"""The claim: a lock that one orchestrator of a namespace holds on this machine; needs no ROS."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sustainml_orchestrator.contract import domain
 
 @dataclass(frozen=True)
 class Holder:
-    """The process that has a claim.
+    """The process that holds a claim.
 
     Attributes:
         pid: 0 where it is not known: that of another container, or of one that starts just now.
@@ -26,14 +26,14 @@ class Holder:
 
 
 class Claim:
-    """The place of the orchestrator in a namespace: one process of this machine can have it.
+    """A lock on being the orchestrator of a namespace; one process of this machine can hold it.
 
     It is a socket of a certain name, which the kernel takes back when that process ends, however
     it ends. The graph of ROS shows the same only after discovery. The name of a second socket
-    says which process has the claim: the system itself tells only the user who owns it.
+    says which process holds the claim: the system itself tells only the user who owns it.
 
     Attributes:
-        is_ours: False when another process has it; None when the system has no such sockets.
+        is_ours: False when another process holds it; None when the system has no such sockets.
     """
 
     def __init__(self, namespace: str) -> None:
@@ -60,13 +60,13 @@ class Claim:
 
 
 def domains(namespace: str, numbers: range) -> list[int]:
-    """Those of the domains in which a process of this machine has the claim."""
+    """The domains among `numbers` in which a process of this machine holds the claim."""
     taken = _taken()
     return [number for number in numbers if _name(namespace, number) in taken]
 
 
 def holder(namespace: str, number: int) -> Holder | None:
-    """The process that has the claim in this domain; None if no process of this machine has it."""
+    """The process that holds the claim in a domain; None if none of this machine does."""
     taken, name = _taken(), _name(namespace, number)
     if name not in taken:
         return None

@@ -27,7 +27,7 @@ MAY_UNSHARE = subprocess.run([*IN_A_CONTAINER, "true"], capture_output=True).ret
 
 @contextmanager
 def held(*wrapper: str) -> Iterator[subprocess.Popen[str]]:
-    """Another process that has the claim."""
+    """A child process that holds the claim."""
     command = [*wrapper, sys.executable, "-c", HOLD, NAMESPACE]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -35,18 +35,21 @@ def held(*wrapper: str) -> Iterator[subprocess.Popen[str]]:
         assert process.stdout is not None and process.stdin is not None
         assert process.stdout.readline() == "True\n"
         yield process
-        process.stdin.close()
+        process.kill()  # the kernel takes the claim back
 
 
 def holder() -> Holder | None:
     return claim.holder(NAMESPACE, domain.current())
 
 
-def test_the_process_that_has_the_claim_is_known() -> None:
+def test_the_process_that_holds_the_claim_is_known() -> None:
     assert holder() is None
     with held() as process:
         assert holder() == Holder(process.pid, os.geteuid())
-        assert Claim(NAMESPACE).is_ours is False
+        assert Claim(NAMESPACE.strip("/")).is_ours is False, "the same namespace"
+        elsewhere = Claim(f"{NAMESPACE}/more")
+        assert elsewhere.is_ours
+        elsewhere.close()
         assert claim.domains(NAMESPACE, range(domain.LAST)) == [domain.current()]
     assert holder() is None
 
