@@ -70,6 +70,8 @@ def ask(framework: Framework, text: str, **extra: object) -> dict:
         ("Recognise gestures from an accelerometer on an Arduino Nano 33 BLE",
          "ECG heartbeat CNN (Kachuee 2018)", "trained on your own data"),
         ("Transcribe handwritten letters in English", "microsoft/trocr-small-handwritten", ""),
+        ("Track the pose of athletes from video at 60 fps on a Jetson Orin NX 16GB",
+         "yolov8s-pose", ""),
         ("Translate French news into English", "Helsinki-NLP/opus-mt-fr-en", ""),
         ("Run a small language model on an iPhone 15 Pro", "Qwen/Qwen2.5-3B-Instruct", ""),
     ],

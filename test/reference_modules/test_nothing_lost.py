@@ -37,6 +37,8 @@ def hardware() -> HWConstraintsModule:
         ("A chat assistant with a 7 billion parameter model", {"model_size:7e+09"}, []),
         ("Keyword spotting at most 5 mW with a 230 mAh battery", {"max_power:0.005"}, ["230 mah"]),
         ("Transcribe calls (francais)", {"language:fr"}, []),
+        ("Transcribe Swahili radio programmes", {"language:sw"}, []),
+        ("Translate Vietnamese letters into Norwegian", {"language:vi", "language_to:no"}, []),
         ("Translate German maintenance tickets into Polish", {"language:de", "language:pl"}, []),
         ("Detect smoke, budget 200 € a month, camera of 12 MP at 12 V", set(),
          ["200 €", "12 mp", "12 v"]),
