@@ -8,8 +8,15 @@ export _ROS_WHEELS_BOOTSTRAP_COMPLETE=1  # building loads no ROS library: no nee
 
 build() { "$1" "$sustainml_root/scripts/build.py" "$sustainml_kind" "$sustainml_distro" "$sustainml_root" "$sustainml_suffix" $2; }
 
+# Lets `sustainml` say what to do where env.sh is not sourced.
+link() {
+    for folder in "$sustainml_root/.venv$sustainml_suffix"/lib/python3.*/site-packages; do
+        echo "$sustainml_root/build$sustainml_suffix/sustainml_orchestrator" >"$folder/sustainml_orchestrator.pth"
+    done
+}
+
 made=$sustainml_root/.venv$sustainml_suffix/bin/python
-if [ -x "$made" ] && build "$made" --check 2>/dev/null; then exit 0; fi
+if [ -x "$made" ] && build "$made" --check 2>/dev/null; then link; exit 0; fi
 
 supported='import sys; assert (3, 10) <= sys.version_info[:2] <= (3, 14)'
 [ "$sustainml_kind" = wheels ] || supported="$supported; import rclpy"
@@ -59,3 +66,4 @@ if [ -n "$missing" ]; then
     exit 1
 fi
 build "$python" ''
+link

@@ -10,6 +10,11 @@ __version__ = "0.1.0"
 if os.environ.get("HOME") == "":
     del os.environ["HOME"]
 
+if os.environ.get("RMW_IMPLEMENTATION"):
+    from sustainml_orchestrator.contract import middleware
+
+    middleware.guard()
+
 # `python -m sustainml_orchestrator.…` puts the current folder first on the import path: a file
 # there that is named like a module of Python or of ROS would be run in its place.
 if (

@@ -9,10 +9,14 @@ from __future__ import annotations
 import importlib
 import os
 import signal
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from sustainml_orchestrator.contract import signals
+from sustainml_orchestrator.contract.complaint import complain
+from sustainml_orchestrator.contract.exit_codes import ExitCode
+from sustainml_orchestrator.contract.middleware import explain
 
 #: Longest time from the signal to the end, in s. A launch sends its signal after that of the
 #: terminal; it reports a failure of processes that end in between.
@@ -39,7 +43,11 @@ def _main(name: str) -> Any:
     before = signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
     signals.on_end(end)
     room = "node.orchestrator_node" if name == "orchestrator" else f"reference_modules.{name}"
-    main = importlib.import_module(f"sustainml_orchestrator.{room}").main
+    try:
+        main = importlib.import_module(f"sustainml_orchestrator.{room}").main
+    except ImportError as error:
+        complain(explain(error))
+        sys.exit(ExitCode.CONFIGURATION)
     signal.pthread_sigmask(signal.SIG_BLOCK, signals.ENDING)  # until `main` handles them
     if asked:
         os._exit(0)

@@ -18,6 +18,7 @@ from sustainml_orchestrator.cli.context import (
 )
 from sustainml_orchestrator.cli.examination.environment import environment
 from sustainml_orchestrator.cli.examination.finding import Finding
+from sustainml_orchestrator.contract.middleware import MiddlewareError
 
 _COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
 
@@ -80,6 +81,8 @@ def _with_ros(findings: list[Finding]) -> int:
         from sustainml_orchestrator.cli.examination.system import system
         from sustainml_orchestrator.cli.examination.work import work
         from sustainml_orchestrator.client import ClientError, OrchestratorClient, RequestRefused
+    except MiddlewareError:  # found already
+        return EXIT_FAILED
     except ImportError as error:
         remedy = "source the environment (`. ./env.sh`), or make it (`make build`)"
         findings.append(Finding("error", f"ROS 2 cannot be loaded: {error}", remedy))

@@ -42,6 +42,7 @@ from sustainml_orchestrator.cli.context import (
     options,
 )
 from sustainml_orchestrator.contract.domain import DomainError
+from sustainml_orchestrator.contract.middleware import MiddlewareError, explain
 
 #: The base of all errors of usage; typer does not export it.
 ClickException: Any = typer.BadParameter.__mro__[2]
@@ -81,11 +82,10 @@ def _explain(error: Exception, words: list[str]) -> int:
         return _explain_usage(error, words)
     if isinstance(error, Failure):
         return _fail(error, words)
-    if isinstance(error, ImportError):
-        text = f"a package cannot be loaded ({error}); source the environment: . ./env.sh"
-        return _fail(Failure(text), words)
-    if isinstance(error, DomainError):
+    if isinstance(error, (DomainError, MiddlewareError)):
         return _fail(Failure(str(error), EXIT_USAGE, name="INVALID_REQUEST", error_code=2), words)
+    if isinstance(error, ImportError):
+        return _fail(Failure(explain(error)), words)
     if isinstance(error, OSError):
         return _fail(_file_failure(error), words)
     for text in "".join(traceback.format_exception(error)).splitlines():

@@ -13,6 +13,7 @@ import typer
 from sustainml_orchestrator.cli.console import divert_foreign_output, out
 from sustainml_orchestrator.cli.context import Failure, options
 from sustainml_orchestrator.contract.exit_codes import ExitCode
+from sustainml_orchestrator.contract.middleware import MiddlewareError
 from sustainml_orchestrator.processes.fork_server import python_command
 from sustainml_orchestrator.processes.programs import Program
 
@@ -51,6 +52,8 @@ def rest(
     try:
         from sustainml_orchestrator.rest.security import Access
         from sustainml_orchestrator.rest.serving import AddressError, listen
+    except MiddlewareError:
+        raise
     except ImportError as error:
         text = f"the HTTP packages are missing ({error}); install requirements/web.txt"
         raise Failure(text, ExitCode.CONFIGURATION) from error

@@ -203,10 +203,7 @@ def _refuse_second_orchestrator() -> None:
     Raises:
         Failure: one runs, or ROS cannot be used.
     """
-    from importlib.util import find_spec
-
-    if find_spec("rclpy") is None:
-        raise Failure("there is no rclpy; source the environment first: . ./env.sh")
+    _require_ros()
     from sustainml_orchestrator.contract import discovery  # it loads packages of ROS
 
     try:
@@ -220,6 +217,14 @@ def _refuse_second_orchestrator() -> None:
             f"{domain.current()}; use it, or set another ROS_DOMAIN_ID or --namespace",
             ExitCode.NAME_TAKEN,
         )
+
+
+def _require_ros() -> None:
+    from importlib.util import find_spec
+
+    for name in ("rclpy", "sustainml_msgs"):
+        if find_spec(name) is None:
+            raise Failure(f"there is no {name}; source the environment first: . ./env.sh")
 
 
 def _is_alone() -> bool:
@@ -271,6 +276,7 @@ def demo(files: Files = None, verbose: Verbose = False) -> None:
     """
     from sustainml_orchestrator.cli import problems
 
+    _require_ros()
     given = [problems.read(str(path)) for path in files or examples()]
     _use_own_domain()
     tail: deque[tuple[str, str]] = deque(maxlen=_TAIL)

@@ -11,5 +11,5 @@ def directory() -> Path:
     """Its share directory: installed, or the checkout."""
     try:
         return Path(get_package_share_directory("sustainml_orchestrator"))
-    except PackageNotFoundError:
+    except (PackageNotFoundError, OSError):  # OSError: no environment is sourced
         return Path(__file__).resolve().parents[2]

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from sustainml_orchestrator.contract import shared_memory
+from sustainml_orchestrator.contract import middleware, shared_memory
 from sustainml_orchestrator.contract.complaint import complain
 from sustainml_orchestrator.contract.exit_codes import ExitCode
 from sustainml_orchestrator.contract.signals import ENDING
@@ -143,7 +143,7 @@ def _become(message: bytes, descriptors: list[int]) -> None:
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except ImportError as error:
-        complain(f"a package cannot be loaded ({error}); source the environment: . ./env.sh")
+        complain(middleware.explain(error))
         sys.exit(ExitCode.CONFIGURATION)
 
 

@@ -86,6 +86,24 @@ def test_tools_learn_the_distribution_and_a_second_look_still_means_the_wheels()
     assert source("sh", again, ROOT, **ours).stdout == "wheels\n"
 
 
+@pytest.mark.parametrize(
+    ("command", "code", "answer"),
+    [("--help", 0, "Usage: sustainml"), ("pipeline show", 0, "hw_resources"),
+     ("list", 1, "source the environment"), ("up", 1, "source the environment"),
+     ("doctor", 1, "source the environment")],
+)  # fmt: skip
+def test_without_it_the_command_line_says_that_it_must_be_sourced(
+    command: str, code: int, answer: str, tmp_path: Path
+) -> None:
+    program = Path(os.environ["VIRTUAL_ENV"]) / "bin/sustainml"
+    done = subprocess.run(
+        [program, *command.split()], env={"HOME": str(tmp_path)}, capture_output=True, text=True,
+        timeout=60,
+    )  # fmt: skip
+    assert done.returncode == code and answer in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_sourced_before_it_is_made_it_says_what_to_do(unmade: Path) -> None:
     done = source("sh", "set +e; . ./env.sh || echo went on", unmade)
     assert done.stdout == "went on\n"

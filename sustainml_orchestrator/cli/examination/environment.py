@@ -7,13 +7,11 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
-from pathlib import Path
 
 import sustainml_orchestrator
 from sustainml_orchestrator.cli import background
 from sustainml_orchestrator.cli.examination.finding import Finding
-from sustainml_orchestrator.contract import domain
+from sustainml_orchestrator.contract import domain, middleware
 
 #: Free space that a journal needs to grow for a while, and to go on at all, in bytes.
 _LEAST_FREE, _NONE_FREE = 500 * 2**20, 8 * 2**20
@@ -30,23 +28,11 @@ def environment() -> Iterator[Finding]:
 
 def _versions() -> Iterator[Finding]:
     distro = os.environ.get("ROS_DISTRO", "from wheels")
-    middleware = os.environ.get("RMW_IMPLEMENTATION", "")
     version = f"sustainml {sustainml_orchestrator.__version__}"
-    named = middleware or "the default middleware"
+    named = os.environ.get(middleware.VARIABLE) or "the default middleware"
     yield Finding("ok", f"{version}, Python {platform.python_version()}, ROS {distro}, {named}")
-    if middleware and not _has_library(middleware):
-        text = f"RMW_IMPLEMENTATION is {middleware}, of which there is no library"
-        yield Finding("error", text, "unset RMW_IMPLEMENTATION, or install that middleware")
-
-
-def _has_library(middleware: str) -> bool:
-    """Whether the dynamic linker, or the Python environment, has that middleware."""
-    folders = [*os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep), f"{sys.prefix}/lib"]
-    folders += [str(path) for path in Path(sys.prefix).glob("lib/python*/site-packages/*/lib")]
-    name = f"lib{middleware}.so"
-    return find_spec(middleware) is not None or any(
-        (Path(folder) / name).exists() for folder in folders if folder
-    )
+    if text := middleware.flaw():
+        yield Finding.of_error(text)
 
 
 def _domain() -> Iterator[Finding]:
