@@ -70,8 +70,9 @@ class ManagedNodes:
 class ManagedNode:
     """One managed node.
 
-    At most one call is under way. A command is worked off transition by transition; the state is
-    read again after each.
+    A command is worked off transition by transition; the state is read again after each. At most
+    one call is under way. During a transition the state is read beside it: the request or the
+    response may be lost, or the process may have been replaced.
     """
 
     def __init__(
@@ -91,6 +92,11 @@ class ManagedNode:
         )
         self._call: tuple[Client, Any] | None = None
         self._deadline = 0.0
+        #: The reading beside a transition, and its deadline.
+        self._look: Any = None
+        self._look_deadline = 0.0
+        #: Whether one found the node where it was before the transition.
+        self._unmoved = False
         self._incarnation = 0
         self._state: PrimaryState | None = None
         self._asked: Transition | None = None
@@ -128,14 +134,51 @@ class ManagedNode:
             self._give_up()
         elif self._call[0] is self._change and self._change.service_is_ready():
             self._report()  # a transition may take long; it lives
+            self._look_on()
 
     def _read(self) -> None:
         if self._get.service_is_ready():
             self._begin(self._get, GetState.Request(), _TIMEOUT, self._on_state)
 
+    def _look_on(self) -> None:
+        """Read the state beside a transition."""
+        if self._look is None or time.monotonic() >= self._look_deadline:
+            self._stop_looking()
+            self._look_deadline = time.monotonic() + _TIMEOUT
+            self._look = self._get.call_async(GetState.Request())
+            self._look.add_done_callback(self._on_look)
+
+    def _stop_looking(self) -> None:
+        if self._look is not None:
+            self._get.remove_pending_request(self._look)
+            self._look = None
+
+    def _on_look(self, future: Any) -> None:
+        if self._look is not future:
+            return  # it was given up
+        self._look = None
+        state = None if future.exception() else future.result().current_state.id
+        if state not in set(PrimaryState):
+            return  # it is in the transition
+        if state == self._state and not self._unmoved:
+            self._unmoved = True  # the request may be under way still
+            return
+        self._drop_call()
+        self._asked = None
+        self._on_state(future.result())
+
+    def _drop_call(self) -> None:
+        """Wait no longer for the call, nor for the reading beside it."""
+        assert self._call is not None
+        self._stop_looking()
+        client, future = self._call
+        client.remove_pending_request(future)
+        self._call = None
+
     def _begin(
         self, client: Client, request: Any, timeout: float, done: Callable[[Any], None]
     ) -> None:
+        self._unmoved = False
         future = client.call_async(request)
         self._call, self._deadline = (client, future), time.monotonic() + timeout
         future.add_done_callback(partial(self._finish, done))
@@ -143,7 +186,7 @@ class ManagedNode:
     def _finish(self, done: Callable[[Any], None], future: Any) -> None:
         if self._call is None or self._call[1] is not future:
             return  # it was given up
-        self._call = None
+        self._drop_call()
         try:
             response = future.result()
         except Exception as error:  # rclpy raises whatever the middleware found
@@ -154,9 +197,8 @@ class ManagedNode:
     def _give_up(self) -> None:
         """No answer came in time."""
         assert self._call is not None
-        client, future = self._call
-        client.remove_pending_request(future)
-        self._call = None
+        client, _ = self._call
+        self._drop_call()
         if client is self._change and self._asked is not None:
             self._fail(f"{self._asked.name.lower()} was not answered in time")
 

@@ -1,7 +1,13 @@
-"""The managed node of the examples, which refuses to be configured while a file is there."""
+"""The managed node of the examples, which can be made to refuse, or to hang in, its configuration.
+
+Environment variables:
+    REFUSE_TO_CONFIGURE: it refuses to be configured while this file is there.
+    HANG_IN_CONFIGURE: it renames this file to `….seen` and hangs when it is there.
+"""
 
 import os
 import runpy
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +22,10 @@ class Refusing(runpy.run_path(str(EXAMPLE))["Managed"]):
     def on_configure(self, state):
         if Path(os.environ["REFUSE_TO_CONFIGURE"]).exists():
             return TransitionCallbackReturn.FAILURE
+        hang = Path(os.environ["HANG_IN_CONFIGURE"])
+        if hang.exists():
+            hang.rename(f"{hang}.seen")
+            time.sleep(1000.0)
         return super().on_configure(state)
 
 

@@ -45,6 +45,7 @@ def refusal(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def system(refusal: Path) -> Iterator[Up]:
     os.environ["REFUSE_TO_CONFIGURE"] = str(refusal)
+    os.environ["HANG_IN_CONFIGURE"] = str(refusal.with_name("hang"))
     file = refusal.with_name("pipeline.yaml")
     file.write_text(PIPELINE)
     up = Up("--pipeline", str(file), "--isolation", "thread")
@@ -53,7 +54,7 @@ def system(refusal: Path) -> Iterator[Up]:
         yield up
     finally:
         up.end()
-        del os.environ["REFUSE_TO_CONFIGURE"]
+        del os.environ["REFUSE_TO_CONFIGURE"], os.environ["HANG_IN_CONFIGURE"]
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +182,20 @@ def test_one_that_is_finalized_counts_as_gone_until_its_process_is_replaced(
     wait_for(lambda: not client.get_node_status(NAME)[0].responsive, 20.0)
     with pytest.raises(RequestRefused, match="start its process again"):
         client.control_node(NAME, NodeCommand.START, 10.0)
+    (process,) = [p for p in system.family() if str(SUPPORT / "managed_node.py") in p.cmdline()]
+    process.kill()
+    solve(client)
+
+
+def test_one_that_dies_in_a_transition_is_commanded_anew(
+    system: Up, client: OrchestratorClient, refusal: Path
+) -> None:
+    """The response that never comes is not waited for until `start_timeout` (300 s) is over."""
+    hang = refusal.with_name("hang")
+    hang.touch()
+    with pytest.raises(RequestRefused, match="still INITIALIZING"):
+        client.control_node(NAME, NodeCommand.RESET, 2.0)
+    wait_for(hang.with_name("hang.seen").exists, 10.0)
     (process,) = [p for p in system.family() if str(SUPPORT / "managed_node.py") in p.cmdline()]
     process.kill()
     solve(client)
