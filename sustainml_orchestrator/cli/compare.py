@@ -24,6 +24,7 @@ from sustainml_orchestrator.cli.console import (
 from sustainml_orchestrator.cli.context import AsJson, connected, figure, print_json
 from sustainml_orchestrator.cli.tables import emitted, name_of, positive
 from sustainml_orchestrator.contract.plain import plain
+from sustainml_orchestrator.core.text import cause
 
 
 def compare(
@@ -134,8 +135,7 @@ def _save(drawing: Any, path: Path) -> None:
     except BrokenPipeError:
         raise SystemExit(EXIT_BROKEN_PIPE) from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise typer.BadParameter(f"{path} cannot be written: {reason}") from error
+        raise typer.BadParameter(f"{path} cannot be written: {cause(error)}") from error
     err.say(f"plot in {path}")
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import os
 import re
+import shutil
 import signal
 import stat
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -171,6 +173,22 @@ def figure(value: float, digits: int = 3) -> str:
     return f"{value:.{digits}g}" if math.isfinite(value) else "–"
 
 
+@contextmanager
+def readable(path: Path) -> Iterator[Path]:
+    """A file that may be read repeatedly; - is standard input, which errors name as that."""
+    if str(path) != "-":
+        yield path
+        return
+    with tempfile.NamedTemporaryFile() as copy:
+        shutil.copyfileobj(sys.stdin.buffer, copy)
+        copy.flush()
+        try:
+            yield Path(copy.name)
+        except Exception as error:
+            error.args = (str(error).replace(copy.name, "standard input"), *error.args[1:])
+            raise
+
+
 def _is_stdout(path: Path, status: os.stat_result) -> bool:
     """Whether a path means standard output, which may not be descriptor 1 any more."""
     if str(path) in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
@@ -226,5 +244,9 @@ def written(path: Path, source: Path | None = None) -> Iterator[TextIO]:
                 os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
             yield stream
         part.replace(target)
+    except OSError as error:
+        if error.filename == str(part):
+            error.filename = str(path)
+        raise
     finally:
         part.unlink(missing_ok=True)

@@ -17,8 +17,10 @@ from sustainml_orchestrator.cli.context import (
     Failure,
     options,
     print_json,
+    readable,
     written,
 )
+from sustainml_orchestrator.core.text import cause
 
 
 def _usual_place() -> Path:
@@ -26,10 +28,8 @@ def _usual_place() -> Path:
     from sustainml_orchestrator.contract import domain
     from sustainml_orchestrator.storage.location import default_path
 
-    try:
+    with _reported():
         return default_path(options.namespace, domain.current())
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
 
 
 JournalOption = Annotated[
@@ -42,7 +42,7 @@ JournalOption = Annotated[
         default_factory=_usual_place,
     ),
 ]
-FileArgument = Annotated[Path, typer.Argument(help="The file; - is standard input or output.")]
+SourceArgument = Annotated[Path, typer.Argument(help="The file; - is standard input.")]
 
 
 @contextmanager
@@ -53,12 +53,11 @@ def _reported(file: Path | None = None) -> Iterator[None]:
     try:
         yield
     except JournalError as error:
-        raise Failure(str(error)) from error
+        raise Failure(error.in_commands()) from error
     except BrokenPipeError:
         raise
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise Failure(f"{file} cannot be used: {reason}; name another file") from error
+        raise Failure(f"{file} cannot be used: {cause(error)}; name another file") from error
 
 
 TargetArgument = Annotated[
@@ -109,7 +108,7 @@ def export_command(
         out.say(f"{count} iterations written to {file}")
 
 
-def import_command(file: FileArgument, journal: JournalOption) -> None:
+def import_command(file: SourceArgument, journal: JournalOption) -> None:
     """Import exported iterations into a journal.
 
     The journal must not be in use. If a line is wrong, nothing is imported.
@@ -175,7 +174,10 @@ def compact(journal: JournalOption) -> None:
 
 
 @journal_app.command("backup")
-def backup_command(file: FileArgument, journal: JournalOption) -> None:
+def backup_command(
+    file: Annotated[Path, typer.Argument(help="The file; - is standard output.")],
+    journal: JournalOption,
+) -> None:
     """Copy the journal as of one moment to a file; also while the framework runs.
 
     sustainml journal backup monday.db
@@ -190,7 +192,7 @@ def backup_command(file: FileArgument, journal: JournalOption) -> None:
 
 
 @journal_app.command("restore")
-def restore_command(file: FileArgument, journal: JournalOption) -> None:
+def restore_command(file: SourceArgument, journal: JournalOption) -> None:
     """Put a backup in the place of the journal; not while it is in use. The old one is kept aside.
 
     sustainml journal restore monday.db --journal copy.db
@@ -199,7 +201,8 @@ def restore_command(file: FileArgument, journal: JournalOption) -> None:
     from sustainml_orchestrator.contract.payloads import Payloads
     from sustainml_orchestrator.storage.backup import restore
 
-    with _reported():
+    with _reported(), readable(file) as source:
         upgrade = Payloads(message_types(read_pipeline(""))).upgrade
-        aside = restore(journal, file, upgrade)
-    out.say(f"{file} was restored as {journal}" + (f"; the old one is {aside}" if aside else ""))
+        aside = restore(journal, source, upgrade)
+    shown = "standard input" if str(file) == "-" else file
+    out.say(f"{shown} was restored as {journal}" + (f"; the old one is {aside}" if aside else ""))

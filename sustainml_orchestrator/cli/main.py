@@ -43,6 +43,7 @@ from sustainml_orchestrator.cli.context import (
 )
 from sustainml_orchestrator.contract.domain import DomainError
 from sustainml_orchestrator.contract.middleware import MiddlewareError, explain
+from sustainml_orchestrator.core.text import cause
 
 #: The base of all errors of usage; typer does not export it.
 ClickException: Any = typer.BadParameter.__mro__[2]
@@ -67,8 +68,7 @@ class CommandLine(TyperGroup):
         try:
             sys.stdout.flush()
         except OSError as error:
-            reason = error.strerror or str(error)
-            code = _fail(Failure(f"the output cannot be written: {reason}"), [])
+            code = _fail(Failure(f"the output cannot be written: {cause(error)}"), [])
         if is_standalone:
             sys.exit(code)
         return code
@@ -95,7 +95,7 @@ def _explain(error: Exception, words: list[str]) -> int:
 
 def _file_failure(error: OSError) -> Failure:
     """What to say of a file that cannot be read or written; the output has no name."""
-    reason = error.strerror or str(error)
+    reason = cause(error)
     if error.filename is None:
         return Failure(f"the output cannot be written: {reason}; write it elsewhere")
     return Failure(f"{error.filename} cannot be used: {reason}; name another file")

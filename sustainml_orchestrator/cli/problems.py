@@ -15,6 +15,7 @@ import typer
 
 from sustainml_orchestrator.contract import problem_input, strict_json
 from sustainml_orchestrator.contract.problem_input import ProblemError, as_text, json_or_text
+from sustainml_orchestrator.core.text import cause
 
 if TYPE_CHECKING:
     from sustainml_msgs.msg import UserInput
@@ -33,8 +34,7 @@ def read(path: str) -> dict[str, Any]:
         octets = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
         text = octets.decode("utf-8-sig")
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise typer.BadParameter(f"{source} cannot be read: {reason}") from error
+        raise typer.BadParameter(f"{source} cannot be read: {cause(error)}") from error
     try:
         return problem_input.parse(text, source)
     except ProblemError as error:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from sustainml_orchestrator.cli.console import err, out
-from sustainml_orchestrator.cli.context import EXIT_FAILED, Failure, task_id
+from sustainml_orchestrator.cli.context import EXIT_FAILED, Failure, readable, task_id
 from sustainml_orchestrator.core.commands import (
     AnnounceSystem,
     AnnounceTask,
@@ -29,6 +29,7 @@ from sustainml_orchestrator.core.excerpt import excerpt
 from sustainml_orchestrator.core.history import describe
 from sustainml_orchestrator.core.ids import NO_TASK, TaskId
 from sustainml_orchestrator.core.replay import Moment, Replay, ReplayError
+from sustainml_orchestrator.core.text import cause
 from sustainml_orchestrator.core.validation import BrokenInvariant
 
 #: Events and commands that are shown only where something follows from them.
@@ -87,7 +88,10 @@ class Until(NamedTuple):
 
 
 def replay(
-    file: Annotated[Path, typer.Argument(help="A recording: JOURNAL.flight or JOURNAL.flight.1.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="A recording: JOURNAL.flight, JOURNAL.flight.1; - is standard input."),
+    ],
     until: Annotated[
         str, typer.Option("--until", help="Stop at a revision (4711) or a time (12:30:05).")
     ] = "",
@@ -104,6 +108,11 @@ def replay(
     story does not need are left out, and with --task those of other problems.
     """
     wanted = task_id(task) if task else NO_TASK
+    with readable(file) as source:
+        _replay(source, until, wanted, as_test=as_test)
+
+
+def _replay(file: Path, until: str, wanted: TaskId, *, as_test: bool) -> None:
     head, records = _read(file)
     try:
         machine = Replay(head)
@@ -129,7 +138,9 @@ def _read(file: Path) -> tuple[dict[str, Any], Iterator[list[Any]]]:
             return head, records
         first, before = read(older(file))
     except (OSError, ValueError) as error:
-        raise Failure(f"{file} cannot be read as a recording: {error}") from error
+        raise Failure(
+            f"{file} cannot be read as a recording: {cause(error)}; name JOURNAL.flight"
+        ) from error
     if first.get("incarnation") != head.get("incarnation") or first["settings"] != head["settings"]:
         return head, records
     return first, _joined(before, records)

@@ -16,6 +16,7 @@ from sustainml_orchestrator.cli.context import (
     Failure,
     options,
     print_json,
+    readable,
     task_id,
     written,
 )
@@ -32,7 +33,8 @@ def report(
         Path | None, typer.Option("--output", "-o", help="The archive; - is standard output.")
     ] = None,
     opened: Annotated[
-        Path | None, typer.Option("--open", help="Show what such an archive says.")
+        Path | None,
+        typer.Option("--open", help="Show what such an archive says; - is standard input."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -49,7 +51,8 @@ def report(
     if opened is not None:
         if task is not None or output is not None:
             raise typer.BadParameter("--open shows an archive: name neither a task nor --output")
-        _open(opened, as_json)
+        with readable(opened) as file:
+            _open(file, as_json)
     else:
         _write(task, output, as_json)
 

@@ -14,6 +14,7 @@ from sustainml_orchestrator.cli.console import divert_foreign_output, out
 from sustainml_orchestrator.cli.context import Failure, options
 from sustainml_orchestrator.contract.exit_codes import ExitCode
 from sustainml_orchestrator.contract.middleware import MiddlewareError
+from sustainml_orchestrator.core.text import cause
 from sustainml_orchestrator.processes.fork_server import python_command
 from sustainml_orchestrator.processes.programs import Program
 
@@ -129,5 +130,5 @@ def _folder() -> Path:
         return Path(given or f"{data}/sustainml/saved").expanduser().absolute()
     except (RuntimeError, OSError) as error:
         raise Failure(
-            f"there is no home directory for saved tasks ({error}); use --saved"
+            f"there is no home directory for saved tasks ({cause(error)}); use --saved"
         ) from error

@@ -30,6 +30,7 @@ from sustainml_orchestrator.contract.claim import Claim
 from sustainml_orchestrator.contract.exit_codes import ExitCode
 from sustainml_orchestrator.contract.problem_input import explain_yaml
 from sustainml_orchestrator.contract.signals import EndRequest
+from sustainml_orchestrator.core.text import cause
 from sustainml_orchestrator.node import service_manager
 from sustainml_orchestrator.processes import node_forker
 from sustainml_orchestrator.processes.programs import Program, programs
@@ -158,7 +159,7 @@ def _supervise(children: list[Program], warning: str = "") -> None:
     try:
         log_directory.ensure()  # a warning comes from here once, not from each node
     except OSError as error:
-        raise Failure(str(error)) from error
+        raise Failure(cause(error)) from error
     # From here on a signal only sets a flag: an exception could come while a lock is held.
     request = EndRequest()
     background.write_run_file()

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from sustainml_orchestrator.cli.console import line, out, printed
 from sustainml_orchestrator.cli.terminal import Terminal
+from sustainml_orchestrator.core.text import cause
 
 #: The log file and its four predecessors take 50 MiB at most.
 _FILE_BYTES, _FILES = 10 * 2**20, 4
@@ -39,7 +40,7 @@ class UpLog:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = _File(path)
         except OSError as error:
-            self("up", f"no log file: {path} cannot be written ({error.strerror or error})")
+            self("up", f"no log file: {path} cannot be written ({cause(error)})")
         else:
             self("up", f"log file: {path}")
 

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from sustainml_orchestrator.core.text import cause
+
 #: What is read of a file at most, in bytes and rows; the rest is estimated or left out.
 _MAX_BYTES, _MAX_ROWS = 16 * 2**20, 200_000
 #: Longest time that the reading of rows or folders takes, in s.
@@ -60,8 +62,7 @@ def profile(path: str, timeout: float = _MAX_TIME) -> dict[str, Any]:
             return _folder(place, deadline)
         return _file(place, _octets(place), deadline)
     except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise DatasetError(f"{path} cannot be read: {reason}") from error
+        raise DatasetError(f"{path} cannot be read: {cause(error)}") from error
 
 
 def _octets(place: Path) -> bytes:

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from sustainml_orchestrator.core.ids import TaskId
+from sustainml_orchestrator.core.text import cause
 
 _NAME = re.compile(r"[A-Za-z0-9 _/-]{1,120}")
 _FORMAT = "sustainml saved tasks 1"
@@ -164,4 +165,4 @@ def _missing(name: Any) -> SavedError:
 
 
 def _unusable(path: Path, error: OSError) -> SavedError:
-    return SavedError(f"{path} cannot be used: {error.strerror or error}", 507)
+    return SavedError(f"{path} cannot be used: {cause(error)}", 507)

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from sustainml_orchestrator.contract.complaint import complain
+from sustainml_orchestrator.core.text import cause
 
 
 def ensure() -> None:
@@ -28,12 +29,13 @@ def ensure() -> None:
             _try(place)
         except OSError as other:
             raise OSError(
-                f"there is no place for log files ({error}; {other}); set ROS_LOG_DIR to a folder "
-                "that can be written"
+                f"there is no place for log files ({cause(error)}; {cause(other)}); set "
+                "ROS_LOG_DIR to a folder that can be written"
             ) from other
         os.environ["ROS_LOG_DIR"] = str(place)
         complain(
-            f"warning: log files go to {place} ({error}); set ROS_LOG_DIR to choose their folder"
+            f"warning: log files go to {place} ({cause(error)}); "
+            "set ROS_LOG_DIR to choose their folder"
         )
 
 
@@ -48,6 +50,9 @@ def _wanted() -> Path:
 
 
 def _try(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        pass
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(f"{folder} cannot be used: {cause(error)}") from error

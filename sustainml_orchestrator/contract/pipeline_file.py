@@ -16,6 +16,7 @@ from sustainml_orchestrator.core.pipeline_reader import (
     Reader,
     refusal,
 )
+from sustainml_orchestrator.core.text import cause
 
 #: Beyond this size, a file is no module graph.
 _MAX_BYTES = 1 << 20
@@ -66,10 +67,9 @@ def read(path: str) -> tuple[Any, dict[KeyPath, int], list[Mistake]]:
         text = file.read_text(encoding="utf-8")
         return yaml_loader.load(text), *_lines(text)
     except Exception as error:  # PyYAML raises whatever a value leads to, RecursionError too
-        reason = " ".join(str(error).split())
+        reason = " ".join(cause(error).split())
         raise PipelineError(
-            f"{path or 'pipeline.yaml'}: cannot be read ({reason}); correct it, "
-            "or leave pipeline_file empty"
+            f"{path or 'pipeline.yaml'}: cannot be read ({reason}); correct it, or name another"
         ) from error
 
 

@@ -29,6 +29,13 @@ def printable(text: str, longest: int = MAX_SHOWN) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
+def cause(error: BaseException) -> str:
+    """Why something failed, for a sentence that names the file: no number, no path."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no UTF-8 text"
+    return str(getattr(error, "strerror", None) or error) or type(error).__name__
+
+
 def exception_text() -> str:
     """The traceback of the exception that is being handled, as it may be logged."""
     lines = traceback.format_exc().splitlines()

@@ -11,6 +11,7 @@ from rclpy.signals import SignalHandlerOptions
 from sustainml_orchestrator.contract import log_directory
 from sustainml_orchestrator.contract.exit_codes import ExitCode
 from sustainml_orchestrator.core.pipeline import PipelineError
+from sustainml_orchestrator.core.text import cause
 from sustainml_orchestrator.storage import JournalError, JournalInUse
 
 
@@ -31,7 +32,7 @@ def start_ros(args: list[str] | None) -> None:
     try:
         log_directory.ensure()
     except OSError as error:
-        raise StartError(str(error), ExitCode.CANNOT_CREATE) from error
+        raise StartError(cause(error), ExitCode.CANNOT_CREATE) from error
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except Exception as error:  # RCLError and others, which are no part of its interface

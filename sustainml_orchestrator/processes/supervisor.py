@@ -16,6 +16,7 @@ from typing import IO
 
 from sustainml_orchestrator.contract import shared_memory
 from sustainml_orchestrator.contract.exit_codes import PERMANENT, ExitCode
+from sustainml_orchestrator.core.text import cause
 from sustainml_orchestrator.processes.child_process import describe_exit
 from sustainml_orchestrator.processes.fork_server import Child, readable
 from sustainml_orchestrator.processes.node_forker import NodeForker
@@ -147,7 +148,7 @@ class Supervisor:
             try:
                 self._start(supervised, now)
             except OSError as error:
-                self._plan_restart(supervised, f"cannot be started ({error})", now)
+                self._plan_restart(supervised, f"cannot be started ({cause(error)})", now)
 
     def _start(self, supervised: _Supervised, now: float) -> None:
         program, supervised.started = supervised.program, now

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from sustainml_orchestrator.contract import yaml_loader
+from sustainml_orchestrator.core.text import cause
 from sustainml_orchestrator.reference_modules import overlays
 
 _PACKAGE = "sustainml_orchestrator"
@@ -51,7 +52,9 @@ def published(name: str) -> dict[str, Any]:
     try:
         content = yaml_loader.load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise CatalogError(f"cannot read {path}: {error}; build the package again") from error
+        raise CatalogError(
+            f"cannot read {path}: {cause(error)}; build the package again"
+        ) from error
     except yaml.YAMLError as error:
         place = " ".join(str(error).split())
         raise CatalogError(f"{path} is not valid YAML: {place}; correct it there") from error

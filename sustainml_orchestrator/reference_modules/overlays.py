@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from sustainml_orchestrator.contract import yaml_loader
+from sustainml_orchestrator.core.text import cause
 
 #: Environment variable: files and folders, separated as in PATH.
 VARIABLE = "SUSTAINML_CATALOGUE"
@@ -53,7 +54,7 @@ def read(path: Path) -> dict[str, list[dict[str, Any]]]:
     try:
         content = yaml_loader.load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise OverlayError(f"catalogue file {path} cannot be read: {error}") from error
+        raise OverlayError(f"catalogue file {path} cannot be read: {cause(error)}") from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         place = " ".join(str(error).split())
         raise OverlayError(f"catalogue file {path} is not valid YAML: {place}") from error

@@ -13,6 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.server import HANDLED_SIGNALS
 
+from sustainml_orchestrator.core.text import cause
 from sustainml_orchestrator.rest.connections import PatientConnection
 from sustainml_orchestrator.rest.security import is_loopback
 
@@ -48,7 +49,7 @@ def listen(host: str, port: int, token: str, hint: str) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=1024)
     except (OSError, OverflowError, UnicodeError) as error:
         is_taken = getattr(error, "errno", None) == errno.EADDRINUSE
-        reason = "is taken" if is_taken else f"cannot be used ({error})"
+        reason = "is taken" if is_taken else f"cannot be used ({cause(error)})"
         text = f"port {port} of {host} {reason}; choose another with {hint}"
         raise AddressError(text) from error
 

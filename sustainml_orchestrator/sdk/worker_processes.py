@@ -14,6 +14,7 @@ from multiprocessing import Pipe
 from typing import Any
 
 from sustainml_orchestrator.core.ids import ErrorCode
+from sustainml_orchestrator.core.text import cause
 from sustainml_orchestrator.processes.child_process import describe_exit
 from sustainml_orchestrator.processes.fork_server import ForkServer, readable
 from sustainml_orchestrator.sdk.actions import Failed, Job, Outcome
@@ -48,7 +49,7 @@ class WorkerProcess:
                 self._process = fork_server.spawn(b"worker", descriptors)
             self._calls.send(setup)
         except OSError as error:
-            raise BrokenWorkersError(f"no worker process can be started: {error}") from error
+            raise BrokenWorkersError(f"no worker process can be started: {cause(error)}") from error
 
     @property
     def usable(self) -> bool:

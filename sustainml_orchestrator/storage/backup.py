@@ -15,6 +15,8 @@ from sustainml_orchestrator.storage.errors import JournalError, explain
 from sustainml_orchestrator.storage.lock import Lock, journal_of, kept_here
 from sustainml_orchestrator.storage.maintenance import check
 
+#: What to do where the copy cannot be written.
+_OTHER = "name another file"
 #: Pages copied between two looks at whether to go on.
 _PAGES = 256
 
@@ -84,7 +86,9 @@ def back_up(path: Path, target: Path) -> None:
     except BrokenPipeError:
         raise
     except (sqlite3.Error, OSError) as error:
-        raise JournalError(f"{path} cannot be copied to {target}: {explain(error)}") from error
+        raise JournalError(
+            f"{path} cannot be copied to {target}: {explain(error, _OTHER)}"
+        ) from error
 
 
 def restore(path: Path, source: Path, upgrade: schema.Upgrade | None = None) -> Path | None:

@@ -8,12 +8,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from textwrap import shorten
 
+from sustainml_orchestrator.core.text import cause
+
 #: What SQLite says of a file that it cannot make sense of, where the class does not say it.
 _DAMAGE = ("malformed", "no such", "already exists", "decode to UTF-8", "unsupported", "not a data")
+
+#: What a node is told to do; the command line says it with its own options.
+ANOTHER = "set another journal_path (of sustainml up: --journal)"
+_IN_COMMANDS = {
+    f"move it away, or {ANOTHER}": "name another with --journal",
+    f"stop it, or {ANOTHER}": "end it (`sustainml down`), or name another with --journal",
+    ANOTHER: "name another with --journal",
+}
 
 
 class JournalError(Exception):
     """The journal cannot be used; the text is one sentence that says why and what to do."""
+
+    def in_commands(self) -> str:
+        """The text for who has called a command that reads or writes a journal."""
+        text = str(self)
+        for of_node, of_command in _IN_COMMANDS.items():
+            text = text.replace(of_node, of_command)
+        return text
 
 
 class JournalInUse(JournalError):
@@ -47,20 +64,24 @@ def damage_reported() -> Iterator[None]:
         raise Damaged(text) from error
 
 
-def explain(error: Exception) -> str:
-    """An error of SQLite or the system as a clause that says what to do."""
-    text = str(getattr(error, "strerror", None) or error)
+def explain(error: Exception, other: str = ANOTHER) -> str:
+    """An error of SQLite or the system as a clause that says what to do.
+
+    Args:
+        other: what helps where the place itself is to blame.
+    """
+    text = cause(error)
     number = getattr(error, "errno", None)
     if "disk is full" in text or number == errno.ENOSPC:
         return "the disk is full; make room"
     if "readonly" in text or number == errno.EROFS:
         return "it is on a read-only disk, or may not be written; make it writable"
     if number in (errno.EACCES, errno.EPERM):
-        return "its place may not be written; set another journal_path"
+        return f"this user may not read or write it; {other}"
     if number == errno.ENOENT:
         return "there is no such file or directory; name another file"
     if "disk I/O error" in text or number in (errno.EIO, errno.EFBIG):
         return "the disk does not take or give data (I/O error); look at the disk"
     if "locked" in text:
         return "another program has it open for writing; close that"
-    return f"{text}; set another journal_path if it stays so"
+    return f"{text}; {other}"

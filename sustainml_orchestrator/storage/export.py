@@ -92,6 +92,7 @@ def import_lines(path: Path, lines: Iterable[str], upgrade: schema.Upgrade | Non
     Raises:
         JournalError: a line makes no sense, or a problem of that id is there already.
     """
+    is_new = not path.exists()
     journal = Journal.open(path, pipeline_names=(), upgrade=upgrade)
     try:
         connection = journal._connection
@@ -99,8 +100,13 @@ def import_lines(path: Path, lines: Iterable[str], upgrade: schema.Upgrade | Non
         (last,) = connection.execute("SELECT coalesce(max(serial), -1) FROM iterations").fetchone()
         source = _from_lines(lines, connection, known, last + 1, upgrade)
         return records.copy(source, connection)
-    except sqlite3.Error as error:
-        raise JournalError(f"journal {path} cannot be written: {explain(error)}") from error
+    except BaseException as error:
+        if is_new:
+            journal.discard()
+        if isinstance(error, sqlite3.Error):
+            text = f"journal {path} cannot be written: {explain(error)}"
+            raise JournalError(text) from error
+        raise
     finally:
         journal.close()
 
@@ -118,7 +124,7 @@ def _from_lines(
         if not line.strip():
             continue
         try:
-            data = json.loads(line)
+            data = _object(line)
             old = data["format"] == _OLD_FORMAT and upgrade is not None
             if data["format"] != FORMAT and not old:
                 raise ValueError(f"its format is {data['format']}, not {FORMAT}")
@@ -131,6 +137,11 @@ def _from_lines(
                 raise ValueError(f"problem {problem_id} is in the journal already")
             if iteration_id != sizes.get(problem_id, 0) + 1:
                 raise ValueError(f"iteration {problem_id}/{iteration_id - 1} is missing before it")
+        except json.JSONDecodeError as error:
+            raise JournalError(
+                f"line {number} is no iteration of an export; name a file that `sustainml export` "
+                "wrote; nothing was imported"
+            ) from error
         except KeyError as error:
             raise JournalError(f"line {number}: has no {error}; nothing was imported") from error
         except (*records.WRONG_TYPE, RecursionError) as error:
@@ -138,6 +149,13 @@ def _from_lines(
         sizes[problem_id] = iteration_id
         serial += 1
         yield stored
+
+
+def _object(line: str) -> dict[str, Any]:
+    data = json.loads(line)
+    if not isinstance(data, dict) or "format" not in data:
+        raise json.JSONDecodeError("no iteration", line, 0)
+    return data
 
 
 def _to_data(stored: Stored, names: dict[int, str]) -> dict[str, Any]:

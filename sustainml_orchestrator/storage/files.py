@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-from sustainml_orchestrator.storage.errors import JournalError
+from sustainml_orchestrator.storage.errors import ANOTHER, JournalError
 
 #: The database, SQLite's write-ahead log, and the index of that.
 SUFFIXES = ("", "-wal", "-shm")
@@ -52,7 +52,7 @@ def journal_at(path: Path) -> Path:
     for suffix in (*SUFFIXES, ".lock", ".new", ".recovered"):
         file = beside(real, suffix)
         if os.path.lexists(file) and not stat.S_ISREG(file.lstat().st_mode):
-            raise JournalError(f"{file} is no file; move it away, or set another journal_path")
+            raise JournalError(f"{file} is no file; move it away, or {ANOTHER}")
     return real
 
 

@@ -15,6 +15,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, BinaryIO
 
+from sustainml_orchestrator.core.text import cause
 from sustainml_orchestrator.storage import files
 
 MAGIC = b"SMLREC1\n"
@@ -81,8 +82,7 @@ class FlightRecorder:
                     self.is_full = self.is_full or self._file.tell() > self._limit // 2
                     self.trouble = ""
             except (OSError, ValueError, TypeError) as error:
-                reason = getattr(error, "strerror", None) or error
-                self.trouble = f"the recording {self._path} cannot be written: {reason}"
+                self.trouble = f"the recording {self._path} cannot be written: {cause(error)}"
         if self._file is not None:
             self._file.close()
 
@@ -137,7 +137,7 @@ def read(path: Path) -> tuple[dict[str, Any], Iterator[list[Any]]]:
     blocks = _blocks(path.read_bytes())
     head = next(blocks, None)
     if not isinstance(head, dict):
-        raise ValueError(f"{path} is no recording of an orchestrator")
+        raise ValueError("it is no recording of an orchestrator")
     return head, (record for block in blocks if isinstance(block, list) for record in block)
 
 

@@ -160,6 +160,13 @@ class Journal:
         except Exception as error:  # whatever it is, the thread must go on
             return [f"journal {self.path} cannot be looked after: {explain(error)}"]
 
+    def discard(self) -> None:
+        """Delete it, whose file this object has begun, and with it the file of its lock."""
+        self._failed = True
+        self._connection.close()
+        for suffix in (*files.SUFFIXES, ".lock"):
+            files.beside(self.path, suffix).unlink(missing_ok=True)
+
     def close(self) -> None:
         """Release the file. What was committed stays."""
         with suppress(*_FAILURES):  # a full disk: the next start finds no clean end

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from sustainml_orchestrator.storage.errors import JournalError
+from sustainml_orchestrator.storage.errors import ANOTHER, JournalError
 
 #: What `journal_path` may say instead of a path.
 USUAL_PLACE, MEMORY_ONLY = "auto", "none"
@@ -30,7 +30,7 @@ def default_path(namespace: str = "/sustainml", domain: int = 0) -> Path:
     try:
         folder = Path(ros_home or state).expanduser()
     except RuntimeError as error:
-        text = "there is no home directory for the journal; set HOME, or another journal_path"
+        text = f"there is no home directory for the journal; set HOME, or {ANOTHER}"
         raise JournalError(text) from error
     return folder / "sustainml" / f"{'-'.join(parts)}.db"
 

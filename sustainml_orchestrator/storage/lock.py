@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sustainml_orchestrator.storage import files
 from sustainml_orchestrator.storage.epoch import Mark
-from sustainml_orchestrator.storage.errors import JournalInUse
+from sustainml_orchestrator.storage.errors import ANOTHER, JournalInUse
 
 #: Characters of the first line, which is overwritten in place.
 _MARK_SIZE = 40
@@ -58,7 +58,7 @@ class Lock:
             self._file.close()
             raise JournalInUse(
                 f"journal {journal} is in use by another orchestrator"
-                f"{f' ({holder})' if holder else ''}; stop it, or set another journal_path"
+                f"{f' ({holder})' if holder else ''}; stop it, or {ANOTHER}"
             ) from None
         except OSError:
             self._file.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sustainml_orchestrator.core.record import FIELDS
 from sustainml_orchestrator.storage import epoch, files, history_table
-from sustainml_orchestrator.storage.errors import Damaged, JournalError
+from sustainml_orchestrator.storage.errors import ANOTHER, Damaged, JournalError
 
 MAGIC = b"SQLite format 3\0"
 APPLICATION_ID = 0x5355534A  # "SUSJ"; at byte 68 of the file
@@ -134,7 +134,7 @@ def recognise(path: Path, *, known_place: bool) -> None:
     if known_place or ours:
         raise Damaged("its header is destroyed" if head else "it is empty")
     what = "a database of another program" if head.startswith(MAGIC) else "not a journal"
-    raise JournalError(f"{path} is {what}; move it away, or set another journal_path")
+    raise JournalError(f"{path} is {what}; move it away, or {ANOTHER}")
 
 
 def create(path: Path) -> None:
@@ -228,12 +228,12 @@ def require_version(connection: sqlite3.Connection, path: Path) -> int:
     if version > NEWEST:
         raise JournalError(
             f"journal {path} was written by a newer version (schema {version}, this one knows "
-            f"{NEWEST}); update sustainml_orchestrator, or set another journal_path"
+            f"{NEWEST}); update sustainml_orchestrator, or {ANOTHER}"
         )
     if version and version < OLDEST:
         raise JournalError(
-            f"journal {path} has schema {version}, which was never released; move it away, or set "
-            "another journal_path"
+            f"journal {path} has schema {version}, which was never released; "
+            f"move it away, or {ANOTHER}"
         )
     return version
 

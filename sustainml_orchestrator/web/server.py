@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import uvicorn
 
 from sustainml_orchestrator.contract.module_graph import read_pipeline
+from sustainml_orchestrator.core.text import cause
 from sustainml_orchestrator.rest.connections import PatientConnection
 from sustainml_orchestrator.rest.security import Access, is_loopback
 from sustainml_orchestrator.rest.serving import MAX_CONNECTIONS, AsgiServer
@@ -72,7 +73,7 @@ def listener(host: str, port: int) -> socket.socket:
                 "--web-port), or 0 for a free one"
             )
         else:
-            text = f"cannot listen on {host}:{port}: {error}; use an address of this machine"
+            text = f"cannot listen on {host}:{port}: {cause(error)}; use an address of this machine"
         raise CannotListenError(text) from error
     return made
 

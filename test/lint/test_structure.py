@@ -225,3 +225,17 @@ def test_signals_are_handled_in_few_places() -> None:
         "contract/signals.py", "processes/fork_server.py", "cli/context.py", "cli/__main__.py",
         "entry.py",
     }  # fmt: skip
+
+
+def test_no_text_holds_the_number_and_the_path_of_an_oserror() -> None:
+    """`core.text.cause` gives what a sentence needs that names the file itself."""
+    found = []
+    for name, path in sources().items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.ExceptHandler) or node.type is None:
+                continue
+            if "OSError" in ast.unparse(node.type) and node.name:
+                raw = {f"{{{node.name}}}", f"str({node.name})"}
+                text = "".join(map(ast.unparse, node.body))
+                found += [f"{name}:{node.lineno}: {one}" for one in raw if one in text]
+    assert not found

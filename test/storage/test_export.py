@@ -94,9 +94,9 @@ def test_a_line_that_makes_no_sense_changes_nothing(
     with pytest.raises(JournalError, match=complaint):
         import_lines(other, [json.dumps(data)])
     for text in ("{", "[]", "null", '{"format": 1}'):
-        with pytest.raises(JournalError, match="line 1: "):
+        with pytest.raises(JournalError, match=r"line 1(: | is no iteration of an export)"):
             import_lines(other, [text])
-    assert check(other).iterations == 0
+    assert not other.exists()
 
 
 def test_check_and_compact(path: Path, driver: Driver) -> None:

@@ -35,7 +35,7 @@ def test_without_a_home_directory_it_says_what_to_set(monkeypatch: pytest.Monkey
     for name in ("HOME", "ROS_HOME", "XDG_STATE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("pwd.getpwuid", lambda user: {}[user])
-    with pytest.raises(JournalError, match="set HOME, or another journal_path"):
+    with pytest.raises(JournalError, match="set HOME, or set another journal_path"):
         locate("auto", "/lab", 0)
 
 

@@ -12,6 +12,7 @@ import sustainml_orchestrator
 from sustainml_orchestrator.cli import background
 from sustainml_orchestrator.cli.examination.finding import Finding
 from sustainml_orchestrator.contract import domain, middleware
+from sustainml_orchestrator.core.text import cause
 
 #: Free space that a journal needs to grow for a while, and to go on at all, in bytes.
 _LEAST_FREE, _NONE_FREE = 500 * 2**20, 8 * 2**20
@@ -70,7 +71,7 @@ def _disk() -> Iterator[Finding]:
     try:
         folder = background.place(".log").parent
     except OSError as error:
-        yield Finding.of_error(str(error))
+        yield Finding.of_error(cause(error))
         return
     while not os.path.lexists(folder) and folder != folder.parent:
         folder = folder.parent

@@ -25,6 +25,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sustainml_orchestrator.core.text import cause
 from sustainml_orchestrator.reference_modules import catalog
 from sustainml_orchestrator.reference_modules.text.words import plain
 
@@ -133,7 +134,7 @@ def _weights(path: Path) -> dict[str, Any]:
             model = {name: stored[name] for name in stored.files}
     except (OSError, ValueError) as error:
         raise catalog.CatalogError(
-            f"cannot read {path}: {error}; build the package again"
+            f"cannot read {path}: {cause(error)}; build the package again"
         ) from error
     return {n: v.astype(np.float32) if v.dtype == np.float16 else v for n, v in model.items()}
 
