@@ -7,6 +7,11 @@ A transparent estimate, meant to be replaced by a reader of one's own. Each requ
     max_latency             s, of one inference
     min_throughput          inferences per second
     min_token_rate          tokens per second, of what generates text
+    interactive             s, assumed where somebody waits and no time is stated
+    interactive_rate        tokens per second, likewise
+    interactive_use         completion, voice, captions or search
+    corpus_size             documents or pages about which questions are asked
+    most_parameters         of a model for which more bring nothing
     text_length             tokens of a text that goes in, about
     max_power               W
     max_carbon_footprint    kgCO2e, of all inferences
@@ -23,7 +28,8 @@ A transparent estimate, meant to be replaced by a reader of one's own. Each requ
     licence                 permissive, apache-2.0 or mit
     language, language_to   ISO 639-1 codes of languages named, and of those to translate into
     modality                image or audio, where the text says so
-    topic                   sentiment or reading (of characters)
+    topic                   sentiment, reading (of characters), restoration, handwriting,
+                            volumes (3D) or slices
     labels                  few or none
     explainability, robustness, safety  required; required; critical
 

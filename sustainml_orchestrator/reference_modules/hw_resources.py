@@ -25,7 +25,7 @@ from sustainml_orchestrator.reference_modules.estimate.placement import (
     place,
     ties,
 )
-from sustainml_orchestrator.reference_modules.estimate.proposal import allowed_devices
+from sustainml_orchestrator.reference_modules.estimate.proposal import allowed_devices, in_turn
 from sustainml_orchestrator.reference_modules.estimate.roofline import Estimate
 from sustainml_orchestrator.reference_modules.estimate.sources import origin
 from sustainml_orchestrator.reference_modules.parameters import TABLE
@@ -70,7 +70,9 @@ class HWResourcesModule(CatalogueModule):
             devices = allowed_devices(self.devices, required, wanted.deployment, told)
         except NoMatchError as answer:
             raise ModuleError(str(answer)) from answer
-        best = place(work, devices, bounds)
+        turns = in_turn(devices, required, wanted)
+        found = ((few, place(work, few, bounds)) for few in turns)
+        devices, best = next((pair for pair in found if pair[1]), (devices, None))
         if best is None:
             raise ModuleError(
                 f"{model.model} does not fit: "

@@ -8,6 +8,7 @@ rule). Quality is that of a public benchmark, not of the user's data.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 from sustainml_msgs.msg import MLModel
@@ -18,11 +19,17 @@ from sustainml_orchestrator.reference_modules.estimate.candidates import NoMatch
 from sustainml_orchestrator.reference_modules.estimate.configuration import ProviderSettings
 from sustainml_orchestrator.reference_modules.estimate.languages import with_languages
 from sustainml_orchestrator.reference_modules.estimate.models import Workload
+from sustainml_orchestrator.reference_modules.estimate.parts import (
+    narrowed,
+    other_part,
+    parts_of,
+)
 from sustainml_orchestrator.reference_modules.estimate.proposal import (
     Baseline,
     Proposal,
     Terms,
     allowed_devices,
+    in_turn,
     propose,
 )
 from sustainml_orchestrator.reference_modules.estimate.requirements import Requirements
@@ -51,8 +58,9 @@ class MLModelProviderModule(CatalogueModule):
         wanted = requirements.parse(inputs.app_requirements.app_requirements, extra)
         told = requirements.json_object(inputs.ml_model_metadata.extra_data)
         wanted = with_languages(wanted, told).shared(requirements.devices(inputs.hw_constraints))
+        parts = () if wanted.goal or wanted.selected else parts_of(told)
         try:
-            proposal = self._propose(task, inputs, wanted)
+            proposal = self._propose(task, inputs, narrowed(wanted, parts))
         except NoMatchError as answer:
             raise ModuleError(str(answer)) from answer
         model = proposal.model
@@ -62,7 +70,7 @@ class MLModelProviderModule(CatalogueModule):
             "model_restrains": [*wanted.restrains, model.name],
             "alternatives": list(proposal.alternatives),
             "ties": list(proposal.ties),
-            "notes": [*proposal.notes, *self._parts(inputs, wanted, proposal.task)],
+            "notes": [*proposal.notes, *self._parts(inputs, wanted, parts, proposal)],
         }
         for key in ("quality", "remaining", "least_quality"):
             if (value := getattr(proposal, key)) is not None:
@@ -91,22 +99,23 @@ class MLModelProviderModule(CatalogueModule):
             kept_quality=self.settings.kept_quality,
         )
         first, *_ = list(inputs.ml_model_metadata.ml_model_metadata) or [""]
-        return propose(self.models, devices, wanted, first, terms, _baseline(task, inputs))
+        former = _baseline(task, inputs)
+        *before, last = in_turn(devices, required, wanted)
+        for few in before:
+            with suppress(NoMatchError):
+                return propose(self.models, few, wanted, first, terms, former)
+        return propose(self.models, last, wanted, first, terms, former)
 
-    def _parts(self, inputs: Inputs, wanted: Requirements, first: str) -> list[str]:
-        """Of a problem of two parts what is proposed for the second."""
-        told = requirements.json_object(inputs.ml_model_metadata.extra_data).get("parts")
-        others = [p for p in told if p != first] if isinstance(told, list) else []
-        if wanted.goal or wanted.selected or not others:
-            return []
+    def _parts(
+        self, inputs: Inputs, wanted: Requirements, parts: tuple[str, ...], first: Proposal
+    ) -> list[str]:
+        """Of a problem of two parts what is proposed for the other one."""
         required = list(inputs.hw_constraints.hardware_required)
         try:
             devices = allowed_devices(self.devices, required, wanted.deployment)
-            found = propose(self.models, devices, wanted, str(others[0]))
-        except NoMatchError as answer:
-            return [f"second part, {others[0]}: {answer}"]
-        return [f"a problem of two parts; the second, {found.task}: {found.model.name}",
-                *(f"{found.model.name}: {note}" for note in found.notes)]  # fmt: skip
+        except NoMatchError:  # of a model that the user has selected
+            return []
+        return other_part(self.models, devices, wanted, parts, (first.task, first.model))
 
     def apply(self, configuration: dict[str, Any]) -> dict[str, Any]:
         """Set `flops_weight` or `kept_quality`, or list models.

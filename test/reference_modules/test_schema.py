@@ -34,7 +34,7 @@ SCHEMAS: dict[tuple[str, str], dict[str, tuple[Any, bool]]] = {
         "launches": (int, False), "depthwise": (FLAG, False), "operators": (LIST, True),
         "peak_activations": (NUMBER, True), "use": (TEXT, True), "languages": ((LIST, TEXT), False),
         "to": (LIST, False), "topic": (TEXT, False), "languages_of": (MAP, False),
-        "lacks": (LIST, False), "data": (LIST, False),
+        "lacks": (LIST, False), "only_on": (TEXT, False), "data": (LIST, False),
         "kv_per_token": (int, False), "precisions": (LIST, True), "input": (TEXT, True),
         "licence": (TEXT, True), "note": (TEXT, False), "source": (LIST, True),
         "checked": (TEXT, False),

@@ -14,6 +14,10 @@ from sustainml_orchestrator.reference_modules.estimate.roofline import Estimate
 DEFAULT_FLOPS_WEIGHT = 0.05
 #: What a model that was made for just this is worth beside one for the whole task.
 _MADE_FOR_IT = 1.5
+#: Tasks on pictures.
+SEEN = ("object-detection", "image-segmentation", "keypoint-detection", "image-classification",
+        "depth-estimation", "image-to-image", "mask-generation", "image-feature-extraction",
+        "zero-shot-image-classification", "zero-shot-object-detection")  # fmt: skip
 #: Tokens per second: 238 words a minute (Brysbaert: How many words do we read per minute?, Journal
 #: of Memory and Language 109, 2019, for silent reading of English), at about 1.3 tokens a word.
 READING_RATE = 5.0
@@ -51,6 +55,10 @@ class Query:
     weights: str = ""  #: precision asked for
     min_token_rate: float = 0.0  #: tokens per second, of what generates text
     real_time: bool = False  #: it must keep up with what it sees
+    interactive_s: float = 0.0  #: longest time assumed where somebody waits; 0 = nobody does
+    interactive_rate: float = 0.0  #: tokens per second assumed there, of what generates text
+    most_parameters: float = 0.0  #: of a model for which more bring nothing; 0 = any
+    resolution: tuple[int, int] = (0, 0)  #: of the pictures, in pixels; 0 = unknown
     flops_weight: float = DEFAULT_FLOPS_WEIGHT
     baseline: Workload | None = None  #: to be undercut in energy
     baseline_attained: float = 0.0  #: what the baseline attains of the accuracy asked
@@ -98,6 +106,8 @@ def candidates(models: list[Model], query: Query) -> list[Candidate]:
             or (query.unknown_pair and len(model.to) == 1)
             or (query.modality and model.data and query.modality not in model.data)
             or (model.topic and model.topic not in query.topics)
+            or ("volumes" in query.topics and query.task in SEEN and model.topic != "volumes")
+            or (query.most_parameters and model.workload.parameters > query.most_parameters)
             or query.topics & model.lacks
             or ("reading" in query.topics and query.task == "image-to-text" and not model.topic)
             or figure.quality < max(query.min_quality, query.least_quality)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sustainml_orchestrator.reference_modules import catalog
-from sustainml_orchestrator.reference_modules.estimate.requirements import number
+from sustainml_orchestrator.reference_modules.estimate.requirements import number, text
 from sustainml_orchestrator.reference_modules.estimate.sources import UNCHECKED, origin
 
 BYTES_PER_PARAMETER = {"fp32": 4.0, "fp16": 2.0, "int8": 1.0, "int4": 0.5}
@@ -41,6 +41,7 @@ _FUNCTION_WORDS = {
 #: What a name that is searched for counts beside the ML task.
 _OF_NAME = 0.9
 _PLAIN = re.compile(r"[a-z0-9]+")
+_SIDES = re.compile(r"\b(\d+) x (\d+)\b")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Workload:
     peak_activations: float = 0.0  #: most values held at a time beside the weights; 0 = unknown
     kv_per_token: int = 0  #: keys and values of one token, in values
     autoregressive: bool = False  #: one pass over the input, then one for each token
+    only_on: str = ""  #: in the names of the devices on which its licence allows it; empty = all
     name: str = field(default="", compare=False)  #: of the model, where it is known
 
     def working_mib(self, precision: str) -> float:
@@ -130,6 +132,7 @@ def _optional(properties: Mapping[str, Any]) -> dict[str, Any]:
         "peak_activations": number(properties, "peak_activations"),
         "kv_per_token": int(min(number(properties, "kv_per_token"), 1e9)),
         "autoregressive": properties.get("autoregressive") is True,
+        "only_on": text(properties, "only_on"),
     }
 
 
@@ -187,6 +190,12 @@ class Model:
         return self.source[0].replace("arXiv:", "https://arxiv.org/abs/")
 
     @property
+    def picture_side(self) -> int:
+        """The longer side of the pictures that it takes, in pixels; 0 where it takes none."""
+        sides = _SIDES.search(self.input)
+        return max(map(int, sides.groups())) if sides else 0
+
+    @property
     def summary(self) -> str:
         """One sentence about it, for people."""
         figures = ", ".join(
@@ -216,6 +225,7 @@ class Model:
             "peak_activations": work.peak_activations,
             "kv_per_token": work.kv_per_token,
             "autoregressive": work.autoregressive,
+            "only_on": work.only_on,
             "use": self.use,
             "languages": list(self.languages),
             "precisions": list(work.precisions),

@@ -82,6 +82,15 @@ def allowed_devices(
     return tuple(devices)
 
 
+def in_turn(
+    devices: tuple[Device, ...], required: Sequence[str], wanted: Requirements
+) -> tuple[tuple[Device, ...], ...]:
+    """The devices to try, one group after another: of a battery first what draws least."""
+    sparing = wanted.deployment == "battery" and not wanted.max_power_w and not named(required)
+    small = tuple(d for d in devices if d.device_class == "microcontroller" and sparing)
+    return (small, devices) if small else (devices,)
+
+
 def _in_place(devices: Sequence[Device], deployment: str) -> tuple[Device, ...]:
     """Those that stand where the solution is used; all where none does."""
     other = {"server": "office", "cloud": "office", "office": "server"}.get(deployment, "")
@@ -182,6 +191,10 @@ def _query(wanted: Requirements, task: str, devices: tuple[Device, ...], terms: 
         languages=wanted.languages,
         into=wanted.into,
         topics=wanted.topics,
+        interactive_s=wanted.interactive_s,
+        interactive_rate=wanted.interactive_rate,
+        most_parameters=0.0 if wanted.model_size or wanted.models else wanted.most_parameters,
+        resolution=wanted.resolution,
         modality=wanted.modality,
         model_size=wanted.model_size,
         named=wanted.models,
@@ -199,6 +212,7 @@ def _notes(choice: Choice, task: str, wanted: Requirements) -> tuple[str, ...]:
         *_to_do(model, task),
         *_scaled(model, wanted.resolution),
         *_cut(model, wanted.text_tokens),
+        *_windows(model),
         *([_STAKES] if wanted.critical else []),
         *_background(model),
     )
@@ -253,6 +267,23 @@ def _cut(model: Model, tokens: float) -> list[str]:
     return [
         f"a text of about {tokens:,.0f} tokens is longer than the {taken[1]} of one inference "
         f"here: it counts as about {math.ceil(tokens / float(taken[1])):,} of them"
+    ]
+
+
+_PART = re.compile(r"\b(\d+) x (\d+) x (\d+) part")
+#: Voxels of a scan of the trunk, for an idea of how many parts it has.
+_SCAN = (512, 512, 300)
+
+
+def _windows(model: Model) -> list[str]:
+    """Of how many inferences a whole volume is."""
+    part = _PART.search(model.input)
+    if not part:
+        return []
+    few = math.ceil(math.prod(_SCAN) / math.prod(map(int, part.groups())))
+    return [
+        f"one inference is of one {part.group()} of a volume: a scan of "
+        f"{' x '.join(map(str, _SCAN))} voxels has at least {few}, more where they overlap"
     ]
 
 

@@ -32,6 +32,10 @@ class Requirements:
     min_token_rate: float = 0.0  #: tokens per second, of what generates text
     text_tokens: float = 0.0  #: of a text that goes in
     real_time: bool = False  #: it must keep up with what it sees or hears
+    interactive_s: float = 0.0  #: somebody waits: assumed where no time is asked for
+    interactive_rate: float = 0.0  #: tokens per second, likewise; 0 = those of a reader
+    most_parameters: float = 0.0  #: of a model for which more bring nothing; 0 = any
+    corpus_size: float = 0.0  #: things about which questions are asked
     max_power_w: float = 0.0
     min_quality: float = 0.0  #: 0..1, a bound
     accuracy: float = 0.0  #: 0..1, a wish: it concerns the user's data, not a benchmark's
@@ -82,13 +86,17 @@ def parse(lines: Iterable[str], extra: Mapping[str, Any]) -> Requirements:
         min_token_rate=_plain(pairs, "min_token_rate"),
         text_tokens=_plain(pairs, "text_length"),
         real_time=pairs.get("real_time") == "true",
+        interactive_s=_plain(pairs, "interactive"),
+        interactive_rate=_plain(pairs, "interactive_rate"),
+        most_parameters=_plain(pairs, "most_parameters"),
+        corpus_size=_plain(pairs, "corpus_size"),
         max_power_w=_plain(pairs, "max_power"),
         min_quality=_share(pairs, "min_quality", "quality"),
         accuracy=max(_share(pairs, f"min_{metric}", metric) for metric in _METRICS),
         deployment=_deployment(pairs),
         languages=frozenset(value for key, value in _pairs(lines) if key == "language"),
         into=frozenset(value for key, value in _pairs(lines) if key == "language_to"),
-        topics=frozenset(value for key, value in _pairs(lines) if key == "topic"),
+        topics=_topics(value for key, value in _pairs(lines) if key == "topic"),
         modality=pairs.get("modality", ""),
         critical=pairs.get("safety") == "critical",
         model_size=_plain(pairs, "model_size"),
@@ -100,6 +108,12 @@ def parse(lines: Iterable[str], extra: Mapping[str, Any]) -> Requirements:
         ),
         desired_carbon_kg=number(extra, "desired_carbon_footprint"),
     )
+
+
+def _topics(values: Iterable[str]) -> frozenset[str]:
+    """What of its task a model must do: of slices of a volume what pictures ask for."""
+    topics = frozenset(values)
+    return topics - {"volumes", "slices"} if "slices" in topics else topics
 
 
 def _deployment(pairs: Mapping[str, str]) -> str:

@@ -163,10 +163,8 @@ def misfit(work: Workload, device: Device, precision: str, *limits: tuple[float,
 
     A limit is one of memory in MiB, and of which: "ram", "flash", or "" for all of it.
     """
-    if device.operators and (missing := set(work.operators) - device.operators):
-        return f"{device.runtime} on {device.name} does not execute {' or '.join(sorted(missing))}"
-    if not device.rate(precision):
-        return f"{device.name} does not compute in {precision}"
+    if obstacle := _excluded(work, device, precision):
+        return obstacle
     weights, working = work.weights_mib(precision), work.working_mib(precision)
     if device.flash_mib:
         if weights > device.flash_mib:
@@ -196,4 +194,15 @@ def misfit(work: Workload, device: Device, precision: str, *limits: tuple[float,
         if most and needed > most:
             of = f" of {kind}" if kind else ""
             return f"it needs at least {needed:.3g} MiB{of}, max_memory_footprint is {most:g}"
+    return ""
+
+
+def _excluded(work: Workload, device: Device, precision: str) -> str:
+    """What keeps a model off a device, however much memory that has; empty for nothing."""
+    if work.only_on and not any(work.only_on in n for n in (device.name, *device.aliases)):
+        return f"its licence allows it on {work.only_on} only, not on {device.name}"
+    if device.operators and (missing := set(work.operators) - device.operators):
+        return f"{device.runtime} on {device.name} does not execute {' or '.join(sorted(missing))}"
+    if not device.rate(precision):
+        return f"{device.name} does not compute in {precision}"
     return ""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from sustainml_orchestrator.reference_modules.estimate.candidates import (
     READING_RATE,
+    SEEN,
     Candidate,
     NoMatchError,
     Query,
@@ -25,7 +26,14 @@ from sustainml_orchestrator.reference_modules.estimate.candidates import (
     placed,
 )
 from sustainml_orchestrator.reference_modules.estimate.devices import Device
+from sustainml_orchestrator.reference_modules.estimate.keeping_up import (
+    GENERATION,
+    keeping_up,
+    suited,
+)
 from sustainml_orchestrator.reference_modules.estimate.models import (
+    BYTES_PER_PARAMETER,
+    MIB,
     USES,
     Model,
     ModelCatalogue,
@@ -67,8 +75,8 @@ def choose(catalogue: ModelCatalogue, query: Query) -> Choice:
     Raises:
         NoMatchError: none does.
     """
-    of_task = _of_task(catalogue, query)
     notes: list[str] = []
+    of_task = suited(_of_task(catalogue, query), query, notes)
     if query.family and not any(of_family(m, query) for m in of_task):
         # Front-ends send a family by default; one that never solves the task says nothing.
         notes.append(f"no {query.family} for {query.task} in the catalogue, other families taken")
@@ -76,16 +84,16 @@ def choose(catalogue: ModelCatalogue, query: Query) -> Choice:
     if query.accuracy:
         query = replace(query, accuracy=_attainable(of_task, query, notes))
     asked = query
-    query = _keeping_up(of_task, query, notes)
+    query = keeping_up(of_task, query, notes)
     fitting = candidates(of_task, query)
     if not fitting:
-        raise NoMatchError(_explain(catalogue, of_task, query))
+        raise NoMatchError("; ".join([_explain(catalogue, of_task, query), *notes]))
     if query.named and query.baseline is None:
         fitting = _of_name(catalogue, fitting, query, notes)
     if query.model_size:
         fitting = _of_size(of_task, fitting, query, notes)
     ordered = _order(fitting, query, notes)
-    if query.task == _GENERATION and ordered[0].is_slow_to_read:
+    if query.task == GENERATION and ordered[0].is_slow_to_read:
         rate = ordered[0].model.workload.passes / ordered[0].placement.latency_s
         notes.append(
             f"it generates about {rate:.2g} tokens/s on {ordered[0].placement.device.name}, slower "
@@ -104,6 +112,13 @@ def _of_task(catalogue: ModelCatalogue, query: Query) -> list[Model]:
             f"no model for the task {quoted(query.task)} in the catalogue; it has "
             f"{_list(catalogue.tasks, 40)}"
         )
+    flat = query.task in SEEN and not any(m.topic == "volumes" for m in of_task)
+    if flat and "volumes" in query.topics:
+        raise NoMatchError(
+            f"none of the {len(of_task)} models for {query.task} in the catalogue takes volumes "
+            '(3D); say "slice by slice" to take single pictures of them, or add a model: '
+            "sustainml catalogue add"
+        )
     if query.topics and all(query.topics & m.lacks for m in of_task):
         raise NoMatchError(
             f"none of the {len(of_task)} models for {query.task} in the catalogue does "
@@ -111,35 +126,6 @@ def _of_task(catalogue: ModelCatalogue, query: Query) -> list[Model]:
             "add one that does: sustainml catalogue add"
         )
     return of_task
-
-
-_GENERATION = "text-generation"
-
-
-#: Tasks on pictures that come one after another.
-_SEEN = ("object-detection", "image-segmentation", "keypoint-detection", "image-classification",
-         "depth-estimation", "image-to-image")  # fmt: skip
-#: Pictures a second that "real time" is taken for: those of television in Europe.
-_REAL_TIME = 25.0
-
-
-def _keeping_up(models: list[Model], query: Query, notes: list[str]) -> Query:
-    """Only what keeps up with a reader or a camera, unless more or less is asked, or none does."""
-    asked: object = query.max_latency_s or query.min_throughput
-    if query.real_time and query.task in _SEEN and not asked:
-        text = f"real time is taken for {_REAL_TIME:g} pictures a second"
-        found = candidates(models, query)
-        fastest = min((c.placement.latency_s for c in found), default=0.0)
-        if fastest > 1.0 / _REAL_TIME:
-            notes.append(f"{text}; the fastest model here reaches {1.0 / fastest:.2g}")
-            return replace(query, max_latency_s=fastest)
-        notes.append(text)
-        return replace(query, min_throughput=_REAL_TIME)
-    if query.task != _GENERATION or asked or query.named or query.min_token_rate:
-        return query
-    wished, least = replace(query, min_token_rate=READING_RATE), query.model_size / 1.25
-    found = candidates(models, wished)
-    return wished if any(c.model.workload.parameters >= least for c in found) else query
 
 
 #: Tasks that an instructed generator of text does as well, if with more energy.
@@ -177,11 +163,13 @@ def _others(query: Query) -> tuple[Device, ...]:
 def _attainable(models: list[Model], query: Query, notes: list[str]) -> float:
     """As much of the accuracy asked as any model attains, the baseline included."""
     free = candidates(models, replace(query, accuracy=0.0, baseline=None, least_quality=0.0))
-    best = max((c.model.figures[query.task].attained for c in free), default=0.0)
-    best = max(best, query.baseline_attained)
+    within = [c.model for c in free]
+    first = max(within or models, key=lambda m: m.figures[query.task].attained)
+    best = max(first.figures[query.task].attained, query.baseline_attained)
     if best < query.accuracy:
-        notes.append(f"accuracy {query.accuracy:g} asked; the best there is has {best:g}")
-    return min(best, query.accuracy)
+        where = "" if within else f" on any hardware ({first.name})"
+        notes.append(f"accuracy {query.accuracy:g} asked; the best there is{where} has {best:g}")
+    return min(best, query.accuracy) if within else 0.0
 
 
 def _of_name(
@@ -219,7 +207,9 @@ def _of_size(
     if known:
         notes.append(f"a model of {size} does not fit{why}; the largest that fits is proposed")
     else:
-        notes.append(f"no model of {size} in the catalogue; the nearest below is proposed")
+        notes.append(
+            f"no model of {size} in the catalogue{_too_large(query)}; the nearest below is proposed"
+        )
     return [c for c in smaller if c.model.workload.parameters >= largest / 1.25]
 
 
@@ -247,8 +237,8 @@ def _generators(catalogue: ModelCatalogue, query: Query) -> str:
     """The generators of text that would do instead, where only the language is in the way."""
     if query.task not in _BY_GENERATORS or not query.languages:
         return ""
-    of_task = [m for m in catalogue.models if _GENERATION in m.figures]
-    fitting = candidates(of_task, replace(query, task=_GENERATION, into=frozenset(), baseline=None))
+    of_task = [m for m in catalogue.models if GENERATION in m.figures]
+    fitting = candidates(of_task, replace(query, task=GENERATION, into=frozenset(), baseline=None))
     ready = [c for c in fitting if c.model.use == USES[0] and c.model.languages]
     return _list([c.model.name for c in sorted(ready, key=lambda c: -c.quality)], 3)
 
@@ -272,7 +262,7 @@ def _explain(catalogue: ModelCatalogue, models: list[Model], query: Query) -> st
         if matches := [_match(c, name) for c in candidates(models, relaxed)]:
             helps.append(f"{name} (would give {_list(matches)}{_then(name, query.task)})")
     head = f"none of {len(models)} models for {query.task} meets {', '.join(asked)}"
-    head += _why(models, query)
+    head += _too_large(query) or _why(models, query)
     if generators := _generators(catalogue, query):
         head += (
             f"; a language model may do it, with text-generation as extra_data.goal: {generators}"
@@ -298,11 +288,27 @@ def _match(candidate: Candidate, relaxed: str) -> str:
     return f"{candidate.model.name} on {candidate.placement.device.name}"
 
 
+def _too_large(query: Query) -> str:
+    """What keeps a model of the size asked for off the hardware allowed, in any precision."""
+    if not query.model_size or not query.devices:
+        return ""
+    largest = max(query.devices, key=lambda d: max(d.usable_mib, d.flash_mib))
+    room = max(largest.usable_mib, largest.flash_mib)
+    least = query.model_size * min(BYTES_PER_PARAMETER.values()) / MIB
+    if least <= room:
+        return ""
+    return (
+        f" ({query.model_size / 1e9:.3g}B parameters take at least {least:,.0f} MiB, with 4-bit "
+        f"weights; {largest.name} has {room:.3g} MiB for them)"
+    )
+
+
 def _why(models: list[Model], query: Query) -> str:
     """What keeps the models off the hardware allowed, where none of them runs there."""
     if any(place(model.workload, query.devices) for model in models) or not query.devices:
         return ""
-    reasons = (f"{m.name}: {reason(m.workload, query.devices)}" for m in models)
+    usable = [m for m in models if not m.workload.only_on] or models
+    reasons = (f"{m.name}: {reason(m.workload, query.devices)}" for m in usable)
     return f" ({'; '.join(list(reasons)[:3])})"
 
 

@@ -50,6 +50,11 @@ class DemandCatalogue:
         self._not_power = frozenset(data["not_power"])
         self._people, self._written = frozenset(data["people"]), frozenset(data["written"])
         self.volumes = VolumeWords(data)
+        self._interactive = {
+            use: ({k: float(v) for k, v in each.items() if k != "cues"},
+                  [needle(cue) for cue in each["cues"]])
+            for use, each in data["interactive"].items()
+        }  # fmt: skip
 
     @property
     def requirements(self) -> list[str]:
@@ -78,6 +83,7 @@ class DemandCatalogue:
             *self._volume(problem, folded),
             *((line, stated) for line, cues in self._phrases.items()
               if (stated := self._stated(cues, words))),
+            *self._waiting(words),
             *((f"language:{code}", "") for code, cues in self._languages.items()
               if self._speaks(cues, words)),
             *((f"language_to:{code}", "") for code, cues in self._languages.items()
@@ -97,11 +103,25 @@ class DemandCatalogue:
             yield f"volume_hours:{hours.hours:g}", hours.surface
             if hours.period:
                 yield f"volume_period:{hours.period}", hours.surface
+        if corpus := self.volumes.corpus(text):
+            yield f"corpus_size:{corpus.count}", corpus.surface
         if size:
             yield f"model_size:{size.parameters:g}", size.surface
         length = quantities.text_length(text)
         if length:
             yield f"text_length:{length.value:g}", length.surface
+
+    def _waiting(self, words: str) -> Iterator[tuple[str, str]]:
+        """What is assumed of a use in which somebody waits for the answer."""
+        for use, (about, cues) in self._interactive.items():
+            if self._stated(cues, words):
+                yield f"interactive:{about['seconds']:g}", ""
+                yield f"interactive_use:{use}", ""
+                if about["tokens_per_second"]:
+                    yield f"interactive_rate:{about['tokens_per_second']:g}", ""
+                if "most_parameters" in about:
+                    yield f"most_parameters:{about['most_parameters']:g}", ""
+                return
 
     def _stated(self, cues: Iterable[str], words: str) -> str:
         """The first phrase that stands in the text without a negation before it; else nothing."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sustainml_orchestrator.reference_modules.text.likeness import NONE, Likeness
@@ -90,6 +90,31 @@ class _Instead:
         return any(cue in words for cue in self.cues) == self.where
 
 
+@dataclass(frozen=True)
+class _Composed:
+    """A kind of problem that takes several models, such as questions on one's own documents."""
+
+    tasks: frozenset[str]  #: for which such problems are taken
+    parts: tuple[str, ...]  #: the tasks that they are instead, in their order; the last costs most
+    asks: tuple[str, ...]
+    cues: tuple[str, ...]
+    unless: tuple[str, ...]
+
+    @classmethod
+    def read(cls, entry: Mapping[str, Any]) -> _Composed:
+        """Read an entry of `composed`."""
+        cues = (tuple(map(needle, entry[key])) for key in ("asks", "cues", "unless"))
+        return cls(frozenset(entry["tasks"]), tuple(entry["parts"]), *cues)
+
+    def applies(self, task: str, words: str) -> bool:
+        """Whether a plain text of such a task is of this kind."""
+        if task not in self.tasks or any(cue in words for cue in self.unless):
+            return False
+        asked = not self.asks or task == "question-answering"
+        asked = asked or any(cue in words for cue in self.asks)
+        return asked and any(cue in words for cue in self.cues)
+
+
 class TaskCatalogue:
     """All tasks, their other names, and the kinds of problems that are refused."""
 
@@ -104,6 +129,7 @@ class TaskCatalogue:
         self.unsupported: dict[str, str] = dict(data["unsupported"])
         self._alike = [frozenset(group) for group in data["alike"]]
         self._instead = [_Instead.read(entry) for entry in data["rather"]]
+        self._composed = [_Composed.read(entry) for entry in data["composed"]]
         self._refused = {needle(cue): text for cue, text in data["refused_phrases"].items()}
         self.tasks = {
             tag: Task(tag, frozenset(entry["in"]), entry.get("out", ""), tuple(entry["metrics"]))
@@ -167,7 +193,17 @@ class TaskCatalogue:
         best = self._rather(text, problem.modality, ranking[0], shares)
         if best in self.unsupported:
             raise UnclearError(f"{self.unsupported[best]}, or {_HINT}")
-        return Verdict(best, round(confidence, 3), self._runners_up(ranking, shares, best))
+        found = Verdict(best, round(confidence, 3), self._runners_up(ranking, shares, best))
+        return self._as_composed(found, words)
+
+    def _as_composed(self, found: Verdict, words: str) -> Verdict:
+        """The verdict with the parts of a kind of problem that takes several models."""
+        composed = (each.parts for each in self._composed if each.applies(found.tag, words))
+        parts = next(composed, ())
+        if not parts:
+            return found
+        others = tuple(other for other in found.alternatives if other != parts[-1])
+        return replace(found, tag=parts[-1], alternatives=others, parts=parts)
 
     def _rather(self, text: str, modality: str, best: str, shares: Mapping[str, float]) -> str:
         """Another task where the text names a model for it, or words tell it, else the best."""

@@ -65,6 +65,7 @@ class Volume:
     count: int
     period: str  #: such as "night" or "month"; empty where none is named
     surface: str  #: as it stands in the folded text
+    corpus: bool = False  #: whether questions are asked about them
 
 
 @dataclass(frozen=True)
@@ -96,13 +97,20 @@ class VolumeWords:
         self._things = [needle(cue) for cue in data["volume"]["things"]]
         self._no_things = frozenset(data["no_things"])
         self._own_data = frozenset(data["volume"]["own_data"])
+        self._corpus_before = frozenset(data["volume"]["corpus_before"])
+        self._corpus_asks = [needle(cue) for cue in data["volume"]["corpus_asks"]]
         self._often: dict[str, str] = data["volume"]["often"]
         self._models = frozenset(data["model_words"])
 
     def volume(self, text: str) -> Volume | None:
         """The largest volume in a text; None for none."""
-        found = list(self._volumes(fold(text)))
+        found = [v for v in self._volumes(fold(text)) if not v.corpus]
         return max(found, key=lambda v: (bool(v.period), v.count), default=None)
+
+    def corpus(self, text: str) -> Volume | None:
+        """The largest number of things about which questions are asked; None for none."""
+        found = [v for v in self._volumes(fold(text)) if v.corpus]
+        return max(found, key=lambda v: v.count, default=None)
 
     def hours(self, text: str) -> Hours | None:
         """The longest recordings to process; None for none."""
@@ -162,7 +170,9 @@ class VolumeWords:
             if not period and self._is_own_data(before, after):
                 continue
             if period or value >= _MANY:
-                yield Volume(int(value), period, match.group() + words.group())
+                corpus = not period and before[-1:] != () and before[-1] in self._corpus_before
+                corpus = corpus and any(cue in plain(text) for cue in self._corpus_asks)
+                yield Volume(int(value), period, match.group() + words.group(), corpus)
 
     def _how_often(self, text: str, match: re.Match[str]) -> str:
         """The period of a word such as "nightly" in the same sentence."""

@@ -1,0 +1,90 @@
+"""What is assumed of a use in which somebody, or a camera, waits, where no time is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sustainml_orchestrator.reference_modules.estimate.candidates import (
+    READING_RATE,
+    SEEN,
+    Candidate,
+    Query,
+    candidates,
+)
+from sustainml_orchestrator.reference_modules.estimate.models import Model
+
+GENERATION = "text-generation"
+#: Pictures a second that "real time" is taken for: those of television in Europe.
+_REAL_TIME = 25.0
+_STATE = "state a time for another"
+
+
+def keeping_up(models: list[Model], query: Query, notes: list[str]) -> Query:
+    """Only what keeps up with who waits, unless more or less is asked, or none does."""
+    if query.max_latency_s or query.min_throughput or query.min_token_rate:
+        return query
+    if query.real_time and query.task in SEEN:
+        text = f"real time is taken for {_REAL_TIME:g} pictures a second"
+        return _within(1.0 / _REAL_TIME, text, models, query, notes)
+    if query.task == GENERATION:
+        return _generating(models, query, notes)
+    if query.interactive_s and not query.named:
+        text = f"somebody waits for the answer: {query.interactive_s:g} s is assumed"
+        return _within(query.interactive_s, f"{text}, {_STATE}", models, query, notes)
+    return query
+
+
+def _within(
+    seconds: float, text: str, models: list[Model], query: Query, notes: list[str]
+) -> Query:
+    """Only what takes no longer, else the fastest."""
+    found = candidates(models, query)
+    fastest = min((c.placement.latency_s for c in found), default=0.0)
+    if fastest > seconds:
+        reached = (
+            f"{1.0 / fastest:.2g}" if query.real_time and query.task in SEEN else f"{fastest:.2g} s"
+        )
+        notes.append(f"{text}; the fastest model here reaches {reached}")
+        return replace(query, max_latency_s=fastest)
+    notes.append(text)
+    return replace(query, max_latency_s=seconds)
+
+
+def _generating(models: list[Model], query: Query, notes: list[str]) -> Query:
+    """Only what generates as fast as people read, or more where they wait for each line."""
+    if query.named:
+        return query
+    if query.interactive_rate:
+        faster = replace(query, min_token_rate=query.interactive_rate)
+        text = f"somebody waits for each line: {query.interactive_rate:g} tokens/s are assumed"
+        if candidates(models, faster):
+            notes.append(f"{text}, {_STATE}")
+            return faster
+        notes.append(f"{text}; no model here generates as fast")
+        found = candidates(models, query)
+        if fastest := max((_rate(c) for c in found), default=0.0):
+            return replace(query, min_token_rate=fastest / 1.000001)
+    wished, least = replace(query, min_token_rate=READING_RATE), query.model_size / 1.25
+    found = candidates(models, wished)
+    return wished if any(c.model.workload.parameters >= least for c in found) else query
+
+
+def _rate(found: Candidate) -> float:
+    work = found.model.workload
+    return work.passes / found.placement.latency_s if work.autoregressive else 0.0
+
+
+def suited(models: list[Model], query: Query, notes: list[str]) -> list[Model]:
+    """Without models for pictures that are far larger than those there are."""
+    most = 4 * max(query.resolution)
+    if not most or query.task not in SEEN:
+        return models
+    smallest = min((size for m in models if (size := m.picture_side)), default=0)
+    fitting = [m for m in models if m.picture_side <= max(most, smallest)]
+    if len(fitting) == len(models):
+        return models
+    width, height = query.resolution
+    notes.append(
+        f"the pictures have {width} x {height} pixels: models for far larger ones are left out"
+    )
+    return fitting
