@@ -151,17 +151,22 @@ def _is_deep(value: Any) -> bool:
     return True
 
 
+def _written(value: Any) -> str:
+    """As it is written in JSON: "3" is no 3."""
+    return shorten(json.dumps(value, ensure_ascii=False))
+
+
 def _goal(message: UserInput, extra: dict[str, Any]) -> OptimisationGoal:
     number = extra.get("num_outputs", 1)
     if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= 100:
-        raise invalid(f"extra_data.num_outputs is {shorten(number)}; give a number from 1 to 100")
+        raise invalid(f"extra_data.num_outputs is {_written(number)}; give a number from 1 to 100")
     models = extra.get("model_restrains") or []
     if not isinstance(models, list) or not all(isinstance(m, str) for m in models):
         raise invalid("extra_data.model_restrains must be a list of model names")
     memory = extra.get("max_memory_footprint") or 0
     if isinstance(memory, bool) or not isinstance(memory, (int, float)) or not 0 <= memory < 2**32:
         raise invalid(
-            f"extra_data.max_memory_footprint is {shorten(memory)}; give MiB, 0 for no limit"
+            f"extra_data.max_memory_footprint is {_written(memory)}; give MiB, 0 for no limit"
         )
     return OptimisationGoal(
         auto=message.optimize_carbon_footprint_auto,

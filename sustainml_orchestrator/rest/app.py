@@ -10,13 +10,14 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 import sustainml_orchestrator
 from sustainml_orchestrator.client import ClientError
 from sustainml_orchestrator.core.ids import ErrorCode
 from sustainml_orchestrator.rest import events, nodes, tasks
 from sustainml_orchestrator.rest.answers import invalid, of_client_error, problem
-from sustainml_orchestrator.rest.bodies import BodyLimit
+from sustainml_orchestrator.rest.bodies import BodyLimit, why_unreadable
 from sustainml_orchestrator.rest.calls import Calls
 from sustainml_orchestrator.rest.events import EventLog
 from sustainml_orchestrator.rest.metrics import Monitoring
@@ -56,8 +57,27 @@ def create_api(calls: Calls) -> FastAPI:
     api.add_exception_handler(RequestValidationError, _validation_error)
     api.add_exception_handler(HTTPException, http_problem)
     api.add_middleware(BodyLimit)
+    api.add_middleware(_HeadAsGet)
     _describe_problems(api)
     return api
+
+
+def _is_stream(scope: Scope) -> bool:
+    """Whether the answer never ends: it has no head alone."""
+    return bool(scope["path"].endswith("/events"))
+
+
+class _HeadAsGet:
+    """ASGI middleware: HEAD is GET without the body, which the server leaves out."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope.get("method") == "HEAD" and not _is_stream(scope):
+            scope = {**scope, "method": "GET"}
+        await self._app(scope, receive, send)
 
 
 def _describe_problems(api: FastAPI) -> None:
@@ -101,6 +121,8 @@ async def http_problem(request: Request, error: Exception) -> Response:
     """The answer to an address or a method that there is not, or a body that is not taken."""
     assert isinstance(error, HTTPException)
     path = request.url.path
+    if error.status_code == 400 and error.__cause__ is not None:  # of FastAPI, which tells no more
+        return invalid(why_unreadable(error.__cause__), path)
     text = f"{request.method} {path}: {error.detail}; {PREFIX}/openapi.json lists what there is"
     is_missing = error.status_code == 404
     code = ErrorCode.NOT_FOUND if is_missing else ErrorCode.INVALID_REQUEST
@@ -116,4 +138,6 @@ def _allowed(request: Request) -> list[str]:
     """The methods of an address of ours: Starlette names those of its first route alone."""
     routes = [route for part in _PARTS for route in part.router.routes]
     matching = [each for each in routes if each.matches(request.scope)[0] != Match.NONE]
-    return sorted({name for each in matching for name in getattr(each, "methods", ())})
+    names = {name for each in matching for name in getattr(each, "methods", ())}
+    is_read = "GET" in names and not _is_stream(request.scope)
+    return sorted(names | ({"HEAD"} if is_read else set()))

@@ -56,13 +56,18 @@ def parse_object(octets: bytes) -> dict[str, Any]:
         return {}
     try:
         value = strict_json.loads(octets)
-    except RecursionError as error:
-        raise BodyError("the body is nested too deeply; send a flat JSON object") from error
-    except ValueError as error:  # no JSON, no UTF-8, or a number with too many digits
-        raise BodyError(f"the body is no JSON: {str(error)[:200]}") from error
+    except (RecursionError, ValueError) as error:
+        raise BodyError(why_unreadable(error)) from error
     if not isinstance(value, dict):
         raise BodyError("the body must be a JSON object, such as {}")
     return value
+
+
+def why_unreadable(error: BaseException) -> str:
+    """What is wrong with a body: no JSON, no UTF-8, too deep, a number with too many digits."""
+    if isinstance(error, RecursionError):
+        return "the body is nested too deeply; send a flat JSON object"
+    return f"the body is no JSON: {str(error)[:200]}"
 
 
 class BodyLimit:

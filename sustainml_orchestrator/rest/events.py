@@ -17,7 +17,7 @@ from sustainml_msgs.msg import SystemState, TaskSummary
 
 from sustainml_orchestrator.client import ClientError
 from sustainml_orchestrator.contract.plain import plain
-from sustainml_orchestrator.core.ids import TaskId
+from sustainml_orchestrator.core.ids import ErrorCode, TaskId
 from sustainml_orchestrator.rest.calls import Calls
 from sustainml_orchestrator.rest.context import FAILURES, Connected
 from sustainml_orchestrator.rest.schemas import MAX_UINT32
@@ -193,10 +193,7 @@ async def _missed(calls: Calls, last: int, problem_id: int) -> AsyncIterator[byt
             yield _resync("the database is another one")
             return
         changed, is_complete = await calls.run(_changed, calls, last, problem_id)
-        summaries = [
-            (await calls.run(calls.client.get_task, task, modules=["app_requirements"])).summary
-            for task in changed
-        ]
+        summaries = [found for task in changed if (found := await _summary(calls, task))]
     except ClientError as error:
         yield _resync(error.message)
         return
@@ -204,6 +201,17 @@ async def _missed(calls: Calls, last: int, problem_id: int) -> AsyncIterator[byt
         yield _resync("too much happened meanwhile")
     for summary in sorted(summaries, key=lambda each: each.revision):
         yield Update(summary).text
+
+
+async def _summary(calls: Calls, task_id: TaskId) -> TaskSummary | None:
+    """The state of a task; None = it was deleted since."""
+    try:
+        task = await calls.run(calls.client.get_task, task_id, modules=["app_requirements"])
+    except ClientError as error:
+        if error.code is not ErrorCode.NOT_FOUND:
+            raise
+        return None
+    return task.summary
 
 
 def _changed(calls: Calls, last: int, problem_id: int) -> tuple[list[TaskId], bool]:

@@ -33,7 +33,6 @@ _MAX_SESSIONS = 1000
 WRONG_TOKEN_PAUSE = 0.5
 _TITLES = {401: "UNAUTHORIZED", 403: "FORBIDDEN", 421: "MISDIRECTED_REQUEST"}
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 #: Nothing but our own files; no inline script or style, no eval, no frame.
 CONTENT_SECURITY_POLICY = (
@@ -96,7 +95,7 @@ class Access:
     def is_our_host(self, authority: str) -> bool:
         """Whether a Host header names this server: no name that another may have chosen."""
         name = host_of(authority)
-        if name in _LOOPBACK or name in map(str.lower, self.allowed_hosts):
+        if is_loopback(name) or name in map(str.lower, self.allowed_hosts):
             return True
         if is_loopback(self.host):
             return False
@@ -167,6 +166,8 @@ class Guard:
             return
         headers = Headers(scope=scope)
         status, reason = self._refusal(scope, headers)
+        if status == 401 and "authorization" in headers:
+            await asyncio.sleep(WRONG_TOKEN_PAUSE)
         if not status:
             await self._app(scope, receive, _with_headers(send))
         elif scope["type"] == "websocket":
@@ -178,8 +179,6 @@ class Guard:
             location = {"location": f"{self._login}?next={quote(wanted)}"}
             await Response(b"", 303, location)(scope, receive, _with_headers(send))
         else:
-            if status == 401 and "authorization" in headers:
-                await asyncio.sleep(WRONG_TOKEN_PAUSE)
             await _refuse(status, reason, scope, receive, send)
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str]:

@@ -160,9 +160,14 @@ def test_mistakes_are_told_in_a_sentence(served: Served) -> None:
     for body in (b"{", b"[" * 50_000, b"\xff", b'"x"', b'{"problem_definition": "\\ud800"}'):
         answer = api(served, "POST", "/problems", body, Content_Type="application/json")
         assert answer.status in (400, 422) and answer.json["code"] == 2, answer.text
-    for body, part in ((b'{"a": 1,}', "at character 8"), (b"", "body")):
+    for body, part in (
+        (b'{"a": 1,}', "at character 8"), (b"", "body"), (b"[" * 50_000, "nested too deeply"),
+        (b'{"minimum_samples": ' + b"9" * 5000 + b"}", "5000 digits"),
+    ):  # fmt: skip
         answer = api(served, "POST", "/problems", body, Content_Type="application/json")
         refused(answer, 400 if body else 422, "INVALID_REQUEST", part)
+    text = {**CATS, "extra_data": {"num_outputs": "3"}}
+    refused(api(served, "POST", "/problems", text), 400, "INVALID_REQUEST", 'num_outputs is "3"')
     answer = api(served, "POST", "/problems", b"a=1", Content_Type="text/plain")
     refused(answer, 415, "UNSUPPORTED_MEDIA_TYPE", "application/json")
     for port in (served.port, served.web_port):
@@ -173,7 +178,17 @@ def test_mistakes_are_told_in_a_sentence(served: Served) -> None:
     refused(api(served, "GET", "/%0A/x%0Dy%0A"), 404, "NOT_FOUND", "openapi.json")
     answer = api(served, "PUT", "/problems")
     refused(answer, 405, "METHOD_NOT_ALLOWED", "PUT")
-    assert answer.headers["allow"] == "GET, POST"
+    assert answer.headers["allow"] == "GET, HEAD, POST"
+
+
+def test_the_head_of_an_answer_can_be_asked_for(served: Served) -> None:
+    path = start(served)
+    finish(served, path)
+    whole, head = (api(served, method, path) for method in ("GET", "HEAD"))
+    assert (head.status, head.text) == (200, "")
+    assert head.headers["content-length"] == whole.headers["content-length"]
+    assert api(served, "HEAD", "/tasks/9999/1").status == 404
+    assert api(served, "HEAD", "/events").headers["allow"] == "GET"
 
 
 def test_it_describes_itself(served: Served) -> None:
@@ -230,6 +245,12 @@ def test_what_is_no_longer_kept_is_told_from_the_history(served: Served) -> None
     problem = int(path.split("/")[2])
     with EventStream(served.port, f"{API}/events?problem_id={problem}", last=1) as stream:
         assert next(updates(stream))[1:] == (problem, "SUCCEEDED")
+    # A problem that was deleted meanwhile keeps nobody from hearing of the others.
+    gone = start(served)
+    finish(served, gone)
+    assert api(served, "DELETE", f"/problems/{gone.split('/')[2]}").status == 200
+    with EventStream(served.port, f"{API}/events", last=1) as stream:
+        assert any(one == problem and status == "SUCCEEDED" for _, one, status in updates(stream))
     with EventStream(served.port, f"{API}/events", last=10**9) as stream:
         assert "resync" in [next(iter(stream))[0] for _ in range(2)]
 

@@ -140,9 +140,10 @@ def test_a_token_is_demanded(guarded: Server) -> None:
     _, headers, _ = guarded.ask("GET", "/new?base=1/1", Accept="text/html")
     assert headers["location"] == "/login?next=/new%3Fbase%3D1/1"
     assert guarded.ask("GET", "/page/system")[0] == 401
-    begun = time.monotonic()
-    assert guarded.ask("GET", "/page/system", Authorization="Bearer wrong")[0] == 401
-    assert time.monotonic() - begun >= WRONG_TOKEN_PAUSE
+    for accepted, refusal in (("*/*", 401), ("text/html", 303)):
+        begun = time.monotonic()
+        wrong = guarded.ask("GET", "/page/system", Authorization="Bearer no", Accept=accepted)
+        assert wrong[0] == refusal and time.monotonic() - begun >= WRONG_TOKEN_PAUSE
     assert guarded.ask("GET", "/page/system", Authorization=f"Bearer {TOKEN}")[0] == 200
     assert guarded.ask("GET", "/page/system", Cookie="sustainml_session=guessed")[0] == 401
     with pytest.raises(InvalidStatus):
@@ -209,6 +210,8 @@ def test_other_addresses_are_not_loopback() -> None:
     access = Access("0.0.0.0", TOKEN, ("lab.example",))
     assert access.is_our_host("192.168.1.2:8080") and access.is_our_host("LAB.example:80")
     assert not access.is_our_host("evil.example") and not access.is_our_host("[")
+    assert Access("127.0.0.2").is_our_host("127.0.0.2:8080")
+    assert not Access("127.0.0.2").is_our_host("192.168.1.2")
 
 
 def test_the_rest_interface_is_served_with_the_pages(server: Server, guarded: Server) -> None:
