@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -113,3 +115,13 @@ class Tab:
         """Close it; the browser had nothing to complain of."""
         self.context.close()
         assert self.complaints == []
+
+
+def solve(tab: Tab, example: str) -> str:
+    """Submit an example by the form; the path of its task once it is solved."""
+    page = tab.open("/new", example)
+    page.get_by_role("button", name=example).click()
+    page.get_by_role("button", name="Solve it").click()
+    page.wait_for_url(re.compile(r"/tasks/\d+/\d+$"))
+    tab.wait_until_solved()
+    return urlsplit(page.url).path

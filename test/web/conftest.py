@@ -1,22 +1,10 @@
 """One browser and one system for all tests of the web page."""
 
-import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from support.browser import Site, Tab, chromium, launched
-
-
-def solve(tab: Tab, example: str) -> str:
-    """Submit an example by the form; the path of its task once it is solved."""
-    page = tab.open("/new", example)
-    page.get_by_role("button", name=example).click()
-    page.get_by_role("button", name="Solve it").click()
-    page.wait_for_url(re.compile(r"/tasks/\d+/\d+$"))
-    tab.wait_until_solved()
-    return urlsplit(page.url).path
+from support.browser import Site, Tab, chromium, launched, solve
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
-from support.browser import PAGES, Site, Tab
+from support.browser import PAGES, Site, Tab, solve
 from support.system import wait_for
 from support.up_process import sustainml
 
@@ -53,6 +53,9 @@ def test_mistakes_stand_beside_their_fields(tab: Tab) -> None:
     tab.wait("it is below the minimum of 10")
     page.get_by_label("Further keys (JSON)").fill("[1")
     tab.wait("write a JSON object")
+    page.get_by_label("Priority").fill("300")
+    tab.wait("use a whole number from 0 to 255")
+    assert page.get_by_label("Priority").get_attribute("aria-invalid") == "true"
     assert urlsplit(page.url).path == "/new"
 
 
@@ -76,7 +79,8 @@ def test_the_form_is_filled_from_yaml_and_says_where_it_is_wrong(tab: Tab) -> No
     assert page.get_by_label("Problem", exact=True).input_value() == "Löse dies"
 
 
-def test_iterations_are_compared_and_the_best_is_marked(tab: Tab, solved: str) -> None:
+def test_iterations_are_compared_and_the_best_is_marked(tab: Tab) -> None:
+    solved = solve(tab, "Find defects on printed circuit boards")  # of no other test
     for region in ("France", "Poland"):
         page = tab.open(f"/new?base={solved.removeprefix('/tasks/')}", "Iterate from")
         page.get_by_label("Country or region").fill(region)
@@ -160,6 +164,43 @@ def test_a_module_is_configured_by_form_and_json(tab: Tab, site: Site) -> None:
         assert page.get_by_role("button", name="Apply this JSON").is_disabled()
         page.get_by_label("Settings to change").fill('{"flops_weight": 1e300}')
         page.locator("button:enabled", has_text="Apply this JSON").wait_for()
+
+
+def test_what_is_typed_stays_when_the_orchestrator_comes_back(tab: Tab, site: Site) -> None:
+    page = tab.open("/modules/ml_model_provider", "Flops weight")
+    page.get_by_label("Flops weight").fill("0.75")
+    shown = json.loads(sustainml(site.up, "configure", "ml_model_provider").output)
+    page.evaluate("import('/static/app.js').then((it) => it.load())")  # as when it comes back
+    page.wait_for_load_state("networkidle")
+    assert page.get_by_label("Flops weight").input_value() == "0.75" != shown["flops_weight"]
+
+
+def test_the_page_of_a_module_follows_its_history(tab: Tab, site: Site, solved: str) -> None:
+    page = tab.open("/modules/hw_resources", "Configuration")
+    problem, iteration = solved.split("/")[2:]
+    sustainml(site.up, "iterate", f"{problem}/{iteration}", "--watch")
+    newest = page.locator("ol.events li").first
+    tab.wait_for(lambda: re.search(rf"{problem}/(?!1\b)", newest.inner_text()), "no event", 2.0)
+
+
+def test_a_late_answer_replaces_no_newer_one(tab: Tab, solved: str) -> None:
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append((route, route.fetch()))
+
+    tab.page.route("**/page/tasks?*", hold)
+    page = tab.open("/tasks", "Tasks")
+    page.get_by_label("Search tasks").fill("nothing is like this")
+    tab.wait_for(lambda: held, "the tasks are not asked for")
+    route, answer = held[0]
+    route.fulfill(response=answer)
+    tab.wait("No task matches")
+    page.wait_for_load_state("networkidle")
+    assert page.locator("tbody tr").count() == 0
 
 
 def test_the_history_of_an_unknown_module_says_so(tab: Tab) -> None:
@@ -264,13 +305,18 @@ def test_what_was_not_understood_is_told(tab: Tab, site: Site) -> None:
     tab.wait("5 bananas per hour")
 
 
-def test_a_problem_deleted_elsewhere_disappears(tab: Tab, site: Site) -> None:
+def test_a_problem_deleted_elsewhere_disappears(browser: Any, tab: Tab, site: Site) -> None:
     define = ("--define", "detect cats in photos", "--name", "Soon deleted", "--watch")
     submitted = sustainml(site.up, "submit", *define)
     tab.open("/tasks", "Soon deleted")
     problem = re.findall(r"(\d+)/1", submitted.output)[-1]
+    other = Tab(browser, site.address)
+    other.open(f"/tasks/{problem}/1", "Soon deleted")
     sustainml(site.up, "delete", problem)
     tab.wait_for(lambda: "Soon deleted" not in tab.text(), "it is still shown", 5.0)
+    other.wait(f"there is no problem {problem}", 5.0)
+    other.complaints.clear()  # the refusal
+    other.close()
 
 
 def test_the_keyboard_reaches_everything(tab: Tab) -> None:

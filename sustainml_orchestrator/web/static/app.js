@@ -29,7 +29,7 @@ export async function request(path, body, method = body === undefined ? "GET" : 
   } catch {
     throw new RequestError({ message: "the web server is not reachable; is it still running?" });
   }
-  if (response.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
+  if (response.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
   const isJson = response.headers.get("content-type")?.includes("json");
   const data = isJson ? await response.json() : await response.text();
   if (!response.ok) throw new RequestError(isJson ? data : { message: `the server answered ${response.status}` });
@@ -78,17 +78,24 @@ export function refresh() {
   });
 }
 
-// Let the page fetch its data.
+// Let the page fetch its data. One time after the other: an answer that comes late never replaces a newer one.
 export async function load() {
   const page = app.page;
   if (!page?.load) return;
-  try {
-    await page.load();
-    page.error = null;
-  } catch (error) {
-    page.error = error;
+  page.due = true;
+  if (page.isLoading) return;
+  page.isLoading = true;
+  while (page.due && page === app.page) {
+    page.due = false;
+    try {
+      await page.load();
+      page.error = null;
+    } catch (error) {
+      page.error = error;
+    }
+    if (page === app.page) refresh();
   }
-  if (page === app.page) refresh();
+  page.isLoading = false;
 }
 
 export function watch(tasks) {

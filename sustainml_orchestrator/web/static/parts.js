@@ -90,6 +90,12 @@ export function heartbeat(node) {
   return `heartbeat ${Math.max(0, app.system.stamp - node.last_seen).toFixed(1)} s ago`;
 }
 
+// Whether the history tells more than it did, by two states of the system: of modules, or of tasks that were deleted.
+export function hasNews(state, before) {
+  const told = (of) => JSON.stringify([of?.tasks, of?.nodes.map((each) => [each.node_status, each.desired_status, each.responsive, each.restarts, each.resets])]);
+  return told(state) !== told(before);
+}
+
 // Events of the history as a list, the newest first.
 export function events(list, withTask) {
   if (!list.length) return h("p", { class: "muted" }, "No events.");

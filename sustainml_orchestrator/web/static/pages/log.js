@@ -2,7 +2,10 @@
 
 import { app, load, request } from "../app.js";
 import { h } from "../dom.js";
-import { events } from "../parts.js";
+import { count } from "../format.js";
+import { events, hasNews } from "../parts.js";
+
+const MOST = 1000;
 
 export function page() {
   const query = new URLSearchParams(location.search);
@@ -20,7 +23,7 @@ export function page() {
     watch: "all",
     async load() {
       try {
-        data.events = (await request(`history?limit=1000&node=${encodeURIComponent(at.node)}`)).events;
+        data.events = (await request(`history?limit=${MOST}&node=${encodeURIComponent(at.node)}`)).events;
         data.mistake = "";
       } catch (error) {
         if (error.code !== "NOT_FOUND") throw error;
@@ -28,7 +31,7 @@ export function page() {
       }
     },
     tasks: later,
-    system(state, before) { if (JSON.stringify(state.nodes.map((each) => each.node_status)) !== JSON.stringify(before?.nodes.map((each) => each.node_status))) later(); },
+    system(state, before) { if (hasNews(state, before)) later(); },
     close: () => clearTimeout(due),
     view() {
       const words = at.words.toLowerCase().split(/\s+/).filter(Boolean);
@@ -39,7 +42,7 @@ export function page() {
           h("label", { class: "visually-hidden", for: "words" }, "Search events"), h("input", { id: "words", type: "search", placeholder: "Search events", value: at.words, oninput: (event) => change({ words: event.target.value }) }),
           h("label", { for: "node" }, "Module"), h("select", { id: "node", style: { width: "auto" }, value: at.node, onchange: (event) => change({ node: event.target.value }) }, h("option", { value: "" }, "all"), app.graph.map(({ name }) => h("option", { value: name }, name))),
           h("label", { for: "kind" }, "About"), h("select", { id: "kind", style: { width: "auto" }, value: at.kind, onchange: (event) => change({ kind: event.target.value }) }, [["", "everything"], ["task.", "tasks"], ["step.", "steps"], ["node.", "modules"]].map(([value, label]) => h("option", { value }, label)))),
-          data.mistake ? h("div", { class: "callout s-error", role: "alert" }, data.mistake) : events(shown, true), shown.length >= 1000 && h("p", { class: "muted small" }, "The newest 1,000 events are shown; `sustainml history` has all.")),
+          data.mistake ? h("div", { class: "callout s-error", role: "alert" }, data.mistake) : events(shown, true), data.events.length >= MOST && h("p", { class: "muted small" }, `The newest ${count(MOST)} events are searched; \`sustainml history\` has all.`)),
       ];
     },
   };

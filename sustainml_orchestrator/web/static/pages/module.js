@@ -3,26 +3,37 @@
 import { act, app, request } from "../app.js";
 import { h } from "../dom.js";
 import { age, nodeState, title } from "../format.js";
-import { badge, events, heartbeat, readable } from "../parts.js";
+import { badge, events, hasNews, heartbeat, readable } from "../parts.js";
 import { commandButtons } from "./overview.js";
 
 export function page(name) {
   const data = { configuration: null, mistake: "", text: "", values: {}, events: [] };
+  let due = 0;
+  const later = () => { due ||= setTimeout(async () => { due = 0; await happened(); app.refresh(); }, 500); };
   const self = {
     title: name,
     keepsOnError: true,
+    watch: "all",
     async load() {
-      const history = request(`history?node=${encodeURIComponent(name)}&limit=100`).catch(() => ({ events: [] }));
+      const told = happened();
       try {
-        take((await request(`nodes/${encodeURIComponent(name)}/configuration`)).configuration);
+        const { configuration } = await request(`nodes/${encodeURIComponent(name)}/configuration`);
+        if (!isEdited(data)) take(configuration);
         data.mistake = "";
       } catch (error) {
         data.mistake = error.message;
       }
-      data.events = (await history).events;
+      await told;
     },
+    tasks(list) { if (list.some((each) => each.modules.some((step) => step.node_name === name))) later(); },
+    system(state, before) { if (hasNews(state, before)) later(); },
+    close: () => clearTimeout(due),
     view: () => view(name, data, save),
   };
+
+  async function happened() {
+    data.events = (await request(`history?node=${encodeURIComponent(name)}&limit=100`).catch(() => data)).events;
+  }
 
   function take(configuration) {
     data.configuration = configuration;
@@ -91,6 +102,11 @@ function field(data, key, value) {
 function changed(data) {
   return Object.fromEntries(Object.entries(data.values).filter(([key, value]) => String(value) !== String(data.configuration[key]))
     .map(([key, value]) => [key, typeof data.configuration[key] === "number" && value !== "" && Number.isFinite(Number(value)) ? Number(value) : value]));
+}
+
+// Whether a user has typed what is not applied yet.
+function isEdited(data) {
+  return data.configuration !== null && (Object.keys(changed(data)).length > 0 || data.text !== JSON.stringify(data.configuration, null, 2));
 }
 
 function isObject(text) {

@@ -31,10 +31,15 @@ export function page() {
       !isIteration && start(),
       isIteration && !isLoaded ? h("p", { class: "loading" }, "Loading …") : h("form", { novalidate: true, onsubmit: submit }, form.view(),
         h("div", { class: "buttons" }, h("button", { class: "primary", type: "submit", disabled: data.isBusy }, isIteration ? "Start the iteration" : "Solve it"),
-          h("label", { for: "priority" }, "Priority"), h("input", { id: "priority", type: "number", min: 0, max: 255, value: data.priority, style: { width: "6rem" }, oninput: (event) => { data.priority = event.target.value; } }),
-          h("span", { class: "muted small" }, "0 to 255; higher runs first"))),
+          h("label", { for: "priority" }, "Priority"),
+          h("input", { id: "priority", inputmode: "numeric", value: data.priority, style: { width: "6rem" }, "aria-invalid": isPriority() ? null : "true", "aria-describedby": "priority-help", oninput: (event) => { data.priority = event.target.value; app.refresh(); } }),
+          h("span", { id: "priority-help", class: isPriority() ? "muted small" : "mistake" }, isPriority() ? "0 to 255; higher runs first" : "use a whole number from 0 to 255"))),
     ],
   };
+
+  function isPriority() {
+    return /^\s*\d*\s*$/.test(data.priority) && Number(data.priority) <= 255;
+  }
 
   function start() {
     return h("section", { class: "panel" }, h("h2", {}, "Start from an example, or a file"), h("div", { class: "buttons" },
@@ -70,14 +75,14 @@ export function page() {
     event.preventDefault();
     if (data.isBusy) return;
     const fields = await form.check(true);
-    if (form.firstMistake) {
-      requestAnimationFrame(() => form.focus(form.firstMistake));
+    if (form.firstMistake || !isPriority()) {
+      requestAnimationFrame(() => document.getElementById(form.firstMistake ? `f-${form.firstMistake}` : "priority")?.focus());
       return;
     }
     data.isBusy = true;
     const answer = await act(async () => {
       try {
-        return await request(isIteration ? `tasks/${base}/iterate` : "tasks", isIteration ? changes(fields) : { fields, priority: Number(data.priority) || 0, request_id: data.requestId });
+        return await request(isIteration ? `tasks/${base}/iterate` : "tasks", isIteration ? changes(fields) : { fields, priority: Number(data.priority), request_id: data.requestId });
       } catch (error) {
         form.take(error.fields);
         throw error;
@@ -91,7 +96,7 @@ export function page() {
   function changes({ extra_data: extra, ...fields }) {
     const changed = Object.keys(fields).filter((name) => JSON.stringify(form.base[name]) !== JSON.stringify(form.values[name]));
     const isExtraChanged = Object.keys(form.base).some((name) => name.startsWith("extra.") && form.base[name] !== form.values[name]);
-    return { fields: Object.fromEntries(changed.map((name) => [name, fields[name]])), extra_data: isExtraChanged ? extra : null, priority: Number(data.priority) || 0, request_id: data.requestId };
+    return { fields: Object.fromEntries(changed.map((name) => [name, fields[name]])), extra_data: isExtraChanged ? extra : null, priority: Number(data.priority), request_id: data.requestId };
   }
   return self;
 }

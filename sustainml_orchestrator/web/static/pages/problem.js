@@ -20,6 +20,7 @@ export function page(problem) {
     watch: "all",
     async load() { Object.assign(data, await request(`problems/${problem}`)); data.isLoaded = true; },
     tasks(list) { if (!due && list.some((each) => each.id.startsWith(`${problem}/`))) due = setTimeout(() => { due = 0; load(); }, 300); },
+    system(state, before) { if (state.tasks < before?.tasks) load(); }, // it may be deleted
     close: () => clearTimeout(due),
     view: () => (data.isLoaded ? view(problem, data) : [h("h1", {}, self.title), h("p", { class: "loading" }, "Loading …")]),
   };

@@ -32,6 +32,7 @@ export function page(problem, iteration) {
       data.task.summary = update;
       if (!due) due = setTimeout(() => { due = 0; load(); }, 250); // the outputs
     },
+    system(state, before) { if (state.tasks < before?.tasks) load(); }, // it may be deleted
     close: () => clearTimeout(due),
     view: () => (data.task ? view(data) : [h("h1", {}, self.title), h("p", { class: "loading" }, "Loading …")]),
   };

@@ -22,7 +22,7 @@ export async function command(id, verb) {
 
 export async function remove(problem) {
   if (!(await confirmed(`Delete problem ${problem}?`, "All its iterations and their outputs are deleted. They cannot be restored.", "Delete"))) return null;
-  return act(() => request(`problems/${problem}`, undefined, "DELETE"), (answer) => `${answer.deleted} iteration(s) deleted`);
+  return act(() => request(`problems/${problem}`, undefined, "DELETE"), (answer) => `${answer.deleted} iteration${answer.deleted === 1 ? "" : "s"} deleted`);
 }
 
 export function page() {
