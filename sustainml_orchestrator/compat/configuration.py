@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sustainml_orchestrator.compat.requests import NO_CHOICE
 from sustainml_orchestrator.contract import strict_json
 
 HARDWARE, METADATA, MODELS = 3, 4, 5
@@ -80,7 +81,7 @@ def _modality(_: str) -> Query:
 
 
 def _metrics(rest: str) -> Query:
-    modality = rest.removeprefix("cover_tag:").strip()
+    modality = _chosen(rest.removeprefix("cover_tag:").strip())
     asked = {"query": "metrics", "modality": modality}
     return Query(METADATA, asked, {"metrics": ""}, _pick("metrics"))
 
@@ -98,7 +99,7 @@ def _problem_from_modality(rest: str) -> Query:
 
 
 def _model_from_goal(rest: str) -> Query:
-    parts = [part.strip() for part in rest.split(", ")]
+    parts = [_chosen(part.strip()) for part in rest.split(",")]  # each may be empty
     goal, family = parts[0], parts[-1] if len(parts) > 1 else ""
     if goal == _U_NET:
 
@@ -123,17 +124,23 @@ def _search(rest: str) -> Query:
         text, number = rest, "10"
     text = text.strip()
     if text.startswith(_MODEL_CONFIG):
-        asked = {"query": "model_info", "model": text.removeprefix(_MODEL_CONFIG).strip()}
-        return Query(MODELS, asked, {"tooltip": ""}, _pick("tooltip"))
+        model = text.removeprefix(_MODEL_CONFIG).strip()
+        return Query(
+            MODELS, {"query": "model_info", "model": model}, {"tooltip": ""}, _pick("tooltip")
+        )
     limit = min(max(1, int(number[-6:])), 1000)
-    found: dict[str, Any] = {"query": "search", "text": text, "limit": limit}
-    return Query(MODELS, found, {"models": []}, problem=text[:_LONGEST_PROBLEM])
+    asked: dict[str, Any] = {"query": "search", "text": text, "limit": limit}
+    return Query(MODELS, asked, {"models": []}, problem=text[:_LONGEST_PROBLEM])
 
 
 def _dataset(rest: str) -> Query:
     texts = dict.fromkeys(("description", "topic", "profile"), "")
     empty = {**texts, "keywords": [], "applications": []}
     return Query(METADATA, None, empty, path=rest)
+
+
+def _chosen(text: str) -> str:
+    return "" if text == NO_CHOICE else text
 
 
 def _pick(*keys: str) -> Callable[[Mapping[str, Any]], dict[str, Any]]:

@@ -18,6 +18,10 @@ from sustainml_orchestrator.rest.calls import Calls, Slow
 _TIMEOUT = 10.0
 #: The same for what a search can do without, in s.
 _GOAL_TIMEOUT = 3.0
+_NOTHING_FOUND = (
+    "no model of the local catalogue is known for this text; say what data the model takes and "
+    "what it answers, such as: sort photos of animals by species"
+)
 #: Codes of a module that does not answer at present.
 _BUSY = (ErrorCode.TIMEOUT, ErrorCode.NODE_UNAVAILABLE, ErrorCode.RESOURCE_EXHAUSTED)
 #: What an unexpected answer of a module may raise.
@@ -99,6 +103,8 @@ class Configuring:
             reason = f"{module} gave an answer that this request cannot use ({error!r}); "
             reason += "answer configure as the reference module does"
             raise ClientError(ErrorCode.INTERNAL_ERROR, reason) from error
+        if query.empty == {"models": []} and not converted.get("models"):  # a list that is empty
+            raise ClientError(ErrorCode.NOT_FOUND, _NOTHING_FOUND)
         if len(self._kept) >= _KEPT:
             self._kept.pop(next(iter(self._kept)))
         self._kept[text] = converted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -13,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -34,6 +35,11 @@ _MAX_CLASSES = 20
 _IMAGES = frozenset([".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"])
 _SOUNDS = frozenset([".wav", ".flac", ".mp3", ".ogg", ".m4a"])
 _VIDEOS = frozenset([".mp4", ".avi", ".mov", ".mkv", ".webm"])
+#: A number with a decimal comma, and a date, maybe with a time.
+_COMMA = re.compile(r"\s*[-+]?\d+,\d+\s*")
+_DATE = re.compile(r"\s*(\d{4}([-/.])\d\d?\2\d\d?|\d\d?([-/.])\d\d?\3\d{2,4})([T ].*)?\s*")
+_CONTROL = re.compile(rb"[\0-\x08\x0e-\x1f\x7f]")
+csv.field_size_limit(_MAX_BYTES)  # of the process: a field is at most as long as what is read
 _MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
 
 
@@ -78,22 +84,37 @@ def _file(place: Path, octets: bytes, deadline: float) -> dict[str, Any]:
     size, suffix = place.stat().st_size, place.suffix.lower()
     media = _kind(suffix)
     if media:
-        text = f"{place.name}: one {media} file, {_size(size)}"
-        return _report(text, _topic(place), text, [media], _uses(media))
-    text = octets.decode("utf-8", "replace").removeprefix("\ufeff")
-    if b"\0" in octets[:4096]:
-        text = f"{place.name}: a binary file ({suffix or 'no suffix'}), {_size(size)}"
-        return _report(text, _topic(place), text, [], [])
+        told = f"{place.name}: one {media} file, {_size(size)}"
+        return _report(told, _topic(place), told, [media], _uses(media))
+    text = _decoded(octets)
+    if text is None:
+        told = f"{place.name}: a binary file ({suffix or 'no suffix'}), {_size(size)}"
+        return _report(told, _topic(place), told, [], [])
     if suffix in (".json", ".jsonl", ".ndjson") or text.lstrip()[:1] in ("{", "["):
         rows = _records(text)
         if rows is not None:
-            return _table(place, size, "JSON", rows, len(octets) < size, deadline)
+            return _table(place, size, "JSON", [], rows, len(octets) < size, deadline)
     if suffix in (".csv", ".tsv", ".tab", ".data") or _is_tabular(text):
-        return _table(place, size, "CSV", _lines(text), len(octets) < size, deadline)
-    words = len(text.split())
-    text = f"{place.name}: a text of {words} words in {text.count(chr(10)) + 1} lines, "
-    text += _size(size)
-    return _report(text, _topic(place), text, ["text"], _uses("text"))
+        return _table(place, size, "CSV", *_lines(text), len(octets) < size, deadline)
+    words, lines = _count(len(text.split()), "word"), _count(len(text.splitlines()), "line")
+    told = f"{place.name}: a text of {words} in {lines}, {_size(size)}"
+    return _report(told, _topic(place), told, ["text"], _uses("text"))
+
+
+def _decoded(octets: bytes) -> str | None:
+    """The text, in UTF-8, in UTF-16 with its mark, or as Windows writes it; None: it is binary."""
+    if octets[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return octets.decode("utf-16", "replace")
+    if b"\0" in octets[:4096]:
+        return None
+    try:  # the last character may be cut
+        return codecs.getincrementaldecoder("utf-8-sig")().decode(octets)
+    except UnicodeDecodeError:
+        return None if _CONTROL.search(octets[:4096]) else octets.decode("cp1252", "replace")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _is_tabular(text: str) -> bool:
@@ -112,28 +133,44 @@ def _separator(text: str) -> str:
     return max(equal, key=equal.__getitem__) if any(equal.values()) else ""
 
 
-def _lines(text: str) -> Iterator[dict[str, Any]]:
+def _lines(text: str) -> tuple[list[str], Iterator[dict[str, Any]]]:
+    """The names of the columns, and the rows; a first line of numbers alone is a row."""
     # With line breaks within quotation marks the counts differ: take the most frequent one.
     first = text[:_SAMPLE].partition("\n")[0]
     separator = _separator(text) or max(_SEPARATORS, key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
-    header: list[str] = []
-    with_limit = islice(reader, _MAX_ROWS + 1)
+    rows = _rows(reader)
+    header = next(rows, [])
+    is_row = bool(header) and all(_number(_point(each)) is not None for each in header)
+    names = _names([""] * len(header) if is_row else header)
+    cells: Iterator[list[str]] = chain([header] if is_row else [], rows)
+    if separator != ",":
+        cells = ([_point(each) for each in row] for row in cells)
+    return names, (dict(zip(names[:_MAX_COLUMNS], row, strict=False)) for row in cells)
+
+
+def _rows(reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    with suppress(csv.Error):  # a stray NUL
+        yield from (row for row in islice(reader, _MAX_ROWS + 1) if row)
+
+
+def _point(cell: str) -> str:
+    return cell.replace(",", ".") if _COMMA.fullmatch(cell) else cell
+
+
+def _number(text: str) -> float | None:
     try:
-        for row in with_limit:
-            if not header:
-                header = _names(row)
-            elif row:
-                yield dict(zip(header, row, strict=False))
-    except csv.Error:  # a field that is too long, a stray NUL
-        return
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _names(row: list[str]) -> list[str]:
     """The header, without names that appear twice."""
     seen: Counter[str] = Counter()
     names = []
-    for number, name in enumerate(row[:_MAX_COLUMNS], start=1):
+    for number, name in enumerate(row, start=1):
         name = name.strip() or f"column {number}"
         seen[name] += 1
         names.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
@@ -168,7 +205,7 @@ class _Column:
     """What is known of a column while its values go by."""
 
     def __init__(self) -> None:
-        self.count = self.missing = self.numbers = self.whole = 0
+        self.count = self.missing = self.numbers = self.whole = self.dates = 0
         self.low, self.high = math.inf, -math.inf
         self.values: Counter[str] = Counter()
 
@@ -180,14 +217,13 @@ class _Column:
             return
         if len(self.values) <= 1000 or text in self.values:
             self.values[text[:80]] += 1
-        try:
-            number = float(text)
-        except ValueError:
-            return
-        if math.isfinite(number):
+        number = _number(text)
+        if number is not None:
             self.numbers += 1
             self.whole += number.is_integer()
             self.low, self.high = min(self.low, number), max(self.high, number)
+        elif _DATE.fullmatch(text):
+            self.dates += 1
 
     @property
     def kind(self) -> str:
@@ -197,6 +233,8 @@ class _Column:
             return "empty"
         if self.numbers == present:
             return "integer" if self.whole == present else "number"
+        if self.dates == present:
+            return "date"
         if {value.lower() for value in self.values} <= {"true", "false", "yes", "no"}:
             return "boolean"
         is_few = len(self.values) <= max(_MAX_CLASSES, present // 20)
@@ -218,11 +256,12 @@ def _table(
     place: Path,
     size: int,
     form: str,
+    names: list[str],
     rows: Iterable[dict[str, Any]],
     is_cut: bool,
     deadline: float,
 ) -> dict[str, Any]:
-    columns: dict[str, _Column] = {}
+    columns: dict[str, _Column] = {name: _Column() for name in names[:_MAX_COLUMNS]}
     count = 0
     for row in rows:
         count += 1
@@ -233,11 +272,16 @@ def _table(
             is_cut = True
             break
     is_cut = is_cut or count >= _MAX_ROWS
-    rows_text = f"{'at least ' if is_cut else ''}{count} rows"
-    text = f"{place.name}: {form} table with {rows_text} and {len(columns)} columns, {_size(size)}"
+    rows_text = f"{'at least ' if is_cut else ''}{_count(count, 'row')}"
+    width = _count(max(len(names), len(columns)), "column")
+    if not names and len(columns) >= _MAX_COLUMNS:
+        width = f"at least {width}"
+    text = f"{place.name}: {form} table with {rows_text} and {width}, {_size(size)}"
     details = "; ".join(f"{name} ({column.describe()})" for name, column in columns.items())
-    applications = _table_uses(columns)
-    return _report(text, _topic(place), f"{text}. Columns: {details}", list(columns), applications)
+    if len(names) > len(columns):
+        details += f"; and {len(names) - len(columns)} more"
+    described = f"{text}. Columns: {details}" if columns else text
+    return _report(text, _topic(place), described, list(columns), _table_uses(columns))
 
 
 def _table_uses(columns: dict[str, _Column]) -> list[str]:
@@ -256,7 +300,7 @@ def _table_uses(columns: dict[str, _Column]) -> list[str]:
         found.append("tabular-classification")
     elif target.kind in ("integer", "number"):
         found.append("tabular-regression")
-    if any(re.search(r"date|time", name, re.IGNORECASE) for name in columns):
+    if any(c.kind == "date" or re.search(r"date|time", n, re.I) for n, c in columns.items()):
         found.append("time-series-forecasting")
     return found
 
@@ -286,10 +330,11 @@ def _folder(place: Path, deadline: float) -> dict[str, Any]:
         media[_kind(suffix) or "other"] += count
     kinds = ", ".join(f"{count} {suffix or 'without suffix'}" for suffix, count in
                       suffixes.most_common(5))  # fmt: skip
-    files = f"{'at least ' if is_cut else ''}{sum(suffixes.values())} files"
-    text = f"{place.name}: folder with {files} ({kinds}), {_size(total)}"
+    files = f"{'at least ' if is_cut else ''}{_count(sum(suffixes.values()), 'file')}"
+    kinds = kinds and f" ({kinds})"
+    text = f"{place.name or place}: folder with {files}{kinds}, {_size(total)}"
     if classes:
-        text += f", in {len(classes)} subfolders: {', '.join(sorted(classes)[:10])}"
+        text += f", in {_count(len(classes), 'subfolder')}: {', '.join(sorted(classes)[:10])}"
     main = media.most_common(1)[0][0] if media else ""
     return _report(text, _topic(place), text, sorted(classes)[:50], _uses(main))
 

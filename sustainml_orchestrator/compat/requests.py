@@ -22,7 +22,7 @@ _MAX_ID = 2**32 - 1
 #: Grams in one kilogram: the front-end states carbon in gCO2e.
 GRAMS = 1000.0
 #: What lists of the front-end offer for "no choice".
-_NO_CHOICE = "(empty)"
+NO_CHOICE = "(empty)"
 _TEXTS = (
     "modality", "problem_short_description", "problem_definition", "geo_location_continent",
     "geo_location_region",
@@ -102,7 +102,7 @@ def user_input(body: Body) -> tuple[UserInput, dict[str, Any]]:
     # The front-end sends 1 or 3 for a maximum that nobody has entered, and does not show refusals.
     fields["maximum_samples"] = max(fields["minimum_samples"], fields["maximum_samples"])
     fields |= {key: _words(body, key) for key in ("inputs", "outputs")}
-    if fields["modality"] == _NO_CHOICE:
+    if fields["modality"] == NO_CHOICE:
         fields["modality"] = ""
     fields["desired_carbon_footprint"] = _number(body, "desired_carbon_footprint") / GRAMS
     return UserInput(**fields), _extra_to_send(body)
@@ -124,7 +124,7 @@ def _extra(body: Body) -> dict[str, Any]:
 def _extra_to_send(body: Body) -> dict[str, Any]:
     extra = dict(_extra(body))
     for key in ("goal", "hardware_required"):
-        if extra.get(key) == _NO_CHOICE:
+        if extra.get(key) == NO_CHOICE:
             extra[key] = ""
     if str(extra.get("hardware_required", "")).startswith(("Error: ", "Stopped: ")):
         extra["hardware_required"] = ""  # a row without hardware that is iterated

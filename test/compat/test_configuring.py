@@ -65,7 +65,7 @@ def test_a_search_is_for_the_ml_task_of_its_text(told: Any, goal: str | None) ->
                 raise told
             return told
         asked.append(question)
-        return {"models": []}
+        return {"models": [{"model_id": "m"}]}
 
     calls: Any = SimpleNamespace(run_slow=run_slow, client=SimpleNamespace(configure_node=None))
     body = {"configuration": "hf_search, cats, dogs, 5", "node_id": 5}

@@ -69,6 +69,38 @@ def test_a_folder_is_described_in_the_time_that_there_is(tmp_path: Path) -> None
     assert "with at least 0 files" in profile(str(tmp_path), 0.0)["description"]
 
 
+TABLES = {
+    "header alone": (b"a,b,c\n", "0 rows and 3 columns", "a (empty)"),
+    "no header": (b"1,2.5\n3,4\n5,6\n", "3 rows and 2 columns", "column 1 (integer, 1 to 5)"),
+    "one row": (b"a\n7\n", "1 row and 1 column,", "a (integer, 7 to 7)"),
+    "wide": (b",".join(b"c%d" % n for n in range(300)) + b"\n1\n", "300 columns", "and 100 more"),
+    "a long field": (b"a,b\n" + b"x" * 200_000 + b",1\n", "1 row and 2 columns", "b (integer"),
+    "decimal commas": (b"price;n\n1,5;3\n2,7;4\n", "2 rows", "price (number, 1.5 to 2.7)"),
+    "dates": (b"when,v\n2024-01-31,1\n2024-02-01T10:00,2\n", "2 rows", "when (date)"),
+    "Latin-1": ("na\u00efve,v\n\u00e4,1\n".encode("latin-1"), "1 row", "na\u00efve (text)"),
+    "UTF-16": ("a,b\n1,2\n".encode("utf-16"), "1 row and 2 columns", "a (integer, 1 to 1)"),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_of_many_hands(tmp_path: Path, name: str) -> None:
+    octets, described, detailed = TABLES[name]
+    file = tmp_path / "table.csv"
+    file.write_bytes(octets)
+    found = profile(str(file))
+    assert described in found["description"] and detailed in found["profile"]
+
+
+def test_what_is_no_text_is_binary(tmp_path: Path) -> None:
+    file = tmp_path / "x.dat"
+    file.write_bytes(bytes(range(1, 256)))
+    assert "a binary file" in profile(str(file))["description"]
+    file.write_text("one\ntwo\n")
+    assert "2 words in 2 lines" in profile(str(file))["description"]
+    (tmp_path / "empty").mkdir()
+    assert profile(str(tmp_path / "empty"))["description"] == "empty: folder with 0 files, 0 B"
+
+
 def test_what_is_no_data_set_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in ("", "/no/such", "/dev/zero", str(tmp_path / "pipe"), "a\0b", "x" * 5000):

@@ -197,6 +197,8 @@ def test_answers_to_configuration_match_by_order(served: Served, front_end: Fron
         "modality": 4, "hardwares": 3, "metrics, cover_tag: image": 4, "dataset_path, /none": 4,
         "model_from_goal, image-classification, Transformers": 5, "nonsense": 4,
         "hf_search, metrics of hardwares, 10": 5, "model_info, no such model": 5,
+        "hf_search, flibber the wozzle, 10": 5,
+        "model_from_goal, image-classification, ": 5, "model_from_goal, (empty), CNNs": 5,
         "model_from_goal, U_NET_MODELS, FPGA (xczu19eg-ffvb1517-2-i), CNNs": 5,
     }  # fmt: skip
     threads = [threading.Thread(target=front_end.configure, args=item) for item in texts.items()]
@@ -221,7 +223,13 @@ def test_answers_to_configuration_match_by_order(served: Served, front_end: Fron
         "U-Net"
         in answers["model_from_goal, U_NET_MODELS, FPGA (xczu19eg-ffvb1517-2-i), CNNs"]["models"]
     )
+    # The type is empty after "Analyze"; "(empty)" is the first of the goals.
+    every = answers["model_from_goal, image-classification, "]["models"].split(", ")
+    assert set(models.split(", ")) < set(every)
+    assert "U-Net" in answers["model_from_goal, (empty), CNNs"]["models"]
     assert isinstance(answers["hf_search, metrics of hardwares, 10"]["models"], list)
+    nothing = answers["hf_search, flibber the wozzle, 10"]
+    assert nothing["models"] == [] and "catalogue" in nothing["error"]
     assert answers["dataset_path, /none"]["keywords"] == []
     assert "nonsense" in answers["nonsense"]["error"]
 
