@@ -18,6 +18,7 @@ def test_links_work_while_the_server_is_away_and_are_followed_when_it_is_back(br
     server.process.kill()
     server.process.wait()
     tab.wait("The web server is not reachable.")
+    tab.wait("no connection")
     page.get_by_role("link", name="Tasks", exact=True).click()
     page.get_by_role("heading", name="Tasks").wait_for()
     tab.wait("is it still running?")
@@ -30,6 +31,26 @@ def test_links_work_while_the_server_is_away_and_are_followed_when_it_is_back(br
         assert [c for c in tab.complaints if not any(each in c for each in expected)] == []
         tab.complaints.clear()
         tab.close()
+    finally:
+        again.end()
+
+
+def test_a_server_that_forgot_the_login_asks_for_it_again(browser: Any) -> None:
+    server = Server("--token", "a token")
+    tab = Tab(browser, server.address)
+    page = tab.open("/new?base=1/1", "Log in")
+    page.get_by_label("Token").fill("a token")
+    page.get_by_role("button", name="Log in").click()
+    tab.wait("The orchestrator is gone")
+    server.process.kill()
+    server.process.wait()
+    again = Server("--token", "a token", "--port", server.authority.rpartition(":")[2])
+    try:
+        page.wait_for_url("**/login?next=*")
+        page.get_by_label("Token").fill("a token")
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_url("**/new?base=1/1")
+        tab.context.close()  # it complains of the server that was gone
     finally:
         again.end()
 

@@ -105,7 +105,9 @@ export function watch(tasks) {
 
 export function connect() {
   socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/page/live`);
+  let wasOpen = false;
   socket.onopen = () => {
+    wasOpen = true;
     const isAgain = app.connected === null;
     app.connected = true;
     pause = 500;
@@ -122,6 +124,7 @@ export function connect() {
   socket.onclose = () => {
     app.connected = null;
     refresh();
+    if (!wasOpen) request("system").catch(() => {}); // one that wants the token again leads to the login
     setTimeout(connect, pause);
     pause = Math.min(2 * pause, 3000);
   };

@@ -71,8 +71,9 @@ app.draw = () => {
 
 function bar() {
   const state = app.system;
-  const kind = !state ? "waiting" : !state.present ? "lost" : state.ready ? "idle" : "stopped";
-  const text = { waiting: "connecting", lost: "orchestrator gone", idle: "ready", stopped: "not ready" }[kind];
+  const isOffline = app.connected === null;
+  const kind = isOffline ? "lost" : !state ? "waiting" : !state.present ? "lost" : state.ready ? "idle" : "stopped";
+  const text = isOffline ? "no connection" : { waiting: "connecting", lost: "orchestrator gone", idle: "ready", stopped: "not ready" }[kind];
   const icon = { "": "◐", dark: "☾", light: "☀" }[theme()];
   return h("div", { class: "bar" },
     h("a", { class: "brand", href: "/" }, h("img", { src: "/static/icon.svg", alt: "", width: 26, height: 26 }), "SustainML"),
