@@ -70,6 +70,7 @@ from sustainml_orchestrator.reference_modules.text.problem import (
     write_object,
 )
 from sustainml_orchestrator.reference_modules.text.settings import DemandSettings
+from sustainml_orchestrator.reference_modules.text.words import fold
 from sustainml_orchestrator.sdk import ModuleError
 
 
@@ -134,7 +135,9 @@ class AppRequirementsModule(CatalogueModule):
         lost = [p.name for p in products if p.device and p.device.name not in named.hardware]
         lacking = [name for name, _ in named.unknown if name not in named.hardware]
         names = self.unknown.find(problem.text, [*taken, *phrases], self.regions.knows)
-        return list(dict.fromkeys([*unread(text, taken), *lost, *lacking, *names]))
+        found = [*unread(text, taken), *lost, *lacking]
+        told = set(map(fold, found))
+        return list(dict.fromkeys([*found, *(name for name in names if fold(name) not in told)]))
 
     def apply(self, configuration: dict[str, Any]) -> dict[str, Any]:
         """Set `always`: requirements that every problem has, such as ["licence:permissive"]."""

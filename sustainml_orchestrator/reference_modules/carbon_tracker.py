@@ -34,6 +34,7 @@ from sustainml_orchestrator.reference_modules.estimate.regions import CarbonRegi
 from sustainml_orchestrator.reference_modules.parameters import TABLE
 from sustainml_orchestrator.reference_modules.text.demands import counting
 from sustainml_orchestrator.reference_modules.text.problem import Problem
+from sustainml_orchestrator.reference_modules.text.quantities import english_period
 from sustainml_orchestrator.reference_modules.text.volumes import VolumeWords
 from sustainml_orchestrator.sdk import Inputs, Module, ModuleError, Task
 
@@ -122,7 +123,7 @@ class CarbonTrackerModule(Module):
             hardware=hardware.hw_description or "the hardware",
             power_of=requirements.text(told, "power_of"),
             unit=requirements.text(_properties(model), "input"),
-            period=period,
+            period=english_period(period),
             intensity=place.text,
             options=self.settings.options,
             factor=factor,

@@ -78,7 +78,7 @@ class HWResourcesModule(CatalogueModule):
                 f"{model.model} does not fit: "
                 + obstacle(work, devices, bounds, self.devices.devices)
             )
-        about = {**_about(best), "ties": ties(best, work, devices, bounds)}
+        about = {**_about(best, battery=wanted.battery), "ties": ties(best, work, devices, bounds)}
         return HWResource(
             hw_description=best.device.name,
             power_consumption=best.power_w,
@@ -115,7 +115,7 @@ class HWResourcesModule(CatalogueModule):
         return self.settings.apply(configuration, self.devices)
 
 
-def _about(best: Estimate) -> dict[str, Any]:
+def _about(best: Estimate, *, battery: bool) -> dict[str, Any]:
     """Where it runs and how well that is known, for extra_data."""
     return {
         "device_class": best.device.device_class,
@@ -129,11 +129,20 @@ def _about(best: Estimate) -> dict[str, Any]:
         "flash_mib": best.flash_mib,
         "idle_w": best.device.idle_w,
         "power_of": best.device.power_of,
-        "notes": _notes(best),
+        "notes": [*_notes(best), *([_lifetime(best)] if battery else [])],
         "engine": best.device.runtime,
         "simulated": best.device.simulated,
         "source": list(best.device.source),
     }
+
+
+def _lifetime(best: Estimate) -> str:
+    """What a battery is enough for."""
+    return (
+        f"each Wh of the battery is enough for {3600.0 / best.energy_j:,.0f} inferences, waiting "
+        f"between them not counted (at {best.device.idle_w:g} W that takes a Wh in "
+        f"{1.0 / best.device.idle_w:,.0f} h)"
+    )
 
 
 def _notes(best: Estimate) -> list[str]:

@@ -42,7 +42,8 @@ SCHEMAS: dict[tuple[str, str], dict[str, tuple[Any, bool]]] = {
     ("hardware", "devices"): {
         "name": (TEXT, True), "class": (TEXT, True), "simulated": (FLAG, False),
         "place": (TEXT, False), "engine": (TEXT, True), "runtime": (TEXT, False),
-        "aliases": (LIST, True), "generic": (LIST, False), "peak": (MAP, True),
+        "aliases": (LIST, True), "generic": (LIST, False), "near": (LIST, False),
+        "peak": (MAP, True),
         "efficiency": (MAP, False), "memory_mib": (NUMBER, True), "flash_mib": (NUMBER, False),
         "cache_mib": (NUMBER, False), "bandwidth": (NUMBER, True), "power": (MAP, True),
         "least_mode_w": (NUMBER, False), "power_of": (TEXT, True), "derived": (LIST, False),

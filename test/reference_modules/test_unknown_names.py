@@ -43,7 +43,7 @@ def _listed(reader: AppRequirementsModule, text: str) -> list[str]:
         ("Chat assistant in English on a Groq LPU", "Groq"),
         ("Score insurance claims from a table on Databricks", "Databricks"),
         ("Object detection with a Luxonis OAK-D Lite", "OAK-D"),
-        ("Gesture recognition in video on a Meta Quest 3", "Quest 3"),
+        ("Gesture recognition in video on a Varjo XR-4", "XR-4"),
         ("Classify bird songs with an AudioMoth", "AudioMoth"),
         ("Transcribe English interviews on an HP Z8 G5 workstation", "Z8 G5"),
         ("Detect falls from sensor data on a Fitbit Sense 2", "Fitbit"),

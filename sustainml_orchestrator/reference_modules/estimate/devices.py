@@ -73,6 +73,7 @@ class Device:
     operators: frozenset[str] = frozenset()  #: that the runtime executes; none = all
     measured: OfDevice = field(default_factory=dict)  #: by the user, of models on it
     generic: tuple[str, ...] = ()  #: names that it shares with other products
+    near: tuple[str, ...] = ()  #: names of kin, for which it is no replacement
     power_of: str = ""  #: what of it the power is of, such as "board"
     place: str = ""  #: server or office; empty for what stands in neither
     least_mode_w: float = 0.0  #: its power modes begin there; 0 = it has none
@@ -162,7 +163,7 @@ class DeviceCatalogue:
         members = [d for d in self.devices if d.device_class == device_class and not d.simulated]
 
         def close(device: Device) -> tuple[int, float]:
-            names = (device.name, *device.aliases, *device.generic)
+            names = (device.name, *device.aliases, *device.generic, *device.near)
             return max(_closeness(plain, _plain(each)) for each in names)
 
         return [d.name for d in sorted(members, key=close, reverse=True)[:count]]
@@ -213,6 +214,7 @@ def _read(entry: Mapping[str, Any], data: Mapping[str, Any]) -> Device:
             runtime=runtime.get("name", ""),
             operators=frozenset(runtime.get("operators", ())),
             generic=tuple(entry.get("generic", ())),
+            near=tuple(entry.get("near", ())),
             power_of=str(entry.get("power_of", "")),
             place=str(entry.get("place", "")),
             least_mode_w=float(entry.get("least_mode_w", 0.0)),

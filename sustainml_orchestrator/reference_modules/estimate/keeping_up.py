@@ -16,6 +16,8 @@ from sustainml_orchestrator.reference_modules.estimate.models import Model
 GENERATION = "text-generation"
 #: Pictures a second that "real time" is taken for: those of television in Europe.
 _REAL_TIME = 25.0
+#: Seconds that "real time" is taken for where there are no pictures: nobody's thought breaks off.
+_LISTENING = 1.0
 _STATE = "state a time for another"
 
 
@@ -28,9 +30,10 @@ def keeping_up(models: list[Model], query: Query, notes: list[str]) -> Query:
         return _within(1.0 / _REAL_TIME, text, models, query, notes)
     if query.task == GENERATION:
         return _generating(models, query, notes)
-    if query.interactive_s and not query.named:
-        text = f"somebody waits for the answer: {query.interactive_s:g} s is assumed"
-        return _within(query.interactive_s, f"{text}, {_STATE}", models, query, notes)
+    seconds = query.interactive_s or (_LISTENING if query.real_time else 0.0)
+    if seconds and not query.named:
+        text = f"somebody waits for the answer: {seconds:g} s is assumed"
+        return _within(seconds, f"{text}, {_STATE}", models, query, notes)
     return query
 
 

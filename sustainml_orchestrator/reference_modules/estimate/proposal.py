@@ -15,7 +15,12 @@ from sustainml_orchestrator.reference_modules.estimate.candidates import (
 )
 from sustainml_orchestrator.reference_modules.estimate.devices import Device, DeviceCatalogue, named
 from sustainml_orchestrator.reference_modules.estimate.languages import Pair, pair
-from sustainml_orchestrator.reference_modules.estimate.models import Model, ModelCatalogue, Workload
+from sustainml_orchestrator.reference_modules.estimate.models import (
+    MIB,
+    Model,
+    ModelCatalogue,
+    Workload,
+)
 from sustainml_orchestrator.reference_modules.estimate.requirements import (
     PERMISSIVE,
     Requirements,
@@ -213,6 +218,7 @@ def _notes(choice: Choice, task: str, wanted: Requirements) -> tuple[str, ...]:
         *_scaled(model, wanted.resolution),
         *_cut(model, wanted.text_tokens),
         *_windows(model),
+        *_foreign(model, task, wanted.languages),
         *([_STAKES] if wanted.critical else []),
         *_background(model),
     )
@@ -249,10 +255,12 @@ def _scaled(model: Model, resolution: tuple[int, int]) -> list[str]:
     taken = _INPUT.search(model.input)
     if not taken or max(resolution) <= max(map(int, taken.groups())):
         return []
+    width, height = map(int, taken.groups())
+    tiles = math.ceil(resolution[0] / width) * math.ceil(resolution[1] / height)
     return [
         f"pictures of {resolution[0]} x {resolution[1]} are scaled down to its input of "
         f"{taken.group()}: small things may be lost; where these matter, cut the picture into "
-        "tiles, each an inference of its own"
+        f"tiles, each an inference of its own, {tiles:,} or more of them"
     ]
 
 
@@ -264,9 +272,30 @@ def _cut(model: Model, tokens: float) -> list[str]:
     taken = _TOKENS.search(model.input)
     if not taken or tokens <= float(taken[1]):
         return []
+    work = model.workload
+    if work.autoregressive and work.kv_per_token:
+        # It is read in one pass, and one answer is written.
+        more = 2.0 * work.parameters * tokens / work.flops
+        kept = work.kv_per_token * tokens * 2.0 / MIB
+        return [
+            f"a text of about {tokens:,.0f} tokens is longer than the {taken[1]} that the figures "
+            f"are for: reading it adds {more:,.0f} times their operations, and its keys and values "
+            f"take {kept:,.0f} MiB; its context must be that long"
+        ]
     return [
         f"a text of about {tokens:,.0f} tokens is longer than the {taken[1]} of one inference "
         f"here: it counts as about {math.ceil(tokens / float(taken[1])):,} of them"
+    ]
+
+
+def _foreign(model: Model, task: str, languages: frozenset[str]) -> list[str]:
+    """What a figure for English says of other languages."""
+    data, others = model.figures[task].benchmark, sorted(languages - {"en"})
+    if not others or "LibriSpeech" not in data:
+        return []
+    return [
+        f"its figure is that on {data}, which is English: in {', '.join(others)} it makes more "
+        "errors, a small model many more"
     ]
 
 

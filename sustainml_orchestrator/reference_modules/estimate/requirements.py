@@ -36,6 +36,7 @@ class Requirements:
     interactive_rate: float = 0.0  #: tokens per second, likewise; 0 = those of a reader
     most_parameters: float = 0.0  #: of a model for which more bring nothing; 0 = any
     corpus_size: float = 0.0  #: things about which questions are asked
+    battery: bool = False  #: it draws on a battery
     max_power_w: float = 0.0
     min_quality: float = 0.0  #: 0..1, a bound
     accuracy: float = 0.0  #: 0..1, a wish: it concerns the user's data, not a benchmark's
@@ -75,7 +76,7 @@ def parse(lines: Iterable[str], extra: Mapping[str, Any]) -> Requirements:
     pairs = dict(reversed(list(_pairs(lines))))
     licence = pairs.get("licence", pairs.get("license", ""))
     permissive = licence in {"permissive", "commercial", "open", "open-source"}
-    return Requirements(
+    found = Requirements(
         goal=text(extra, "goal"),
         family=text(extra, "model_family") or text(extra, "type"),
         selected=text(extra, "model_selected"),
@@ -86,10 +87,6 @@ def parse(lines: Iterable[str], extra: Mapping[str, Any]) -> Requirements:
         min_token_rate=_plain(pairs, "min_token_rate"),
         text_tokens=_plain(pairs, "text_length"),
         real_time=pairs.get("real_time") == "true",
-        interactive_s=_plain(pairs, "interactive"),
-        interactive_rate=_plain(pairs, "interactive_rate"),
-        most_parameters=_plain(pairs, "most_parameters"),
-        corpus_size=_plain(pairs, "corpus_size"),
         max_power_w=_plain(pairs, "max_power"),
         min_quality=_share(pairs, "min_quality", "quality"),
         accuracy=max(_share(pairs, f"min_{metric}", metric) for metric in _METRICS),
@@ -108,6 +105,19 @@ def parse(lines: Iterable[str], extra: Mapping[str, Any]) -> Requirements:
         ),
         desired_carbon_kg=number(extra, "desired_carbon_footprint"),
     )
+    return _of_use(found, pairs)
+
+
+def _of_use(found: Requirements, pairs: Mapping[str, str]) -> Requirements:
+    """With what the use tells: whether somebody waits, and on what it draws."""
+    return replace(
+        found,
+        interactive_s=_plain(pairs, "interactive"),
+        interactive_rate=_plain(pairs, "interactive_rate"),
+        most_parameters=_plain(pairs, "most_parameters"),
+        corpus_size=_plain(pairs, "corpus_size"),
+        battery=pairs.get("power_source") == "battery",
+    )
 
 
 def _topics(values: Iterable[str]) -> frozenset[str]:
@@ -122,7 +132,7 @@ def _deployment(pairs: Mapping[str, str]) -> str:
 
 
 def _resolution(values: Iterable[str]) -> tuple[int, int]:
-    found = (re.fullmatch(r"(\d{1,5}) ?x ?(\d{1,5})", value) for value in values)
+    found = (re.fullmatch(r"(\d{1,6}) ?x ?(\d{1,6})", value) for value in values)
     sizes = [(int(match[1]), int(match[2])) for match in found if match]
     return max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
 

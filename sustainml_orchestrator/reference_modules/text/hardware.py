@@ -30,6 +30,7 @@ from sustainml_orchestrator.reference_modules.text.words import (
 _MAX_MIB = 2**32 - 1
 #: More than these before a name are no number of devices.
 _MOST_DEVICES = 64
+_AMOUNT = re.compile(r"\d*[gm]i?b")
 _Cue = tuple[str, str]  # a needle and what it names
 #: Classes for which a general-purpose processor beside them is nothing of its own.
 _SPECIAL = ("microcontroller", "edge", "mobile", "fpga", "pim")
@@ -250,7 +251,9 @@ class HardwareWords:
         holds_negation = self._ignored.hit(phrase.split()[:1])
         if not holds_negation and self._ignored.hit(words.clause_before(at)[-4:]):
             return False
-        return sure or self._before.hit(before[-3:]) or self._after.hit(after[:1])
+        # "a laptop with 16 GB"
+        sized = any(_AMOUNT.fullmatch(word) for word in after[1:3])
+        return sure or sized or self._before.hit(before[-3:]) or self._after.hit(after[:1])
 
     def _is_memory(self, quantity: quantities.Quantity) -> str:
         after, before = quantity.after[:3], quantity.before[-3:]

@@ -17,11 +17,18 @@ _UNITS = (
     r"|[mk]?w|watts?|[mk]?wh|m?ah|k?j|joules?|m?v|volts?|m?a|amps?"
     r"|%|percent|per cent|prozent|por ciento|pour cent|fps|[kmg]?hz|db"
     r"|[248]k|p(?:\d{2,3})?|€|eur|euros?|\$|usd|dollars?|£|gbp|pounds?|chf|cents?"
-    r"|mm|cm|m|km|metres?|meters?|inch(?:es)?|px|pixels?|dpi|mp|megapixels?"
+    r"|[uµμn]m|mm|cm|m|km|metres?|meters?|inch(?:es)?|px|pixels?|dpi|mp|megapixels?"
     r"|m?g|kg|grams?|tonnes?|°c?|°f|degrees?|rpm|tokens?|words?|characters?|languages?|classes"
     r"|g?co2e?|kgco2e?|b|bn|params?|parameters?|tops|[gt]?flops?|cores?|channels?|users?"
 )
 _NUMBER_WITH_UNIT = re.compile(rf"([€$£] ?)?{quantities.NUMBER}(k?)[ -]?({_UNITS})(?!\w)")
+#: Batteries and precisions of weights by their names.
+_NAMED = re.compile(
+    r"(?<!\w)(?:cr\d{4}|lr\d{2,4}|18650|21700|\d?x? ?aaa? (?:cells?|batter\w+)"
+    r"|fp6|nf4|mxfp\d|int[23]|[23][- ]bits?|1\.58[- ]bits?)(?!\w)"
+)
+#: "12,400 lifts": so many of something.
+_MANY = re.compile(r"(?<![\w.,€$£])\d{1,3}(?:[.,]\d{3})+ (?!pixel|px|x\b)[^\W\d_]{3,}")
 _MONEY = re.compile(rf"[€$£] ?{quantities.NUMBER}")
 #: More than these of one text would be a table, not a problem.
 _MOST = 20
@@ -32,7 +39,7 @@ def unread(text: str, used: Iterable[str]) -> list[str]:
     folded = fold(text)
     spans = [s for passage in used if passage for s in _places(passage, folded)]
     found = []
-    for pattern in (*quantities.COUNTED, _NUMBER_WITH_UNIT, _MONEY):
+    for pattern in (*quantities.COUNTED, _NUMBER_WITH_UNIT, _MONEY, _NAMED, _MANY):
         for match in islice(pattern.finditer(folded), _MOST * 10):
             if any(start < match.end() and match.start() < end for start, end in spans):
                 continue

@@ -63,6 +63,11 @@ _HALF = re.compile(
 )
 _FRACTIONS = (
     (re.compile(r"\b(?:an? |one )?quarter (?:of an? )?(?=" + _UNIT + ")"), "0.25 "),
+    (re.compile(r"\b(?:an? |one )?third of an? (?=" + _UNIT + ")"), "0.333 "),
+    (re.compile(r"\b(?:an? |one )?fifth of an? (?=" + _UNIT + ")"), "0.2 "),
+    (re.compile(r"\b(?:ein(?:e[mnrs]?)? )?drittel ?(?=se[ck])"), "0.333 "),
+    (re.compile(r"\b(?:ein(?:e[mnrs]?)? )?funftel ?(?=se[ck])"), "0.2 "),
+    (re.compile(r"\bun (?:tercio|terzo|tiers|terco) d[ei] (?=" + _UNIT + ")"), "0.333 "),
     (re.compile(r"\b(?:an? |one )?tenth of an? (?=" + _UNIT + ")"), "0.1 "),
     (re.compile(r"\b(?:an? |one )?hundredth of an? (?=" + _UNIT + ")"), "0.01 "),
     (re.compile(r"\b(?:ein(?:e[mnrs]?)? )?zehntel ?(?=se[ck])"), "0.1 "),

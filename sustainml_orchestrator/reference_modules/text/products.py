@@ -10,7 +10,7 @@ from sustainml_orchestrator.reference_modules.estimate.devices import Device, De
 
 #: Words that tell nothing apart: makers, forms and what the thing is.
 _IDLE = frozenset({"nvidia", "geforce", "tesla", "samsung", "google", "apple", "intel", "amd",
-                   "radeon", "sxm", "sxm2", "sxm4", "sxm5", "pcie", "nvl", "model"})  # fmt: skip
+                   "radeon", "sxm", "sxm2", "sxm4", "sxm5", "pcie", "model"})  # fmt: skip
 #: In place of what computes in a rented machine that is sold with one processor or another.
 _UNNAMED = "processor"
 _MEMORY = re.compile(r" (\d+) ?gb$")

@@ -77,9 +77,10 @@ _SOURCES = re.compile(
 )
 _PRECISIONS = ("fp32", "fp16", "int8", "int4")
 _WEIGHTS = re.compile(
-    r"(?<![\w.])(?:(fp|float|bf|int|uint)[ -]?(32|16|8|4)|(4|8)[ -]?bits?)(?![\w/])"
+    r"(?<![\w.])(?:(fp|float|bf|int|uint|w)[ -]?(32|16|8|4)(?:a(?:8|16))?|(4|8)[ -]?bits?)(?![\w/])"
 )
 #: What an 8-bit thing may be that is no model.
+_KINDS = {"int": "int", "uint": "fp", "w": "w"}
 _NOT_WEIGHTS = frozenset({
     "adc", "dac", "microcontroller", "microcontrollers", "mcu", "mcus", "avr", "processor", "cpu",
     "colour", "color", "colours", "depth", "image", "images", "picture", "pictures", "grey", "gray",
@@ -97,12 +98,30 @@ _LENGTH = re.compile(
     rf"|\b(?:of|with|having|von|mit|de|con|avec) (?:about |up to |some |etwa |bis zu )?{NUMBER} "
     r"(page|word|token|seite|wort|pagina|palabra|mot)\w*(?! (?:per|an?|each|pro|por|par|al) )"
 )
+#: "6k tokens of diff"
+_AMOUNT = re.compile(rf"{NUMBER} ?(k?) ?tokens? (?:of|each|per (?!s))")
 #: Tokens of a page of 500 words, and of a word of English, by the beginning of its name.
 _TOKENS_OF = {"palabra": 1.3, "p": 650.0, "seite": 650.0, "token": 1.0, "w": 1.3, "mot": 1.3}
 #: More are no text that goes in at once.
 _LONGEST_TEXT = 1e6
 _HERTZ = re.compile(NUMBER + r" ?(k?)hz\b")
-_CONTROL = ("control", "loop", "policy", "steer", "regel", "steuer", "commande", "inference")
+_CONTROL = (
+    "control",
+    "loop",
+    "policy",
+    "steer",
+    "regel",
+    "steuer",
+    "commande",
+    "inference",
+    "headset",
+    "camera",
+    "kamera",
+    "video",
+    "refresh",
+    "glasses",
+    "display",
+)
 #: Numbers of one kind that are looked at: a text with more of them is a table.
 _MAX_FOUND = 200
 _SENTENCE_END = re.compile(r"(?<!\bmax)(?<!\bmin)[.;!?\n](?=\s|$)")
@@ -186,9 +205,9 @@ def weights(text: str) -> Quantity | None:
                 continue
             if plain_bits not in ("4", "8") and not any(w.startswith("quanti") for w in near):
                 continue
-        name = (
-            f"int{plain_bits}" if plain_bits else ("int" if kind.startswith("i") else "fp") + bits
-        )
+        name = f"int{plain_bits}" if plain_bits else _KINDS.get(kind, "fp") + bits
+        # As many bytes, and at the same rate where a device computes in both.
+        name = {"fp8": "int8", "fp4": "int4", "w8": "int8", "w4": "int4"}.get(name, name)
         if name in _PRECISIONS:
             return Quantity(0.0, name, before, after, match.group())
     return None
@@ -215,6 +234,10 @@ def text_length(text: str) -> Quantity | None:
         value = number_of(number, whole=True) * each
         if value <= _LONGEST_TEXT:
             found.append(Quantity(value, "", *around(text, match), match.group()))
+    for match in islice(_AMOUNT.finditer(text), _MAX_FOUND):
+        value = number_of(match[1], whole=True) * MAGNITUDES.get(match[2], 1.0)
+        if value <= _LONGEST_TEXT:
+            found.append(Quantity(value, "", *around(text, match), match.group()))
     return max(found, key=lambda q: q.value, default=None)
 
 
@@ -232,6 +255,14 @@ def loop_rates(text: str) -> list[Quantity]:
 def period_s(word: str) -> float:
     """Seconds of a span of time by its name; of a second where it is none."""
     return next((s for start, s in _longest_first(_PERIODS) if word.startswith(start)), 1.0)
+
+
+def english_period(word: str) -> str:
+    """The English name of a span of time: "jour" is a day."""
+    known = {604800.0: "week", 2629800.0: "month", 31557600.0: "year"}
+    night = word.startswith(("n", "no")) and period_s(word) == LONG_PERIOD
+    name = "night" if night else known.get(period_s(word), "day")
+    return name if word else ""
 
 
 def frame_rates(text: str) -> list[Quantity]:

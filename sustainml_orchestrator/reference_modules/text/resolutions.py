@@ -17,16 +17,18 @@ _SHOWN = (
 #: These may be counted, too, where a period follows: "4K pictures a day".
 _COUNTED = r"image|picture|photo|frame|bild|foto|imagen|immagin"
 _PERIOD = r"[^.,;]{0,20}? (?:per|an?|each|every|pro|por|par|al|je) "
+#: Of a slide of pathology there may be 100,000.
+_SIDE = r"\d{1,3}[.,]\d{3}|\d{2,6}"
 _SIZE = re.compile(
-    r"(?<![\w.,])(?:(\d{2,5}) ?(?:x|×|by) ?(\d{2,5})(?: ?(?:px|pixels?))?(?![\w%]| ?(?:[cm]?m|x) )"
+    rf"(?<![\w.,])(?:({_SIDE}) ?(?:x|×|by) ?({_SIDE})(?: ?(?:px|pixels?))?(?![\w%]| ?(?:[cm]?m|x) )"
     rf"|({'|'.join(_LINES)})p(?!\w)"
     rf"|([248])k(?= (?:live |colou?r |dash)?(?:{_SHOWN})|-(?:{_SHOWN})"
     rf"| (?:{_COUNTED})\w*\b(?!{_PERIOD}))(?: uhd)?"
     rf"|(?<=\bin )([248])k(?=[.,;!?]|$| (?:on|at|with|and|from|auf|mit) )"
     rf"|({'|'.join(_NAMES)})(?!\w))"
 )
-#: Larger ones are no pictures of a camera.
-_MOST = 20_000
+#: Larger ones are no pictures.
+_MOST = 500_000
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def _read(match: re.Match[str]) -> Resolution | None:
     elif name:
         width, height = _NAMES[name]
     else:
-        width, height = int(across), int(down)
+        width, height = (int(re.sub(r"\D", "", side)) for side in (across, down))
     if not (min(width, height) >= 16 and max(width, height) <= _MOST):
         return None
     return Resolution(width, height, match.group().strip())

@@ -98,6 +98,7 @@ class VolumeWords:
         self._no_things = frozenset(data["no_things"])
         self._own_data = frozenset(data["volume"]["own_data"])
         self._corpus_before = frozenset(data["volume"]["corpus_before"])
+        self._collections = frozenset(data["volume"]["collections"])
         self._corpus_asks = [needle(cue) for cue in data["volume"]["corpus_asks"]]
         self._often: dict[str, str] = data["volume"]["often"]
         self._models = frozenset(data["model_words"])
@@ -140,7 +141,8 @@ class VolumeWords:
             millions = unit == "m" or unit.startswith(("million", "millones", "milioni", "milh"))
             named = "param" in match.group()
             # "70B", or "7 billion" and "500M" where a model is spoken of.
-            if named or (set(before[-3:]) | set(after[:3])) & self._models:
+            of_llm = unit == "b" and not {"llm", "llms"}.isdisjoint(plain(folded).split())
+            if named or of_llm or (set(before[-3:]) | set(after[:3])) & self._models:
                 value = quantities.number_of(match.group(1)) * (1e6 if millions else 1e9)
                 return ModelSize(value, match.group())
         return None
@@ -167,11 +169,13 @@ class VolumeWords:
             if period and quantities.period_s(period) < quantities.LONG_PERIOD:
                 continue
             before, after = quantities.around(text, match)
-            if not period and self._is_own_data(before, after):
+            held = bool({*before[-3:]} & self._collections)
+            if not period and not held and self._is_own_data(before, after):
                 continue
             if period or value >= _MANY:
                 corpus = not period and before[-1:] != () and before[-1] in self._corpus_before
                 corpus = corpus and any(cue in plain(text) for cue in self._corpus_asks)
+                corpus = corpus or (held and not period)
                 yield Volume(int(value), period, match.group() + words.group(), corpus)
 
     def _how_often(self, text: str, match: re.Match[str]) -> str:
