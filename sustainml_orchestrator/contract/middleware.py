@@ -14,6 +14,8 @@ from pathlib import Path
 from sustainml_orchestrator.core.text import printable
 
 VARIABLE = "RMW_IMPLEMENTATION"
+#: Longest time for which rclpy is imported to see what happens, in s.
+_LONGEST_IMPORT = 30.0
 
 
 class MiddlewareError(ImportError):
@@ -61,7 +63,9 @@ def _ends_the_process() -> bool:
     """Whether rcl does; with 1 Python ends, for a reason that this process will be told, too."""
     try:
         command = [sys.executable, "-c", "import rclpy"]
-        done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL)
-    except (OSError, ValueError):
+        done = subprocess.run(
+            command, capture_output=True, stdin=subprocess.DEVNULL, timeout=_LONGEST_IMPORT
+        )
+    except (OSError, ValueError, subprocess.TimeoutExpired):
         return False
     return done.returncode not in (0, 1)
