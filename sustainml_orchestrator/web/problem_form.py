@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -91,10 +92,17 @@ def mistakes(fields: dict[str, Any]) -> dict[str, str]:
         try:
             to_message({name: value})
         except ProblemError as error:
-            found[name] = str(error)
+            found[name] = _beside(name, str(error))
     if not found:
         found = _senseless(to_message(fields)[0], fields.get("extra_data") or {})
     return found
+
+
+def _beside(name: str, text: str) -> str:
+    """A sentence as it stands beside its field: without the name, the value and the type of ROS."""
+    start, _, advice = text.partition("; ")
+    text = advice if advice and start.startswith(f"{name} is ") else text
+    return re.sub(r" \((u?int\d+|float|double)\)$", "", text)
 
 
 def _senseless(message: UserInput, extra: dict[str, Any]) -> dict[str, str]:
@@ -109,6 +117,9 @@ def _senseless(message: UserInput, extra: dict[str, Any]) -> dict[str, str]:
     if message.desired_carbon_footprint < 0 or not math.isfinite(message.desired_carbon_footprint):
         found["desired_carbon_footprint"] = "use a number from 0; 0 = no target"
     count = extra.get("num_outputs", 1)
-    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 1000:
-        found["num_outputs"] = "use a whole number from 1 to 1000"
+    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 100:
+        found["num_outputs"] = "use a whole number from 1 to 100"
+    memory = extra.get("max_memory_footprint") or 0
+    if not isinstance(memory, (int, float)) or not 0 <= memory < 2**32:
+        found["max_memory_footprint"] = "use a number of MiB; 0 = no limit"
     return found

@@ -53,6 +53,14 @@ def test_mistakes_stand_beside_their_fields(tab: Tab) -> None:
     tab.wait("it is below the minimum of 10")
     page.get_by_label("Further keys (JSON)").fill("[1")
     tab.wait("write a JSON object")
+    for label, value, advice in (
+        ("Least samples", "-1", "use a whole number from 0 to 4294967295"),
+        ("Memory limit (MiB)", "lots", "use a number of MiB"),
+        ("Alternatives", "101", "use a whole number from 1 to 100"),
+    ):
+        page.get_by_label(label).fill(value)
+        tab.wait(advice)
+        page.get_by_label(label).fill("")
     page.get_by_label("Priority").fill("300")
     tab.wait("use a whole number from 0 to 255")
     assert page.get_by_label("Priority").get_attribute("aria-invalid") == "true"
@@ -201,6 +209,35 @@ def test_a_late_answer_replaces_no_newer_one(tab: Tab, solved: str) -> None:
     tab.wait("No task matches")
     page.wait_for_load_state("networkidle")
     assert page.locator("tbody tr").count() == 0
+
+
+def test_a_search_of_any_length_and_a_page_beyond_the_end(tab: Tab, solved: str) -> None:
+    page = tab.open("/tasks?offset=5000")
+    page.get_by_role("link", name=solved.removeprefix("/tasks/"), exact=True).wait_for()
+    page.get_by_label("Search tasks").fill("x " * 200)
+    tab.wait("No task matches")
+
+
+def test_the_keyboard_chooses_a_command_of_a_task(tab: Tab, solved: str) -> None:
+    page = tab.open(f"/tasks?words={solved.removeprefix('/tasks/')}")
+    page.locator("tbody select").first.focus()
+    page.keyboard.press("ArrowDown")  # opens the list
+    page.keyboard.press("ArrowDown")
+    assert page.locator("dialog").count() == 0
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/new?base={solved.removeprefix('/tasks/')}")  # reset, iterate
+
+
+def test_a_double_click_is_one_problem(tab: Tab, site: Site) -> None:
+    page = tab.open("/tasks", "Tasks")
+    page.get_by_role("link", name="New problem").first.click()
+    page.get_by_label("Problem", exact=True).fill("detect cats in photos twice")
+    page.get_by_role("button", name="Solve it").dblclick()
+    page.wait_for_url(re.compile(r"/tasks/\d+/1$"))
+    tab.wait_until_solved()
+    page.go_back()
+    page.wait_for_url("**/new")
 
 
 def test_the_history_of_an_unknown_module_says_so(tab: Tab) -> None:

@@ -74,12 +74,13 @@ export function page() {
   async function submit(event) {
     event.preventDefault();
     if (data.isBusy) return;
+    data.isBusy = true;
     const fields = await form.check(true);
-    if (form.firstMistake || !isPriority()) {
+    data.isBusy = !form.firstMistake && isPriority();
+    if (!data.isBusy) {
       requestAnimationFrame(() => document.getElementById(form.firstMistake ? `f-${form.firstMistake}` : "priority")?.focus());
       return;
     }
-    data.isBusy = true;
     const answer = await act(async () => {
       try {
         return await request(isIteration ? `tasks/${base}/iterate` : "tasks", isIteration ? changes(fields) : { fields, priority: Number(data.priority), request_id: data.requestId });

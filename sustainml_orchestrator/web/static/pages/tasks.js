@@ -8,6 +8,7 @@ import { clipped, scrolling, steps, taskBadge } from "../parts.js";
 const COLUMNS = [["id", "Task"], ["status", "State"], ["progress", "Steps"], ["name", "Problem"], ["model", "Model"], ["hardware", "Hardware"],
   ["carbon", "Carbon", 1], ["energy", "Energy", 1], ["quality", "Quality", 1], ["created", "Age", 1]];
 const SIZE = 50;
+const LONGEST = 200; // characters of a search
 const EFFECTS = {
   STOP: "Its outputs are kept; a reset runs it again.", RESET: "Its outputs are deleted and it runs again from the beginning.",
   PREEMPT: "It goes back into the queue behind tasks of its priority; its outputs are kept.", TERMINATE: "It ends for good and cannot be run again.",
@@ -28,7 +29,7 @@ export async function remove(problem) {
 export function page() {
   const query = new URLSearchParams(location.search);
   const at = {
-    words: query.get("words") ?? "", status: query.getAll("status").map(Number).filter((each) => each in TASK), order: COLUMNS.some(([name]) => name === query.get("order")) ? query.get("order") : "created",
+    words: (query.get("words") ?? "").slice(0, LONGEST), status: query.getAll("status").map(Number).filter((each) => each in TASK), order: COLUMNS.some(([name]) => name === query.get("order")) ? query.get("order") : "created",
     descending: query.get("descending") !== "false", offset: whole(query.get("offset")), problem: whole(query.get("problem")),
   };
   const data = { tasks: [], total: 0, known: 0, all: 0 };
@@ -36,7 +37,11 @@ export function page() {
   const self = {
     title: "Tasks",
     watch: "all",
-    async load() { Object.assign(data, await request(`tasks?${address(at)}&limit=${SIZE}`)); data.loaded = true; },
+    async load() {
+      Object.assign(data, await request(`tasks?${address(at)}&limit=${SIZE}`));
+      data.loaded = true;
+      if (at.offset && !data.tasks.length) self.change({ offset: Math.floor(Math.max(0, data.total - 1) / SIZE) * SIZE }); // beyond the end
+    },
     tasks(list) { // what is shown changes at once; order and totals follow
       for (const task of list) {
         const row = data.tasks.find((each) => `${each.problem}/${each.iteration}` === task.id);
@@ -72,7 +77,7 @@ function view(self, at, data) {
     h("section", { class: "panel" },
       h("div", { class: "tools" },
         h("label", { class: "visually-hidden", for: "search" }, "Search tasks"),
-        h("input", { type: "search", id: "search", placeholder: "Search problem, model, hardware, id", value: at.words, oninput: (event) => self.change({ words: event.target.value }) }),
+        h("input", { type: "search", id: "search", placeholder: "Search problem, model, hardware, id", maxlength: LONGEST, value: at.words, oninput: (event) => self.change({ words: event.target.value }) }),
         h("div", { class: "buttons", role: "group", "aria-label": "State" },
           h("button", { class: "chip", "aria-pressed": String(!at.status.length), onclick: () => self.change({ status: [] }) }, "all"),
           [2, 0, 3, 1, 4, 5].map((status) => h("button", { class: "chip", "aria-pressed": String(at.status.includes(status)), onclick: () => self.change({ status: at.status.includes(status) ? at.status.filter((each) => each !== status) : [...at.status, status] }) }, TASK[status])))),
@@ -121,7 +126,12 @@ function menu(task, id) {
     else if (verb) await command(id, verb);
   };
   const isOpen = task.status === 0 || task.status === 2;
-  return h("select", { "aria-label": `Commands for task ${id}`, onchange: choose },
+  const open = (event) => { // a closed list would choose at once what an arrow leads to
+    if (!/^Arrow(Up|Down)$/.test(event.key) || event.altKey || !event.target.showPicker) return;
+    event.preventDefault();
+    event.target.showPicker();
+  };
+  return h("select", { "aria-label": `Commands for task ${id}`, onchange: choose, onkeydown: open },
     h("option", { value: "" }, "…"), (COMMANDS[task.status] ?? []).map((verb) => h("option", { value: verb }, verb.toLowerCase())),
     h("option", { value: "iterate" }, "iterate"), !isOpen && h("option", { value: "DELETE" }, "delete problem"));
 }
