@@ -21,6 +21,7 @@ from launch.events.process import ProcessExited
 
 from launch import LaunchContext, LaunchDescription
 from sustainml_orchestrator.contract import domain, names
+from sustainml_orchestrator.contract.claim import Claim
 from sustainml_orchestrator.contract.enclaves import enclave
 from sustainml_orchestrator.contract.exit_codes import PERMANENT, ExitCode
 
@@ -71,7 +72,7 @@ def _check_place(namespace: str) -> None:
     Raises:
         RuntimeError: another orchestrator of this machine has the namespace.
     """
-    claim = domain.Claim(namespace)
+    claim = Claim(namespace)
     claim.close()
     if claim.is_ours is False:
         raise RuntimeError(
