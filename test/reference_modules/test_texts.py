@@ -239,7 +239,7 @@ def test_names_can_be_sent() -> None:
 
 def test_a_message_is_read_within_bounds() -> None:
     message = SimpleNamespace(
-        problem_short_description="t" * 10**6, problem_definition="d" * 10**6, modality="(empty)",
+        problem_short_description="t " * 10**6, problem_definition="d " * 10**6, modality="(empty)",
         inputs=["bounding", "box"], outputs=[""], minimum_samples=1, maximum_samples=2,
         optimize_carbon_footprint_auto=False, optimize_carbon_footprint_manual=True,
         desired_carbon_footprint=0.5, extra_data=list(b'{"a": 1}'),
@@ -247,6 +247,8 @@ def test_a_message_is_read_within_bounds() -> None:
     problem = Problem.read(message)
     assert (problem.modality, problem.inputs, problem.extra) == ("", "bounding box", {"a": 1})
     assert len(problem.text) == len(problem.definition) == 20_000
+    message.problem_definition = f"cats {'x' * 10**6} dogs"
+    assert max(map(len, Problem.read(message).definition.split())) <= 300
 
 
 @settings(max_examples=80, deadline=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from typing import Any
 
 #: Characters of a text that are looked at; more of them never told more.
 MAX_TEXT = 20_000
+#: No word is longer, also in a script without blanks; a search in one takes its length squared.
+_TOO_LONG = re.compile(r"(\w{300})\w+")
 #: What front-ends send for a choice not made.
 _NO_CHOICE = frozenset({"", "(empty)", "none", "null", "unknown", "any"})
 
@@ -87,7 +90,8 @@ def write_object(content: dict[str, Any]) -> bytes:
 
 def _text(value: str) -> str:
     # Some single characters stand for whole phrases: cut again after writing them out.
-    return _sendable(unicodedata.normalize("NFKC", value[:MAX_TEXT]))
+    written = _sendable(unicodedata.normalize("NFKC", value[:MAX_TEXT]))
+    return _TOO_LONG.sub(r"\1", written)
 
 
 def _sendable(value: str) -> str:
