@@ -34,6 +34,7 @@ def test_a_newcomer_solves_a_problem_and_sees_it_end_without_reloading(tab: Tab)
     tab.wait_for(lambda: "g CO₂e" in tab.text(), "no carbon")
     panel = tab.page.locator("section", has=tab.page.get_by_role("heading", name="Problem"))
     assert "Short name\nCats and dogs" in panel.inner_text()  # as the form names it
+    assert "–" not in panel.inner_text() and "Modality" not in panel.inner_text()  # nothing said
     assert tab.page.evaluate("window.unloaded") is False
     assert re.search(r"Model\n\S+", tab.text()) and "Latency" in tab.text()
 

@@ -81,7 +81,7 @@ export function nodeState(node) {
 
 // Keys come from users and modules: only what is in these tables itself counts, not what every object has.
 const of = (table, key) => (Object.hasOwn(table, key) ? table[key] : undefined);
-const WORDS = { ml: "ML", hw: "hardware", geo: "", mib: "MiB" };
+const WORDS = { ml: "ML", pue: "PUE", hw: "hardware", geo: "", mib: "MiB" };
 // The name of a field as people read it, with its unit.
 const UNITS = {
   power_consumption: "W", latency: "s", target_latency: "s", memory_footprint_of_ml_model: "MiB", max_hw_memory_footprint: "MiB", max_memory_footprint: "MiB",

@@ -128,14 +128,15 @@ export function readable(value) {
   return entries.length ? h("dl", {}, entries.map(([name, each]) => [h("dt", {}, label(name)), h("dd", {}, /(^|_)year$/.test(name) ? String(each) : readable(isUnknown(name, each, value) ? null : each))])) : h("span", { class: "muted" }, "–");
 }
 
-// The fields of an output; what is an object of its own stands below under its name.
+// The fields of an output that say something; what is an object of its own stands below under its name.
 export function fields(all) {
-  const set = Object.entries(all).filter(([, value]) => !isEmpty(value));
-  const isObject = ([, value]) => typeof value === "object" && !Array.isArray(value);
-  return [readable(Object.fromEntries(set.filter((each) => !isObject(each)))),
-    set.filter(isObject).map(([name, value]) => [h("h3", {}, title(name)), readable(value)])];
+  const set = Object.entries(all).filter(([, value]) => value !== false);
+  const isObject = ([, value]) => typeof value === "object" && value !== null && !Array.isArray(value);
+  const parts = set.filter(isObject).map(([name, value]) => [name, telling(Object.entries(value))]).filter(([, value]) => Object.keys(value).length);
+  return [readable(telling(set.filter((each) => !isObject(each)))),
+    parts.map(([name, value]) => [h("h3", {}, title(name)), readable(value)])];
 }
 
-const isEmpty = (value) => value === "" || value === null || value === false || (typeof value === "object" && !Object.keys(value).length);
+const telling = (entries) => Object.fromEntries(entries.filter(([, value]) => value !== "" && value !== null && (typeof value !== "object" || Object.keys(value).length)));
 
 export const since = (from, to) => duration(to && from ? to - from : null);
