@@ -81,7 +81,8 @@ class Device:
     @property
     def usable_mib(self) -> float:
         """Memory in MiB for a model: the operating system and other programs take a part of it."""
-        share = _SYSTEM_SHARE.get(self.device_class, 0.0)
+        whole = _SYSTEM_SHARE["cpu"] if self.power_of.endswith("whole computer") else 0.0
+        share = _SYSTEM_SHARE.get(self.device_class, whole)
         if not share or self.flash_mib or "without its host" in self.power_of:
             return self.memory_mib
         return self.memory_mib - min(share * self.memory_mib, _MOST_OF_SYSTEM)

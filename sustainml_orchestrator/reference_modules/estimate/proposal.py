@@ -219,11 +219,18 @@ def _notes(choice: Choice, task: str, wanted: Requirements) -> tuple[str, ...]:
         *_cut(model, wanted.text_tokens),
         *_windows(model),
         *_foreign(model, task, wanted.languages),
+        *([_TRAINING] if wanted.training else []),
+        *([_NUMBER] if wanted.number and task == "image-classification" else []),
         *([_STAKES] if wanted.critical else []),
         *_background(model),
     )
 
 
+_TRAINING = "training is not estimated: the figures are of inferences with the trained model"
+_NUMBER = (
+    "a number is wanted: its last layer is replaced by a single output and trained on your own "
+    "data; its figure, of classes, says little of that"
+)
 _STAKES = (
     "a wrong answer may harm people: validate it on your own cases, set the threshold on the safe "
     "side, and let a person decide"

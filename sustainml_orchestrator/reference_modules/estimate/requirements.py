@@ -36,6 +36,8 @@ class Requirements:
     interactive_rate: float = 0.0  #: tokens per second, likewise; 0 = those of a reader
     most_parameters: float = 0.0  #: of a model for which more bring nothing; 0 = any
     corpus_size: float = 0.0  #: things about which questions are asked
+    training: bool = False  #: a model is to be trained
+    number: bool = False  #: what comes out is a number
     battery: bool = False  #: it draws on a battery
     max_power_w: float = 0.0
     min_quality: float = 0.0  #: 0..1, a bound
@@ -117,6 +119,8 @@ def _of_use(found: Requirements, pairs: Mapping[str, str]) -> Requirements:
         most_parameters=_plain(pairs, "most_parameters"),
         corpus_size=_plain(pairs, "corpus_size"),
         battery=pairs.get("power_source") == "battery",
+        training="training" in pairs,
+        number=pairs.get("output") == "number",
     )
 
 

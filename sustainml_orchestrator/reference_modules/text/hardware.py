@@ -146,7 +146,7 @@ class HardwareWords:
         lacking = {p.lacking: p.device_class for p in unknown}
         required = [p.lacking for p in unknown if self._runs_on(words, p)]
         hardware = [name for _, _, name in kept] or required or self._classes(words)
-        many = {name: _how_many(words.before(start)) for start, _, name in kept}
+        many = _numbers(words, kept, {end for _, end, _ in devices})
         told = [
             f"{count} x {name} are named; the figures are for one of them"
             for name, count in many.items()
@@ -306,6 +306,15 @@ class _Passage:
         following = bisect_left(self.ends, end)
         stop = self.ends[following] if following < len(self.ends) else len(self.text)
         return re.sub(r"^\w+", "", self.text[end : min(stop, end + 60)]).split()
+
+
+def _numbers(
+    words: _Passage, kept: Iterable[tuple[int, int, str]], names: set[int]
+) -> dict[str, int]:
+    """How many of each device there are; in "Pi 5 + Hailo-8L" the number is of the name before."""
+    return {
+        name: 1 if start in names else _how_many(words.before(start)) for start, _, name in kept
+    }
 
 
 def _how_many(before: list[str]) -> int:

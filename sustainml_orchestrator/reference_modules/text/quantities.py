@@ -51,6 +51,10 @@ _PATTERNS = {
     "rate": re.compile(NUMBER + rf"(k?) ?{THINGS} ?(/|[^\W\d_]+ ){PERIOD_WORDS}\b"),
     "fps": re.compile(NUMBER + r" ?(fps|hz)\b"),
 }
+#: "5 V 0.5 A", "12 V, 500 mA"
+_VOLTS = re.compile(
+    rf"{NUMBER} ?v(?:olts?)?(?:[ ,/x]|at|,)+{NUMBER} ?(m?)a(?:mps?|mperes?)?(?![\w/])"
+)
 #: Words for "per".
 EACH = r"(?:per|an?|each|every|pro|por|par|al|alla|je|jede[nrs]?|cada|chaque|ogni|del?|/)"
 _MAGNITUDE = "|".join(sorted(MAGNITUDES, key=len, reverse=True))
@@ -105,23 +109,10 @@ _TOKENS_OF = {"palabra": 1.3, "p": 650.0, "seite": 650.0, "token": 1.0, "w": 1.3
 #: More are no text that goes in at once.
 _LONGEST_TEXT = 1e6
 _HERTZ = re.compile(NUMBER + r" ?(k?)hz\b")
-_CONTROL = (
-    "control",
-    "loop",
-    "policy",
-    "steer",
-    "regel",
-    "steuer",
-    "commande",
-    "inference",
-    "headset",
-    "camera",
-    "kamera",
-    "video",
-    "refresh",
-    "glasses",
-    "display",
-)
+_CONTROL = ("control", "loop", "policy", "steer", "regel", "steuer", "commande", "inference")
+#: Beside these a frequency is that of pictures, as long as one sees so many.
+_SHOWN = ("headset", "camera", "kamera", "video", "refresh", "glasses", "display")
+_MOST_SEEN = 240.0
 #: Numbers of one kind that are looked at: a text with more of them is a table.
 _MAX_FOUND = 200
 _SENTENCE_END = re.compile(r"(?<!\bmax)(?<!\bmin)[.;!?\n](?=\s|$)")
@@ -150,8 +141,13 @@ def times(text: str) -> list[Quantity]:
 
 
 def powers(text: str) -> list[Quantity]:
-    """Powers in a folded text, in W."""
-    return [_scaled(found, _POWER) for found in _find("power", text)]
+    """Powers in a folded text, in W; also those told as "5 V 0.5 A"."""
+    found = [_scaled(found, _POWER) for found in _find("power", text)]
+    for match in islice(_VOLTS.finditer(text), _MAX_FOUND):
+        amperes = number_of(match[2]) * (1e-3 if match[3] else 1.0)
+        value = number_of(match[1]) * amperes
+        found.append(Quantity(value, "w", *around(text, match), match.group()))
+    return found
 
 
 def shares(text: str) -> list[Quantity]:
@@ -246,8 +242,9 @@ def loop_rates(text: str) -> list[Quantity]:
     found = []
     for match in islice(_HERTZ.finditer(text), _MAX_FOUND):
         words = around(text, match)
-        if any(word.startswith(_CONTROL) for word in (*words[0], *words[1])):
-            value = number_of(match[1]) * (1e3 if match[2] else 1.0)
+        value = number_of(match[1]) * (1e3 if match[2] else 1.0)
+        cues = (*_CONTROL, *(_SHOWN if value <= _MOST_SEEN else ()))
+        if any(word.startswith(cues) for word in (*words[0], *words[1])):
             found.append(Quantity(value, "fps", *words, match.group()))
     return found
 

@@ -14,6 +14,7 @@ _SHOWN = (
     r"uhd|resolution|auflosung|resolucion|video|film|footage|stream|camera|kamera|camara|telecamera"
     r"|webcam|drone|dashcam|cctv|display|screen|monitor|tv|aufnahme|grabacion"
 )
+_KINDS = r"(?:product|short|security|surveillance|drone|traffic|sports)"
 #: These may be counted, too, where a period follows: "4K pictures a day".
 _COUNTED = r"image|picture|photo|frame|bild|foto|imagen|immagin"
 _PERIOD = r"[^.,;]{0,20}? (?:per|an?|each|every|pro|por|par|al|je) "
@@ -22,7 +23,7 @@ _SIDE = r"\d{1,3}[.,]\d{3}|\d{2,6}"
 _SIZE = re.compile(
     rf"(?<![\w.,])(?:({_SIDE}) ?(?:x|×|by) ?({_SIDE})(?: ?(?:px|pixels?))?(?![\w%]| ?(?:[cm]?m|x) )"
     rf"|({'|'.join(_LINES)})p(?!\w)"
-    rf"|([248])k(?= (?:live |colou?r |dash)?(?:{_SHOWN})|-(?:{_SHOWN})"
+    rf"|([248])k(?= (?:live |colou?r |dash|{_KINDS} )?(?:{_SHOWN})|-(?:{_SHOWN})"
     rf"| (?:{_COUNTED})\w*\b(?!{_PERIOD}))(?: uhd)?"
     rf"|(?<=\bin )([248])k(?=[.,;!?]|$| (?:on|at|with|and|from|auf|mit) )"
     rf"|({'|'.join(_NAMES)})(?!\w))"

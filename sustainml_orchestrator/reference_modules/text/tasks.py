@@ -32,6 +32,8 @@ _RUNNER_UP = 0.1
 _LIKELY = 0.1
 #: The confidence in its first clause alone that a short text needs where as a whole it is unclear.
 _SURE = 0.5
+#: Beginnings of plain texts that say what is to be done with a model that is named.
+_TUNED = (" fine tune ", " finetune ", " pretrain ", " pre train ")
 _CLAUSE_END = re.compile(
     r"[,.;:(\n]| (?:on|with|at|within|under|in|auf|mit|en|con|sur|avec|su) "
     r"(?=[\w$€]*[A-Z\d]|an? |our |un[ae]? |uma? |eine[mnr]? |unser|notre |nos |nuestr|nostr|noss)"
@@ -95,7 +97,8 @@ class _Composed:
     """A kind of problem that takes several models, such as questions on one's own documents."""
 
     tasks: frozenset[str]  #: for which such problems are taken
-    parts: tuple[str, ...]  #: the tasks that they are instead, in their order; the last costs most
+    parts: tuple[str, ...]  #: the tasks that they are instead, in their order
+    take: str  #: the one of them that is proposed; the other is named
     asks: tuple[str, ...]
     cues: tuple[str, ...]
     unless: tuple[str, ...]
@@ -104,7 +107,7 @@ class _Composed:
     def read(cls, entry: Mapping[str, Any]) -> _Composed:
         """Read an entry of `composed`."""
         cues = (tuple(map(needle, entry[key])) for key in ("asks", "cues", "unless"))
-        return cls(frozenset(entry["tasks"]), tuple(entry["parts"]), *cues)
+        return cls(frozenset(entry["tasks"]), tuple(entry["parts"]), entry["take"], *cues)
 
     def applies(self, task: str, words: str) -> bool:
         """Whether a plain text of such a task is of this kind."""
@@ -198,12 +201,11 @@ class TaskCatalogue:
 
     def _as_composed(self, found: Verdict, words: str) -> Verdict:
         """The verdict with the parts of a kind of problem that takes several models."""
-        composed = (each.parts for each in self._composed if each.applies(found.tag, words))
-        parts = next(composed, ())
-        if not parts:
+        kind = next((each for each in self._composed if each.applies(found.tag, words)), None)
+        if kind is None:
             return found
-        others = tuple(other for other in found.alternatives if other != parts[-1])
-        return replace(found, tag=parts[-1], alternatives=others, parts=parts)
+        others = tuple(other for other in found.alternatives if other != kind.take)
+        return replace(found, tag=kind.take, alternatives=others, parts=kind.parts)
 
     def _rather(self, text: str, modality: str, best: str, shares: Mapping[str, float]) -> str:
         """Another task where the text names a model for it, or words tell it, else the best."""
@@ -215,7 +217,8 @@ class TaskCatalogue:
         # Models such as BERT do for several tasks, and name none.
         named = {each.task for each in self._models.find(text) if each.wanted and each.task}
         hint = self._hinted(text, modality) if named and best not in named else ""
-        near = hint in named and shares.get(hint, 0.0) >= _RUNNER_UP * shares[best]
+        near = shares.get(hint, 0.0) >= _RUNNER_UP * shares[best] or words.startswith(_TUNED)
+        near = near and hint in named
         return hint if near and best in self.tasks else best
 
     def _doubtful(
@@ -228,7 +231,8 @@ class TaskCatalogue:
     ) -> Verdict:
         """The task of a text that is not clear by itself, by the models that it names."""
         if hint := self._hinted(text, modality):
-            return Verdict(hint, confidence, self._runners_up(ranking, shares, hint))
+            found = Verdict(hint, confidence, self._runners_up(ranking, shares, hint))
+            return self._as_composed(found, plain(text))
         likely = [tag for tag in ranking[:3] if tag in self.tasks and shares[tag] > _LIKELY]
         raise UnclearError(_complaint(likely))
 

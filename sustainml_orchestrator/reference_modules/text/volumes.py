@@ -47,10 +47,15 @@ _HOURS_OFTEN = re.compile(
 _RECORDS = re.compile(rf"\b(?:transcri|transkri|transcrev|{_RECORDED})")
 #: Of these, "8 hours a day" may be how long it runs.
 _ON = frozenset({"runs", "run", "running", "on", "works", "open", "operates", "operating", "lauft"})
+#: "8x22B": experts that share a part of their weights, as in Mixtral (46.7B of 8x7B, 141B of
+#: 8x22B).
+_EXPERTS = re.compile(r"\b(\d{1,3}) ?x ?(\d{1,3})b\b")
+_SHARED = 0.82
 _SIZE = re.compile(
     quantities.NUMBER + r"[ -]?(b|bn|bi?llions?|milliarden|milliards|miliardi|mil millones|m"
     r"|mil+ion(?:s|en|es|i)?|milhoes)(?:[ -]?(?:de |di |d')?param\w*)?(?![\w/])"
 )
+_TUNED = frozenset({"tune", "tuning", "finetune", "finetuning", "pretrain", "pretraining"})
 _MOST = 2**32 - 1
 #: Numbers that are looked at: a text with more of them is a table.
 _MAX_FOUND = 200
@@ -135,6 +140,9 @@ class VolumeWords:
     def size(self, text: str) -> ModelSize | None:
         """The size of model that a text asks for; None for none."""
         folded = fold(text)
+        if experts := _EXPERTS.search(folded):
+            total = float(experts[1]) * float(experts[2]) * _SHARED * 1e9
+            return ModelSize(total, experts.group())
         for match in _SIZE.finditer(folded):
             before, after = quantities.around(folded, match)
             unit = match.group(2)
@@ -194,5 +202,7 @@ class VolumeWords:
         return any(cue in words for cue in self._things)
 
     def _is_own_data(self, before: Iterable[str], after: Iterable[str]) -> bool:
-        near = {*list(before)[-4:], *list(after)[:5]}
-        return bool(near & self._own_data)
+        before = list(before)
+        near = {*before[-4:], *list(after)[:5]}
+        # "Fine-tune Llama 3.1 8B on 50,000 tickets": a name may stand between.
+        return bool(near & self._own_data or _TUNED & {*before})
