@@ -144,7 +144,7 @@ class Access:
 
     def is_open(self, path: str) -> bool:
         """Whether a path needs no token."""
-        return any(path == each or path.startswith(f"{each}/") for each in self.open_paths)
+        return path in self.open_paths
 
 
 class Guard:

@@ -122,7 +122,7 @@ def login_page(request: Request) -> Response:
     return HTMLResponse(text, headers={"cache-control": "no-store"})
 
 
-async def log_in(request: Request, token: Annotated[str, Form(max_length=1000)] = "") -> Response:
+async def log_in(request: Request, token: Annotated[str, Form()] = "") -> Response:
     """Take the token, give a cookie."""
     access: Access = request.app.state.access
     wanted = _own_path(request.query_params.get("next", ""))

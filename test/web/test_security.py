@@ -139,7 +139,9 @@ def test_a_token_is_demanded(guarded: Server) -> None:
     assert status == 303 and headers["location"] == "/login?next=/tasks"
     _, headers, _ = guarded.ask("GET", "/new?base=1/1", Accept="text/html")
     assert headers["location"] == "/login?next=/new%3Fbase%3D1/1"
-    assert guarded.ask("GET", "/page/system")[0] == 401
+    assert guarded.ask("GET", "/static/style.css")[0] == 200
+    for path in ("/page/system", "/static/main.js", "/static/style.css/../main.js"):
+        assert guarded.ask("GET", path)[0] == 401
     for accepted, refusal in (("*/*", 401), ("text/html", 303)):
         begun = time.monotonic()
         wrong = guarded.ask("GET", "/page/system", Authorization="Bearer no", Accept=accepted)
@@ -174,6 +176,8 @@ def test_the_login_gives_a_cookie_and_leads_nowhere_else(
     _, headers, _ = guarded.ask("POST", path, urlencode({"token": "wrong"}), Content_Type=kind)
     assert "set-cookie" not in headers and "wrong=1" in headers["location"]
     assert urlencode({"next": given}) in headers["location"]
+    _, headers, _ = guarded.ask("POST", "/login", "token=" + "x" * 3000, Content_Type=kind)
+    assert "wrong=1" in headers["location"]
     assert guarded.ask("POST", "/login", "token=" + "x" * 10_000, Content_Type=kind)[0] == 413
     guarded.ask("POST", "/logout", Cookie=value)
     assert guarded.ask("GET", "/page/system", Cookie=value)[0] == 401
