@@ -17,6 +17,7 @@ import io
 import json
 import os
 import re
+import shlex
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -40,6 +41,9 @@ EXIT_BROKEN_PIPE = 141
 
 #: Characters that a column of texts needs to be read, if it has so many; those of a usual terminal.
 _LEAST, _USUAL = 6, 80
+
+#: Columns of words that are not broken.
+_WHOLE = ("status", "state", "event")
 
 #: Unicode's control, format, surrogate and line separator characters.
 _UNSAFE = re.compile(
@@ -65,6 +69,11 @@ def harmless(text: str, keep: str = "") -> str:
         return found if found in keep else repr(found)[1:-1]
 
     return _UNSAFE.sub(escape, text)
+
+
+def quoted(path: object) -> str:
+    """A path as the shell reads it, for a command that is printed."""
+    return shlex.quote(str(path))
 
 
 def printed(text: str) -> str:
@@ -125,8 +134,9 @@ class Table(table.Table):
             padding=(0, 1),
             collapse_padding=True,
         )
-        for head in texts:
-            self.add_column(head, overflow="fold", no_wrap=not self.columns)  # the first is a name
+        for head in texts:  # the first is a name
+            is_whole = not self.columns or head in _WHOLE
+            self.add_column(head, overflow="fold", no_wrap=is_whole)
         for head in figures:
             self.add_column(head, justify="right", no_wrap=True)
 

@@ -48,6 +48,8 @@ from sustainml_orchestrator.core.text import cause
 #: The base of all errors of usage; typer does not export it.
 ClickException: Any = typer.BadParameter.__mro__[2]
 
+#: Options that stand before the command.
+_GLOBAL = ("--namespace", "-n", "--timeout", "--version")
 _NAMESPACE = re.compile(r"/?([A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*)?/?")
 
 
@@ -106,6 +108,10 @@ def _explain_usage(error: Any, words: list[str]) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":  # the help was shown
         return int(error.exit_code)
     text = error.format_message().removeprefix("Invalid value: ").rstrip(".")
+    option = getattr(error, "option_name", "")
+    if context is not None and option in _GLOBAL and context.parent is not None:
+        command = context.command_path.removeprefix("sustainml ")
+        text = f"{option} goes before the command: sustainml {option} … {command}"
     if context is not None and "--help" not in text:
         text += f"; see {context.command_path} --help"
     return _fail(Failure(text, error.exit_code, name="INVALID_REQUEST", error_code=2), words)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sustainml_orchestrator.cli.console import Table, err, out
+from sustainml_orchestrator.cli.console import Table, err, out, quoted
 from sustainml_orchestrator.cli.context import AsJson, Failure, print_json, written
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _run(
     from sustainml_orchestrator.measurement.onnx_file import ModelFileError
     from sustainml_orchestrator.measurement.run import measure as run
 
-    with Progress(console=err, transient=True) as bar:
+    with Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
         job = bar.add_task("measuring", total=1.0)
         try:
             return run(
@@ -155,7 +155,7 @@ def _show(measured: Measured, output: Path | None) -> None:
     out.print(_table(measured))
     out.say(f"energy: {measured.energy_method}")
     if output is not None:
-        out.say(f"written to {output}; next: sustainml catalogue add {output}")
+        out.say(f"written to {output}; next: sustainml catalogue add {quoted(output)}")
 
 
 def _table(measured: Measured) -> Table:

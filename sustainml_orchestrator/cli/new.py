@@ -9,12 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
-from sustainml_orchestrator.cli.console import out
+from sustainml_orchestrator.cli.console import out, quoted
 from sustainml_orchestrator.cli.context import Failure
 from sustainml_orchestrator.cli.module_template import Template
 from sustainml_orchestrator.cli.pipeline import mistakes
 from sustainml_orchestrator.core.pipeline import USER_INPUT, Pipeline
-from sustainml_orchestrator.core.pipeline_reader import PipelineError, nearest
+from sustainml_orchestrator.core.pipeline_reader import PipelineError, name_flaw, nearest
 
 _LAUNCH_PLUGINS = ("launch_testing", "launch_ros", "launch_pytest")
 
@@ -63,8 +63,8 @@ def module(
         graph_file: with_lines(text, template.lines(required)),
     }
     _write(files, graph_file, text if graph_file.exists() else None)
-    out.say(f"try it: python -m pytest{_without_launch()} {folder / f'test_{name}.py'}")
-    out.say(f"run it: sustainml up --pipeline {graph_file}")
+    out.say(f"try it: python -m pytest{_without_launch()} {quoted(folder / f'test_{name}.py')}")
+    out.say(f"run it: sustainml up --pipeline {quoted(graph_file)}")
 
 
 def _without_launch() -> str:
@@ -86,17 +86,26 @@ def _graph(file: Path) -> tuple[str, Pipeline]:
 
 
 def _check(name: str, inputs: list[str], graph: Pipeline, file: Path) -> None:
+    if flaw := name_flaw(name) or _foreign_flaw(name):
+        raise Failure(f"'{name}' {flaw}", name="INVALID_REQUEST", error_code=2)
     if name in graph.by_name:
         raise Failure(f"{file} has a module {name} already; choose another name")
-    if keyword.iskeyword(name) or (name.isidentifier() and importlib.util.find_spec(name)):
-        raise Failure(
-            f"{name}.py could not be imported: Python has a {name} already; choose another name"
-        )
     known = [USER_INPUT, *graph.by_name]
     for one in inputs:
         if one not in known:
             hint = nearest(one, known).strip() or f"use {', '.join(known)}"
             raise typer.BadParameter(f"there is no input '{one}'; {hint}")
+
+
+def _foreign_flaw(name: str) -> str:
+    """What else than ROS takes the name."""
+    if name in ("true", "false", "null"):
+        return "is a value of YAML; choose another name"
+    if name == "conftest" or name.startswith("test_") or name.endswith("_test"):
+        return "is for files of pytest; choose another name"
+    if keyword.iskeyword(name) or importlib.util.find_spec(name):
+        return "could not be imported: Python has one already; choose another name"
+    return ""
 
 
 def with_lines(text: str, lines: list[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from sustainml_orchestrator.cli.console import divert_foreign_output, err, out
+from sustainml_orchestrator.cli.console import divert_foreign_output, err, out, quoted
 from sustainml_orchestrator.cli.context import (
     AsJson,
     Failure,
@@ -107,4 +107,4 @@ def _write(task: str | None, output: Path | None, as_json: bool) -> None:
                     "missing": collection.missing})  # fmt: skip
         return
     out.say(f"{path}: {len(data) / 1024:.0f} KiB, {len(collection.entries)} files; "
-            f"read it with: sustainml report --open {path}")  # fmt: skip
+            f"read it with: sustainml report --open {quoted(path)}")  # fmt: skip

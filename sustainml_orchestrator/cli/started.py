@@ -5,7 +5,12 @@ from __future__ import annotations
 import typer
 
 from sustainml_orchestrator.cli.console import err
-from sustainml_orchestrator.core.pipeline_reader import MAX_REPLICAS, PipelineError, nearest
+from sustainml_orchestrator.core.pipeline_reader import (
+    MAX_REPLICAS,
+    PipelineError,
+    instances,
+    nearest,
+)
 from sustainml_orchestrator.processes.executables import ExecutableError
 from sustainml_orchestrator.processes.programs import MODULES, Program, has_program, programs
 
@@ -28,8 +33,13 @@ def started(
         for spec in pipeline.modules if pipeline else ():
             if spec.name not in without and not has_program(spec.name, spec.executable):
                 err.say(f"{spec.name} is not started: its executable is not named in the pipeline")
+        counts = dict(replicas_of(text, modules) for text in replicas)
+        for name, count in counts.items():
+            if taken := set(instances(name, count)) & set(modules):
+                text = f"{name}={count} gives an instance the name of module {taken.pop()}"
+                raise typer.BadParameter(f"replicas {text}; start fewer, or rename that")
         return programs(namespace=namespace, pipeline=pipeline, without=without,
-                        replicas=dict(replicas_of(text, modules) for text in replicas),
+                        replicas=counts,
                         pipeline_file=pipeline_file, **settings)  # fmt: skip
     except (PipelineError, ExecutableError) as error:
         raise typer.BadParameter(str(error)) from error

@@ -97,9 +97,11 @@ def node_table(nodes: Iterable[Any]) -> Table:
     )
     for node in nodes:
         status = NodeStatus(node.node_status)
-        wanted = "" if node.desired_status else " (stopped on request)"
+        shown = line((status.name, _NODE_COLOURS.get(status, "red")))
+        if not node.desired_status:
+            shown.append("\n(stopped on request)")
         table.add(
-            node.node_name, line((status.name, _NODE_COLOURS.get(status, "red")), wanted),
+            node.node_name, shown,
             str(node.active_tasks), str(node.resets), str(node.restarts), _ago(node.last_loss),
             Text("\n").join([_process(each, status) for each in node.instances] or [line(UNKNOWN)]),
             node.error_description,

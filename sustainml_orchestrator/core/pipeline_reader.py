@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
@@ -19,6 +20,11 @@ OUTPUT_TYPES = frozenset(
 MAX_REPLICAS = 64
 
 _NAME = re.compile(r"[a-z](?:_?[a-z0-9]+)*")
+_OF_UP = "of a process of sustainml up"
+_RESERVED = {
+    USER_INPUT: "of the input of a pipeline", "orchestrator": "of the node that runs it",
+    "all": "commands take it for every module", "up": _OF_UP, "web": _OF_UP, "rest": _OF_UP,
+}  # fmt: skip
 _FOREIGN_TYPE = re.compile(r"[a-z][a-z0-9_]*/msg/[A-Z][A-Za-z0-9]*")
 _LIFECYCLES = ("node_control", "managed")
 _MAX_MODULES = 64
@@ -71,7 +77,7 @@ def refusal(
 
     texts = [text(mistake) for mistake in sorted(mistakes, key=line_of)]
     more = len(texts) - 1
-    rest = f"; {more} more: run `sustainml pipeline check {source}`" if more else ""
+    rest = f"; {more} more: run `sustainml pipeline check {shlex.quote(source)}`" if more else ""
     return PipelineError(texts[0] + rest, texts)
 
 
@@ -123,6 +129,20 @@ def nearest(word: object, known: Collection[str]) -> str:
     return f"did you mean {close[0]}? " if close else ""
 
 
+def instances(name: str, count: int) -> list[str]:
+    """The names of the further instances of a module."""
+    return [f"{name}_{number}" for number in range(2, count + 1)]
+
+
+def name_flaw(name: object) -> str:
+    """What is wrong with the name of a module, and what to do; "" = nothing."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > 64:
+        return "is no ROS name; use lower case like hw_resources, up to 64 characters"
+    if name in _RESERVED:
+        return f"is a reserved name ({_RESERVED[name]}); choose another"
+    return ""
+
+
 class Reader:
     """Checks the content of one file.
 
@@ -148,15 +168,17 @@ class Reader:
         if not 1 <= len(modules) <= _MAX_MODULES:
             text = f"holds {len(modules)}; give between 1 and {_MAX_MODULES}"
             self._note("modules", remedy=text)
-        return {name: self._module(name, modules) for name in modules if self._is_name(name)}
+        read = {name: self._module(name, modules) for name in modules if self._is_name(name)}
+        for name, values in read.items():
+            count = values.get("replicas", 1)
+            for other in instances(name, count if _is_whole(count, MAX_REPLICAS) else 1):
+                if other in modules:
+                    text = f"gives an instance the name of module {other}; rename that"
+                    self._note("modules", name, "replicas", remedy=text)
+        return read
 
     def _is_name(self, name: Any) -> bool:
-        remedy = ""
-        if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > 64:
-            remedy = "is no ROS name; use lower case like hw_resources"
-        elif name in (USER_INPUT, "orchestrator"):
-            remedy = "is a reserved name; choose another"
-        if remedy:
+        if remedy := name_flaw(name):
             self._note("modules", name, remedy=remedy)
         return not remedy
 

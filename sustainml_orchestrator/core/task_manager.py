@@ -188,7 +188,7 @@ class TaskManager:
             task.attempt += 1
             task.token = self._draw_token()
         elif how is not TaskMove.PREEMPT:
-            task.finished = self._context.stamp
+            task.finished = task.finished or self._context.stamp  # a failed one may be terminated
             task.outcome_reason = reason
         self._move(task, how, reason)
         if how is TaskMove.RESET:

@@ -39,10 +39,8 @@ def count(path: Path, shapes: Shapes) -> Counts:
     Raises:
         ModelFileError: no ONNX file, or an operator without a rule for its shape.
     """
-    import onnx
-
     try:
-        model = onnx.load(str(path))
+        model = _loaded(path)
         inputs = _inputs(model, shapes)
         graph = _profiled(model, inputs)
         blocks = graph.compress_memory()[0]
@@ -64,6 +62,20 @@ def count(path: Path, shapes: Shapes) -> Counts:
         depthwise=_is_depthwise(nodes),
         inputs=inputs,
     )
+
+
+def _loaded(path: Path) -> Any:
+    import onnx
+    from onnx.external_data_helper import load_external_data_for_model
+
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+    except Exception as error:  # DecodeError of protobuf
+        raise ModelFileError(f"{path} is no ONNX file; name one") from error
+    if not model.graph.node:
+        raise ModelFileError(f"{path} has no operators; name an ONNX file of a model")
+    load_external_data_for_model(model, str(path.parent))
+    return model
 
 
 def _profiled(model: Any, inputs: Mapping[str, tuple[int, ...]]) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sustainml_orchestrator.contract.enclaves import enclave
 from sustainml_orchestrator.core.pipeline import Pipeline
+from sustainml_orchestrator.core.pipeline_reader import instances
 from sustainml_orchestrator.processes.executables import ELSEWHERE, resolve
 from sustainml_orchestrator.processes.fork_server import python_command
 from sustainml_orchestrator.processes.instance_parameters import instance_parameters
@@ -111,8 +112,7 @@ def _instances(module: Program, count: int, params_file: str, namespace: str) ->
         del words[-2:]
     # Of several values for a parameter the last one wins: that of our own command line.
     at = words.index("-p") if "-p" in words else len(words)
-    for number in range(2, count + 1):
-        name = f"{module.name}_{number}"
+    for name in instances(module.name, count):
         own = {}
         if params_file:
             own = instance_parameters(params_file, namespace, module.name, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -83,7 +84,9 @@ def open_journal(
 def _missing(path: Path) -> str:
     spare = files.backup_of(path)
     advice = (
-        f"; `sustainml journal restore {spare}` brings back its backup" if spare.exists() else ""
+        f"; `sustainml journal restore {shlex.quote(str(spare))}` brings back its backup"
+        if spare.exists()
+        else ""
     )
     return f"journal {path} is missing, a new one was begun{advice}"
 

@@ -224,3 +224,16 @@ def test_variables_of_ros_hold_no_control_characters(
     monkeypatch.setenv("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp")
     monkeypatch.setenv("ROS_HOME", "/home/j\udcf6rg \u00e9")
     check_variables()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("list --timeout 1", "--timeout goes before the command: sustainml --timeout … list"),
+        ("node reset all -n /x", "-n goes before the command: sustainml -n … node reset"),
+        ("list --timeot 1", "No such option: --timeot"),
+    ],
+)
+def test_a_global_option_behind_the_command(words: str, said: str) -> None:
+    result = CliRunner().invoke(app, words.split())
+    assert result.exit_code == 2 and result.stderr.startswith(f"error: {said}")

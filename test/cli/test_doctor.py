@@ -97,6 +97,13 @@ def test_a_wrong_domain_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     assert levels["discovery range is OFF"].startswith("set ROS_AUTOMATIC_DISCOVERY_RANGE")
 
 
+def test_a_folder_in_which_no_file_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROS_HOME", "/proc")  # root may write there, says its mode
+    (found,) = (found for found in environment() if "/proc" in found.finding)
+    assert found.level == "error" and found.finding.startswith("/proc cannot be written (")
+    assert found.remedy == "make it writable, or set ROS_HOME to another folder"
+
+
 def running(started: int) -> TaskSummary:
     step = ModuleProgress(node_name="hw_resources", task_status=int(TaskStatus.RUNNING), tries=2,
                           started=Time(sec=started), instance="/x/hw_resources")  # fmt: skip

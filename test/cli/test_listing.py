@@ -12,12 +12,13 @@ import pytest
 import typer
 from builtin_interfaces.msg import Time
 from rich.console import Console
-from sustainml_msgs.msg import Task, TaskId, TaskSummary
+from sustainml_msgs.msg import NodeState, Task, TaskId, TaskSummary
 
 from sustainml_orchestrator.cli import description, figures, listing, tables
 from sustainml_orchestrator.cli.console import Table, out
 from sustainml_orchestrator.cli.context import check_form
 from sustainml_orchestrator.cli.selection import Filter
+from sustainml_orchestrator.core.ids import NodeStatus, TaskStatus
 from sustainml_orchestrator.core.text import duration
 
 
@@ -129,3 +130,21 @@ def test_two_forms_of_output_exclude_each_other() -> None:
     check_form(json=True, csv=False, watch=False)
     with pytest.raises(typer.BadParameter, match="--json and --watch exclude each other"):
         check_form(json=True, csv=False, watch=True)
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_no_word_of_a_state_is_broken(width: int) -> None:
+    tasks = [summary(task_status=int(status), progress=0.5) for status in TaskStatus]
+    nodes = [
+        NodeState(
+            node_name="ml_model_metadata", node_status=int(status), error_description="x " * 99
+        )
+        for status in NodeStatus
+    ]
+    for table, states in (
+        (listing.shown(tasks, 9, wide=False), TaskStatus),
+        (tables.node_table(nodes), NodeStatus),
+    ):
+        file = io.StringIO()
+        Console(file=file, width=width).print(table)
+        assert all(status.name in file.getvalue() for status in states), file.getvalue()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -136,11 +137,50 @@ def test_a_file_that_is_there_is_added_to_or_left_as_it_was(tmp_path: Path) -> N
     assert (tmp_path / "c.py").read_text() == "mine" and file.read_text() == before
 
 
-@pytest.mark.parametrize("name", ["class", "json", "numpy"])
-def test_a_new_module_has_a_name_that_python_can_import(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        *((name, "could not be imported: Python has one") for name in ("class", "json", "numpy")),
+        *((name, "is for files of pytest") for name in ("conftest", "test_it", "own_test")),
+        *((name, "is no ROS name") for name in ("", "a/b", "..", "1a", "a b", "a" * 65)),
+        *((name, "is a value of YAML") for name in ("true", "null")),
+        ("all", "is a reserved name (commands take it for every module)"),
+        *((name, "is a reserved name (of a process of sustainml up)")
+          for name in ("up", "web", "rest")),
+        ("orchestrator", "is a reserved name (of the node that runs it)"),
+    ],
+)  # fmt: skip
+def test_a_new_module_has_a_name_that_nothing_else_has(
+    tmp_path: Path, name: str, cause: str
+) -> None:
     result = run("new", "module", name, "--folder", tmp_path)
-    assert result.exit_code == 1 and f"Python has a {name} already" in result.output
+    assert result.exit_code == 1
+    assert (
+        result.stderr.startswith(f"INVALID_REQUEST: '{name}' {cause}")
+        and result.stderr.count("\n") == 1
+    )
     assert not list(tmp_path.iterdir())
+
+
+def test_an_instance_has_no_name_of_another_module(tmp_path: Path) -> None:
+    file = tmp_path / "pipeline.yaml"
+    module = "inputs: [user_input], output_type: MLModel, executable: none"
+    file.write_text(f"modules:\n  a: {{{module}, replicas: 3}}\n  a_3: {{{module}}}\n")
+    (text,) = mistakes(file)
+    assert "modules.a.replicas: gives an instance the name of module a_3; rename that" in text
+    file.write_text(f"modules:\n  a: {{{module}}}\n  a_3: {{{module}}}\n  web: {{{module}}}\n")
+    (text,) = mistakes(file)
+    assert "modules.web: is a reserved name" in text
+    file.write_text(f"modules:\n  a: {{{module}}}\n  a_3: {{{module}}}\n")
+    result = run("up", "--pipeline", file, "--replicas", "a=3")
+    assert result.exit_code == 2 and "the name of module a_3" in result.stderr
+
+
+def test_printed_commands_can_be_pasted(tmp_path: Path) -> None:
+    folder = tmp_path / "my $(folder)"
+    printed = run("new", "module", "meter", "--folder", folder).stdout.splitlines()[-2:]
+    for line, file in zip(printed, ("test_meter.py", "pipeline.yaml"), strict=True):
+        assert shlex.split(line)[-1] == str(folder / file)
 
 
 def test_the_line_that_runs_the_test_leaves_the_plugins_of_launch_out(

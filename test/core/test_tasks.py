@@ -125,6 +125,15 @@ def test_commands_follow_the_table(core: Driver, status: TaskStatus, command: Ta
         assert task.attempt == attempt + (command is TaskCommand.RESET)
 
 
+def test_a_failed_task_that_is_terminated_keeps_the_time_of_its_end(core: Driver) -> None:
+    task = core.submit()
+    core.report("hw_constraints", task, TaskStatus.ERROR, error_code=2, error_description="no")
+    ended = task.finished
+    core.beat(50.0)
+    core.command(task, TaskCommand.TERMINATE)
+    assert task.status is TaskStatus.TERMINATED and task.finished == ended > 0
+
+
 def test_stop_tells_the_modules_that_may_hold_it(core: Driver) -> None:
     task = core.submit()
     core.output("app_requirements", task)

@@ -93,7 +93,8 @@ def test_from_a_file_to_the_catalogue(
 def test_what_is_no_model_is_refused_with_a_sentence(tmp_path: Path) -> None:
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no model")
-    assert "cannot be counted" in sustainml("measure", broken, home=tmp_path, code=1)
+    said = sustainml("measure", broken, home=tmp_path, code=1)
+    assert said == f"INVALID_REQUEST: {broken} is no ONNX file; name one\n"
     assert "name an ONNX file" in sustainml("measure", tmp_path, home=tmp_path, code=1)
 
 

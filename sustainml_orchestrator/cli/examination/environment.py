@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 
 import sustainml_orchestrator
@@ -75,9 +76,12 @@ def _disk() -> Iterator[Finding]:
         return
     while not os.path.lexists(folder) and folder != folder.parent:
         folder = folder.parent
-    if not os.access(folder, os.W_OK):
+    try:
+        tempfile.TemporaryFile(dir=folder).close()  # it has no name
+    except OSError as error:
         remedy = "make it writable, or set ROS_HOME to another folder"
-        yield Finding("error", f"{folder} cannot be written: no journal, no log file", remedy)
+        text = f"{folder} cannot be written ({cause(error)}): no journal, no log file"
+        yield Finding("error", text, remedy)
         return
     free = shutil.disk_usage(folder).free
     if free < _LEAST_FREE:
