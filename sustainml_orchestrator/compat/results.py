@@ -99,7 +99,9 @@ class Results:
             return {node.name: loaded[node.name]}
         try:
             task = await self._when_ready(node, task_id)
-        except TaskLost as error:  # the front-end waits for this answer: end its wait
+        except ClientError as error:  # the front-end waits for this answer: end its wait
+            if not isinstance(error, TaskLost) and error.code not in ABSENT:
+                raise
             return {node.name: answers.lost(node, task_id, error.message)}
         return {node.name: answers.answer(node, task)}
 
