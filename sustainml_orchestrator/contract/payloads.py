@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 
 from sustainml_orchestrator.contract import cdr
 from sustainml_orchestrator.core import credentials
@@ -45,8 +46,7 @@ class Payloads:
 
 def redacted(payload: bytes, message_type: type) -> bytes:
     """A payload without credentials; the same object where there are none."""
-    kinds: Mapping[str, str] = message_type.get_fields_and_field_types()  # type: ignore[attr-defined]
-    if kinds.get(_FIELD) != "sequence<uint8>":
+    if not _has_extra_data(message_type):
         return payload
     if len(payload) <= _SHORT and not credentials.may_hold(payload):
         return payload
@@ -59,6 +59,12 @@ def redacted(payload: bytes, message_type: type) -> bytes:
         return payload
     value = len(plain).to_bytes(4, "little") + plain
     return cdr.with_field(payload, message_type, _FIELD, value)
+
+
+@cache
+def _has_extra_data(message_type: type) -> bool:
+    kinds: Mapping[str, str] = message_type.get_fields_and_field_types()  # type: ignore[attr-defined]
+    return kinds.get(_FIELD) == "sequence<uint8>"
 
 
 def without_credentials(extra_data: bytes) -> bytes:
