@@ -210,11 +210,14 @@ def name_of(title: str, command: list[str]) -> str:
         title: name of the process in Linux, which truncates it to 15 characters.
         command: its command line.
     """
+    for word in reversed(command):
+        if word.startswith("__node:="):  # also of a program of the user, as the pipeline names it
+            return word.removeprefix("__node:=")
     if title.startswith("python") and "--namespace" in command[:-2]:
         return command[command.index("--namespace") + 2]  # sustainml --namespace NAMESPACE web
     words = re.split(r"[^A-Za-z0-9_]+", " ".join(command))
     whole = [word for word in words if word.startswith(title)] if len(title) == _TITLE else []
-    return whole[-1] if whole else title  # __node:= follows the name of the program
+    return whole[-1] if whole else title
 
 
 def logs(

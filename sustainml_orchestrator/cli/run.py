@@ -35,7 +35,7 @@ from sustainml_orchestrator.node import service_manager
 from sustainml_orchestrator.processes import node_forker
 from sustainml_orchestrator.processes.programs import Program, programs
 from sustainml_orchestrator.processes.supervisor import Supervisor
-from sustainml_orchestrator.storage.location import USUAL_PLACE
+from sustainml_orchestrator.storage.location import MEMORY_ONLY, USUAL_PLACE
 
 if TYPE_CHECKING:
     from sustainml_msgs.msg import UserInput
@@ -126,7 +126,7 @@ def up(
 
     sustainml up --without hw_resources    # and run your own: python examples/my_module.py
     """
-    given = journal, params or "", pipeline.absolute() if pipeline else ""
+    given = _journal_file(journal), params or "", pipeline.absolute() if pipeline else ""
     paths = [_path(each) for each in given]
     place = paths[0] or ("" if params and _names_journal(params) else USUAL_PLACE)
     children = started(without or [], replicas or [], namespace=options.namespace,
@@ -143,6 +143,13 @@ def _add_web(children: list[Program], port: int, pipeline: str, host: str) -> st
         return f"no web page: {lacking}"
     children.append(web.program(options.namespace, port, pipeline, host))
     return ""
+
+
+def _journal_file(setting: str) -> str:
+    """The whole path of a journal: other commands run in other folders."""
+    if setting in ("", USUAL_PLACE, MEMORY_ONLY):
+        return setting
+    return str(Path(setting).expanduser().absolute())
 
 
 def _path(path: Path | str) -> str:

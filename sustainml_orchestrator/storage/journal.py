@@ -86,7 +86,7 @@ class Journal:
         Raises:
             JournalError: one sentence that says why not, and what to do.
         """
-        path = Path(path).expanduser()
+        path = Path(path).expanduser().absolute()
         lock = None
         try:
             path = files.journal_at(path)

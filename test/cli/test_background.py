@@ -18,6 +18,8 @@ REFERENCE = "-m sustainml_orchestrator.reference_modules.ml_model_provider --ros
         ("orchestrator", "python -m sustainml_orchestrator.node.orchestrator_node", "orchestrator"),
         ("python3.11", "python -m sustainml_orchestrator.cli --namespace rest web --port 1", "web"),
         ("python", "python mine.py", "python"),
+        ("python", "python mine.py --ros-args -r __ns:=/lab -r __node:=meter", "meter"),
+        ("meter.sh", "sh meter.sh --ros-args -r __node:=meter_2", "meter_2"),
         ("a_title_of_15_c", "", "a_title_of_15_c"),
     ],
 )  # fmt: skip

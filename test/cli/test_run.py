@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+import typer
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,6 +39,23 @@ def test_a_parameter_file_may_name_the_journal(tmp_path: Path, text: str, names:
     file = tmp_path / "params"
     file.write_text(text)
     assert run._names_journal(file) is names
+
+
+def test_a_journal_is_found_from_other_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reports and messages name it, and are read elsewhere."""
+    handed_on: list[str] = []
+
+    def start(*_: object, journal: str, **__: object) -> NoReturn:
+        handed_on.append(journal)
+        raise typer.Exit
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run, "started", start)
+    for journal in ("a/j.db", "none", "auto"):
+        CliRunner().invoke(app, ["up", "--journal", journal])
+    assert handed_on == [str(tmp_path / "a/j.db"), "none", "auto"]
 
 
 def test_a_wrong_parameter_file_is_explained(tmp_path: Path) -> None:
