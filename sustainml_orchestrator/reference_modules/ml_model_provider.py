@@ -92,6 +92,7 @@ class MLModelProviderModule(CatalogueModule):
         memory_mib, memory_kind = requirements.memory_limit(hardware)
         terms = Terms(
             every_device=self.devices.devices,
+            any_device=not (required or wanted.deployment),
             max_memory_mib=memory_mib,
             memory_kind=memory_kind,
             max_flash_mib=requirements.flash_limit(hardware),

@@ -34,6 +34,7 @@ class Query:
     task: str
     devices: tuple[Device, ...]  #: on one of which it must run
     every_device: tuple[Device, ...] = ()  #: that there is, to tell whether other hardware helps
+    any_device: bool = False  #: the user names no device and no place
     family: str = ""
     licences: frozenset[str] = frozenset()
     max_memory_mib: float = 0.0

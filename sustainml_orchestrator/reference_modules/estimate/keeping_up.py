@@ -53,6 +53,22 @@ def _within(
     return replace(query, max_latency_s=seconds)
 
 
+#: Of a generator where neither a device nor a size is named: what one graphics card of an office
+#: holds with a context.
+_MODEST = 9e9
+
+
+def modest(query: Query, notes: list[str]) -> Query:
+    """Without the largest generators where nobody asks for one."""
+    asked = query.named or query.model_size or query.most_parameters or query.asks_quality
+    if query.task != GENERATION or not query.any_device or asked or query.baseline:
+        return query
+    notes.append(
+        f"neither a device nor a size is named: a generator of at most {_MODEST / 1e9:g}B is taken"
+    )
+    return replace(query, most_parameters=_MODEST)
+
+
 def _generating(models: list[Model], query: Query, notes: list[str]) -> Query:
     """Only what generates as fast as people read, or more where they wait for each line."""
     if query.named:

@@ -125,12 +125,14 @@ class Terms:
     """What the user asks of the hardware, and how the search is set.
 
     Attributes:
+        any_device: the user names no device and no place.
         max_memory_mib: limit of memory in MiB; 0 = none.
         memory_kind: of which memory, see `requirements.memory_limit`.
         max_flash_mib: limit of flash in MiB, beside that of RAM; 0 = none.
     """
 
     every_device: tuple[Device, ...] = ()
+    any_device: bool = False
     max_memory_mib: float = 0.0
     memory_kind: str = ""
     max_flash_mib: float = 0.0
@@ -181,6 +183,7 @@ def _query(wanted: Requirements, task: str, devices: tuple[Device, ...], terms: 
         task=task,
         devices=devices,
         every_device=terms.every_device,
+        any_device=terms.any_device,
         family=wanted.family,
         licences=wanted.licences,
         max_memory_mib=terms.max_memory_mib,

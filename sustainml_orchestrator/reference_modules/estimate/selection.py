@@ -29,6 +29,7 @@ from sustainml_orchestrator.reference_modules.estimate.devices import Device
 from sustainml_orchestrator.reference_modules.estimate.keeping_up import (
     GENERATION,
     keeping_up,
+    modest,
     suited,
 )
 from sustainml_orchestrator.reference_modules.estimate.models import (
@@ -84,7 +85,7 @@ def choose(catalogue: ModelCatalogue, query: Query) -> Choice:
     if query.accuracy:
         query = replace(query, accuracy=_attainable(of_task, query, notes))
     asked = query
-    query = keeping_up(of_task, query, notes)
+    query = keeping_up(of_task, modest(query, notes), notes)
     fitting = candidates(of_task, query)
     if not fitting:
         raise NoMatchError("; ".join([_explain(catalogue, of_task, query), *notes]))
