@@ -14,6 +14,8 @@ from sustainml_orchestrator.reference_modules.estimate.roofline import Estimate
 DEFAULT_FLOPS_WEIGHT = 0.05
 #: What a model that was made for just this is worth beside one for the whole task.
 _MADE_FOR_IT = 1.5
+#: ... and one that was made for something else, whatever its benchmark says.
+_MADE_FOR_OTHERS = 1 / 3
 #: Tasks on pictures.
 SEEN = ("object-detection", "image-segmentation", "keypoint-detection", "image-classification",
         "depth-estimation", "image-to-image", "mask-generation", "image-feature-extraction",
@@ -119,6 +121,7 @@ def candidates(models: list[Model], query: Query) -> list[Candidate]:
         if where is not None and _is_less(where, model.workload, query.baseline, ceiling):
             score = figure.quality / model.workload.flops**query.flops_weight
             score *= _MADE_FOR_IT if model.topic else 1.0
+            score *= _MADE_FOR_OTHERS if query.topics & model.weak else 1.0
             found.append(Candidate(model, where, figure.quality, score))
     return found
 

@@ -167,6 +167,7 @@ class Model:
     to: tuple[str, ...] = ()  #: languages into which it translates; none = all
     data: tuple[str, ...] = ()  #: kinds of data that it takes; none = what its task takes
     topic: str = ""  #: all it can do within its tasks; empty = anything
+    weak: frozenset[str] = frozenset()  #: what of its tasks it does poorly
     lacks: frozenset[str] = frozenset()  #: what of its tasks it cannot do
     languages_of: Mapping[str, tuple[str, ...]] = field(
         default_factory=dict
@@ -355,6 +356,7 @@ def _read(entry: Mapping[str, Any], benchmarks: Mapping[str, Any]) -> Model:
             to=tuple(entry.get("to", ())),
             data=tuple(entry.get("data", ())),
             topic=entry.get("topic", ""),
+            weak=frozenset(entry.get("weak", ())),
             lacks=frozenset(entry.get("lacks", ())),
             languages_of={t: tuple(c) for t, c in entry.get("languages_of", {}).items()},
         )

@@ -253,6 +253,9 @@ class HardwareWords:
             return False
         # "a laptop with 16 GB"
         sized = any(_AMOUNT.fullmatch(word) for word in after[1:3])
+        # ", tablet" at the end of a text
+        last = not after and end >= len(words.text) - 1 and not words.clause_before(at)
+        sized = sized or (last and not words.text[at:end].strip().endswith("s"))
         return sure or sized or self._before.hit(before[-3:]) or self._after.hit(after[:1])
 
     def _is_memory(self, quantity: quantities.Quantity) -> str:

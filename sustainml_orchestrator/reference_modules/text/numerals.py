@@ -83,6 +83,8 @@ _FRACTIONS = (
 _THOUSANDS = re.compile(
     r"(?<![\w.,'-])[1-9]\d{0,2}(?:['’ \u00a0\u2009\u202f]\d{3})+(?![\w.,'/-]*\d|\w)"
 )
+#: "1080p50": lines of a picture, and pictures a second.
+_LINES = re.compile(r"\b(480|720|1080|1440|2160|4320)p(\d{2,3})\b")
 #: After these a number is part of a name, as in "Pi 4 500 ms".
 _NUMBERED = frozenset({"pi", "gen", "version", "v", "class", "type", "zero", "level", "hailo",
                        "yolo", "llama", "qwen", "pixel", "iphone", "orin", "nano",
@@ -102,7 +104,7 @@ _LONGEST = 40
 
 def in_digits(text: str) -> str:
     """The text with its written numbers in digits: "half a second" becomes "0.5 second"."""
-    text = _THOUSANDS.sub(_in_one, text)
+    text = _LINES.sub(r"\1p \2 fps", _THOUSANDS.sub(_in_one, text))
     folded = _same_length(text)
     pieces, at = [], 0
     for start, end, value in _numbers(folded):

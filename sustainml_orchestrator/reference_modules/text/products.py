@@ -13,6 +13,8 @@ _IDLE = frozenset({"nvidia", "geforce", "tesla", "samsung", "google", "apple", "
                    "radeon", "sxm", "sxm2", "sxm4", "sxm5", "pcie", "model"})  # fmt: skip
 #: In place of what computes in a rented machine that is sold with one processor or another.
 _UNNAMED = "processor"
+#: "two A100s"; a V100S and an L40S are cards of their own.
+_SEVERAL = re.compile(r"\b((?!v100|l40)(?:[ablpt]|gh|gb|h)\d{1,3})s\b")
 _MEMORY = re.compile(r" (\d+) ?gb$")
 
 
@@ -95,6 +97,7 @@ class Products:
         joined = _MEMORY.sub(r" \1gb", name)
         plain = " ".join(word for word in joined.split() if word not in _IDLE)
         more = _MEMORY.search(name)
+        joined, plain = (_SEVERAL.sub(r"\1", form) for form in (joined, plain))
         for form in (joined, plain, _MEMORY.sub("", joined), _MEMORY.sub("", plain)):
             found = self._devices.find(form) if form else ()
             if len(found) == 1:

@@ -197,6 +197,8 @@ def weights(text: str) -> Quantity | None:
         before, after = around(text, match)
         if plain_bits:
             near = {*before[-4:], *after[:3]}
+            if after[0:1] and after[0].startswith(("pic", "avr", "atmega", "attiny", "stm8")):
+                continue
             if set(after[:2]) & _NOT_WEIGHTS or set(before[-1:]) & _NOT_WEIGHTS:
                 continue
             if plain_bits not in ("4", "8") and not any(w.startswith("quanti") for w in near):

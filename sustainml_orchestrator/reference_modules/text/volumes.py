@@ -164,6 +164,8 @@ class VolumeWords:
             rest = re.sub(r"^(?:of|de|d') ?", "", text[match.end() : match.end() + 80])
             often = _THINGS.match(rest)
             words = often or _WORDS.match(rest)
+            if text[match.end() - 1] == "-" and rest.startswith(("word", "page", "token")):
+                continue  # "1,100-word stories" are no 1,100 of them
             period = often.group(2) if often else self._how_often(text, match)
             if bare := _BARE.match(text[match.end() :]):
                 long = quantities.period_s(bare[1]) >= quantities.LONG_PERIOD
