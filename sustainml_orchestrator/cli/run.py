@@ -35,6 +35,7 @@ from sustainml_orchestrator.node import service_manager
 from sustainml_orchestrator.processes import node_forker
 from sustainml_orchestrator.processes.programs import Program, programs
 from sustainml_orchestrator.processes.supervisor import Supervisor
+from sustainml_orchestrator.storage.errors import JournalError
 from sustainml_orchestrator.storage.location import MEMORY_ONLY, USUAL_PLACE
 
 if TYPE_CHECKING:
@@ -180,7 +181,9 @@ def _supervise(children: list[Program], warning: str = "") -> None:
             log("up", "ended")
     if not request.signal:
         code = supervisor.permanent_error("orchestrator") or EXIT_FAILED
-        raise Failure("the orchestrator does not stay up; see the lines above", code)
+        why = log.last.get("orchestrator", "").removeprefix("orchestrator: ")
+        why = JournalError(why or "see the lines above").in_commands()
+        raise Failure(f"the orchestrator cannot run: {why}", code)
 
 
 def _log_file() -> Path | None:

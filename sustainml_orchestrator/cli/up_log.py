@@ -28,9 +28,13 @@ class UpLog:
 
     Args:
         path: the log file; None, or one that cannot be written: the terminal alone.
+
+    Attributes:
+        last: the latest line of each process.
     """
 
     def __init__(self, path: Path | None) -> None:
+        self.last: dict[str, str] = {}
         self._lock = threading.Lock()
         self._terminal = Terminal(self._note)
         self._file: _File | None = None
@@ -52,7 +56,7 @@ class UpLog:
 
     def __call__(self, name: str, text: str) -> None:
         """Print and keep one line of a process."""
-        text = printed(text)
+        text = self.last[name] = printed(text)
         now = datetime.now().astimezone().isoformat(timespec="milliseconds")
         with self._lock:
             if self._file is not None:

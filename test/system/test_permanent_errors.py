@@ -83,6 +83,9 @@ def test_up_does_not_try_it_again(up: Up) -> None:
     assert any("/etc/passwd is not a journal; move it away" in line for line in up.lines)
     up.read_on()
     assert up.process.wait(10.0) == ExitCode.DATA
+    assert up.lines[-1].startswith(
+        "error: the orchestrator cannot run: /etc/passwd is not a journal"
+    )
     assert not any("restarting" in line for line in up.lines)
 
 
