@@ -98,6 +98,14 @@ export async function load() {
   page.isLoading = false;
 }
 
+// Work that is due after news: soon after the first, then once in a period (ms) at most.
+export function soon(work, period = 500) {
+  let due = 0, last = -period;
+  const later = () => { due ||= setTimeout(() => { due = 0; last = performance.now(); work(); }, Math.max(100, period - (performance.now() - last))); };
+  later.cancel = () => clearTimeout(due);
+  return later;
+}
+
 export function watch(tasks) {
   app.watched = tasks;
   if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ watch: tasks }));

@@ -1,6 +1,6 @@
 // What happened in the system, filterable, live.
 
-import { app, load, request } from "../app.js";
+import { app, load, request, soon } from "../app.js";
 import { h } from "../dom.js";
 import { count } from "../format.js";
 import { events, hasNews } from "../parts.js";
@@ -11,8 +11,7 @@ export function page() {
   const query = new URLSearchParams(location.search);
   const at = { words: query.get("words") ?? "", node: query.get("node") ?? "", kind: query.get("kind") ?? "" };
   const data = { events: [], mistake: "" };
-  let due = 0;
-  const later = () => { if (!due) due = setTimeout(() => { due = 0; load(); }, 500); };
+  const later = soon(load);
   const change = (fields) => {
     Object.assign(at, fields);
     history.replaceState(null, "", `/log?${new URLSearchParams(at)}`);
@@ -32,7 +31,7 @@ export function page() {
     },
     tasks: later,
     system(state, before) { if (hasNews(state, before)) later(); },
-    close: () => clearTimeout(due),
+    close: later.cancel,
     view() {
       const words = at.words.toLowerCase().split(/\s+/).filter(Boolean);
       const shown = data.events.filter((each) => each.event.startsWith(at.kind) && words.every((word) => `${each.event} ${each.task_id} ${each.node_name} ${each.detail}`.toLowerCase().includes(word)));

@@ -1,6 +1,6 @@
 // One module: its state, its instances, its configuration as a form and as JSON, its history.
 
-import { act, app, request } from "../app.js";
+import { act, app, request, soon } from "../app.js";
 import { h } from "../dom.js";
 import { age, nodeState, title } from "../format.js";
 import { badge, events, hasNews, heartbeat, readable } from "../parts.js";
@@ -8,8 +8,7 @@ import { commandButtons } from "./overview.js";
 
 export function page(name) {
   const data = { configuration: null, mistake: "", text: "", values: {}, events: [] };
-  let due = 0;
-  const later = () => { due ||= setTimeout(async () => { due = 0; await happened(); app.refresh(); }, 500); };
+  const later = soon(() => happened().then(app.refresh));
   const self = {
     title: name,
     keepsOnError: true,
@@ -27,7 +26,7 @@ export function page(name) {
     },
     tasks(list) { if (list.some((each) => each.modules.some((step) => step.node_name === name))) later(); },
     system(state, before) { if (hasNews(state, before)) later(); },
-    close: () => clearTimeout(due),
+    close: later.cancel,
     view: () => view(name, data, save),
   };
 

@@ -1,6 +1,6 @@
 // The whole system at a glance.
 
-import { act, app, confirmed, request } from "../app.js";
+import { act, app, confirmed, request, soon } from "../app.js";
 import { sparkline } from "../charts.js";
 import { h } from "../dom.js";
 import { age, count, nodeState } from "../format.js";
@@ -30,7 +30,10 @@ export function commandButtons(name, node) {
 
 export function page() {
   const data = { recent: [] };
-  let due = 0;
+  const later = soon(async () => {
+    data.recent = (await request("tasks?limit=8").catch(() => ({ tasks: data.recent }))).tasks;
+    app.refresh();
+  }, 400);
   return {
     title: "Overview",
     watch: "all",
@@ -39,16 +42,14 @@ export function page() {
       Object.assign(app, { graph: system.graph, samples: system.samples, system: system.system });
       data.recent = tasks.tasks;
     },
-    tasks() {
-      if (!due) due = setTimeout(async () => { due = 0; data.recent = (await request("tasks?limit=8").catch(() => ({ tasks: data.recent }))).tasks; app.refresh(); }, 400);
-    },
+    tasks: later,
     system(state) {
       const { waiting, running, succeeded, failed, stopped } = state;
       (app.samples ??= []).push({ at: state.now, waiting, running, succeeded, failed, stopped });
       if (app.samples.length > 600) app.samples.splice(0, 100);
     },
     view: () => view(data),
-    close: () => clearTimeout(due),
+    close: later.cancel,
   };
 }
 

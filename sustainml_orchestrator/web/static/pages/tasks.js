@@ -1,6 +1,6 @@
 // All tasks: filter, search, order, pages from the server; live.
 
-import { act, app, confirmed, go, request } from "../app.js";
+import { act, app, confirmed, go, load, request, soon } from "../app.js";
 import { h } from "../dom.js";
 import { TASK, age, carbon, count, energy, quality, time } from "../format.js";
 import { clipped, scrolling, steps, taskBadge } from "../parts.js";
@@ -33,7 +33,7 @@ export function page() {
     descending: query.get("descending") !== "false", offset: whole(query.get("offset")), problem: whole(query.get("problem")),
   };
   const data = { tasks: [], total: 0, known: 0, all: 0 };
-  let due = 0;
+  const later = soon(load);
   const self = {
     title: "Tasks",
     watch: "all",
@@ -47,10 +47,10 @@ export function page() {
         const row = data.tasks.find((each) => `${each.problem}/${each.iteration}` === task.id);
         if (row && task.revision > row.revision) Object.assign(row, { status: task.task_status, revision: task.revision, model: task.model, hardware: task.hw_description, carbon: task.carbon_footprint, energy: task.energy_consumption, quality: task.quality });
       }
-      if (!due) due = setTimeout(() => { due = 0; app.load(); }, 500);
+      later();
     },
-    system(state, before) { if (before && state.tasks !== before.tasks && !due) due = setTimeout(() => { due = 0; app.load(); }, 500); },
-    close: () => clearTimeout(due),
+    system(state, before) { if (before && state.tasks !== before.tasks) later(); },
+    close: later.cancel,
     change(fields) {
       Object.assign(at, { offset: 0 }, fields);
       history.replaceState(null, "", `/tasks?${address(at)}`);
