@@ -24,6 +24,7 @@ from sustainml_orchestrator.client import errors
 from sustainml_orchestrator.client.errors import ClientError, RequestRefused, RequestTimeout
 from sustainml_orchestrator.contract import domain, enclaves, field_values, names
 from sustainml_orchestrator.core.ids import ErrorCode
+from sustainml_orchestrator.core.text import cause
 
 DEFAULT_TIMEOUT = 5.0
 #: How long discovery may take, in s; longer while processes of this machine are not in the graph
@@ -97,8 +98,7 @@ class Connection:
         except Exception as error:
             self._context.try_shutdown()
             self._context.destroy()
-            reason = " ".join(str(error).split()) or type(error).__name__
-            text = f"ROS cannot start in namespace {self.namespace}: {reason}"
+            text = f"ROS cannot start in namespace {self.namespace}: {cause(error)}"
             raise errors.OrchestratorUnavailable(ErrorCode.INVALID_REQUEST, text) from error
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)

@@ -15,6 +15,8 @@ MAX_SHOWN = 2000
 _UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
 #: Of a traceback, in characters.
 _LONGEST_LINE = 10_000
+#: Where in the code of rcl an error was raised.
+_SOURCE_LINE = re.compile(r"\s*,? at /\S+\.[ch](?:pp)?:\d+")
 _SPACES = "\t\n\r\v\f"
 
 
@@ -33,7 +35,8 @@ def cause(error: BaseException) -> str:
     """Why something failed, for a sentence that names the file: no number, no path."""
     if isinstance(error, UnicodeDecodeError):
         return "it is no UTF-8 text"
-    return str(getattr(error, "strerror", None) or error) or type(error).__name__
+    text = " ".join(str(getattr(error, "strerror", None) or error).split())
+    return _SOURCE_LINE.sub("", text) or type(error).__name__
 
 
 def exception_text() -> str:

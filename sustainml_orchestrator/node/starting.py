@@ -36,8 +36,7 @@ def start_ros(args: list[str] | None) -> None:
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except Exception as error:  # RCLError and others, which are no part of its interface
-        reason = " ".join(str(error).split())
-        text = f"ROS cannot start: {reason}; correct its arguments"
+        text = f"ROS cannot start: {cause(error)}; correct its arguments"
         raise StartError(text, ExitCode.USAGE) from error
 
 
@@ -51,7 +50,7 @@ def refusals() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:  # RCLError, which is no part of the interface
-        text = f"the node cannot be made: {' '.join(str(error).split())}"
+        text = f"the node cannot be made: {cause(error)}"
         raise StartError(text, ExitCode.USAGE) from error
 
 
