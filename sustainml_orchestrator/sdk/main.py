@@ -17,6 +17,7 @@ from sustainml_orchestrator.contract.exit_codes import ExitCode
 from sustainml_orchestrator.contract.parameter_file import warn_of_mistakes
 from sustainml_orchestrator.contract.signals import on_end
 from sustainml_orchestrator.core.pipeline_reader import PipelineError
+from sustainml_orchestrator.core.text import cause
 from sustainml_orchestrator.processes.fork_server import ForkServer
 from sustainml_orchestrator.sdk.discovery_watch import DiscoveryWatch
 from sustainml_orchestrator.sdk.module_node import ModuleNode
@@ -57,7 +58,7 @@ def run(cls: type[Module], args: Sequence[str] | None = None) -> int:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node = ModuleNode(cls, fork_server, on_exit=lambda: requests.put(_COMMAND))
     except Exception as error:
-        complain(f"{'' if isinstance(error, TypeError) else f'{cls.module}: '}{error}")
+        complain(f"{'' if isinstance(error, TypeError) else f'{cls.module}: '}{cause(error)}")
         fork_server.close()
         return _exit_code(error)
     warn_of_mistakes(node, args)
