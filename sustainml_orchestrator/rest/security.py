@@ -26,7 +26,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from sustainml_orchestrator.core.ids import ErrorCode
 from sustainml_orchestrator.rest.answers import problem
 
-COOKIE = "sustainml_session"
 SESSION_TIME = 12 * 3600.0  # s
 _MAX_SESSIONS = 1000
 #: How long the answer to a wrong token is held back, in s: guessing takes longer.
@@ -71,6 +70,12 @@ def host_of(authority: str) -> str:
         return "" if "@" in authority else (urlsplit(f"//{authority}").hostname or "").rstrip(".")
     except ValueError:
         return ""
+
+
+def cookie_name(headers: Mapping[str, str]) -> str:
+    """The name of the cookie of a session: browsers send one also to the other ports of a host."""
+    port = headers.get("host", "").rpartition(":")[2]
+    return f"sustainml_session_{port}" if port.isdecimal() else "sustainml_session"
 
 
 @dataclass
@@ -139,7 +144,7 @@ class Access:
         scheme, _, given = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and self.knows(given.strip()):
             return True
-        key = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
+        key = cookie_parser(headers.get("cookie", "")).get(cookie_name(headers), "")
         return self._sessions.get(key, 0.0) > time.monotonic()
 
     def is_open(self, path: str) -> bool:

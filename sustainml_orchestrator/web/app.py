@@ -24,11 +24,11 @@ from sustainml_orchestrator.rest.answers import Json
 from sustainml_orchestrator.rest.bodies import BodyLimit
 from sustainml_orchestrator.rest.calls import Calls
 from sustainml_orchestrator.rest.security import (
-    COOKIE,
     SESSION_TIME,
     WRONG_TOKEN_PAUSE,
     Access,
     Guard,
+    cookie_name,
 )
 from sustainml_orchestrator.web import api
 from sustainml_orchestrator.web.live import Live, Subscriber
@@ -131,8 +131,8 @@ async def log_in(request: Request, token: Annotated[str, Form()] = "") -> Respon
         return RedirectResponse(f"{LOGIN}?{urlencode({'wrong': 1, 'next': wanted})}", 303)
     response = RedirectResponse(wanted, 303)
     response.set_cookie(
-        COOKIE, access.new_session(), max_age=int(SESSION_TIME), httponly=True, samesite="lax",
-        secure=request.url.scheme == "https",
+        cookie_name(request.headers), access.new_session(), max_age=int(SESSION_TIME),
+        httponly=True, samesite="lax", secure=request.url.scheme == "https",
     )  # fmt: skip
     return response
 
@@ -146,9 +146,9 @@ def _own_path(path: str) -> str:
 def log_out(request: Request) -> Response:
     """Forget the cookie."""
     access: Access = request.app.state.access
-    access.end_session(request.cookies.get(COOKIE, ""))
+    access.end_session(request.cookies.get(cookie_name(request.headers), ""))
     response = RedirectResponse(LOGIN, 303)
-    response.delete_cookie(COOKIE)
+    response.delete_cookie(cookie_name(request.headers))
     return response
 
 

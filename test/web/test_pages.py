@@ -54,6 +54,8 @@ def test_mistakes_stand_beside_their_fields(tab: Tab) -> None:
     tab.wait("it is below the minimum of 10")
     page.get_by_label("Further keys (JSON)").fill("[1")
     tab.wait("write a JSON object")
+    page.get_by_label("Further keys (JSON)").fill('{"seed": 9007199254740993}')
+    tab.wait("9007199254740993 cannot be kept as a number; write it as text")
     for label, value, advice in (
         ("Least samples", "-1", "use a whole number from 0 to 4294967295"),
         ("Memory limit (MiB)", "lots", "use a number of MiB"),
@@ -254,10 +256,13 @@ def test_hostile_texts_are_shown_as_they_are(tab: Tab) -> None:
     page.get_by_label("Problem", exact=True).fill(long_text)
     for name in FIELDS:
         page.get_by_label(name, exact=True).fill(HOSTILE)
-    page.get_by_label("Further keys (JSON)").fill('{"<b>key</b>": "<script>pwned=1</script>"}')
+    page.get_by_label("Further keys (JSON)").fill(
+        '{"<b>key</b>": "<script>pwned=1</script>", "__proto__": "kept as any key"}'
+    )
     page.get_by_role("button", name="Solve it").click()
     page.wait_for_url(re.compile(r"/tasks/\d+/1$"))
     tab.wait("<img src=x onerror=window.pwned=1>")
+    tab.wait("kept as any key")
     task = urlsplit(page.url).path
     for path in (task, "/tasks", f"/problems/{task.split('/')[2]}", "/log", "/"):
         tab.open(path, "right to left" if "problems" in path else "")

@@ -52,12 +52,12 @@ export function toForm(fields) {
 
 // The fields of a problem from the values of a form; {fields, mistakes}.
 export function fromForm(values) {
-  const fields = {}, extra = {}, mistakes = {};
+  const fields = {}, extra = Object.create(null), mistakes = {};  // __proto__ may be a key
   for (const [name, , , kind] of FIELDS) {
     const value = values[name];
     if (name === "extra.*") {
       try {
-        const more = value?.trim() ? JSON.parse(value) : {};
+        const more = value?.trim() ? JSON.parse(value, (_, each, context) => { if (isChanged(each, context?.source)) throw new SyntaxError(`${context.source} cannot be kept as a number; write it as text`); return each; }) : {};
         if (typeof more !== "object" || Array.isArray(more) || more === null) throw new SyntaxError("it is no object");
         Object.assign(extra, more);
       } catch (error) {
@@ -73,4 +73,9 @@ export function fromForm(values) {
   }
   fields.extra_data = extra;
   return { fields, mistakes };
+}
+
+// Whether a number is read as another one: too large for a double, or an integer beyond 53 bits.
+export function isChanged(value, source) {
+  return typeof value === "number" && (!Number.isFinite(value) || (/^-?\d+$/.test(source ?? "") && !Number.isSafeInteger(value)));
 }

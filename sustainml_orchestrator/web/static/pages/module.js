@@ -4,6 +4,7 @@ import { act, app, request, soon } from "../app.js";
 import { h } from "../dom.js";
 import { age, nodeState, title } from "../format.js";
 import { badge, events, hasNews, heartbeat, readable } from "../parts.js";
+import { isChanged } from "./fields.js";
 import { commandButtons } from "./overview.js";
 
 export function page(name) {
@@ -115,9 +116,4 @@ function isObject(text) {
   } catch {
     return false;
   }
-}
-
-// Whether a number is read as another one: too large for a double, or an integer beyond 53 bits.
-function isChanged(value, source) {
-  return typeof value === "number" && (!Number.isFinite(value) || (/^-?\d+$/.test(source ?? "") && !Number.isSafeInteger(value)));
 }
