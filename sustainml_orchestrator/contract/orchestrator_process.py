@@ -52,7 +52,10 @@ class OrchestratorProcess:
         """Why it may not answer, and what to do."""
         if (known := self.cause()) is not None:
             return known
-        settings = "RMW_IMPLEMENTATION, ROS_AUTOMATIC_DISCOVERY_RANGE, profiles of DDS"
+        settings = (
+            "RMW_IMPLEMENTATION, ROS_AUTOMATIC_DISCOVERY_RANGE, ROS_SECURITY_ENABLE, "
+            "profiles of DDS"
+        )
         text = f"{self._about}but does not answer: it starts, hangs, or has other settings "
         remedy = f"see what its log says last; if it hangs: kill -9 {self.pid or 'its process'}"
         if self.is_of_another_user:
