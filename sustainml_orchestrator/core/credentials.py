@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from contextlib import suppress
@@ -10,34 +11,56 @@ from typing import Any
 #: Part of the name of a credential, without what separates words.
 _PARTS = (
     "password", "passwd", "passphrase", "pwd", "secret", "apikey", "accesskey", "credential",
-    "authorization", "privatekey",
+    "authorization", "privatekey", "sshkey", "connectionstring",
 )  # fmt: skip
-#: In texts: user and password of a URL; keys of well-known forms; headers; assignments, of which
-#: the name decides.
-_USER_INFO = re.compile(r"(?<=://)[^\s/?#@:]*:[^\s/?#@]*@")
-_KEYS = re.compile(r"\b(?:hf_|sk-|gh[pousr]_|AKIA)[\w-]{16,}|(?i:(?<=\bbearer )[\w.~+/=-]{16,})")
+#: How the name of a credential ends.
+_ENDS = ("token", "auth", "cookie", "bearer", "jwt")
+#: In texts: user and password of a URL; keys of well-known forms; headers; signatures of URLs;
+#: assignments and options, of which the name decides.
+_USER_INFO = re.compile(r"(?<=://)[^\s/?#@:]*:[^\s/?#]*@")
+_KEYS = re.compile(
+    r"\b(?:hf_|sk-|gh[pousr]_|github_pat_|glpat-|xox[a-z]-|AKIA)[\w-]{16,}"
+    r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"
+    r"|(?i:(?<=\bbearer )[\w.~+/=-]{16,})"
+    r"|(?s:(?<=PRIVATE KEY-----).+?(?=-----END|$))"
+)
+_BASE64 = re.compile(r"\beyJ[\w+/-]{16,}={0,2}")
 _HEADER = re.compile(
-    r"(?i)(\bauthorization['\"]?\s*[:=]\s*['\"]?)(?:(?:basic|bearer) )?[^\s'\",;}]+"
+    r"(?i)(\bauthorization['\"]?\s*[:=]\s*['\"]?)"
+    r"(?:(?:apikey|basic|bearer|digest|negotiate|token) )?[^\s'\",;}]+"
 )
+_COOKIE = re.compile(r"(?i)(\bcookie: )[\w.-]+=[^\s;'\"]*(?:; ?[\w.-]+(?:=[^\s;'\"]*)?)*")
+_SIGNATURE = re.compile(r"(?i)([?&](?:x-\w+-)?sig(?:nature)?=)[^\s&#'\"]+")
 _ASSIGNMENT = re.compile(
-    r"(?P<head>(?<![\w-])(?P<name>[\w-]+)(?:=|['\"]\s*:\s*)['\"]?)[^\s&;,'\"}\]]+"
+    r"(?P<head>(?<![\w-])(?P<name>[\w-]+)"
+    r"(?: ?= ?(?!=)|%3[dD]|\\*['\"]\s*:\s*|(?P<colon>: ))b?)"
+    r"(?:(?P<quote>\\*['\"])(?P<quoted>.+?)(?P=quote)|(?P<bare>['\"]?[^\s&;,'\"}\]]+))"
 )
+_OPTION = re.compile(
+    r"(?P<head>(?<![\w-])--(?P<name>[\w-]+)(?: |['\"], ?['\"]))(?P<bare>[^\s'\"]+)"
+)
+#: Shortest value after "token: " and the like in a sentence, which may be no more than a word.
+_LEAST = 6
 _HIDDEN = "…"
 #: Matches all texts and serialized JSON that hold a credential, and little else. Searched in lower
 #: case, as `re.IGNORECASE` takes nine times as long.
 _PATTERN = "|".join(
-    [r"://", r"\\u", "hf_", "sk-", "gh[pousr]_", "akia", "bearer"]
+    [r"://", r"\\u", "hf_", "sk-", "gh[pousr]_", "akia"]
     + ["[-_. ]*".join(part) for part in ("token", "auth", *_PARTS)]
 )
+#: The rest of that pattern: texts, in which these are found faster than as alternatives of it.
+_FORMS = ("eyj", "xox", "glpat-", "github_pat_", "bearer", "jwt", "cookie")
+_FORMS_IN_BYTES = tuple(form.encode() for form in _FORMS)
 _MAYBE = re.compile(_PATTERN.encode())
 _LOWER = bytes(range(256)).lower()
+_URL_SAFE = str.maketrans("-_", "+/")
 _MAYBE_TEXT = re.compile(_PATTERN)
 
 
 def is_credential(key: str) -> bool:
     """Whether this is the name of a credential, which only modules may see."""
     lowered = re.sub("[-_. ]", "", key.lower())
-    return lowered.endswith("token") or lowered == "auth" or any(p in lowered for p in _PARTS)
+    return lowered.endswith(_ENDS) or any(part in lowered for part in _PARTS)
 
 
 def may_hold(data: bytes | memoryview) -> bool:
@@ -46,25 +69,53 @@ def may_hold(data: bytes | memoryview) -> bool:
     If not, it need not be parsed. Without its NULs, a name in UTF-16 or UTF-32 looks as in
     UTF-8.
     """
-    return _MAYBE.search(bytes(data).translate(_LOWER, b"\0")) is not None
+    lowered = bytes(data).translate(_LOWER, b"\0")
+    return any(form in lowered for form in _FORMS_IN_BYTES) or _MAYBE.search(lowered) is not None
 
 
 def scrub(text: str) -> str:
     """A text without passwords in URLs, API keys, authorization headers and secrets assigned."""
-    if not _MAYBE_TEXT.search(text.lower()):
+    lowered = text.lower()
+    if not any(form in lowered for form in _FORMS) and not _MAYBE_TEXT.search(lowered):
         return text
     text = _KEYS.sub(_HIDDEN, _USER_INFO.sub("", text))
-    return _ASSIGNMENT.sub(_hide, _HEADER.sub(rf"\1{_HIDDEN}", text))
+    text = _BASE64.sub(_hide_encoded, text)
+    for pattern in (_HEADER, _COOKIE, _SIGNATURE):
+        text = pattern.sub(rf"\1{_HIDDEN}", text)
+    return _ASSIGNMENT.sub(_hide, _OPTION.sub(_hide_option, text))
 
 
 def _hide(match: re.Match[str]) -> str:
-    return match["head"] + _HIDDEN if is_credential(match["name"]) else match[0]
+    if not is_credential(match["name"]):
+        return match[0]
+    quote, value = match["quote"] or "", match["quoted"] or match["bare"]
+    if match["colon"] and (len(value) < _LEAST or (not quote and value.isalpha())):
+        return match[0]  # a sentence: "unexpected token: identifier"
+    return f"{match['head']}{quote}{_HIDDEN}{quote}"
+
+
+def _hide_option(match: re.Match[str]) -> str:
+    is_word = match["bare"].isalpha()  # a sentence: "--token needs a value"
+    hidden = is_credential(match["name"]) and not is_word
+    return match["head"] + _HIDDEN if hidden else match[0]
+
+
+def _hide_encoded(match: re.Match[str]) -> str:
+    """In place of JSON in base64: hidden as a whole where it may hold credentials."""
+    text = match[0].rstrip("=").translate(_URL_SAFE)
+    data = base64.b64decode(text[: len(text) - (len(text) % 4 == 1)] + "===")
+    return _HIDDEN if may_hold(data) else match[0]
 
 
 def strip(value: Any) -> tuple[Any, bool]:
     """A copy of JSON data without credentials at any depth, and whether there were any."""
     if isinstance(value, dict):
-        kept = {scrub(key): strip(item) for key, item in value.items() if not is_credential(key)}
+        hidden = "value" if is_credential(str(value.get("name", value.get("key", "")))) else None
+        kept = {
+            scrub(key): strip(item)
+            for key, item in value.items()
+            if key != hidden and not is_credential(key)
+        }
         removed = not kept.keys() >= value.keys() or any(hit for _, hit in kept.values())
         return {key: item for key, (item, _) in kept.items()}, removed
     if isinstance(value, list):
@@ -78,7 +129,7 @@ def strip(value: Any) -> tuple[Any, bool]:
 
 def _strip_text(text: str) -> str:
     """A text without credentials; it may be JSON itself."""
-    if text[:1] in ("{", "["):
+    if text.lstrip()[:1] in ("{", "[", '"'):
         with suppress(ValueError):
             plain, removed = strip(json.loads(text))
             return json.dumps(plain, ensure_ascii=False) if removed else text

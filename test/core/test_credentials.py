@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ SECRET = [
     "userPwd", "client_secret", "secretKey", "api_key", "apiKey", "X-API-Key", "credential",
     "aws_credentials", "Authorization", "proxy-authorization", "auth", "private_key", "privateKey",
     "accessKey", "AWS_ACCESS_KEY_ID", "passphrase", "API key", "hf.token", "Private Key",
-    "pass word",
+    "pass word", "Set-Cookie", "X-Auth", "ssh_key", "connectionString", "session_jwt",
 ]  # fmt: skip
 PLAIN = [
     "tokenizer", "max_tokens", "tokens", "author", "authors", "key", "keyboard", "goal", "metric",
@@ -53,12 +54,45 @@ def test_these_do_not(key: str) -> None:
         ("bearer 0123456789abcdef0 is over", "bearer … is over"),
         ("{'api_key': 's3cret', 'name': 'x'}", "{'api_key': '…', 'name': 'x'}"),
         ("DB_PASSWORD=s3cret python x.py --n=3", "DB_PASSWORD=… python x.py --n=3"),
+        ("login(token=b's3cret', n=1)", "login(token=b'…', n=1)"),
+        ("a password='my s3cret', b", "a password='…', b"),
+        ('sent {\\"hf_token\\": \\"s3cret\\"}', 'sent {\\"hf_token\\": \\"…\\"}'),
+        ("password: s3cret of the user", "password: … of the user"),
+        ("hf_token: s3cret1 region: DE", "hf_token: … region: DE"),
+        ("api_key = s3cret", "api_key = …"),
+        ("a%26hf_token%3Ds3cret", "a%26hf_token%3D…"),
+        ("tool --password s3cret! -v", "tool --password … -v"),
+        ("Command ['tool', '--api-key', 's3cret1']", "Command ['tool', '--api-key', '…']"),
+        ("Authorization: Token s3cret was refused", "Authorization: … was refused"),
+        ("with Set-Cookie: a=s3cret; b=s3cret; Secure", "with Set-Cookie: …"),
+        ("https://me:p@s3cret@h/x", "https://h/x"),
+        ("https://h/x?sv=1&sig=s3cret&b=1", "https://h/x?sv=1&sig=…&b=1"),
+        ("https://h/x?X-Amz-Signature=s3cret", "https://h/x?X-Amz-Signature=…"),
+        ("glpat-abcdefghijklmnopqrst, github_pat_11ABCDEFG0123456789_ab", "…, …"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3", "…"),
+        ("-----BEGIN PRIVATE KEY----- MIIs3cret -----END", "-----BEGIN PRIVATE KEY-----…-----END"),
+        (
+            "eyJoZl90b2tlbiI6ICJzM2NyZXQifQ== eyJub3RlIjogInRoaXMgaXMga2VwdCJ9",
+            "… eyJub3RlIjogInRoaXMgaXMga2VwdCJ9",
+        ),
+        ("no password: try; --token needs one", "no password: try; --token needs one"),
+        ("unexpected token: identifier; token == x", "unexpected token: identifier; token == x"),
         ("unexpected token: '<' at 3; max_tokens=4", "unexpected token: '<' at 3; max_tokens=4"),
     ],
 )
 def test_credentials_in_texts_are_left_out(text: str, plain: str) -> None:
     assert credentials.scrub(text) == plain == printable(text)
     assert credentials.strip([text]) == ([plain], text != plain)
+
+
+@pytest.mark.parametrize(
+    "part", ["-", "a", "a='", "'a", "--token ", "token: ", "eyJ", "cookie: a=b;", "\\'", "a:@"]
+)
+def test_no_text_takes_long(part: str) -> None:
+    text = f"auth ://{part * 50_000}"
+    began = time.process_time()
+    credentials.scrub(text)
+    assert time.process_time() - began < 5.0
 
 
 def test_names_are_looked_into_as_values_are() -> None:
@@ -70,6 +104,19 @@ def test_json_in_texts_is_looked_into() -> None:
     inner = json.dumps({"hf_token": "s3cret", "note": json.dumps([{"api_key": "s3cret"}])})
     plain, removed = credentials.strip({"request": inner})
     assert removed and "s3cret" not in json.dumps(plain) and "note" in plain["request"]
+
+
+def test_json_of_a_text_in_json_is_looked_into() -> None:
+    text = json.dumps(json.dumps({"hf_token": "s3cret", "note": 1}))
+    assert json.loads(json.loads(credentials.strip([text])[0][0])) == {"note": 1}
+    assert credentials.strip([f" {json.dumps({'hf_token': 's3cret'})}"]) == (["{}"], True)
+
+
+@pytest.mark.parametrize("name", ["name", "key"])
+def test_a_pair_of_name_and_value_is_a_credential_by_its_name(name: str) -> None:
+    pair = {name: "HF_TOKEN", "value": "s3cret"}
+    assert credentials.strip({"env": [pair]}) == ({"env": [{name: "HF_TOKEN"}]}, True)
+    assert credentials.strip({name: "LANG", "value": "C"}) == ({name: "LANG", "value": "C"}, False)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
