@@ -151,6 +151,8 @@ def check(journal: JournalOption, as_json: AsJson = False) -> None:
         f"{journal}: {report.problems} problems, {report.iterations} iterations, "
         f"{report.outputs} outputs, {report.size / 2**20:.1f} MiB"
     )
+    if report.missing:
+        err.say(("missing: ", "yellow"), report.missing)
     for finding in report.findings:
         err.say(("damaged: ", "red"), str(finding))
     if report.findings:

@@ -180,10 +180,10 @@ def _supervise(children: list[Program], warning: str = "") -> None:
         if request.signal:
             log("up", "ended")
     if not request.signal:
-        code = supervisor.permanent_error("orchestrator") or EXIT_FAILED
-        why = log.last.get("orchestrator", "").removeprefix("orchestrator: ")
-        why = JournalError(why or "see the lines above").in_commands()
-        raise Failure(f"the orchestrator cannot run: {why}", code)
+        code = supervisor.permanent_error("orchestrator")
+        why = log.last.get("orchestrator", "").removeprefix("orchestrator: ") if code else ""
+        why = JournalError(why or "it ended again and again; see the lines above").in_commands()
+        raise Failure(f"the orchestrator cannot run: {why}", code or EXIT_FAILED)
 
 
 def _log_file() -> Path | None:

@@ -120,9 +120,11 @@ def restore(path: Path, source: Path, upgrade: schema.Upgrade | None = None) -> 
             with closing(schema.connect(fresh, full=True)) as connection:
                 schema.migrate(connection, path, upgrade)
                 found = epoch.read(connection)
-                epoch.write(connection, found._replace(session=epoch.new_session(), in_use=""))
+                begun = found._replace(session=epoch.new_session(), in_use="")
+                epoch.write(connection, begun)
             aside = files.set_aside(path, "replaced") if path.exists() else None
             files.put_in_place(fresh, path)
+            lock.write_mark(begun.mark, durably=True)
             return aside
         finally:
             lock.close()

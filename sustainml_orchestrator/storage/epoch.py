@@ -1,8 +1,8 @@
 """The epoch: the session of a journal and what is reserved, and how the next start goes on.
 
 A journal that may be older than what was announced must not give out the same ids in the same
-session again. So one that is older than the mark beside it, or that may have lost commits with the
-power, begins a new session.
+session again. So one that is older than the mark beside it or has another session, that ended in a
+crash and has no mark, or that may have lost commits with the power, begins a new session.
 """
 
 from __future__ import annotations
@@ -100,12 +100,38 @@ def write(connection: sqlite3.Connection, epoch: Epoch) -> None:
     connection.execute(_PUT, (*epoch, zlib.crc32(ascii(tuple(epoch)).encode())))
 
 
-def begin(epoch: Epoch, mark: Mark | None, durability: str) -> tuple[Epoch, list[str]]:
+def missing(epoch: Epoch, mark: Mark | None) -> str:
+    """What shows that later changes are missing, as a sentence; "" = nothing does.
+
+    Args:
+        mark: what stands beside the journal; None = nothing, or nothing that can be read.
+    """
+    if epoch.untold:
+        return ""
+    if mark is not None and mark.session != epoch.session:
+        return (
+            "it is not the one that was here before (another, or a copy from before its last new "
+            "session, was put in its place): what that one held is missing here"
+        )
+    if mark is not None and epoch.mark < mark:
+        return (
+            "it is older than the one that was here before (a copy or snapshot was put back): "
+            "later changes are missing"
+        )
+    if epoch.in_use and mark is None:
+        return (
+            "the orchestrator did not end cleanly, and what noted how far it had come (.lock) is "
+            "gone: later changes may be missing"
+        )
+    return ""
+
+
+def begin(epoch: Epoch, durability: str, *, is_incomplete: bool = False) -> tuple[Epoch, list[str]]:
     """The epoch of an orchestrator that begins to use a journal, and warnings about the last one.
 
     Args:
-        mark: what stands beside the journal; None = nothing.
         durability: of the orchestrator that begins.
+        is_incomplete: whether it is known that later changes are missing.
     """
     warnings = [epoch.untold] if epoch.untold else []
     session, boot = epoch.session, _boot()
@@ -122,14 +148,8 @@ def begin(epoch: Epoch, mark: Mark | None, durability: str) -> tuple[Epoch, list
             )
             + " (journal_durability 'full' prevents this)"
         )
-    if mark is not None and mark.session == epoch.session and epoch.mark < mark:
-        session = new_session()
-        warnings.append(
-            "it is older than the one that was here before (a copy or snapshot was put back): "
-            "later changes are missing, and a new session begins"
-        )
     begun = epoch._replace(
-        session=session,
+        session=new_session() if is_incomplete else session,
         commits=epoch.commits + 1,
         in_use=durability,
         boot=boot,

@@ -21,6 +21,15 @@ def kept_here(journal: Path) -> bool:
     return path.exists() and path.stat().st_size > 0
 
 
+def mark_beside(journal: Path) -> Mark | None:
+    """How far a journal has come, as noted beside it; None = unknown."""
+    try:
+        text = files.beside(journal, ".lock").read_bytes()[:_MARK_SIZE]
+    except FileNotFoundError:
+        return None
+    return _parsed(text.decode("utf-8", "replace"))
+
+
 def journal_of(file: Path) -> Path | None:
     """The journal, kept at its path, that a file is or belongs to; None for any other file."""
     for suffix in (*files.SUFFIXES, ".lock", ".bak"):

@@ -7,9 +7,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from sustainml_orchestrator.storage import files, opening, schema
+from sustainml_orchestrator.storage import epoch, files, opening, schema
 from sustainml_orchestrator.storage.errors import Damaged, JournalError, damage_reported, explain
-from sustainml_orchestrator.storage.lock import Lock, kept_here
+from sustainml_orchestrator.storage.lock import Lock, kept_here, mark_beside
 
 
 class Report(NamedTuple):
@@ -18,6 +18,7 @@ class Report(NamedTuple):
     Attributes:
         findings: what is wrong, one sentence each; empty = all is well.
         size: of the file and its log, in bytes.
+        missing: what a start will say of changes that are missing.
     """
 
     problems: int
@@ -25,6 +26,7 @@ class Report(NamedTuple):
     outputs: int
     size: int
     findings: list[str]
+    missing: str = ""
 
 
 def check(path: Path) -> Report:
@@ -39,6 +41,7 @@ def check(path: Path) -> Report:
             raise JournalError(f"there is no journal {path}")
         size = sum(files.sizes(path))
         schema.recognise(path, known_place=kept_here(path))
+        mark = mark_beside(path)  # before the journal, which may go on
         with damage_reported(), closing(schema.connect(path, mode="ro")) as connection:
             if not schema.require_version(connection, path):
                 raise Damaged("the version of its tables is missing")
@@ -53,7 +56,8 @@ def check(path: Path) -> Report:
         findings = [f"{contents.damaged_history} parts of the history are not as they were written"]
     problems = {task.task_id.problem_id for task in tasks}
     outputs = sum(output is not None for task in tasks for output in task.outputs)
-    return Report(len(problems), len(tasks), outputs, size, findings)
+    missing = epoch.missing(contents.epoch, mark) or contents.epoch.untold
+    return Report(len(problems), len(tasks), outputs, size, findings, missing)
 
 
 def compact(path: Path) -> tuple[int, int]:

@@ -68,8 +68,9 @@ def open_journal(
     if files.finish_interrupted(path):
         warnings.append(f"journal {path} was being replaced; that was finished")
     if not path.exists():
-        if lock.mark is not None:
-            warnings.append(_missing(path))
+        if lock.mark is not None or files.backup_of(path).exists():
+            warnings.append(f"journal {path} is missing, a new one was begun{_way_back(path)}")
+            lock.mark = None  # it was of the other one
         fresh = files.beside(path, ".new")
         schema.create(fresh)
         files.put_in_place(fresh, path)
@@ -81,14 +82,14 @@ def open_journal(
     return connection, contents, warnings + [f"journal {path}: {notice}" for notice in notices]
 
 
-def _missing(path: Path) -> str:
+def _way_back(path: Path) -> str:
+    """Keep the backup of what is missing, which the next backup would replace; how to use it."""
     spare = files.backup_of(path)
-    advice = (
-        f"; `sustainml journal restore {shlex.quote(str(spare))}` brings back its backup"
-        if spare.exists()
-        else ""
-    )
-    return f"journal {path} is missing, a new one was begun{advice}"
+    if not spare.exists():
+        return ""
+    kept = files.free_place(path, "replaced")
+    spare.rename(kept)
+    return f"; `sustainml journal restore {shlex.quote(str(kept))}` brings back its backup"
 
 
 def _load(
@@ -107,19 +108,16 @@ def _load(
             _make_writable(connection, path)
             schema.migrate(connection, path, upgrade)
             contents = read(connection, names)
-            begun, notices = epoch.begin(contents.epoch, lock.mark, durability)
+            missing = epoch.missing(contents.epoch, lock.mark)
+            begun, notices = epoch.begin(contents.epoch, durability, is_incomplete=bool(missing))
             known, _ = schema.read_modules(connection)
-            connection.execute("BEGIN IMMEDIATE")
-            schema.write_modules(connection, contents.numbers, contents.desired_active)
-            if contents.damaged_history:
-                history_table.replace(connection, contents.history)
-            epoch.write(connection, begun)
-            connection.execute("COMMIT")
-            connection.execute("PRAGMA wal_checkpoint")  # a log that gets lost is noticed
+            _write(connection, contents, begun)
             schema.set_synchronous(connection, full=durability == "full")
     except BaseException:
         connection.close()
         raise
+    if missing:
+        notices.append(f"{missing}, and a new session begins{_way_back(path)}")
     gone = set(known) - set(names)
     if gone and contents.tasks:
         notices.append(
@@ -130,6 +128,17 @@ def _load(
         notices.append(f"{contents.damaged_history} parts of the history were damaged and left out")
     incomplete = begun.session != contents.epoch.session or bool(contents.epoch.untold)
     return connection, contents._replace(epoch=begun, incomplete=incomplete), notices
+
+
+def _write(connection: sqlite3.Connection, contents: Contents, begun: Epoch) -> None:
+    """Put what a start changes into the journal."""
+    connection.execute("BEGIN IMMEDIATE")
+    schema.write_modules(connection, contents.numbers, contents.desired_active)
+    if contents.damaged_history:
+        history_table.replace(connection, contents.history)
+    epoch.write(connection, begun)
+    connection.execute("COMMIT")
+    connection.execute("PRAGMA wal_checkpoint")  # a log that gets lost is noticed
 
 
 def _make_writable(connection: sqlite3.Connection, path: Path) -> None:

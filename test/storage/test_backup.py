@@ -158,6 +158,49 @@ def test_an_older_journal_that_is_put_back_after_a_crash_begins_a_new_session(
     journal.close()
 
 
+@pytest.mark.parametrize("what", ["another", "of a former session"])
+def test_a_journal_of_another_session_that_is_put_there_is_told(
+    path: Path, driver: Driver, opened: Opened, tmp_path: Path, what: str
+) -> None:
+    assert driver.journal is not None
+    driver.journal.close()
+    saved = tmp_path / "saved.db"
+    shutil.copyfile(path, saved)
+    if what == "another":
+        path = tmp_path / "another.db"
+    else:
+        restore(path, saved)  # a new session
+    used = Journal.open(path, pipeline_names=NAMES)
+    Driver.restored(used).submit("told")
+    used.close()
+    shutil.copyfile(saved, path)
+    assert "it is not the one that was here before" in run("journal", "check", "-j", path)
+    journal = Journal.open(path, pipeline_names=NAMES)
+    kept = files.beside(path, ".replaced-1" if what == "another" else ".replaced-2")
+    assert "it is not the one that was here before" in journal.warnings[0]
+    assert f"`sustainml journal restore {kept}`" in journal.warnings[0]
+    assert journal.session not in (driver.core.session, used.session)
+    assert Driver.restored(journal).core.store.find(TaskId(1, 1)) is not None
+    journal.close()
+    assert check(path).missing == ""
+    assert check(kept).iterations == (1 if what == "another" else 3)
+
+
+@pytest.mark.parametrize("durability", ["normal", "full"])
+def test_a_mark_that_is_gone_after_a_crash_is_told(path: Path, durability: str) -> None:
+    used = Journal.open(path, pipeline_names=NAMES, durability=durability)  # type: ignore
+    Driver.restored(used).submit("told")
+    copy = path.with_name("copy.db")  # with neither the log nor the lock
+    shutil.copyfile(path, copy)
+    assert check(path).missing == ""
+    assert "(.lock) is gone" in check(copy).missing
+    journal = Journal.open(copy, pipeline_names=NAMES, durability=durability)  # type: ignore
+    assert "(.lock) is gone" in journal.warnings[-1]
+    assert journal.session != used.session
+    journal.close()
+    used.close()
+
+
 def test_a_restart_of_the_machine_begins_a_new_session(
     path: Path, driver: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -250,11 +293,15 @@ def test_a_missing_journal_is_reported_with_the_way_back(
     driver.journal.close()
     path.unlink()
     journal = opened()
-    assert "is missing, a new one was begun" in journal.warnings[0]
-    assert f"sustainml journal restore {files.backup_of(path)}" in journal.warnings[0]
+    assert "is missing, a new one was begun" in journal.warnings[0] and len(journal.warnings) == 1
+    kept = files.beside(path, ".replaced-1")  # the next backup would replace it
+    assert f"sustainml journal restore {kept}" in journal.warnings[0]
+    Driver.restored(journal).submit("another")
     journal.close()
-    restore(path, files.backup_of(path))
+    assert check(files.backup_of(path)).iterations == 1
+    restore(path, kept)
     assert check(path).iterations == 2
+    assert opened().warnings == []
 
 
 def test_a_full_disk_refuses_a_restore_and_keeps_the_journal(

@@ -182,12 +182,13 @@ def test_a_commit_torn_in_a_log_used_again_is_no_damage(path: Path, opened: Open
         connection.execute("PRAGMA wal_checkpoint(RESTART)")
     connection.close()
     before = driver.core.store.get(TaskId(0, 0)).task_id
+    copy = path.with_name("copy.db")
+    shutil.copyfile(files.beside(path, ".lock"), files.beside(copy, ".lock"))
     driver.submit("in the air")
     newer = log.read_bytes()
     assert newer[:32] != older[:32]
     assert len(newer) < len(older)  # cut when the log was begun anew
     page = len(newer) - schema.PAGE_SIZE  # of the commit: killed before it was written
-    copy = path.with_name("copy.db")
     shutil.copyfile(path, copy)
     copy.with_name("copy.db-wal").write_bytes(newer[:page] + older[page:])
     again = Journal.open(copy, pipeline_names=NAMES)
