@@ -8,6 +8,7 @@ are delayed by up to 200 ms, while a host is cut off, one way and both ways, and
 
 from __future__ import annotations
 
+import argparse
 import os
 import shlex
 import signal
@@ -135,10 +136,15 @@ def say(recipe: str, text: str) -> None:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("recipes", nargs="*", metavar="RECIPE", help=", ".join(RECIPES))
+    parser.add_argument("--short", action="store_true", help="fewer faults, for a shorter time")
+    given = parser.parse_args()
+    if wrong := sorted({*given.recipes} - {*RECIPES}):
+        parser.error(f"no recipe: {', '.join(wrong)}; there are {', '.join(RECIPES)}")
+    short, recipes = given.short, given.recipes or RECIPES
     if reason := missing():
         sys.exit(reason)
-    short = "--short" in sys.argv
-    recipes = [word for word in sys.argv[1:] if word in RECIPES] or RECIPES
     if len(recipes) == 1:
         try_recipe(recipes[0], short)
         return

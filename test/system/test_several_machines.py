@@ -28,3 +28,10 @@ def test_each_recipe_is_a_file_of_variables(recipe: str) -> None:
     given = variables(recipe)
     assert "ROS_AUTOMATIC_DISCOVERY_RANGE" in given
     assert all(name.startswith("ROS_") for name in given)
+
+
+def test_a_recipe_that_is_none_is_refused() -> None:
+    command = [sys.executable, "-m", "support.several_machines", "static_pears"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "no recipe: static_pears" in done.stderr
