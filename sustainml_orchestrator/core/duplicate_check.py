@@ -35,12 +35,13 @@ class DuplicateCheck:
 
     Attributes:
         leaving: whether this process is to end; it never commands again.
+        superior: what the one that commands in its place said last; None while this one does.
     """
 
     def __init__(self, incarnation: int) -> None:
         self.incarnation = incarnation
         self.leaving = False
-        self._superior: PeerObserved | None = None
+        self.superior: PeerObserved | None = None
         self._first = self._last = self._now = 0.0
 
     def observe(self, peer: PeerObserved, now: float) -> None:
@@ -51,10 +52,10 @@ class DuplicateCheck:
         """
         if not 0 < peer.incarnation < self.incarnation:
             return
-        if not self.yielding(now) or self._superior is None:
+        if not self.yielding(now) or self.superior is None:
             self._first = now
-        if self._superior is None or peer.incarnation <= self._superior.incarnation:
-            self._superior = peer
+        if self.superior is None or peer.incarnation <= self.superior.incarnation:
+            self.superior = peer
         self._last = now
         self.leaving = self.leaving or now - self._first >= CONFIRMED_AFTER
 
@@ -64,17 +65,17 @@ class DuplicateCheck:
             self._first = self._last = now
         self._now = now
         if not self.leaving and now - self._last >= SILENCE:
-            self._superior = None
-        return self._superior is not None
+            self.superior = None
+        return self.superior is not None
 
     @property
     def reason(self) -> str:
         """Who commands in place of this orchestrator, and what to do; "" while it commands."""
-        if self._superior is None:
+        if self.superior is None:
             return ""
         return (
-            f"another orchestrator (session {self._superior.session}, incarnation "
-            f"{self._superior.incarnation:#x}) started earlier and commands the modules of this "
+            f"another orchestrator (session {self.superior.session}, incarnation "
+            f"{self.superior.incarnation:#x}) started earlier and commands the modules of this "
             "namespace; this one does not: send requests to the other, or give this one another "
             "namespace (-r __ns:=/other) or ROS_DOMAIN_ID"
         )

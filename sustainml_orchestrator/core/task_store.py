@@ -133,6 +133,11 @@ class TaskStore:
         total = sum(map(len, lists))
         start = max(0, total - offset - limit) if newest_first else min(offset, total)
         stop = max(0, total - offset) if newest_first else min(offset + limit, total)
+        page = lists[0][start:stop] if len(lists) == 1 else self._merged(lists, start, stop)
+        return page[::-1] if newest_first else page, total
+
+    def _merged(self, lists: list[list[Task]], start: int, stop: int) -> list[Task]:
+        """A slice of all these tasks together, by creation."""
 
         def before(serial: int) -> int:
             return sum(bisect_left(items, serial, key=_serial) for items in lists)
@@ -141,8 +146,7 @@ class TaskStore:
         first = bisect_left(range(self._next_serial), start, key=before)
         begins = (bisect_left(items, first, key=_serial) for items in lists)
         parts = (items[i : i + stop - start] for items, i in zip(lists, begins, strict=True))
-        page = list(islice(heapq.merge(*parts, key=_serial), stop - start))
-        return page[::-1] if newest_first else page, total
+        return list(islice(heapq.merge(*parts, key=_serial), stop - start))
 
     def last_published(self, statuses: Iterable[TaskStatus], count: int) -> list[Task]:
         """Of the tasks of these statuses whose inputs were published, those changed last."""

@@ -18,6 +18,7 @@ from support.simulation.saved_invariants import SavedInvariants
 from sustainml_orchestrator.core.commands import (
     Command,
     ForgetProblem,
+    HistoryEvent,
     PublishBaseline,
     PublishUserInput,
     SendControl,
@@ -94,25 +95,46 @@ class Invariants:
 
     def after_event(self, core: Orchestrator, event: Event, commands: Sequence[Command]) -> None:
         """One event was handled."""
-        if commands or core.store.revision != self._revision:
-            validate(core)  # else nothing happened but a heartbeat, or a moment passed
-        told = self._history.after_event(core, withdrawn=isinstance(event, PersistFailed))
-        assert core.store.revision >= self._revision, "revisions go back"
-        self._revision = core.store.revision
-        assert len(core.tasks.running) <= core.settings.max_active_tasks, "too many tasks run"
-        if core.duplicate_check.reason:  # it looks at nothing, see `_commands`
+        withdrawn = isinstance(event, PersistFailed)
+        # Else nothing happened but a heartbeat, or a moment passed.
+        changed = bool(commands) or withdrawn or core.store.revision != self._revision
+        standing_by = core.duplicate_check.superior is not None
+        told: list[HistoryEvent] = []
+        if changed:
+            validate(core)
+            told = self._history.after_event(core, withdrawn=withdrawn)
+            assert core.store.revision >= self._revision, "revisions go back"
+            self._revision = core.store.revision
+            assert len(core.tasks.running) <= core.settings.max_active_tasks, "too many tasks run"
+        if standing_by:  # it looks at nothing, see `_commands`
             self.nodes.after_restart()  # it commands no node meanwhile
-            self._queue.check(core, event, commands)
+            if changed:
+                self._queue.check(core, event, commands)
             return
+        self._check_event(core, event, commands)
+        if changed:
+            self._check_changes(core, event, commands, told)
+
+    def _check_event(self, core: Orchestrator, event: Event, commands: Sequence[Command]) -> None:
+        """What is seen at certain events even when they change nothing."""
         self.nodes.count_resets(event, commands)
         if isinstance(event, TimePassed):
             self.nodes.check(core)
             self._check_steps(core)
-        if isinstance(event, OutputReceived):
+        elif isinstance(event, OutputReceived):
             self.saved.delivered(core, event)
-        if isinstance(event, StatusReceived):
+        elif isinstance(event, StatusReceived) and event.task_id != NO_TASK:
             self._check_reminder(core, event, commands)
             self._check_success(core, event)
+
+    def _check_changes(
+        self,
+        core: Orchestrator,
+        event: Event,
+        commands: Sequence[Command],
+        told: list[HistoryEvent],
+    ) -> None:
+        """What an event has led to."""
         if self._site.faults.gentle:
             lost = losses(told)
             assert not lost, f"a healthy node is missed: {lost}"
@@ -136,6 +158,8 @@ class Invariants:
         now, rate = core.context.now, core.settings.max_redeliveries_per_second
         sent = [c for c in commands if isinstance(c, SendControl)]
         resets = [c for c in sent if c.cmd_task is TaskCommand.RESET]
+        if not resets:
+            return
         self._delivered += [(now, c.target, c.token) for c in resets]
         self._delivered = [d for d in self._delivered if now - d[0] < 1.0]
         assigned = {d[1:] for d in self._delivered if d[1] not in core.pipeline.by_name}
@@ -241,15 +265,17 @@ class Invariants:
 
     def user_input_published(self, commands: Sequence[Command]) -> None:
         """With each user input of a later iteration go all its baselines."""
+        published = [c for c in commands if isinstance(c, PublishUserInput)]
+        if not published:
+            return
         baselines = (c for c in commands if isinstance(c, PublishBaseline))
         given = Counter((c.task_id, c.attempt) for c in baselines)
-        for command in commands:
-            if isinstance(command, PublishUserInput):
-                later = command.task_id.iteration_id > 1
-                expected = len(self._site.pipeline.baselines) if later else 0
-                assert given[command.task_id, command.attempt] == expected, (
-                    f"baselines of {command.task_id}"
-                )
+        for command in published:
+            later = command.task_id.iteration_id > 1
+            expected = len(self._site.pipeline.baselines) if later else 0
+            assert given[command.task_id, command.attempt] == expected, (
+                f"baselines of {command.task_id}"
+            )
 
     def begun(self, module: Module, job: Job) -> None:
         """User code begins to work on a try. One that killed its process is not begun again."""

@@ -222,12 +222,14 @@ class Process:
         events, self._inbox = self._inbox, []
         if self._frozen_until:  # time is the first that it notices
             events, self._frozen_until = [TimePassed(), *events], 0.0
+        instant = self._instant()
         for event in [*events, BatchEnded()]:
             if not isinstance(event, TimePassed):
                 site.world.record(event)
-            commands = core.handle(event, self._instant())
+            commands = core.handle(event, instant)
             site.invariants.after_event(core, event, core.context.commands)
-            self._carry_out(core, commands)
+            if commands:
+                self._carry_out(core, commands)
             if core is not self.core:
                 return
         if site.network.faulty and site.random.random() < site.faults.restart / 50:
