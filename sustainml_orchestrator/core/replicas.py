@@ -65,7 +65,10 @@ class Modes:
 
     def work_off(self, node: Node) -> None:
         """Send what is due; to be called now and then."""
-        alive = [i for i in node.instances.values() if i.responsive]
+        instances = node.instances.values()
+        if len(instances) == 1 and not any(i.addressed for i in instances):
+            return  # as a rule
+        alive = [i for i in instances if i.responsive]
         several = len(alive) > 1
         if not several and not any(i.addressed for i in alive):
             return

@@ -78,7 +78,7 @@ def _check_database(core: Orchestrator) -> None:
             if task.task_id != (problem_id, number):
                 _broken(core, "the place of a task is its id", task)
         tasks += problem
-    payload_bytes = sum([len(t.user_input) + sum([len(o) for o in t.outputs if o]) for t in tasks])
+    payload_bytes = sum([len(t.user_input) + sum(map(len, filter(None, t.outputs))) for t in tasks])
     if payload_bytes != store.payload_bytes:
         _broken(core, "payload bytes are counted")
     revisions = {task.revision for task in tasks}
@@ -95,9 +95,13 @@ def _check_lists(core: Orchestrator, tasks: list[Task]) -> None:
         _broken(core, "every task has a serial of its own")
     if store.page(0, (), False, 0, len(tasks) + 1) != (tasks, len(tasks)):
         _broken(core, "all are listed, by creation")
-    for status in TaskStatus:
-        listed, _ = store.page(0, [status], False, 0, len(tasks) + 1)
-        if listed != [task for task in tasks if task.status is status]:
+    expected: dict[TaskStatus, list[Task]] = {status: [] for status in TaskStatus}
+    for task in tasks:
+        expected[task.status].append(task)
+    for status, of_status in expected.items():
+        if store.count(status) != len(of_status):
+            _broken(core, f"those of status {status.name} are counted")
+        if of_status and store.page(0, [status], False, 0, len(tasks) + 1)[0] != of_status:
             _broken(core, f"those of status {status.name} are listed")
     if len(core.tasks.running) != store.count(TaskStatus.RUNNING):
         _broken(core, "RUNNING ones run")
@@ -113,9 +117,10 @@ def _check_task(core: Orchestrator, task: Task) -> None:
         _broken(core, "queued iff WAITING", task)
     if bool(task.steps) != task.open:
         _broken(core, "has steps iff open", task)
-    required = [task.outputs[spec.index] for spec in core.pipeline.modules if spec.required]
-    if task.status is TaskStatus.SUCCEEDED and None in required:
-        _broken(core, "succeeded with every output that is required", task)
+    if task.status is TaskStatus.SUCCEEDED and None in task.outputs:
+        required = [task.outputs[spec.index] for spec in core.pipeline.modules if spec.required]
+        if None in required:
+            _broken(core, "succeeded with every output that is required", task)
     if running and all(step.state >= StepState.DONE for step in task.steps):
         _broken(core, "runs while something is missing", task)
     for other, later in ((task.base_task, False), (task.next_task, True)):
@@ -160,11 +165,12 @@ def _check_nodes(core: Orchestrator) -> None:
     for node in core.lifecycle.nodes:
         if max(len(node.instances), len(node.retired)) > MAX_PROCESSES:
             _broken(core, f"{node.name} has few processes")
-        if len(node.outbox.orders) > MAX_ORDERS:
-            _broken(core, f"few commands to {node.name} are remembered")
         if node.primary is not None and node.primary not in node.instances.values():
             _broken(core, f"{node.name} speaks for itself")
-        if any(o.outcome is not None for o in node.outbox.orders.values()):
+        orders = node.outbox.orders
+        if len(orders) > MAX_ORDERS:
+            _broken(core, f"few commands to {node.name} are remembered")
+        if orders and any(order.outcome is not None for order in orders.values()):
             _broken(core, f"what {node.name} has confirmed is not in its outbox")
         if not 0 <= node.recovery.resets <= core.settings.max_resets:
             _broken(core, f"{node.name} is reset a few times at most")

@@ -66,7 +66,7 @@ class FrontEnd:
     @property
     def unanswered(self) -> set[str]:
         """Requests that wait for their first answer."""
-        return self.asked - set(self.accepted)
+        return self.asked - self.accepted.keys()
 
     def calls(self, core: Orchestrator) -> list[object]:
         """What it asked this process, which has not answered yet."""

@@ -44,12 +44,12 @@ class Network:
 
     def send(self, topic: str, writer: str, reader: str, deliver: Action) -> bool:
         """Let a message arrive, or not; returns whether it will."""
-        random, faults = self._random, self._faults
+        random, faults, faulty = self._random, self._faults, self.faulty
         self._sent += 1
-        delay = random.expovariate(1 / faults.delay) if self.faulty else 0.001
+        delay = random.expovariate(1 / faults.delay) if faulty else 0.001
         if self._cut and self.is_cut(writer, reader):
             return False
-        if self.faulty:
+        if faulty:
             if random.random() < faults.drop or self._sent == faults.lose_nth:
                 return False
             if random.random() < faults.spike:
@@ -57,7 +57,7 @@ class Network:
         channel = (topic, writer, reader)
         arrival = max(self._channels.get(channel, 0.0), self.now + delay)
         self._channels[channel] = arrival
-        copies = 2 if self.faulty and random.random() < faults.duplicate else 1
+        copies = 2 if faulty and random.random() < faults.duplicate else 1
         for _ in range(copies):
             self.after(arrival - self.now, deliver)
         return True

@@ -55,12 +55,8 @@ class NodeInvariants:
     def check(self, core: Orchestrator) -> None:
         """What is silent is noticed at the next tick, what is in error is reset."""
         for node in core.lifecycle.nodes:
-            broken = (
-                node.status is NodeStatus.ERROR
-                and node.desired_active
-                and not node.recovery.given_up
-            )
-            if broken and node.primary is not None:
+            in_error = node.status is NodeStatus.ERROR and node.primary is not None
+            if in_error and node.desired_active and not node.recovery.given_up:
                 seen = self._broken.setdefault(node.name, core.context.now)
                 patience = core.context.now - max(seen, node.primary.since)
                 assert patience < _RECOVERY, f"{node.name} is left in error"
@@ -78,7 +74,7 @@ class NodeInvariants:
     def _check_start(self, core: Orchestrator, node: Node) -> None:
         """START_NODE is repeated until it is obeyed."""
         faults, now = self._site.faults, core.context.now
-        inactive = node.responsive and node.status is NodeStatus.INACTIVE and not node.terminating
+        inactive = node.status is NodeStatus.INACTIVE and node.responsive and not node.terminating
         if not (inactive and node.desired_active):
             self._starts.pop(node.name, None)
         elif not (faults.pause or faults.disk_hangs or faults.disk_delay > _QUICK):

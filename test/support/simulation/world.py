@@ -56,6 +56,7 @@ class World:
         self.victim = self.random.choice(self.pipeline.modules)
         self.modules: list[Module] = []
         self.sites = [Site(self, "orchestrator", self.new_disk())]
+        self._staying = list(self.sites)
         self.sites[0].process.start()
         self.modules = self._make_modules()
         for index in range(self.faults.tasks):
@@ -115,11 +116,12 @@ class World:
 
     def _go_on(self, patience: float, until: Callable[[], bool] | None = None) -> None:
         """Let things happen until it is so, or for so many s."""
-        end = max(self.network.now, self.faults.until) + patience
-        while self.network.now < end:
-            self.network.step()
+        network, calm = self.network, self.faults.until
+        end = max(network.now, calm) + patience
+        while network.now < end:
+            network.step()
             self.steps += 1
-            if until is not None and not self.network.faulty and until():
+            if until is not None and network.now >= calm and until():
                 return
         if until is not None:
             raise AssertionError(f"not over after {patience} s: {self._open()}")
@@ -149,9 +151,11 @@ class World:
             return False
         site = self.site
         core = site.process.core
-        if core is None or site.front_end.unanswered or self.asked - site.front_end.asked:
+        if core is None or core.tasks.running or not core.operations.idle:
             return False
-        if core.tasks.running or not core.operations.idle or core.duplicate_check.reason:
+        if site.front_end.unanswered or self.asked - site.front_end.asked:
+            return False
+        if core.duplicate_check.superior is not None:
             return False
         asked = len(self.asked) >= self.faults.tasks
         return asked and (not core.tasks.waiting or (bool(self.faults.lasting) and self._missing()))
@@ -174,10 +178,6 @@ class World:
         ] + [f"waiting {len(core.tasks.waiting)}: {core.waiting_reason()}"]
 
     # Orchestrators #
-
-    @property
-    def _staying(self) -> list[Site]:
-        return [site for site in self.sites if not site.process.left]
 
     @property
     def site(self) -> Site:
@@ -210,6 +210,7 @@ class World:
         """An orchestrator ends for good; its users go to the other one."""
         self.record(f"{site.name} leaves")
         site.process.end()
+        self._staying = [other for other in self._staying if other is not site]
         for name in site.front_end.asked:
             self.site.front_end.submit(name)
 
@@ -225,6 +226,7 @@ class World:
         for way in ways if self.random.random() < 0.7 else ways[1:]:
             self.network.cut(*way, self.random.uniform(0.5, left))
         self.sites.append(site)
+        self._staying = [*self._staying, site]
         site.process.start()
 
     # Messages #
