@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from support.simulation import mutants
@@ -51,6 +54,16 @@ def test_every_mutant_has_its_place_however_the_source_is_written(mutant: mutant
     compile(mutants.broken(mutant), mutant.module, "exec")
     renamed = _RenameLocals().visit(ast.parse(mutants.source(mutant)))
     mutants.broken(mutant, ast.unparse(renamed))
+
+
+def test_no_mutant_uses_a_name_that_its_module_lacks(tmp_path: Path) -> None:
+    """Such a one fails at once, which looks as if its bug were noticed."""
+    for number, mutant in enumerate(mutants.MUTANTS):
+        text = ast.unparse(mutants.broken(mutant))
+        (tmp_path / f"{mutant.module}_{number}.py").write_text(text)
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F821", tmp_path]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout
 
 
 class _RenameLocals(ast.NodeTransformer):

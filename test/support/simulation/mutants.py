@@ -131,8 +131,7 @@ MUTANTS = (
            "elif C is not TaskMove.PREEMPT:\n    B.finished = D\n    B.outcome_reason = E"),
     Mutant("RESET_TASK keeps the attempt", f"{_TASKS}._end", "A.attempt += 1"),
     Mutant("RESET_TASK keeps the outputs", f"{_TASKS}._end", "self._store.clear_outputs(A)",
-           "(setattr(A, 'published', False),"
-           " setattr(A, 'steps', A.steps or [Step(i) for i in range(len(A.outputs))]))"),
+           "(lambda outputs: (A.reopen(), setattr(A, 'outputs', outputs)))(A.outputs)"),
     Mutant("modules are not told to let go", f"{_TASKS}._abandon", "A is None", "True"),
     Mutant("modules are told once to let go", f"{_OUTBOX}._repeat", "A and B.take()",
            "False"),
@@ -203,7 +202,7 @@ MUTANTS = (
     Mutant("START_NODE is said once", f"{_OUTBOX}._tick_node",
            "... - A.sent_at >= B.resend_period", "A.command is not NodeCommand.START"),
     Mutant("the ladder is not climbed", f"{_LIFECYCLE}.climb",
-           "A = B.recovery.climb()", "return"),
+           "A = B.recovery.climb()", "A = B.recovery\nreturn"),
     Mutant("the ladder ends at the first rung", f"{_LIFECYCLE}.climb",
            "NodeCommand.TERMINATE", "NodeCommand.RESET"),
     Mutant("START_NODE is repeated for ever to an unresponsive node",
