@@ -274,7 +274,7 @@ def _rollbacks(random: Random, until: float, tasks: int) -> Faults:
 def _two(random: Random, until: float, tasks: int) -> Faults:
     return Faults(
         until=until, tasks=tasks + 2, second=random.choice(["new", "copy"]),
-        partition=random.choice([0.0, 0.3]), restart=random.choice([0.0, 0.1, 0.5]),
+        partition=random.choice([0.0, 0.3]), restart=random.choice([0.05, 0.1, 0.3]),
         pause=random.choice([0.0, 0.1]), crash=random.choice([0.0, 0.1]),
         wall_clock=random.choice([0.0, 0.2]), task_command=random.choice([0.0, 0.5]),
     )  # fmt: skip
