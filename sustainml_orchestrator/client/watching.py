@@ -15,6 +15,8 @@ from sustainml_orchestrator.core.states import FINAL_TASKS
 
 #: Periods of the queries for the state, in s: short at first, until the subscription is matched.
 _FIRST_PERIOD, _PERIOD = 0.1, 1.0
+#: Others come from no orchestrator.
+_STATUSES = frozenset(TaskStatus)
 #: Longest rate of queries, in tasks per s.
 _RATE = 50.0
 #: Timeout of a query, in s: an orchestrator that was restarted meanwhile never answers it.
@@ -55,7 +57,7 @@ class Watch:
                 text = f"not over after {timeout:g} s: {unfinished}"
                 raise RequestTimeout(ErrorCode.TIMEOUT, text)
             if now >= self._query_at:
-                yield from self._new(self._query())
+                yield from self._new(self._query(), is_answer=True)
             else:
                 update = updates.get(min(self._query_at, deadline) - now)
                 yield from self._new([update] if update else [])
@@ -72,14 +74,22 @@ class Watch:
         self._query_at = time.monotonic() + max(self._period, len(self._seen) / _RATE)
         return summaries
 
-    def _new(self, news: Iterable[TaskSummary]) -> Iterator[TaskSummary]:
-        """The summaries that are new; a task that is over is no longer followed."""
+    def _new(
+        self, news: Iterable[TaskSummary], *, is_answer: bool = False
+    ) -> Iterator[TaskSummary]:
+        """The summaries that are new; a task that is over is no longer followed.
+
+        An answer counts also with a lower revision: the database may be a restored one.
+        """
         for summary in news:
             task_id = TaskId(summary.task_id.problem_id, summary.task_id.iteration_id)
-            if task_id not in self._seen or summary.revision <= self._seen[task_id]:
+            if task_id not in self._seen or summary.task_status not in _STATUSES:
+                continue
+            seen = self._seen[task_id]
+            if summary.revision == seen or (summary.revision < seen and not is_answer):
                 continue
             self._seen[task_id] = summary.revision
-            if TaskStatus(summary.task_status) in FINAL_TASKS:
+            if summary.task_status in FINAL_TASKS:
                 del self._seen[task_id]
                 following = TaskId(summary.next_task.problem_id, summary.next_task.iteration_id)
                 if self._follow and all(following):

@@ -22,16 +22,21 @@ AWAY = OrchestratorUnavailable(ErrorCode.NODE_UNAVAILABLE, "away")
 LATE = RequestTimeout(ErrorCode.TIMEOUT, "late")
 
 
-class NoUpdates:
-    """A subscription to which nothing comes."""
+class Updates:
+    """A subscription to which these come."""
 
-    def get(self, timeout: float) -> None:
-        return None
+    def __init__(self, *summaries: TaskSummary) -> None:
+        self._summaries = list(summaries)
+
+    def get(self, timeout: float) -> TaskSummary | None:
+        return self._summaries.pop(0) if self._summaries else None
 
 
-def watched(results: Iterator[TaskSummary | ClientError], has_answered: bool) -> list[TaskStatus]:
+def watched(
+    results: Iterator[TaskSummary | ClientError], has_answered: bool, *updates: TaskSummary
+) -> list[TaskStatus]:
     watch = Watch([TaskId(1, 1)], lambda _: given(results), False, has_answered)
-    return [TaskStatus(each.task_status) for each in watch.until_over(NoUpdates(), 60.0)]
+    return [TaskStatus(each.task_status) for each in watch.until_over(Updates(*updates), 20.0)]
 
 
 def given(results: Iterator[object]) -> object:
@@ -58,6 +63,18 @@ def test_one_that_has_answered_may_be_away_for_a_while(errors: list[ClientError]
     pages = chain(errors, [[HistoryEvent(revision=7)]], errors, [[HistoryEvent(revision=8)]])
     events = follow(lambda after: given(pages), 1, 6, True)
     assert [next(events).revision, next(events).revision] == [7, 8]
+
+
+def test_a_restored_database_has_lower_revisions() -> None:
+    late = summary(TaskStatus.WAITING, 90)
+    seen = watched(iter([RUNNING, DONE]), True, late)
+    assert seen == [TaskStatus.RUNNING, TaskStatus.WAITING, TaskStatus.SUCCEEDED]
+
+
+def test_an_update_with_an_unknown_state_is_dropped() -> None:
+    foreign = summary(TaskStatus.WAITING, 90)
+    foreign.task_status = 200
+    assert watched(iter([RUNNING, DONE]), True, foreign)[-1] is TaskStatus.SUCCEEDED
 
 
 def test_nobody_was_ever_there() -> None:
