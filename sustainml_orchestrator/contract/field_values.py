@@ -13,6 +13,7 @@ import math
 from array import array
 from collections import UserList
 from collections.abc import Callable, Mapping, Sequence, Set
+from decimal import Decimal
 from functools import cache
 from numbers import Integral, Real
 from typing import Any
@@ -96,13 +97,17 @@ def _integer(name: str, low: int, high: int) -> Convert:
 
 def _real(name: str) -> Convert:
     def convert(value: Any, path: str) -> float:
-        if not isinstance(value, Real) or isinstance(value, bool):
+        if type(value).__name__ == "ndarray" and not value.ndim:
+            value = value.item()
+        if not isinstance(value, (Real, Decimal)) or isinstance(value, bool):
             raise _wrong_type(value, path, "float32" if name == "float" else "float64")
         try:
             number = float(value)
             sent = ctypes.c_float(number).value if name == "float" else number
             if math.isinf(sent) and not math.isinf(number):
                 raise OverflowError
+        except ValueError:  # a signaling NaN of decimal
+            raise FieldError(f"{path} is {value}; give a finite number") from None
         except OverflowError:
             raise FieldError(f"{path} is too large; give a smaller number") from None
         return number

@@ -5,6 +5,7 @@ Each node has a session, command line, environment, output and exit code of its 
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import importlib
 import json
@@ -31,6 +32,8 @@ except ImportError:  # `ps` then shows the command line of the fork server
 _PRELOAD = ("sustainml_orchestrator.sdk.main", "sustainml_orchestrator.reference_modules.catalog")
 #: Reserves space for the command lines of the children, which overwrite this one.
 _ROOM = " " * 2000
+#: Texts that the C library points to.
+_kept: list[bytes] = []
 
 
 class NodeForker:
@@ -148,7 +151,12 @@ def _become(message: bytes, descriptors: list[int]) -> None:
 
 
 def _entitle(name: str, command: Sequence[str]) -> None:
-    """Set the command line that `ps` shows and the name that `top` shows."""
+    """Set the command line that `ps` shows, the name that `top` shows and that of the log file."""
+    with suppress(ValueError):  # the C library is not glibc
+        # rcl takes the text after the last slash of the command line, which has other slashes.
+        at = ctypes.c_char_p.in_dll(ctypes.CDLL(None), "program_invocation_name")
+        _kept.append(name.encode())
+        at.value = _kept[-1]
     if setproctitle is None:
         return
     os.environ["SPT_NOENV"] = "1"  # do not use the memory of the environment: /proc shows it

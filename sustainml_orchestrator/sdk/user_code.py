@@ -81,7 +81,7 @@ class Host:
                 ErrorCode.INTERNAL_ERROR,
             )
         try:  # objects of user code stay here: another process could not read them
-            plain: dict[str, Any] = json.loads(json.dumps(answer, allow_nan=False))
+            plain: dict[str, Any] = json.loads(json.dumps(answer, allow_nan=False, default=_plain))
         except Exception as error:
             raise ModuleError(
                 f"configure() returned a value that is not JSON: {text_of(error)}",
@@ -166,6 +166,13 @@ def clean(text: str) -> str:
     """A text that can be sent: no NUL, no lone surrogate, at most LONGEST_TEXT characters."""
     text = text.encode("utf-8", "replace").decode().replace("\0", "?")
     return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
+
+
+def _plain(value: Any) -> Any:
+    """Scalars and arrays of NumPy as JSON takes them."""
+    if not callable(plain := getattr(value, "tolist", None)):
+        raise TypeError(f"it holds {_kind(value)}")
+    return plain()
 
 
 def _kind(value: object) -> str:

@@ -25,6 +25,15 @@ def test_it_answers_with_the_current_one(
     assert orchestrator.output((1, 1)).app_requirements[0] == "hi"
 
 
+def test_scalars_and_arrays_of_numpy_are_numbers(
+    orchestrator: ScriptedOrchestrator, isolation: Isolation
+) -> None:
+    orchestrator.start("Playful", *isolation)
+    answer = orchestrator.configure('{"greeting": "numbers"}')
+    assert answer.success, answer.message
+    assert json.loads(answer.configuration) == {"scalar": 0.5, "array": [0, 1, 2], "is": True}
+
+
 @pytest.mark.parametrize(
     ("text", "code", "sentence"),
     [

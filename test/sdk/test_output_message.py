@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import math
 from collections.abc import Sequence
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -33,7 +34,17 @@ TYPES = (AppRequirements, MLModelMetadata, HWConstraints, MLModel, HWResource, C
 #: By the name of a field's type: values that fit none of it.
 UNFIT: dict[str, Sequence[Any]] = {
     "string": (None, 1, b"bytes", ["a"], "\ud800", "a\0b", object()),
-    "double": (None, "1", 1j, True, [1.0], np.array([1.0]), 10**400),
+    "double": (
+        None,
+        "1",
+        1j,
+        True,
+        [1.0],
+        np.array([1.0]),
+        np.array(True),
+        10**400,
+        Decimal("sNaN"),
+    ),
     "uint32": (None, "1", 1.0, True, -1, 2**32, np.int64(-1), float("nan")),
     "int32": (None, "1", 1.5, 2**31, -(2**31) - 1),
     "boolean": (None, 1, "true", 0.0),
@@ -95,6 +106,8 @@ def test_every_type_of_every_output_was_tried() -> None:
         ("latency", np.float32(0.5), 0.5),
         ("latency", np.int64(3), 3.0),
         ("latency", Fraction(1, 4), 0.25),
+        ("latency", Decimal("0.25"), 0.25),
+        ("latency", np.array(0.25), 0.25),
         ("hw_description", np.str_("board"), "board"),
         ("extra_data", b"{}", b"{}"),
         ("extra_data", bytearray(b"{}"), b"{}"),

@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 from sustainml_msgs.msg import AppRequirements, HWConstraints, MLModel
 
 from sustainml_orchestrator.sdk import ErrorCode, Module, ModuleError, Setting
@@ -62,6 +63,8 @@ class Playful(Module):
             return ["no", "dict"]
         if configuration.get("greeting") == "object":
             return {"greeting": lambda: "no JSON"}
+        if configuration.get("greeting") == "numbers":
+            return {"scalar": np.float32(0.5), "array": np.arange(3), "is": np.bool_(True)}
         if configuration.get("greeting") == "textless":
             raise TextlessError
         if "greeting" in configuration:

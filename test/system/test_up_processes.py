@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -110,6 +111,8 @@ def test_up_takes_any_path(tmp_path: Path) -> None:
             assert journal.read_bytes().startswith(b"SQLite format 3")
         finally:
             made.end()
+    logs = {re.sub(r"_\d+_\d+\.log$", "", path.name) for path in (tmp_path / "log").iterdir()}
+    assert logs == {"orchestrator", *MODULES}  # of rcl, which takes them from the command line
 
 
 @pytest.mark.parametrize("up", [("--without", "hw_resources")], indirect=True)
