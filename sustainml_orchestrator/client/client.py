@@ -14,7 +14,7 @@ from sustainml_msgs.msg import NodeState, SystemState, Task, TaskSummary, UserIn
 from sustainml_orchestrator.client.connection import Connection, checked
 from sustainml_orchestrator.client.dataframe import to_dataframe
 from sustainml_orchestrator.client.errors import RequestRefused, RequestTimeout, unavailable
-from sustainml_orchestrator.client.feed import Feed
+from sustainml_orchestrator.client.feed import Feed, is_state, is_update
 from sustainml_orchestrator.client.following import follow
 from sustainml_orchestrator.client.node_parameters import get_parameters
 from sustainml_orchestrator.client.running import run_task
@@ -192,11 +192,11 @@ class OrchestratorClient(Connection):
 
     def updates(self) -> Feed[TaskSummary]:
         """Every update of any task from now on; close it, or use it in a `with`."""
-        return Feed(self, TaskSummary, names.TASK_UPDATES, names.TASK_UPDATES_QOS)
+        return Feed(self, TaskSummary, names.TASK_UPDATES, names.TASK_UPDATES_QOS, is_update)
 
     def states(self) -> Feed[SystemState]:
         """The state of the system: the latest, then each that follows."""
-        return Feed(self, SystemState, names.SYSTEM_STATE, names.SYSTEM_STATE_QOS)
+        return Feed(self, SystemState, names.SYSTEM_STATE, names.SYSTEM_STATE_QOS, is_state)
 
     def watch(
         self, task_ids: Sequence[TaskId], *, timeout: float, follow: bool = True

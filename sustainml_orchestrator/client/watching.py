@@ -15,8 +15,6 @@ from sustainml_orchestrator.core.states import FINAL_TASKS
 
 #: Periods of the queries for the state, in s: short at first, until the subscription is matched.
 _FIRST_PERIOD, _PERIOD = 0.1, 1.0
-#: Others come from no orchestrator.
-_STATUSES = frozenset(TaskStatus)
 #: Longest rate of queries, in tasks per s.
 _RATE = 50.0
 #: Timeout of a query, in s: an orchestrator that was restarted meanwhile never answers it.
@@ -83,13 +81,13 @@ class Watch:
         """
         for summary in news:
             task_id = TaskId(summary.task_id.problem_id, summary.task_id.iteration_id)
-            if task_id not in self._seen or summary.task_status not in _STATUSES:
+            if task_id not in self._seen:
                 continue
             seen = self._seen[task_id]
             if summary.revision == seen or (summary.revision < seen and not is_answer):
                 continue
             self._seen[task_id] = summary.revision
-            if summary.task_status in FINAL_TASKS:
+            if TaskStatus(summary.task_status) in FINAL_TASKS:
                 del self._seen[task_id]
                 following = TaskId(summary.next_task.problem_id, summary.next_task.iteration_id)
                 if self._follow and all(following):

@@ -13,10 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import rclpy
 from rclpy.action import ActionClient
 from rclpy.action.client import ClientGoalHandle
+from rclpy.context import Context
 from support.system import wait_for
-from sustainml_msgs.msg import UserInput
+from sustainml_msgs.msg import ModuleProgress, NodeState, SystemState, TaskSummary, UserInput
 from sustainml_msgs.srv import ControlNode, StartTask
 
 from sustainml_orchestrator.client import (
@@ -27,7 +29,7 @@ from sustainml_orchestrator.client import (
     RequestTimeout,
 )
 from sustainml_orchestrator.client.connection import checked
-from sustainml_orchestrator.contract import domain
+from sustainml_orchestrator.contract import domain, names
 from sustainml_orchestrator.core.ids import ErrorCode, TaskCommand, TaskId
 
 PROBLEM = UserInput(problem_definition="tell cats from dogs in photos")
@@ -284,6 +286,32 @@ def test_clients_come_and_go(namespace: str) -> None:
         assert time.monotonic() - begun < 5.0  # none waits for its thread's next wake-up
         assert domain.participants(domain.current()) >= 1
         assert not first.states().get(0.0)
+
+
+def test_messages_that_no_orchestrator_sends_are_dropped(
+    client: OrchestratorClient, namespace: str
+) -> None:
+    context = Context()
+    rclpy.init(context=context, args=[])
+    node = rclpy.create_node("forger", namespace=namespace, context=context)
+    updates = node.create_publisher(TaskSummary, names.TASK_UPDATES, names.TASK_UPDATES_QOS)
+    states = node.create_publisher(SystemState, names.SYSTEM_STATE, names.SYSTEM_STATE_QOS)
+    with client.updates() as of_tasks, client.states() as of_system:
+        for publisher in (updates, states):
+            wait_for(publisher.get_subscription_count)
+        for update in (
+            TaskSummary(task_status=200),
+            TaskSummary(revision=2**63),
+            TaskSummary(modules=[ModuleProgress(task_status=200)]),
+            TaskSummary(revision=1),
+        ):
+            updates.publish(update)
+        for nodes in ([NodeState(node_status=200)], [NodeState()]):
+            states.publish(SystemState(nodes=nodes))
+        update, state = of_tasks.get(5.0), of_system.get(5.0)
+        assert update is not None and update.revision == 1
+        assert state is not None and state.nodes[0].node_status == 0
+    rclpy.shutdown(context=context)
 
 
 def test_eight_threads_share_a_client(

@@ -71,12 +71,6 @@ def test_a_restored_database_has_lower_revisions() -> None:
     assert seen == [TaskStatus.RUNNING, TaskStatus.WAITING, TaskStatus.SUCCEEDED]
 
 
-def test_an_update_with_an_unknown_state_is_dropped() -> None:
-    foreign = summary(TaskStatus.WAITING, 90)
-    foreign.task_status = 200
-    assert watched(iter([RUNNING, DONE]), True, foreign)[-1] is TaskStatus.SUCCEEDED
-
-
 def test_nobody_was_ever_there() -> None:
     with pytest.raises(OrchestratorUnavailable):
         watched(iter([AWAY]), False)
