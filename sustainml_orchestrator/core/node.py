@@ -155,6 +155,11 @@ class Node:
             default=None,
         )
 
+    def only_instance(self) -> str:
+        """Name of its process; empty if it has several, or none."""
+        names = {instance.name for instance in self.instances.values()}
+        return names.pop() if len(names) == 1 else ""
+
     def count_finished(self, name: str) -> None:
         """Count an output of the latest process with this instance name."""
         for instance in reversed(self.instances.values()):

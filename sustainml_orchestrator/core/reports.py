@@ -123,6 +123,7 @@ class Reports:
         node.outbox.delivered(task.task_id)
         if task.steps:
             step = task.steps[event.module]
+            step.instance = step.instance or node.only_instance()  # it may publish no statuses
             self._steps.finish(task, step)
             node.count_finished(step.instance)
             if len(node.instances) > 1 and step.may_be_held_elsewhere:

@@ -128,6 +128,10 @@ def test_it_is_started_and_does_its_work(
     assert lifecycle(NAME).state() == State.PRIMARY_STATE_ACTIVE
     task = client.get_task(solve(client))
     assert task.hw_constraints.max_memory_footprint == 1024
+    # It publishes no statuses, which would say whose work this was.
+    done = {each.node_name: each.instance for each in task.summary.modules}
+    assert done[NAME] == f"{client.namespace}/{NAME}"
+    assert client.get_node_status(NAME)[0].instances[0].finished_tasks == 1
 
 
 def test_commands_are_its_transitions(
