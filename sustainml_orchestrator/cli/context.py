@@ -88,6 +88,10 @@ def end_on_signals() -> None:
 
     def end(number: int, _: object) -> None:
         for each in handled:
+            signal.signal(each, lambda *_: None)
+        # Python looks at those that came at once now; it would complain were they ignored already.
+        signal.raise_signal(number)
+        for each in handled:
             signal.signal(each, signal.SIG_IGN)
         # The exception may come while this thread holds a lock that closing needs.
         signal.alarm(_LONGEST_CLOSE)

@@ -80,3 +80,23 @@ def test_a_signal_that_a_library_turned_into_an_error_ends_a_command_quietly() -
     finally:
         process.kill()
         process.communicate()
+
+
+def test_signals_that_come_at_once_end_a_command_quietly() -> None:
+    at_once = """
+import os, signal
+from sustainml_orchestrator.cli.context import end_on_signals
+end_on_signals()
+both = (signal.SIGHUP, signal.SIGTERM)
+signal.pthread_sigmask(signal.SIG_BLOCK, both)
+for number in both:
+    os.kill(os.getpid(), number)
+try:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, both)
+finally:
+    signal.pthread_sigmask(signal.SIG_BLOCK, ())  # the second handler is called
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", at_once], capture_output=True, text=True, timeout=30.0, check=False
+    )
+    assert (done.returncode, done.stderr) == (128 + signal.SIGHUP, "")
