@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 MAX_DETAIL = 300
 #: How long an event may wait for a save of something else, in s.
 _PATIENCE = 1.0
+#: A clock that changes by more (s) at once was set, and its time is not trusted for a while (s).
+_SET, _DISTRUST = 60.0, 86400.0
 #: Events that are dropped before the list is cut.
 _SLACK = 1000
 
@@ -49,6 +51,8 @@ class History:
         self._first = 0  # those before it are dropped
         self._saved = self._in_save = 0
         self._unsaved_since = 0.0
+        self._ahead: float | None = None  # of the clock of events before the steady one, in s
+        self._clock_set = 0.0
 
     # Recording #
 
@@ -112,11 +116,21 @@ class History:
         """Drop what is older than `history_max_age`; have saved what has waited for long enough."""
         if self._context.now - self._unsaved_since >= _PATIENCE:
             self.have_saved()
-        now = self._context.stamp
-        oldest = now - int(self._settings.history_max_age * 1e9)
-        if now and self._first < len(self._events) and self._events[self._first].stamp < oldest:
+        oldest = self._context.stamp - int(self._settings.history_max_age * 1e9)
+        trusted = self._is_clock_trusted()
+        if trusted and self._first < len(self._events) and self._events[self._first].stamp < oldest:
             old = islice(self._events, self._first, self._first + _SLACK)
             self._drop(sum(event.stamp < oldest for event in old))
+
+    def _is_clock_trusted(self) -> bool:
+        """Whether it was not set of late: by a wrong clock, all that is kept looks old."""
+        context = self._context
+        ahead = context.stamp / 1e9 - context.now
+        if self._ahead is None or abs(ahead - self._ahead) > _SET:
+            self._clock_set = context.now
+        self._ahead = ahead
+        enough = min(_DISTRUST, self._settings.history_max_age)
+        return context.stamp > 0 and context.now - self._clock_set >= enough
 
     def _drop(self, count: int) -> None:
         self._first += count

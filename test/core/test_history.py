@@ -6,6 +6,7 @@ from support.driver import Driver
 
 from sustainml_orchestrator.core import happenings
 from sustainml_orchestrator.core.commands import HistoryEvent, Reply, Save
+from sustainml_orchestrator.core.context import Instant
 from sustainml_orchestrator.core.events import (
     BatchEnded,
     DeletionRequested,
@@ -160,6 +161,23 @@ def test_the_oldest_are_dropped() -> None:
     assert history(core) == []
     core.submit()
     assert names(history(core))[0] == "task.submitted"
+
+
+def test_a_clock_that_is_set_wrongly_drops_nothing() -> None:
+    core = Driver(history_max_age=60.0)
+    core.bring_up()
+    core.finish(core.submit())
+    before = history(core)
+    core.beat(30.0)
+    for days in (400, 400, 0):
+        core.now += 0.1
+        stamp = core.now + days * 86400.0
+        core.core.handle(TimePassed(), Instant(core.now, int(stamp * 1e9)))
+        assert history(core) == before
+    core.beat(59.0)
+    assert history(core) == before
+    core.beat(3.0)
+    assert history(core) == []
 
 
 def test_none_is_kept_where_none_is_wanted() -> None:
