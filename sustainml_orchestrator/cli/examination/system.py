@@ -14,6 +14,7 @@ from sustainml_orchestrator.cli.figures import age, seconds_of
 from sustainml_orchestrator.contract.orchestrator_process import is_stopped
 from sustainml_orchestrator.core.ids import NodeStatus
 from sustainml_orchestrator.core.states import ACTIVE_NODES
+from sustainml_orchestrator.core.text import duration
 
 if TYPE_CHECKING:
     from sustainml_orchestrator.client import OrchestratorClient
@@ -49,7 +50,9 @@ def system(client: OrchestratorClient) -> Iterator[Finding]:
     difference = time.time() - seconds_of(client.system_state().stamp)
     # The state is published at least every 5 s.
     if not -_CLOCK_DIFFERENCE < difference < 5.0 + _CLOCK_DIFFERENCE:
-        text = f"the clock of the orchestrator's host differs from this one by {difference:.1f} s"
+        where = "behind" if difference > 0 else "ahead of"
+        amount = duration(abs(difference))
+        text = f"the clock of the orchestrator's host is {amount} {where} that of this one"
         yield Finding("warning", text, "synchronise both, for example with chrony")
 
 
