@@ -72,7 +72,9 @@ def explain(error: Exception, other: str = ANOTHER) -> str:
     """
     text = cause(error)
     number = getattr(error, "errno", None)
-    if "disk is full" in text or number == errno.ENOSPC:
+    # The index of the log is made in the first place: where that takes no more, there is no room.
+    no_index = getattr(error, "sqlite_errorname", "") == "SQLITE_IOERR_SHMSIZE"
+    if "disk is full" in text or number == errno.ENOSPC or no_index:
         return "the disk is full; make room"
     if "readonly" in text or number == errno.EROFS:
         return "it is on a read-only disk, or may not be written; make it writable"
@@ -82,6 +84,11 @@ def explain(error: Exception, other: str = ANOTHER) -> str:
         return "there is no such file or directory; name another file"
     if "disk I/O error" in text or number in (errno.EIO, errno.EFBIG):
         return "the disk does not take or give data (I/O error); look at the disk"
+    if getattr(error, "sqlite_errorname", "") == "SQLITE_CANTOPEN":  # the file itself was read
+        return (
+            "its log (-wal) cannot be read where no file can be made beside it; copy both to "
+            "another folder"
+        )
     if "locked" in text:
         return "another program has it open for writing; close that"
     return f"{text}; {other}"

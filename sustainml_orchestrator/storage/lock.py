@@ -32,7 +32,7 @@ def mark_beside(journal: Path) -> Mark | None:
 
 def journal_of(file: Path) -> Path | None:
     """The journal, kept at its path, that a file is or belongs to; None for any other file."""
-    for suffix in (*files.SUFFIXES, ".lock", ".bak"):
+    for suffix in (*files.SUFFIXES, ".lock", ".bak", ".new", ".recovered"):
         name = file.name.removesuffix(suffix)
         if name and file.name == name + suffix:
             journal = file.with_name(name)

@@ -110,9 +110,13 @@ def connect(path: Path, *, mode: str = "rw", full: bool = False) -> sqlite3.Conn
     connection = sqlite3.connect(
         uri, uri=True, isolation_level=None, timeout=1.0, check_same_thread=False
     )
-    if mode == "rw":
-        set_synchronous(connection, full=full)
-        connection.execute("PRAGMA journal_size_limit = 0")  # a log that is begun anew is cut
+    try:
+        if mode == "rw":
+            set_synchronous(connection, full=full)
+            connection.execute("PRAGMA journal_size_limit = 0")  # a log that is begun anew is cut
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

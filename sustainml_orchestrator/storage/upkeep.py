@@ -13,7 +13,7 @@ from threading import Event, Thread
 
 from sustainml_orchestrator.storage import backup, files
 from sustainml_orchestrator.storage.epoch import LOSS_WINDOW
-from sustainml_orchestrator.storage.errors import explain
+from sustainml_orchestrator.storage.errors import JournalError, explain
 
 #: Size of the log from which on a reader that never ends is looked for, in bytes.
 LARGE_LOG = 16 * 2**20
@@ -98,13 +98,14 @@ class Upkeep:
         target = files.backup_of(self._path)
         try:
             if shutil.disk_usage(target.parent).free < 2 * size:
-                raise OSError(
-                    f"the disk has less room than twice the {size / 2**20:.0f} MiB needed"
-                )
+                needed = f"{2 * size / 2**20:.1f} MiB"
+                raise JournalError(f"it needs {needed} of room on the disk; make room")
             backup.remove_leftovers(target)
             backup.copy(self._path, target, self._stop.is_set)
         except backup.Stopped:
             self._changed = True
+        except JournalError as error:
+            self._warnings.append(f"no backup of journal {self._path} was made: {error}")
         except (sqlite3.Error, OSError) as error:
             self._warnings.append(f"no backup of journal {self._path} was made: {explain(error)}")
         took = time.monotonic() - began

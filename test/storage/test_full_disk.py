@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from support.histories import NAMES, Driver
 
 from sustainml_orchestrator.core.events import TimePassed
 from sustainml_orchestrator.core.persistence import RETRY_PERIOD
-from sustainml_orchestrator.storage import Journal, JournalError
+from sustainml_orchestrator.storage import Journal, JournalError, check, files
 
 Opened = Callable[..., Journal]
 
@@ -87,6 +88,18 @@ def test_a_full_disk_at_the_start(path: Path) -> None:
     Journal.open(path, pipeline_names=NAMES).close()
 
 
+def test_a_full_disk_that_takes_no_index_of_the_log(path: Path) -> None:
+    """SQLite calls that an I/O error."""
+    Journal.open(path, pipeline_names=NAMES).close()
+    descriptors = len(list(Path("/proc/self/fd").iterdir()))
+    with disk_with(4096):
+        for call in (check, lambda path: Journal.open(path, pipeline_names=NAMES)):
+            with pytest.raises(JournalError, match="the disk is full; make room"):
+                call(path)
+    assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
+    assert check(path).findings == []
+
+
 def test_a_really_full_file_system(opened: Opened) -> None:
     journal = opened()
     driver = Driver(journal.session, journal)
@@ -97,12 +110,13 @@ def test_a_really_full_file_system(opened: Opened) -> None:
 
 
 _AS_NOBODY = """
-import os, sys
-from sustainml_orchestrator.storage import Journal, JournalError
+import os, pathlib, sys
+from sustainml_orchestrator.storage import Journal, JournalError, check
 if os.getuid() == 0:
     os.setuid(65534)
+path = pathlib.Path(sys.argv[1])
 try:
-    Journal.open(sys.argv[1], pipeline_names=("a",))
+    Journal.open(path, pipeline_names=("a",)) if len(sys.argv) == 2 else check(path)
 except JournalError as error:
     print(error)
 """
@@ -128,3 +142,22 @@ def test_a_place_that_may_not_be_written(what: str) -> None:
         assert run.stderr == ""
         assert "cannot be used" in run.stdout
         assert re.search("may not (read or write it|be written)", run.stdout)
+
+
+def test_a_log_in_a_folder_that_takes_no_file() -> None:
+    """As on a snapshot that is mounted for reading."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, copy = Path(folder) / "journal.db", Path(folder) / "copy" / "journal.db"
+        copy.parent.mkdir()
+        journal = Journal.open(path, pipeline_names=("a",))
+        for suffix in ("", "-wal"):
+            shutil.copyfile(files.beside(path, suffix), files.beside(copy, suffix))
+        journal.close()
+        Path(folder).chmod(0o755)
+        copy.parent.chmod(0o555)
+        run = subprocess.run(
+            [sys.executable, "-c", _AS_NOBODY, str(copy), "check"],
+            capture_output=True, text=True, timeout=20, check=False,
+        )  # fmt: skip
+        copy.parent.chmod(0o755)
+        assert "copy both to another folder" in run.stdout, run.stderr
