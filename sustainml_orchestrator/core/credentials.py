@@ -31,10 +31,11 @@ _HEADER = re.compile(
 )
 _COOKIE = re.compile(r"(?i)(\bcookie: )[\w.-]+=[^\s;'\"]*(?:; ?[\w.-]+(?:=[^\s;'\"]*)?)*")
 _SIGNATURE = re.compile(r"(?i)([?&](?:x-\w+-)?sig(?:nature)?=)[^\s&#'\"]+")
-_ASSIGNMENT = re.compile(
-    r"(?P<head>(?<![\w-])(?P<name>[\w-]+)"
-    r"(?: ?= ?(?!=)|%3[dD]|\\*['\"]\s*:\s*|(?P<colon>: ))b?)"
-    r"(?:(?P<quote>\\*['\"])(?P<quoted>.+?)(?P=quote)|(?P<bare>['\"]?[^\s&;,'\"}\]]+))"
+_ASSIGNED = re.compile(
+    r"(?<![\w-])(?P<name>[\w-]+)(?: ?= ?(?!=)|%3[dD]|\\*['\"]\s*:\s*|(?P<colon>: ))"
+)
+_VALUE = re.compile(
+    r"(?P<open>b?(?P<quote>\\*['\"]))(?P<quoted>.+?)(?P=quote)|(?P<bare>['\"]?[^\s&;,'\"}\]]+)"
 )
 _OPTION = re.compile(
     r"(?P<head>(?<![\w-])--(?P<name>[\w-]+)(?: |['\"], ?['\"]))(?P<bare>[^\s'\"]+)"
@@ -82,16 +83,27 @@ def scrub(text: str) -> str:
     text = _BASE64.sub(_hide_encoded, text)
     for pattern in (_HEADER, _COOKIE, _SIGNATURE):
         text = pattern.sub(rf"\1{_HIDDEN}", text)
-    return _ASSIGNMENT.sub(_hide, _OPTION.sub(_hide_option, text))
+    return _without_assigned(_OPTION.sub(_hide_option, text))
 
 
-def _hide(match: re.Match[str]) -> str:
-    if not is_credential(match["name"]):
-        return match[0]
-    quote, value = match["quote"] or "", match["quoted"] or match["bare"]
-    if match["colon"] and (len(value) < _LEAST or (not quote and value.isalpha())):
-        return match[0]  # a sentence: "unexpected token: identifier"
-    return f"{match['head']}{quote}{_HIDDEN}{quote}"
+def _without_assigned(text: str) -> str:
+    """A text without the values that are assigned to names of credentials."""
+    kept, done = [], 0
+    for name in _ASSIGNED.finditer(text):
+        if name.start() < done or not is_credential(name["name"]):
+            continue
+        found = _VALUE.match(text, name.end())
+        if found is None or (name["colon"] and _is_word(found)):
+            continue
+        kept += [text[done : name.end()], found["open"] or "", _HIDDEN, found["quote"] or ""]
+        done = found.end()
+    return "".join(kept) + text[done:]
+
+
+def _is_word(found: re.Match[str]) -> bool:
+    """Whether it is a part of a sentence: "unexpected token: identifier"."""
+    value = found["quoted"] or found["bare"]
+    return len(value) < _LEAST or (not found["quote"] and value.isalpha())
 
 
 def _hide_option(match: re.Match[str]) -> str:
