@@ -7,11 +7,11 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from sustainml_orchestrator.storage import epoch, files, schema
-from sustainml_orchestrator.storage.errors import JournalError, explain
+from sustainml_orchestrator.storage.errors import Damaged, JournalError, explain
 from sustainml_orchestrator.storage.lock import Lock, journal_of, kept_here
 from sustainml_orchestrator.storage.maintenance import check
 
@@ -47,10 +47,19 @@ def copy(source: Path, target: Path, is_stopped: Callable[[], bool] = lambda: Fa
             journal.execute("BEGIN")
             journal.execute("SELECT 1 FROM life").fetchone()  # one moment for all of the copy
             journal.backup(backup, pages=_PAGES, progress=look)
+            _mark_as_copy(backup)
             backup.execute("PRAGMA journal_mode = DELETE")  # one file, which needs no log
         files.put_in_place(part, target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _mark_as_copy(backup: sqlite3.Connection) -> None:
+    """So that nobody takes it for a journal whose orchestrator was killed."""
+    if schema.has_history(backup):
+        with suppress(Damaged):
+            epoch.write(backup, epoch.read(backup)._replace(in_use=epoch.COPY))
+            backup.commit()
 
 
 def remove_leftovers(target: Path) -> None:

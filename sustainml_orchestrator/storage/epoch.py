@@ -18,6 +18,8 @@ from sustainml_orchestrator.storage.errors import Damaged
 
 #: Longest time from a commit with durability "normal" until it survives a loss of power, in s.
 LOSS_WINDOW = 5.0
+#: What `in_use` says in a backup.
+COPY = "copy"
 COLUMNS_SINCE_5 = """
 ALTER TABLE life ADD COLUMN reserved_problem_id INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE life ADD COLUMN commits INTEGER NOT NULL DEFAULT 0;
@@ -42,7 +44,8 @@ class Epoch(NamedTuple):
         next_problem_id: no greater one was used by what was committed.
         reserved_problem_id: ids below it may have been announced.
         commits: number of the latest one.
-        in_use: durability of the orchestrator that uses it; "" = it has ended cleanly; or `untold`.
+        in_use: durability of the orchestrator that uses it; "" = it has ended cleanly; `COPY`; or
+            `untold`.
         boot: names the start of the machine on which that orchestrator runs.
         modules: numbers of the modules by name, as JSON: a copy of what the table has.
     """
@@ -64,7 +67,7 @@ class Epoch(NamedTuple):
     @property
     def untold(self) -> str:
         """What was lost when the journal was recovered, and no start has said yet."""
-        return self.in_use if self.in_use not in ("", "normal", "full") else ""
+        return self.in_use if self.in_use not in ("", "normal", "full", COPY) else ""
 
 
 _PUT = (
@@ -118,7 +121,7 @@ def missing(epoch: Epoch, mark: Mark | None) -> str:
             "it is older than the one that was here before (a copy or snapshot was put back): "
             "later changes are missing"
         )
-    if epoch.in_use and mark is None:
+    if epoch.in_use in ("normal", "full") and mark is None:
         return (
             "the orchestrator did not end cleanly, and what noted how far it had come (.lock) is "
             "gone: later changes may be missing"
@@ -148,6 +151,9 @@ def begin(epoch: Epoch, durability: str, *, is_incomplete: bool = False) -> tupl
             )
             + " (journal_durability 'full' prevents this)"
         )
+    if epoch.in_use == COPY and not is_incomplete:
+        is_incomplete = True
+        warnings.append("it is a backup: later changes are not in it, and a new session begins")
     begun = epoch._replace(
         session=new_session() if is_incomplete else session,
         commits=epoch.commits + 1,

@@ -202,6 +202,17 @@ def test_a_mark_that_is_gone_after_a_crash_is_told(path: Path, durability: str) 
     used.close()
 
 
+def test_a_backup_is_no_journal_of_a_crash(path: Path, driver: Driver, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    back_up(path, copy)
+    assert check(copy).missing == ""
+    journal = Journal.open(copy, pipeline_names=NAMES)
+    (warning,) = journal.warnings
+    assert "it is a backup: later changes are not in it, and a new session begins" in warning
+    assert journal.session != driver.core.session
+    journal.close()
+
+
 def test_a_restart_of_the_machine_begins_a_new_session(
     path: Path, driver: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
