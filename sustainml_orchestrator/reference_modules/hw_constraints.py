@@ -2,7 +2,7 @@
 
 A transparent estimate, meant to be replaced by a reader of one's own. What `extra_data` says wins:
 `hardware_required` (a device, an alias or a class of the catalogue of devices, or a list of them)
-and `max_memory_footprint` (MiB, or a text such as "8 GB"); else the text is searched. Several names
+and `max_memory_footprint` (MiB); else the text is searched. Several names
 mean that any of them will do; a name that is unknown passes untouched. The limit is in whole MiB,
 rounded up; `max_memory_footprint_mib` in the output's extra_data is exact.
 """
