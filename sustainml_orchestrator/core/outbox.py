@@ -274,6 +274,11 @@ class Outbox:
         # The state alone confirms all but RESET: the node was active before that, too.
         obeyed = shown or order.command is not NodeCommand.RESET
         starts = order.command in (NodeCommand.START, NodeCommand.RESET)
+        if order.acknowledged and instance.status is NodeStatus.INACTIVE:
+            # Another process has taken the place of the one that began to obey.
+            order.acknowledged = False
+            order.deadline = now + self._settings.command_timeout
+            return None
         if obeyed and instance.status in NODE_GOALS[NodeCommand(order.command)]:
             return self._settle(order, ErrorCode.NO_ERROR)
         if not (obeyed and starts):

@@ -55,6 +55,19 @@ def test_start_is_repeated_with_a_new_id_until_obeyed() -> None:
     assert not told(core)
 
 
+def test_a_node_that_is_inactive_again_while_it_starts_is_told_again() -> None:
+    """Its process was replaced, and it says no incarnation by which that would be seen."""
+    core = Driver()
+    core.incarnations["hw_constraints"] = 0
+    core.status("hw_constraints", NodeStatus.INACTIVE)
+    core.beat(1.0)
+    core.status("hw_constraints", NodeStatus.INITIALIZING)
+    core.forget()
+    core.status("hw_constraints", NodeStatus.INACTIVE)
+    core.beat(1.0)
+    assert ("hw_constraints", NodeCommand.START) in told(core)
+
+
 def test_a_node_that_lives_but_never_obeys_is_terminated() -> None:
     """So that its supervisor starts another process."""
     core = Driver()

@@ -24,6 +24,8 @@ _ONCE_FAILED = {
     20000003897: "deliveries to processes that had died counted as ignored",
     20000006336: "the time worked before a reset counted, as the reset was not seen",
     20000005609: "what was held between two looks at it counted as dropped",
+    33000002038: "a node without incarnation that crashed while it started was not started again",
+    32000001083: "a command that repeats one that was obeyed counted as ignored",
     20000005740: "a wait in queues of modules that died counted as no reason for a further try",
 }
 

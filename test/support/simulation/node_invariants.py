@@ -102,8 +102,14 @@ class NodeInvariants:
                 assert told or blind, f"{node.name} never heard of {command.name}"
 
     def ignored(self, module: Module, command: SendControl) -> None:
-        """A process does not listen to a command that it has received."""
-        if command.cmd_node in _IGNORED:
+        """A process does not listen to a command that it has received.
+
+        One that repeats what it has obeyed already does not count.
+        """
+        (node,) = (n for n in self._site.process.last.lifecycle.nodes if n.name == module.spec.name)
+        orders = filter(None, (node.outbox.node_order, node.outbox.drop))
+        repeated = any(module.state.last_command in order.ids for order in orders)
+        if command.cmd_node in _IGNORED and not repeated:
             process = module.instance, module.incarnation
             limit = self._site.network.now + _IGNORED[command.cmd_node]
             self._ignored[process] = min(limit, self._ignored.get(process, limit))
