@@ -67,7 +67,13 @@ class OrchestratorClient(Connection):
             extra_data: replaces the extra_data, whatever else is given.
             priority: higher first.
             request_id: when not empty, a repeated request is the same task.
+
+        Raises:
+            RequestRefused: the orchestrator refuses it, or `overrides` come without `user_input`.
         """
+        if user_input is None and overrides:
+            text = "overrides names fields of user_input; give user_input, too"
+            raise RequestRefused(ErrorCode.INVALID_REQUEST, text)
         if user_input is None:
             # An override that changes nothing: the orchestrator then copies all else, with
             # the credentials, which `get_task` leaves out.

@@ -221,6 +221,7 @@ def test_wrong_values_do_not_reach_the_wire(client: OrchestratorClient) -> None:
         lambda: client.start_task(UserInput(inputs=["photo", None])),
         lambda: client.run_task(UserInput(desired_carbon_footprint="1")),
         lambda: client.start_iteration(TaskId(1, 1), UserInput(minimum_samples=-1), overrides=[]),
+        lambda: client.start_iteration(TaskId(1, 1), overrides=["modality"]),
         lambda: client.start_task(UserInput(problem_definition="a\0b")),
         lambda: client.control_node("hw_resources", TaskCommand.STOP, timeout=True),
     ):
