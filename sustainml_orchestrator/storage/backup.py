@@ -47,8 +47,8 @@ def copy(source: Path, target: Path, is_stopped: Callable[[], bool] = lambda: Fa
             journal.execute("BEGIN")
             journal.execute("SELECT 1 FROM life").fetchone()  # one moment for all of the copy
             journal.backup(backup, pages=_PAGES, progress=look)
-            _mark_as_copy(backup)
             backup.execute("PRAGMA journal_mode = DELETE")  # one file, which needs no log
+            _mark_as_copy(backup)
         files.put_in_place(part, target)
     finally:
         part.unlink(missing_ok=True)

@@ -152,7 +152,10 @@ def _from_lines(
 
 
 def _object(line: str) -> dict[str, Any]:
-    data = json.loads(line)
+    try:
+        data = json.loads(line)
+    except (ValueError, RecursionError):  # also numbers too long for an int
+        data = None
     if not isinstance(data, dict) or "format" not in data:
         raise json.JSONDecodeError("no iteration", line, 0)
     return data

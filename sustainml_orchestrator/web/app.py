@@ -185,6 +185,6 @@ async def _listen(socket: WebSocket, subscriber: Subscriber) -> None:
             except (ValueError, AttributeError, RecursionError):
                 continue
             if watch == "all":
-                subscriber.wanted = None
+                subscriber.want(None)
             elif isinstance(watch, list):
-                subscriber.wanted = frozenset(map(str, watch[:_MOST_WATCHED]))
+                subscriber.want(frozenset(map(str, watch[:_MOST_WATCHED])))

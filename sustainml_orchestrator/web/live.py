@@ -48,7 +48,13 @@ class Subscriber:
         self._loop = loop
         self._tasks: dict[str, str] = {}
         self._state = ""
+        self._is_new = False
         self._changed = asyncio.Event()
+
+    def want(self, tasks: frozenset[str] | None) -> None:
+        """Tell of these tasks from now on, and that what was read before may be out of date."""
+        self.wanted, self._is_new = tasks, True
+        self._changed.set()
 
     def offer(self, task_id: str, text: str) -> None:
         """Take a task up, from any thread."""
@@ -74,10 +80,11 @@ class Subscriber:
         self._changed.clear()
         tasks, self._tasks = self._tasks, {}
         state, self._state = self._state, ""
-        if not tasks and not state:
-            return ""
+        is_new, self._is_new = self._is_new, False
         parts = [f'"tasks":[{",".join(tasks.values())}]'] if tasks else []
-        return "{" + ",".join([*parts, *([f'"system":{state}'] if state else [])]) + "}"
+        parts += [f'"system":{state}'] if state else []
+        parts += ['"watching":true'] if is_new else []
+        return "{" + ",".join(parts) + "}" if parts else ""
 
 
 class Live:

@@ -215,7 +215,7 @@ def test_any_line_is_imported_or_refused(
 
 @pytest.mark.parametrize("line", ["[" * 100_000, "null", "[]", '"x"', "{}", "\0", "9" * 9999])
 def test_what_is_no_line_is_refused(tmp_path: Path, line: str) -> None:
-    with pytest.raises(JournalError, match=r"line 1: .*nothing was imported"):
+    with pytest.raises(JournalError, match=r"line 1 is no iteration .*nothing was imported"):
         import_lines(tmp_path / "fresh.db", [line])
 
 

@@ -60,15 +60,15 @@ BAD_EXTRA = [
     (b"[]", "is a JSON list"),
     (b"null", "is a JSON NoneType"),
     (b'"text"', "is a JSON str"),
-    (b'{"num_outputs": "two"}', "num_outputs is two"),
-    (b'{"num_outputs": true}', "num_outputs is True"),
+    (b'{"num_outputs": "two"}', 'num_outputs is "two"'),
+    (b'{"num_outputs": true}', "num_outputs is true"),
     (b'{"num_outputs": 101}', "num_outputs is 101"),
     (b'{"num_outputs": -1}', "num_outputs is -1"),
     (b'{"model_restrains": "bert"}', "model_restrains must be a list"),
     (b'{"model_restrains": [1]}', "model_restrains must be a list"),
     (b'{"max_memory_footprint": -1}', "max_memory_footprint is -1"),
     (b'{"max_memory_footprint": 1e999}', "max_memory_footprint is inf"),
-    (b'{"max_memory_footprint": "8 GB"}', "max_memory_footprint is 8 GB"),
+    (b'{"max_memory_footprint": "8 GB"}', 'max_memory_footprint is "8 GB"'),
     (b'{"a": "' + b"x" * 4000 + b'"}', "more than 4000 bytes"),
 ]
 deep = Limits(max_request_bytes=2**20)

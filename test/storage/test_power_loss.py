@@ -77,7 +77,7 @@ def test_power_may_fail_at_any_point(
             told |= acknowledged(operation)
         else:
             disk.apply(operation)
-        if durability == "full" or (operation.kind == "s" and operation.name.endswith("-wal")):
+        if durability == "full" or (operation.kind, operation.name) == ("s", "journal.db-wal"):
             durable = dict(told)
         if number in points:
             folder = tmp_path / f"point {number}"

@@ -292,6 +292,34 @@ def test_tasks_are_searched_sorted_and_commanded(tab: Tab, solved: str) -> None:
     tab.wait_until_solved()
 
 
+def test_what_happens_before_the_server_hears_of_a_page_is_shown(
+    tab: Tab, site: Site, solved: str
+) -> None:
+    """Of what changes between the first answer and that moment no update tells the page."""
+    held: list[tuple[Any, str]] = []
+
+    def hold(socket: Any) -> None:
+        server = socket.connect_to_server()
+        socket.on_message(lambda text: held.append((server, text)))
+
+    task = solved.removeprefix("/tasks/")
+
+    def shown() -> Any:
+        return json.loads(sustainml(site.up, "show", task, "--json").stdout)["summary"]
+
+    attempt = shown()["attempt"]
+    tab.page.route_web_socket(re.compile("/page/live$"), hold)
+    tab.open(solved, "Model")
+    tab.wait_for(lambda: held, "the connection")
+    sustainml(site.up, "task", "reset", task)
+    wait_for(lambda: (shown()["attempt"], shown()["task_status"]) == (attempt + 1, 3), 30.0)
+    assert f"attempt {attempt + 1}" not in tab.text()
+    for server, text in held:
+        server.send(text)
+    tab.wait(f"attempt {attempt + 1}")
+    tab.wait_until_solved()
+
+
 def test_a_task_submitted_elsewhere_appears_within_a_second(tab: Tab, site: Site) -> None:
     tab.open("/tasks", "Tasks")
     sustainml(site.up, "submit", "--define", "read meters", "--name", "Appears at once")

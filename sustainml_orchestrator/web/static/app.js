@@ -116,15 +116,14 @@ export function connect() {
   let wasOpen = false;
   socket.onopen = () => {
     wasOpen = true;
-    const isAgain = app.connected === null;
     app.connected = true;
     pause = 500;
     watch(app.watched ?? []);
-    if (isAgain) load();
     refresh();
   };
   socket.onmessage = (event) => {
-    const { tasks, system } = JSON.parse(event.data);
+    const { tasks, system, watching } = JSON.parse(event.data);
+    if (watching) load(); // what changed between the first answer and now was not told
     if (system) take(system);
     if (tasks && app.page?.tasks) app.page.tasks(tasks);
     if (tasks || system) refresh();

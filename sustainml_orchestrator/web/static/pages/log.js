@@ -41,7 +41,7 @@ export function page() {
           h("label", { class: "visually-hidden", for: "words" }, "Search events"), h("input", { id: "words", type: "search", placeholder: "Search events", value: at.words, oninput: (event) => change({ words: event.target.value }) }),
           h("span", { class: "pair" }, h("label", { for: "node" }, "Module"), h("select", { id: "node", style: { width: "auto" }, value: at.node, onchange: (event) => change({ node: event.target.value }) }, h("option", { value: "" }, "all"), app.graph.map(({ name }) => h("option", { value: name }, name)))),
           h("span", { class: "pair" }, h("label", { for: "kind" }, "About"), h("select", { id: "kind", style: { width: "auto" }, value: at.kind, onchange: (event) => change({ kind: event.target.value }) }, [["", "everything"], ["task.", "tasks"], ["step.", "steps"], ["node.", "modules"]].map(([value, label]) => h("option", { value }, label))))),
-          data.mistake ? h("div", { class: "callout s-error", role: "alert" }, data.mistake) : events(shown, true), data.events.length >= MOST && h("p", { class: "muted small" }, `The newest ${count(MOST)} events are searched; \`sustainml history\` has all.`)),
+          data.mistake ? h("div", { class: "callout s-error", role: "alert" }, data.mistake) : events(shown, true), data.events.length >= MOST && h("p", { class: "muted small" }, `The newest ${count(MOST)} events are searched; all of it: sustainml history`)),
       ];
     },
   };
