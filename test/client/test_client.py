@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import rclpy
-from rclpy.action import ActionClient
-from rclpy.action.client import ClientGoalHandle
 from rclpy.context import Context
+from support.scripted_orchestrator import serving
 from support.system import wait_for
 from sustainml_msgs.msg import ModuleProgress, NodeState, SystemState, TaskSummary, UserInput
 from sustainml_msgs.srv import ControlNode, StartTask
@@ -33,36 +29,6 @@ from sustainml_orchestrator.contract import domain, names
 from sustainml_orchestrator.core.ids import ErrorCode, TaskCommand, TaskId
 
 PROBLEM = UserInput(problem_definition="tell cats from dogs in photos")
-
-
-@pytest.fixture
-def namespace() -> str:
-    return f"/client_{os.getpid()}_{time.monotonic_ns() % 10**6}"
-
-
-@contextmanager
-def serving(namespace: str) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-m", "support.scripted_orchestrator", namespace]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        try:
-            assert process.stdout is not None
-            # Before a client looks for it; Fast DDS may print lines of its own.
-            assert b"ready\n" in process.stdout
-            yield process
-        finally:
-            process.kill()
-
-
-@pytest.fixture
-def server(namespace: str) -> Iterator[subprocess.Popen[bytes]]:
-    with serving(namespace) as process:
-        yield process
-
-
-@pytest.fixture
-def client(namespace: str) -> Iterator[OrchestratorClient]:
-    with OrchestratorClient(namespace, timeout=20.0) as made:
-        yield made
 
 
 def test_nobody_is_there(namespace: str) -> None:
@@ -147,65 +113,6 @@ def test_a_server_that_restarts_answers_what_may_be_repeated(
         with serving(namespace):
             first, *others = call.result().message.split()
     assert set(others) == {first}  # the same task, if an earlier request was carried out
-
-
-def test_a_server_that_goes_ends_the_goal(
-    server: subprocess.Popen[bytes], client: OrchestratorClient
-) -> None:
-    with pytest.raises(OrchestratorUnavailable, match="went away"):
-        client.run_task(PROBLEM, feedback=lambda summary: server.terminate(), timeout=60.0)
-
-
-def test_goals_are_sent_by_the_thread_that_takes_their_answers(
-    server: subprocess.Popen[bytes], client: OrchestratorClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Else rclpy throws away an answer that comes before it waits for it."""
-    threads: list[str] = []
-    for kind, name in (
-        (ActionClient, "send_goal_async"),
-        (ClientGoalHandle, "get_result_async"),
-        (ClientGoalHandle, "cancel_goal_async"),
-    ):
-        real = getattr(kind, name)
-
-        def spy(*args, real=real, **options):
-            threads.append(threading.current_thread().name)
-            return real(*args, **options)
-
-        monkeypatch.setattr(kind, name, spy)
-    with pytest.raises(ClientError):
-        client.run_task(PROBLEM, timeout=1.0)
-    assert threads == ["_sustainml_client"] * 3
-
-
-def test_what_ends_the_wait_cancels_the_goal(
-    server: subprocess.Popen[bytes], client: OrchestratorClient
-) -> None:
-    """Feedback runs in the caller's thread: it may call the client, and raise."""
-    seen: list[str] = []
-
-    def feedback(summary) -> None:
-        seen.append(summary.model)
-        assert client.list_tasks()[1] == 0
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        client.run_task(PROBLEM, feedback=feedback, timeout=60.0)
-    assert seen == ["m"]
-    deadline = time.monotonic() + 10.0
-    while client.list_tasks()[1] == 0:  # the cancellation and this request race
-        assert time.monotonic() < deadline
-    assert client.list_tasks()[1] == 1
-    with pytest.raises(RequestTimeout, match="run_task"):
-        client.run_task(PROBLEM, timeout=3.0)
-
-
-def test_a_goal_that_is_accepted_too_late_is_cancelled(
-    server: subprocess.Popen[bytes], client: OrchestratorClient
-) -> None:
-    with pytest.raises(RequestTimeout, match="run_task"):
-        client.run_task(UserInput(problem_definition="late"), timeout=0.5)
-    wait_for(lambda: client.list_tasks()[1] == 1)
 
 
 def test_wrong_values_do_not_reach_the_wire(client: OrchestratorClient) -> None:

@@ -9,7 +9,9 @@ request; the responses to others name all that came.
 from __future__ import annotations
 
 import contextlib
+import subprocess
 import sys
+from collections.abc import Iterator
 
 import rclpy
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
@@ -98,6 +100,20 @@ class ScriptedOrchestrator(Node):
     def _cancel(self, goal):
         self._cancelled += 1
         return CancelResponse.ACCEPT
+
+
+@contextlib.contextmanager
+def serving(namespace: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Such a process, until the end of the `with`."""
+    command = [sys.executable, "-m", "support.scripted_orchestrator", namespace]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            # Before a client looks for it; Fast DDS may print lines of its own.
+            assert b"ready\n" in process.stdout
+            yield process
+        finally:
+            process.kill()
 
 
 def main() -> None:
