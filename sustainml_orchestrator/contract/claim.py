@@ -26,7 +26,7 @@ class Holder:
 
 
 class Claim:
-    """A lock on being the orchestrator of a namespace; one process of this machine can hold it.
+    """The right to be the orchestrator of a namespace; one process per machine can have it.
 
     It is a socket of a certain name, which the kernel takes back when that process ends, however
     it ends. The graph of ROS shows the same only after discovery. The name of a second socket

@@ -23,7 +23,7 @@ _NAME = re.compile(r"[a-z](?:_?[a-z0-9]+)*")
 _OF_UP = "of a process of sustainml up"
 _RESERVED = {
     USER_INPUT: "of the input of a pipeline", "orchestrator": "of the node that runs it",
-    "all": "commands take it for every module", "up": _OF_UP, "web": _OF_UP, "rest": _OF_UP,
+    "all": "commands use it for every module", "up": _OF_UP, "web": _OF_UP, "rest": _OF_UP,
 }  # fmt: skip
 _FOREIGN_TYPE = re.compile(r"[a-z][a-z0-9_]*/msg/[A-Z][A-Za-z0-9]*")
 _LIFECYCLES = ("node_control", "managed")

@@ -7,7 +7,7 @@ A transparent estimate, meant to be replaced by a reader of one's own. Each requ
     max_latency             s, of one inference
     min_throughput          inferences per second
     min_token_rate          tokens per second, of what generates text
-    interactive             s, assumed where somebody waits and no time is stated
+    interactive             s, assumed where a person waits and no time is stated
     interactive_rate        tokens per second, likewise
     interactive_use         completion, voice, captions or search
     corpus_size             documents or pages about which questions are asked

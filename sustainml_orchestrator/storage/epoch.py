@@ -104,7 +104,7 @@ def write(connection: sqlite3.Connection, epoch: Epoch) -> None:
 
 
 def missing(epoch: Epoch, mark: Mark | None) -> str:
-    """What shows that later changes are missing, as a sentence; "" = nothing does.
+    """Why later changes are missing, or may be, in one sentence; "" if nothing indicates it.
 
     Args:
         mark: what stands beside the journal; None = nothing, or nothing that can be read.

@@ -26,7 +26,7 @@ class JournalError(Exception):
     """The journal cannot be used; the text is one sentence that says why and what to do."""
 
     def in_commands(self) -> str:
-        """The text for who has called a command that reads or writes a journal."""
+        """The text with options of the command line in place of parameters of the node."""
         text = str(self)
         for of_node, of_command in _IN_COMMANDS.items():
             text = text.replace(of_node, of_command)

@@ -144,7 +144,7 @@ def test_a_file_that_is_there_is_added_to_or_left_as_it_was(tmp_path: Path) -> N
         *((name, "is for files of pytest") for name in ("conftest", "test_it", "own_test")),
         *((name, "is no ROS name") for name in ("", "a/b", "..", "1a", "a b", "a" * 65)),
         *((name, "is a value of YAML") for name in ("true", "null")),
-        ("all", "is a reserved name (commands take it for every module)"),
+        ("all", "is a reserved name (commands use it for every module)"),
         *((name, "is a reserved name (of a process of sustainml up)")
           for name in ("up", "web", "rest")),
         ("orchestrator", "is a reserved name (of the node that runs it)"),

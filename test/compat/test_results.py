@@ -17,7 +17,7 @@ TASK = TaskId(1, 1)
 
 
 def results(code: ErrorCode) -> Results:
-    """Of a task of which the orchestrator never told."""
+    """The orchestrator never published an update of this task."""
 
     async def wait_for(*_: Any) -> Any:
         raise ClientError(code, "no orchestrator answers")

@@ -58,7 +58,7 @@ class Query:
     weights: str = ""  #: precision asked for
     min_token_rate: float = 0.0  #: tokens per second, of what generates text
     real_time: bool = False  #: it must keep up with what it sees
-    interactive_s: float = 0.0  #: longest time assumed where somebody waits; 0 = nobody does
+    interactive_s: float = 0.0  #: longest time assumed where a person waits; 0 = none
     interactive_rate: float = 0.0  #: tokens per second assumed there, of what generates text
     most_parameters: float = 0.0  #: of a model for which more bring nothing; 0 = any
     resolution: tuple[int, int] = (0, 0)  #: of the pictures, in pixels; 0 = unknown

@@ -1,4 +1,4 @@
-"""What is assumed of a use in which somebody, or a camera, waits, where no time is asked for."""
+"""The response time assumed where a person or a camera waits and no time is stated."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from sustainml_orchestrator.reference_modules.estimate.candidates import (
 from sustainml_orchestrator.reference_modules.estimate.models import Model
 
 GENERATION = "text-generation"
-#: Pictures a second that "real time" is taken for: those of television in Europe.
+#: Pictures per second that "real time" means: those of television in Europe.
 _REAL_TIME = 25.0
-#: Seconds that "real time" is taken for where there are no pictures: nobody's thought breaks off.
+#: Response time in s that "real time" means without pictures: it does not interrupt a person.
 _LISTENING = 1.0
 _STATE = "state a time for another"
 
 
 def keeping_up(models: list[Model], query: Query, notes: list[str]) -> Query:
-    """Only what keeps up with who waits, unless more or less is asked, or none does."""
+    """Require the assumed rate or response time, unless one is stated or no model reaches it."""
     if query.max_latency_s or query.min_throughput or query.min_token_rate:
         return query
     if query.real_time and query.task in SEEN:
-        text = f"real time is taken for {_REAL_TIME:g} pictures a second"
+        text = f"real time is taken as {_REAL_TIME:g} pictures per second"
         return _within(1.0 / _REAL_TIME, text, models, query, notes)
     if query.task == GENERATION:
         return _generating(models, query, notes)
     seconds = query.interactive_s or (_LISTENING if query.real_time else 0.0)
     if seconds and not query.named:
-        text = f"somebody waits for the answer: {seconds:g} s is assumed"
+        text = f"a person waits for the answer: {seconds:g} s are assumed"
         return _within(seconds, f"{text}, {_STATE}", models, query, notes)
     return query
 
@@ -75,7 +75,7 @@ def _generating(models: list[Model], query: Query, notes: list[str]) -> Query:
         return query
     if query.interactive_rate:
         faster = replace(query, min_token_rate=query.interactive_rate)
-        text = f"somebody waits for each line: {query.interactive_rate:g} tokens/s are assumed"
+        text = f"a person waits for each line: {query.interactive_rate:g} tokens/s are assumed"
         if candidates(models, faster):
             notes.append(f"{text}, {_STATE}")
             return faster

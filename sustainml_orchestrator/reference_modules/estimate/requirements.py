@@ -32,7 +32,7 @@ class Requirements:
     min_token_rate: float = 0.0  #: tokens per second, of what generates text
     text_tokens: float = 0.0  #: of a text that goes in
     real_time: bool = False  #: it must keep up with what it sees or hears
-    interactive_s: float = 0.0  #: somebody waits: assumed where no time is asked for
+    interactive_s: float = 0.0  #: assumed where a person waits and states no time
     interactive_rate: float = 0.0  #: tokens per second, likewise; 0 = those of a reader
     most_parameters: float = 0.0  #: of a model for which more bring nothing; 0 = any
     corpus_size: float = 0.0  #: things about which questions are asked
@@ -111,7 +111,7 @@ def parse(lines: Iterable[str], extra: Mapping[str, Any]) -> Requirements:
 
 
 def _of_use(found: Requirements, pairs: Mapping[str, str]) -> Requirements:
-    """With what the use tells: whether somebody waits, and on what it draws."""
+    """With what the use implies: whether a person waits, and the source of power."""
     return replace(
         found,
         interactive_s=_plain(pairs, "interactive"),

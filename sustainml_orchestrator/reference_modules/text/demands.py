@@ -112,7 +112,7 @@ class DemandCatalogue:
             yield f"text_length:{length.value:g}", length.surface
 
     def _waiting(self, words: str) -> Iterator[tuple[str, str]]:
-        """What is assumed of a use in which somebody waits for the answer."""
+        """The response time and rate assumed for a use in which a person waits for the answer."""
         for use, (about, cues) in self._interactive.items():
             if self._stated(cues, words):
                 yield f"interactive:{about['seconds']:g}", ""
