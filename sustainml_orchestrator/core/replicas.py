@@ -67,7 +67,7 @@ class Modes:
         """Send what is due; to be called now and then."""
         instances = node.instances.values()
         if len(instances) == 1 and not any(i.addressed for i in instances):
-            return  # as a rule
+            return  # one instance has all the work
         alive = [i for i in instances if i.responsive]
         several = len(alive) > 1
         if not several and not any(i.addressed for i in alive):
