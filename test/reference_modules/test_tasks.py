@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sustainml_orchestrator.reference_modules import catalog
@@ -146,6 +146,9 @@ def test_the_modality_decides_between_tasks(modality: str, tag: str) -> None:
     modality=st.text(max_size=20),
     goal=st.none() | st.text(max_size=20),
 )
+@example(title="", definition="< /:0", modality="", goal=None)  # no word before the number
+@example(title="", definition="< /:0", modality="image", goal=None)
+@example(title="", definition="? then !", modality="image", goal=None)
 def test_any_text_is_answered_or_refused(
     title: str, definition: str, modality: str, goal: str | None
 ) -> None:

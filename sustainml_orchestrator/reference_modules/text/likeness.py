@@ -50,13 +50,13 @@ class Likeness:
         self._path = path
 
     def shares(self, text: str) -> dict[str, float]:
-        """The share of each task and of `NONE`, adding up to 1; of `NONE` alone without words."""
-        if not plain(text).strip():
-            return {NONE: 1.0}
+        """The share of each task and of `NONE`, adding up to 1; all of `NONE` without words."""
         import numpy as np  # takes 0.1 s, and not all who import this need it
 
         model = _weights(self._path or catalog.directory() / "task_likeness.npz")
         labels = [str(label) for label in model["labels"]]
+        if not plain(text).strip():
+            return {label: float(label == NONE) for label in labels}
         parts = [part for part in _SENTENCE.split(text) if len(part) > 2][:_MAX_SENTENCES]
         with _one_thread():
             votes = _votes(model, [text, *parts] if len(parts) > 1 else [text])
