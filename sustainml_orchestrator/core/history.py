@@ -129,8 +129,26 @@ class History:
         if self._ahead is None or abs(ahead - self._ahead) > _SET:
             self._clock_set = context.now
         self._ahead = ahead
-        enough = min(_DISTRUST, self._settings.history_max_age)
-        return context.stamp > 0 and context.now - self._clock_set >= enough
+        return context.stamp > 0 and context.now - self._clock_set >= self._distrust
+
+    @property
+    def _distrust(self) -> float:
+        """For how long a clock that was set is not trusted, in s."""
+        return min(_DISTRUST, self._settings.history_max_age)
+
+    def _settled_for(self) -> float:
+        """How long before this start, in s, the events show that the clock was not set.
+
+        That is back to a pause that is long enough to be a leap of the clock.
+        """
+        later, gap = self._context.stamp, int(self._distrust * 1e9)
+        for event in reversed(self._events):
+            if not -_SET * 1e9 <= later - event.stamp < gap:
+                break
+            later = event.stamp
+            if self._context.stamp - later >= gap:
+                break
+        return (self._context.stamp - later) / 1e9
 
     def _drop(self, count: int) -> None:
         self._first += count
@@ -185,6 +203,9 @@ class History:
         self._events = list(events)
         self._first = max(0, len(self._events) - self._settings.history_max_events)
         self._saved = self._in_save = self.last
+        # Else nothing would be dropped by age where an orchestrator is started every day.
+        self._ahead = self._context.stamp / 1e9 - self._context.now
+        self._clock_set = self._context.now - self._settled_for()
 
     def have_saved(self) -> None:
         """Have a save made, if there are events that are in none yet."""

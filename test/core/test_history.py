@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from support.driver import Driver
 
 from sustainml_orchestrator.core import happenings
@@ -178,6 +179,32 @@ def test_a_clock_that_is_set_wrongly_drops_nothing() -> None:
     assert history(core) == before
     core.beat(3.0)
     assert history(core) == []
+
+
+@pytest.mark.parametrize(
+    ("days", "is_dropped"),
+    [
+        ([0, 40, 40.5, 41, 41.2], True),
+        ([0, 40, 40.5], False),  # the clock may have leapt by 40 days just before this start
+        ([0, 40, 40.5, 43], False),  # or a moment ago
+        ([0, 4000, 4000.5, 40, 41, 41.2], False),  # it was set back: a day has to pass again
+        ([0], False),
+    ],
+)
+def test_age_counts_at_once_after_a_start_where_the_events_show_that_the_clock_is_right(
+    days: list[float], is_dropped: bool
+) -> None:
+    """The last of the days is that of the start, the others those of events."""
+    stamps = [10**18 + int(day * 86400e9) for day in days]
+    events = [
+        HistoryEvent(stamp, number, NO_TASK, "first", "", 0, 0, "node.appeared", 0, "")
+        for number, stamp in enumerate(stamps[:-1], 1)
+    ]
+    core = Driver(journalled=True).core
+    core.handle(Restored(revision=9, history=events), Instant(5.0, stamps[-1]))
+    core.handle(TimePassed(), Instant(6.0, stamps[-1] + 10**9))
+    kept = core.context.history.since(0)[: len(events)]
+    assert kept == (events[1:] if is_dropped else events)
 
 
 def test_none_is_kept_where_none_is_wanted() -> None:
