@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sustainml_msgs import msg
@@ -15,7 +16,7 @@ from sustainml_orchestrator.client.connection import Connection, checked
 from sustainml_orchestrator.client.dataframe import to_dataframe
 from sustainml_orchestrator.client.errors import RequestRefused, RequestTimeout, unavailable
 from sustainml_orchestrator.client.feed import Feed, is_state, is_update
-from sustainml_orchestrator.client.following import follow
+from sustainml_orchestrator.client.following import Follower
 from sustainml_orchestrator.client.node_parameters import get_parameters
 from sustainml_orchestrator.client.running import run_task
 from sustainml_orchestrator.client.watching import LOOK_WAIT, Watch
@@ -187,12 +188,18 @@ class OrchestratorClient(Connection):
     def follow_history(
         self, task_id: TaskId = NO_TASK, node_name: str = "", *, after_revision: int = 0
     ) -> Iterator[msg.HistoryEvent]:
-        """Events as they happen, the oldest first, without end; also over a restart."""
+        """Events as they happen, the oldest first, without end; also over a restart.
 
-        def get(revision: int) -> list[msg.HistoryEvent]:
-            return self.get_history(task_id, node_name, after_revision=revision, limit=_PAGE)
+        An event `journal.changed` tells that the orchestrator goes on with another journal, or an
+        older copy of its own: what was told before may be undone.
+        """
+        get = partial(self.get_history, task_id, node_name)
 
-        return follow(get, _PAGE, after_revision, self.has_answered)
+        def newest() -> int:
+            events = self.get_history(limit=1, newest_first=True)
+            return int(events[0].revision) if events else 0
+
+        return Follower(get, newest, after_revision, self.has_answered).events()
 
     # Live updates #
 

@@ -43,6 +43,8 @@ NODE_RECOVERED = "node.recovered"
 NODE_CONFIGURED = "node.configured"
 NODE_NOT_CONFIGURED = "node.not_configured"
 NODE_GIVEN_UP = "node.given_up"
+#: In no journal: clients tell it to those who follow the history.
+JOURNAL_CHANGED = "journal.changed"
 
 HAPPENINGS: dict[str, Happening] = {
     TASK_SUBMITTED: Happening("info", "the task was created and waits"),
@@ -81,6 +83,9 @@ HAPPENINGS: dict[str, Happening] = {
     "node.reset": Happening("warning", "RESET_NODE was sent"),
     "node.terminated": Happening("warning", "TERMINATE_NODE was sent"),
     NODE_GIVEN_UP: Happening("error", "no reset helped; a person must reset the node"),
+    JOURNAL_CHANGED: Happening(
+        "warning", "the journal is another one, or an older copy: earlier events may be undone"
+    ),
 }
 
 #: Every move of a task.

@@ -14,7 +14,7 @@ from sustainml_orchestrator.client.errors import (
     OrchestratorUnavailable,
     RequestTimeout,
 )
-from sustainml_orchestrator.client.following import follow
+from sustainml_orchestrator.client.following import Follower
 from sustainml_orchestrator.client.watching import Watch
 from sustainml_orchestrator.core.ids import ErrorCode, TaskId, TaskStatus
 
@@ -39,6 +39,12 @@ def watched(
     return [TaskStatus(each.task_status) for each in watch.until_over(Updates(*updates), 20.0)]
 
 
+def followed(
+    pages: Iterator[list[HistoryEvent] | ClientError], has_answered: bool
+) -> Iterator[HistoryEvent]:
+    return Follower(lambda **_: given(pages), lambda: 6, 6, has_answered).events()
+
+
 def given(results: Iterator[object]) -> object:
     result = next(results)
     if isinstance(result, ClientError):
@@ -60,9 +66,10 @@ def test_one_that_has_answered_may_be_away_for_a_while(errors: list[ClientError]
     assert watched(chain(errors, [DONE]), True) == [TaskStatus.SUCCEEDED]
     seen = watched(chain([RUNNING], errors, [DONE]), False)
     assert seen == [TaskStatus.RUNNING, TaskStatus.SUCCEEDED]
-    pages = chain(errors, [[HistoryEvent(revision=7)]], errors, [[HistoryEvent(revision=8)]])
-    events = follow(lambda after: given(pages), 1, 6, True)
-    assert [next(events).revision, next(events).revision] == [7, 8]
+    seven, eight = HistoryEvent(revision=7), HistoryEvent(revision=8)
+    pages = chain(errors, [[seven]], errors, [[seven, eight]])
+    events = followed(pages, True)
+    assert [next(events), next(events)] == [seven, eight]
 
 
 def test_a_restored_database_has_lower_revisions() -> None:
@@ -75,7 +82,7 @@ def test_nobody_was_ever_there() -> None:
     with pytest.raises(OrchestratorUnavailable):
         watched(iter([AWAY]), False)
     with pytest.raises(OrchestratorUnavailable):
-        next(follow(lambda after: given(iter([AWAY])), 1, 6, False))
+        next(followed(iter([AWAY]), False))
 
 
 def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,4 +90,4 @@ def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OrchestratorUnavailable):
         watched(repeat(AWAY), True)
     with pytest.raises(RequestTimeout):
-        next(follow(lambda after: given(repeat(LATE)), 1, 6, True))
+        next(followed(repeat(LATE), True))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import shutil
 import signal
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 from support.system import System, check_task, wait_for
-from sustainml_msgs.msg import UserInput
+from sustainml_msgs.msg import HistoryEvent, UserInput
 
-from sustainml_orchestrator.client import RequestRefused
+from sustainml_orchestrator.client import ClientError, OrchestratorClient, RequestRefused
 from sustainml_orchestrator.core.ids import ErrorCode, TaskId, TaskStatus
 from sustainml_orchestrator.storage import files
 
@@ -80,6 +82,49 @@ def test_new_tasks_get_their_own_outputs_after_a_rollback(tmp_path: Path, how: s
             assert set(old) & set(new), "no id was used again: this shows nothing"
         if how == "loss of power":
             assert "up to 5 s of changes before that may be missing" in said
+
+
+def test_who_follows_the_history_is_told_of_a_rollback(tmp_path: Path) -> None:
+    """And sees what happens from then on, although its revisions were told before."""
+    journal, kept = tmp_path / "journal.sqlite", tmp_path / "kept.sqlite"
+    with System(tmp_path, journal=True, timeout=20.0) as system:
+        solve(system, ["the first"])
+        for _ in range(2):  # each start reserves revisions
+            lines = len(system.lines)
+            end(system, signal.SIGTERM)
+            if not kept.exists():
+                copy(journal, kept)
+            wait_until_back(system, lines)
+        (last,) = system.client.get_history(limit=1, newest_first=True)
+        followed: list[HistoryEvent] = []
+
+        def follow(client: OrchestratorClient) -> None:
+            with suppress(ClientError):
+                followed.extend(client.follow_history(after_revision=last.revision))
+
+        with OrchestratorClient(system.namespace, timeout=10.0) as client:
+            following = threading.Thread(target=follow, args=(client,))
+            following.start()
+            solve(system, ["undone"])
+            wait_for(lambda: "task.succeeded" in names(followed))
+            lines, seen = len(system.lines), len(followed)
+            end(system, signal.SIGKILL)
+            for suffix in ("-wal", "-shm"):
+                files.beside(journal, suffix).unlink(missing_ok=True)
+            copy(kept, journal, FILES[:2])
+            wait_until_back(system, lines)
+            (task_id,) = solve(system, ["new"])
+            wait_for(lambda: "task.succeeded" in names(followed[seen:]), 30.0)
+        following.join()
+    told = followed[seen:]
+    assert names(told)[0] == "journal.changed" and names(told).count("journal.changed") == 1
+    assert told[-1].revision < last.revision, "no revision was given again: this shows nothing"
+    of_task = [e for e in told if e.task_id.problem_id == task_id.problem_id]
+    assert names(of_task)[0] == "task.submitted" and names(of_task)[-1] == "task.succeeded"
+
+
+def names(events: list[HistoryEvent]) -> list[str]:
+    return [event.event for event in events]
 
 
 @pytest.mark.parametrize("suffix", ["-wal", ""])
