@@ -141,8 +141,12 @@ def _lifetime(best: Estimate) -> str:
     return (
         f"each Wh of the battery is enough for {3600.0 / best.energy_j:,.0f} inferences, waiting "
         f"between them not counted (at {best.device.idle_w:g} W that takes a Wh in "
-        f"{1.0 / best.device.idle_w:,.0f} h)"
+        f"{_hours(1.0 / best.device.idle_w)})"
     )
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:,.0f} h" if hours >= 10 else f"{hours:.2g} h"
 
 
 def _notes(best: Estimate) -> list[str]:

@@ -48,7 +48,10 @@ def place(
     ties = [e for e in estimates if e.energy_j <= least * TIE]
     smallest = min((e.device.max_w for e in ties), default=0.0)
     best = [e for e in ties if e.device.max_w == smallest]
-    return min(best, key=lambda e: (e.energy_j, e.latency_s, e.device.name), default=None)
+    # Of two precisions that cost the same the one that leaves more memory.
+    return min(
+        best, key=lambda e: (e.energy_j, e.latency_s, e.memory_mib, e.device.name), default=None
+    )
 
 
 def ties(

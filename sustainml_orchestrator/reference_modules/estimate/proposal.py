@@ -90,8 +90,11 @@ def allowed_devices(
 def in_turn(
     devices: tuple[Device, ...], required: Sequence[str], wanted: Requirements
 ) -> tuple[tuple[Device, ...], ...]:
-    """The devices to try, one group after another: of a battery first what draws least."""
-    sparing = wanted.deployment == "battery" and not wanted.max_power_w and not named(required)
+    """The devices to try, one group after another: first what draws least, where that matters."""
+    spared = wanted.deployment == "wearable" or (
+        wanted.deployment == "battery" and not wanted.max_power_w
+    )
+    sparing = spared and not named(required)
     small = tuple(d for d in devices if d.device_class == "microcontroller" and sparing)
     return (small, devices) if small else (devices,)
 

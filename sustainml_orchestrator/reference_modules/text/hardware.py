@@ -18,7 +18,7 @@ from sustainml_orchestrator.reference_modules.text.problem import (
     UnclearError,
     choices,
 )
-from sustainml_orchestrator.reference_modules.text.products import Product, Products
+from sustainml_orchestrator.reference_modules.text.products import Product, Products, without_makers
 from sustainml_orchestrator.reference_modules.text.words import (
     clause_ends,
     fold,
@@ -85,6 +85,7 @@ class HardwareWords:
                 into = self._sure_names if _distinctive(alias) else self._unsure_names
                 into.append((needle(alias), device.name))
         self._products = Products(data["products"], devices, data["instances"])
+        self._forms = frozenset(data["forms"])
         self._before, self._after, self._subject, self._ignored = (
             _Words(data[key]) for key in ("before", "after", "subject", "ignored_after")
         )
@@ -143,6 +144,7 @@ class HardwareWords:
             for start, end, name in sorted(devices)
             if not any(s <= start and end <= e and e - s > end - start for s, e, _ in devices)
         ]
+        kept = self._without_forms(kept, words)
         lacking = {p.lacking: p.device_class for p in unknown}
         required = [p.lacking for p in unknown if self._runs_on(words, p)]
         hardware = [name for _, _, name in kept] or required or self._classes(words)
@@ -167,6 +169,14 @@ class HardwareWords:
             devices=max(many.values()) if len(many) == 1 else 1,
         )
 
+    def _without_forms(
+        self, spots: list[tuple[int, int, str]], words: _Passage
+    ) -> list[tuple[int, int, str]]:
+        """Without "laptop" where a processor or card is named: that is what computes in it."""
+        inner = [s for s in spots if words.text[s[0] : s[1]].strip() not in self._forms]
+        computes = {"cpu", "gpu"} & {self.devices.find(n)[0].device_class for _, _, n in inner}
+        return inner if computes else spots
+
     def is_subject(self, after: Iterable[str]) -> bool:
         """Whether the words after a name show that it is what the problem is about."""
         return self._subject.hit(after)
@@ -189,10 +199,15 @@ class HardwareWords:
 
     def _taken_for(self, names: Iterable[str]) -> tuple[str, ...]:
         """Which device stands for names that several products share."""
+        generic = {
+            name: form
+            for name in names
+            for form in (name, without_makers(name))
+            if self.devices.is_generic(form)
+        }
         return tuple(
-            f"{name!r} is taken for {self.devices.find(name)[0].name}"
-            for name in dict.fromkeys(names)
-            if self.devices.is_generic(name)
+            f"{name!r} is taken for {self.devices.find(form)[0].name}"
+            for name, form in generic.items()
         )
 
     def memory_in_text(self, text: str) -> float:

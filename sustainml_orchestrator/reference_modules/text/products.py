@@ -95,7 +95,7 @@ class Products:
 
     def _device(self, name: str) -> Device | None:
         joined = _MEMORY.sub(r" \1gb", name)
-        plain = " ".join(word for word in joined.split() if word not in _IDLE)
+        plain = without_makers(joined)
         more = _MEMORY.search(name)
         joined, plain = (_SEVERAL.sub(r"\1", form) for form in (joined, plain))
         for form in (joined, plain, _MEMORY.sub("", joined), _MEMORY.sub("", plain)):
@@ -105,3 +105,8 @@ class Products:
                 share = float(more[1]) * 1024.0 / found[0].memory_mib if more else 1.0
                 return found[0] if 0.8 <= share <= 1.25 else None
         return None
+
+
+def without_makers(name: str) -> str:
+    """The words of a name that tell it from others."""
+    return " ".join(word for word in name.split() if word not in _IDLE)

@@ -161,7 +161,7 @@ class VolumeWords:
             value = quantities.number_of(number, whole=True) * quantities.MAGNITUDES.get(
                 magnitude or "", 1.0
             )
-            rest = re.sub(r"^(?:of|de|d') ?", "", text[match.end() : match.end() + 80])
+            rest = re.sub(r"^(?:(?:of|de) |d' ?)", "", text[match.end() : match.end() + 80])
             often = _THINGS.match(rest)
             words = often or _WORDS.match(rest)
             if text[match.end() - 1] == "-" and rest.startswith(("word", "page", "token")):
