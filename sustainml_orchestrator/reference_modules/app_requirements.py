@@ -13,6 +13,10 @@ A transparent estimate, meant to be replaced by a reader of one's own. Each requ
     corpus_size             documents or pages about which questions are asked
     most_parameters         of a model for which more bring nothing
     text_length             tokens of a text that goes in, about
+    recording_length        s, of each recording
+    voxels                  of a volume along its axes: 240x240x155
+    horizon                 s, how far ahead is predicted
+    max_first_token         s, until the first token of what generates text
     max_power               W
     max_carbon_footprint    kgCO2e, of all inferences
     optimise                carbon

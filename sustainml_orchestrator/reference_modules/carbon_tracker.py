@@ -6,7 +6,8 @@ A transparent estimate, meant to be replaced by measurements of one's own:
     carbon (kgCO2e) = energy (Wh) / 1000 * intensity (gCO2e/kWh) / 1000
 
 as in Lacoste et al. 2019 (arXiv:1910.09700), for `maximum_samples` inferences, else the volume that
-the text names (hours of recordings by the seconds of one inference), else one. The intensity of the
+the text names (hours of recordings by the seconds of one inference), else one; of what is larger
+than the input of the model, each counts as so many as it is cut into. The intensity of the
 region comes from the data of the codecarbon package, offline; an unknown region gets the world's
 mean. `summary` in extra_data is one sentence to quote: what one inference is, what counts,
 intensity with region and year, and the range.
@@ -65,7 +66,9 @@ class CarbonTrackerModule(Module):
                 raise ModuleError(f"{name} of hw_resources is {value}; it must be 0 or more")
         problem = Problem.read(user)
         read, period = self._volume(problem, model)
-        inferences = self.settings.inferences or user.maximum_samples or read
+        about_model = requirements.json_object(model.extra_data)
+        each = int(requirements.number(about_model, "inferences_each")) or 1
+        inferences = self.settings.inferences or (user.maximum_samples or read) * each
         place = self._place(problem, user)
         if self.settings.carbon_intensity:
             place = replace(place, g_per_kwh=self.settings.carbon_intensity, known=True, year=0)

@@ -26,6 +26,7 @@ from sustainml_orchestrator.reference_modules.estimate.placement import (
     ties,
 )
 from sustainml_orchestrator.reference_modules.estimate.proposal import allowed_devices, in_turn
+from sustainml_orchestrator.reference_modules.estimate.requirements import Requirements
 from sustainml_orchestrator.reference_modules.estimate.roofline import Estimate
 from sustainml_orchestrator.reference_modules.estimate.sources import origin
 from sustainml_orchestrator.reference_modules.parameters import TABLE
@@ -62,6 +63,7 @@ class HWResourcesModule(CatalogueModule):
             flash_mib=requirements.flash_limit(limits),
             latency_s=max(0.0, model.target_latency) or wanted.longest_s,
             power_w=wanted.max_power_w,
+            first_token_s=wanted.max_first_token_s,
             runtime=self.settings.runtime,
         )
         try:
@@ -78,7 +80,7 @@ class HWResourcesModule(CatalogueModule):
                 f"{model.model} does not fit: "
                 + obstacle(work, devices, bounds, self.devices.devices)
             )
-        about = {**_about(best, battery=wanted.battery), "ties": ties(best, work, devices, bounds)}
+        about = {**_about(best, wanted), "ties": ties(best, work, devices, bounds)}
         return HWResource(
             hw_description=best.device.name,
             power_consumption=best.power_w,
@@ -115,7 +117,7 @@ class HWResourcesModule(CatalogueModule):
         return self.settings.apply(configuration, self.devices)
 
 
-def _about(best: Estimate, *, battery: bool) -> dict[str, Any]:
+def _about(best: Estimate, wanted: Requirements) -> dict[str, Any]:
     """Where it runs and how well that is known, for extra_data."""
     return {
         "device_class": best.device.device_class,
@@ -129,7 +131,12 @@ def _about(best: Estimate, *, battery: bool) -> dict[str, Any]:
         "flash_mib": best.flash_mib,
         "idle_w": best.device.idle_w,
         "power_of": best.device.power_of,
-        "notes": [*_notes(best), *([_lifetime(best)] if battery else [])],
+        "notes": [
+            *_notes(best),
+            *_first_token(best, wanted.max_first_token_s),
+            *_share(best, wanted.max_power_w),
+            *([_lifetime(best)] if wanted.battery else []),
+        ],
         "engine": best.device.runtime,
         "simulated": best.device.simulated,
         "source": list(best.device.source),
@@ -143,6 +150,24 @@ def _lifetime(best: Estimate) -> str:
         f"between them not counted (at {best.device.idle_w:g} W that takes a Wh in "
         f"{_hours(1.0 / best.device.idle_w)})"
     )
+
+
+def _first_token(best: Estimate, limit: float) -> list[str]:
+    """When the first token comes, where a limit for it is stated."""
+    return [f"the first token comes after about {best.first_token_s:.2g} s"] if limit else []
+
+
+def _share(best: Estimate, watts: float) -> list[str]:
+    """How much of the time it may compute within a mean power."""
+    if not watts or best.power_w <= watts:
+        return []
+    idle = best.device.idle_w
+    share = (watts - idle) / (best.power_w - idle)
+    return [
+        f"the budget of {watts:g} W is taken for a mean: it draws {best.power_w:.2g} W while it "
+        f"computes and {idle:.2g} W while it waits, so it may compute {share:.0%} of the time, "
+        f"{share / best.latency_s:.2g} inferences per second"
+    ]
 
 
 def _hours(hours: float) -> str:

@@ -70,6 +70,7 @@ class MLModelProviderModule(CatalogueModule):
             "model_restrains": [*wanted.restrains, model.name],
             "alternatives": list(proposal.alternatives),
             "ties": list(proposal.ties),
+            "inferences_each": proposal.each,
             "notes": [*proposal.notes, *self._parts(inputs, wanted, parts, proposal)],
         }
         for key in ("quality", "remaining", "least_quality"):

@@ -150,6 +150,9 @@ def test_numbers_are_used_or_listed(
         ("Count cars on a BeagleBone Black", ["beaglebone black"], "not in the catalogue"),
         ("Keywords on an STM32F407", ["stm32f407"], "not in the catalogue; nearest are STM32"),
         ("Keywords on an ESP32", ["ESP32"], ""),
+        ("Keywords on an Ambiq Apollo4", ["ambiq apollo4"], "not in the catalogue"),
+        ("Score loans on an Intel Atom", ["intel atom"], "nearest are Intel N100"),
+        ("Live subtitles on a laptop with an RTX 4060", ["NVIDIA GeForce RTX 4060"], ""),
         ("An app for the iPhone 13", ["Apple A15 Bionic"], ""),
         ("Classify photos taken with an iPhone 12 on our server", ["cpu"],
          "'iphone 12' is not in the catalogue"),
@@ -178,6 +181,8 @@ def test_a_name_that_several_products_share_is_told(hardware: HWConstraintsModul
     for text, device in (
         ("on a Raspberry Pi", "Raspberry Pi 4 Model B"),
         ("on my laptop", "AMD Ryzen 7 7840U"),
+        ("on a laptop with an Intel Core i5", "Intel Core i5-12400"),
+        ("with a Google Coral M.2", "Google Coral USB Accelerator"),
         ("iPhone app", "Apple A17 Pro"),
     ):
         told = json.loads(bytes(hardware.process(None, TextInputs(text)).extra_data))
@@ -220,6 +225,9 @@ def test_the_memory_of_a_card_is_no_limit(hardware: HWConstraintsModule) -> None
         ("300 x-rays per day", 300, "day"),
         ("we have 20,000 labelled images", 0, ""),
         ("40 hours a week", 0, ""),
+        ("50 reports per quarter", 50, "quarter"),
+        ("50,000 descriptions a month", 50_000, "month"),
+        ("daily sales of 1,200 products, retrained weekly", 1_200, ""),
         ("12 words", 0, ""),
         ("90 frames per minute", 0, ""),
     ],

@@ -32,7 +32,7 @@ def _listed(reader: AppRequirementsModule, text: str) -> list[str]:
         ("Segment MRI slices on a DGX Station", "DGX Station"),
         ("Recognise licence plates on a Lenovo ThinkEdge SE50", "ThinkEdge SE50"),
         ("Keyword spotting on a Renesas RA8M1", "RA8M1"),
-        ("Wake word on an Ambiq Apollo4", "Apollo4"),
+        ("Wake word on a Renesas RA8D1", "RA8D1"),
         ("Detect pests on a LILYGO T-Camera S3", "T-Camera"),
         ("Analyse X-rays on a Dell PowerEdge R750xa", "R750xa"),
         ("Erkennung von Rissen in Bildern auf einer Kontron KBox A-203", "KBox"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 
 from sustainml_orchestrator.reference_modules.estimate.devices import Device
 from sustainml_orchestrator.reference_modules.estimate.models import Model, Workload
+from sustainml_orchestrator.reference_modules.estimate.pieces import Thing, pieces
 from sustainml_orchestrator.reference_modules.estimate.placement import Limits, place
 from sustainml_orchestrator.reference_modules.estimate.requirements import longest_s
 from sustainml_orchestrator.reference_modules.estimate.roofline import Estimate
@@ -61,7 +62,8 @@ class Query:
     interactive_s: float = 0.0  #: longest time assumed where a person waits; 0 = none
     interactive_rate: float = 0.0  #: tokens per second assumed there, of what generates text
     most_parameters: float = 0.0  #: of a model for which more bring nothing; 0 = any
-    resolution: tuple[int, int] = (0, 0)  #: of the pictures, in pixels; 0 = unknown
+    thing: Thing = field(default_factory=Thing)  #: how large what goes in is
+    max_first_token_s: float = 0.0  #: until the first token of what generates text
     flops_weight: float = DEFAULT_FLOPS_WEIGHT
     baseline: Workload | None = None  #: to be undercut in energy
     baseline_attained: float = 0.0  #: what the baseline attains of the accuracy asked
@@ -117,7 +119,7 @@ def candidates(models: list[Model], query: Query) -> list[Candidate]:
             or figure.attained < query.accuracy
         ):
             continue
-        where = placed(model.workload, query)
+        where = placed(model.workload, query, pieces(model, query.task, query.thing)[0])
         if where is not None and _is_less(where, model.workload, query.baseline, ceiling):
             score = figure.quality / model.workload.flops**query.flops_weight
             score *= _MADE_FOR_IT if model.topic else 1.0
@@ -149,8 +151,11 @@ def reading_time_s(work: Workload) -> float:
     return work.passes / READING_RATE if work.autoregressive else 0.0
 
 
-def placed(work: Workload, query: Query) -> Estimate | None:
-    """Where a model runs with the least energy within the limits; None where it does nowhere."""
+def placed(work: Workload, query: Query, each: int = 1) -> Estimate | None:
+    """Where a model runs with the least energy within the limits; None where it does nowhere.
+
+    `each`: inferences for one thing, which share its time.
+    """
     if query.weights:
         work = work.in_precision(query.weights)
     return place(
@@ -160,8 +165,9 @@ def placed(work: Workload, query: Query) -> Estimate | None:
             memory_mib=query.max_memory_mib,
             memory_kind=query.memory_kind,
             flash_mib=query.max_flash_mib,
-            latency_s=longest_of(work, query),
+            latency_s=longest_of(work, query) / each,
             power_w=query.max_power_w,
+            first_token_s=query.max_first_token_s,
         ),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 
 from sustainml_orchestrator.reference_modules.estimate.candidates import (
     READING_RATE,
@@ -12,6 +13,7 @@ from sustainml_orchestrator.reference_modules.estimate.candidates import (
     candidates,
 )
 from sustainml_orchestrator.reference_modules.estimate.models import Model
+from sustainml_orchestrator.reference_modules.estimate.pieces import seconds_of
 
 GENERATION = "text-generation"
 #: Pictures per second that "real time" means: those of television in Europe.
@@ -93,16 +95,24 @@ def _rate(found: Candidate) -> float:
     return work.passes / found.placement.latency_s if work.autoregressive else 0.0
 
 
+def in_pace(found: list[Candidate], query: Query, notes: list[str]) -> list[Candidate]:
+    """Those that take no longer for a sound than it lasts, unless none does or one is named."""
+    fast = [c for c in found if c.placement.latency_s <= (seconds_of(c.model) or inf)]
+    if not fast:
+        notes.append("no model here keeps up with the sound as it comes; recordings can wait")
+    return found if query.named or not fast else fast
+
+
 def suited(models: list[Model], query: Query, notes: list[str]) -> list[Model]:
     """Without models for pictures that are far larger than those there are."""
-    most = 4 * max(query.resolution)
+    most = 4 * max(query.thing.resolution)
     if not most or query.task not in SEEN:
         return models
     smallest = min((size for m in models if (size := m.picture_side)), default=0)
     fitting = [m for m in models if m.picture_side <= max(most, smallest)]
     if len(fitting) == len(models):
         return models
-    width, height = query.resolution
+    width, height = query.thing.resolution
     notes.append(
         f"the pictures have {width} x {height} pixels: models for far larger ones are left out"
     )

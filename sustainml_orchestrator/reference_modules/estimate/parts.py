@@ -13,6 +13,7 @@ from sustainml_orchestrator.reference_modules.estimate.models import Model, Mode
 from sustainml_orchestrator.reference_modules.estimate.proposal import propose
 from sustainml_orchestrator.reference_modules.estimate.requirements import Requirements
 
+_ORDER = ("first", "second", "third")
 _RETRIEVAL = "sentence-similarity"
 #: Of a generator that answers from passages put before it, which need not know the answer itself.
 _MOST_PARAMETERS = 9e9
@@ -48,17 +49,20 @@ def other_part(
     others = [p for p in parts if p != task]
     if not others:
         return []
-    which = "first" if parts.index(others[0]) == 0 else "second"
     # How large and how fast the generator shall be says nothing of the other model.
     free = replace(wanted, model_size=0.0, most_parameters=0.0, min_token_rate=0.0)
-    try:
-        found = propose(models, devices, free, others[0])
-    except NoMatchError as answer:
-        return [f"{which} part, {others[0]}: {answer}"]
-    notes = [f"a problem of two parts; the {which}, {found.task}: {found.model.name}"]
-    if reads_passages(parts):
-        notes += _passages(model, wanted)
-    return [*notes, *(f"{found.model.name}: {note}" for note in found.notes)]
+    notes = []
+    for other in others:
+        which = _ORDER[parts.index(other)]
+        try:
+            found = propose(models, devices, free, other)
+        except NoMatchError as answer:
+            notes.append(f"{which} part, {other}: {answer}")
+            continue
+        many = "two" if len(parts) == 2 else "three"
+        notes.append(f"a problem of {many} parts; the {which}, {other}: {found.model.name}")
+        notes += (f"{found.model.name}: {note}" for note in found.notes)
+    return [*notes, *(_passages(model, wanted) if reads_passages(parts) else [])]
 
 
 def _passages(model: Model, wanted: Requirements) -> list[str]:

@@ -24,6 +24,7 @@ class Limits:
     flash_mib: float = 0.0  #: MiB of flash, beside a limit of RAM
     latency_s: float = 0.0  #: seconds
     power_w: float = 0.0  #: W while it runs
+    first_token_s: float = 0.0  #: seconds until the first token of what generates text
     runtime: str = "compiled"  #: one of RUNTIMES, what runs the model
 
 
@@ -42,7 +43,8 @@ def place(
         for device in devices
         for e in _fitting(work, device, limits)
         if not limits.latency_s or e.latency_s <= limits.latency_s
-        if not limits.power_w or e.power_w <= limits.power_w
+        if not limits.power_w or e.power_w <= limits.power_w or e.may_wait(limits.power_w)
+        if not limits.first_token_s or e.first_token_s <= limits.first_token_s
     ]
     least = min((e.energy_j for e in estimates), default=0.0)
     ties = [e for e in estimates if e.energy_j <= least * TIE]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,11 +14,11 @@ from sustainml_orchestrator.reference_modules.estimate.candidates import (
 from sustainml_orchestrator.reference_modules.estimate.devices import Device, DeviceCatalogue, named
 from sustainml_orchestrator.reference_modules.estimate.languages import Pair, pair
 from sustainml_orchestrator.reference_modules.estimate.models import (
-    MIB,
     Model,
     ModelCatalogue,
     Workload,
 )
+from sustainml_orchestrator.reference_modules.estimate.pieces import Thing, pieces, size_notes
 from sustainml_orchestrator.reference_modules.estimate.requirements import (
     PERMISSIVE,
     Requirements,
@@ -58,6 +56,7 @@ class Proposal:
     remaining: int | None = None  #: models left for a next proposal; None where nobody looked
     least_quality: float = 0.0  #: what the search keeps, for the next proposal; 0 = not searching
     latency_s: float = 0.0  #: longest time of an inference, in s; 0 = any
+    each: int = 1  #: inferences for one thing, such as the tiles of a picture
 
 
 def allowed_devices(
@@ -167,18 +166,48 @@ def propose(
         # Asked for, and used up by an earlier alternative or to be undercut: the next best follows.
     goal = _Goal(wanted.optimise, wanted.desired_carbon_kg, terms.kept_quality)
     query = goal.undercut(query, models, baseline)
-    choice = choose(models, query)
+    targets = sorted(query.into) if task == "translation" else []
+    try:
+        choice = choose(models, query)
+    except NoMatchError:
+        if len(targets) < 2 or baseline:
+            raise
+        one = [
+            replace(
+                both.wanted,
+                into=frozenset({code}),
+                languages=both.wanted.languages - query.into | {code},
+            )
+            for code in targets
+        ]
+        return _of_each(targets, [
+            propose(models, devices, each, metadata_task, terms) for each in one
+        ])  # fmt: skip
+    each = pieces(choice.best.model, task, query.thing)[0] * max(1, len(targets))
     return Proposal(
         choice.best.model,
         task,
         choice.best.quality,
         tuple(c.model.name for c in choice.candidates[1:6]),
         tuple(choice.ties),
-        (*both.notes, *_notes(choice, task, wanted)),
+        (*both.notes, *_targets(targets), *_notes(choice, task, wanted)),
         _remaining(models, query, choice, goal),
         query.least_quality,
-        choice.longest_s or wanted.longest_s,
+        (choice.longest_s or wanted.longest_s) / each,
+        each,
     )
+
+
+def _targets(targets: list[str]) -> list[str]:
+    many = len(targets) > 1
+    return [f"each text is translated {len(targets)} times: into {', '.join(targets)}"] * many
+
+
+def _of_each(targets: list[str], found: list[Proposal]) -> Proposal:
+    """One model for each language into which a text is translated; the first is proposed."""
+    named = ", ".join(f"into {t}: {p.model.name}" for t, p in zip(targets, found, strict=True))
+    notes = (f"no single model translates into all of them; {named}", *found[0].notes)
+    return replace(found[0], notes=notes, each=found[0].each * len(found))
 
 
 def _query(wanted: Requirements, task: str, devices: tuple[Device, ...], terms: Terms) -> Query:
@@ -205,7 +234,8 @@ def _query(wanted: Requirements, task: str, devices: tuple[Device, ...], terms: 
         interactive_s=wanted.interactive_s,
         interactive_rate=wanted.interactive_rate,
         most_parameters=0.0 if wanted.model_size or wanted.models else wanted.most_parameters,
-        resolution=wanted.resolution,
+        thing=thing_of(wanted),
+        max_first_token_s=wanted.max_first_token_s,
         modality=wanted.modality,
         model_size=wanted.model_size,
         named=wanted.models,
@@ -220,10 +250,8 @@ def _notes(choice: Choice, task: str, wanted: Requirements) -> tuple[str, ...]:
     model = choice.best.model
     return (
         *choice.notes,
-        *_to_do(model, task),
-        *_scaled(model, wanted.resolution),
-        *_cut(model, wanted.text_tokens),
-        *_windows(model),
+        *_to_do(model, task, wanted.topics),
+        *size_notes(model, task, thing_of(wanted)),
         *_foreign(model, task, wanted.languages),
         *([_TRAINING] if wanted.training else []),
         *([_NUMBER] if wanted.number and task == "image-classification" else []),
@@ -243,13 +271,15 @@ _STAKES = (
 )
 
 
-def _to_do(model: Model, task: str) -> list[str]:
+def _to_do(model: Model, task: str, topics: frozenset[str]) -> list[str]:
     """What has to be done before the model solves the problem."""
     data = model.figures[task].benchmark
     if model.use == "train":
         return ["a recipe: it has to be trained on your own data"]
     if model.use == "fine-tune":
         return [f"needs fine-tuning on your own data; its figure is that on {data}"]
+    if topics & model.weak:
+        return [f"its labels are those of {data}: needs fine-tuning on your own data for others"]
     return []
 
 
@@ -260,45 +290,9 @@ def _background(model: Model) -> list[str]:
     return [*licence, f"figures of {model.name}: {origin(model.source, model.checked)}"]
 
 
-_INPUT = re.compile(r"\b(\d+) x (\d+)\b")
-
-
-def _scaled(model: Model, resolution: tuple[int, int]) -> list[str]:
-    """What becomes of pictures that are larger than the input of the model."""
-    taken = _INPUT.search(model.input)
-    if not taken or max(resolution) <= max(map(int, taken.groups())):
-        return []
-    width, height = map(int, taken.groups())
-    tiles = math.ceil(resolution[0] / width) * math.ceil(resolution[1] / height)
-    return [
-        f"pictures of {resolution[0]} x {resolution[1]} are scaled down to its input of "
-        f"{taken.group()}: small things may be lost; where these matter, cut the picture into "
-        f"tiles, each an inference of its own, {tiles:,} or more of them"
-    ]
-
-
-_TOKENS = re.compile(r"\b(\d+) tokens\b")
-
-
-def _cut(model: Model, tokens: float) -> list[str]:
-    """What becomes of a text that is longer than what one inference takes."""
-    taken = _TOKENS.search(model.input)
-    if not taken or tokens <= float(taken[1]):
-        return []
-    work = model.workload
-    if work.autoregressive and work.kv_per_token:
-        # It is read in one pass, and one answer is written.
-        more = 2.0 * work.parameters * tokens / work.flops
-        kept = work.kv_per_token * tokens * 2.0 / MIB
-        return [
-            f"a text of about {tokens:,.0f} tokens is longer than the {taken[1]} that the figures "
-            f"are for: reading it adds {more:,.0f} times their operations, and its keys and values "
-            f"take {kept:,.0f} MiB; its context must be that long"
-        ]
-    return [
-        f"a text of about {tokens:,.0f} tokens is longer than the {taken[1]} of one inference "
-        f"here: it counts as about {math.ceil(tokens / float(taken[1])):,} of them"
-    ]
+def thing_of(wanted: Requirements) -> Thing:
+    """How large what goes in is."""
+    return Thing(wanted.resolution, wanted.voxels, wanted.recording_s, wanted.text_tokens)
 
 
 def _foreign(model: Model, task: str, languages: frozenset[str]) -> list[str]:
@@ -309,23 +303,6 @@ def _foreign(model: Model, task: str, languages: frozenset[str]) -> list[str]:
     return [
         f"its figure is that on {data}, which is English: in {', '.join(others)} it makes more "
         "errors, a small model many more"
-    ]
-
-
-_PART = re.compile(r"\b(\d+) x (\d+) x (\d+) part")
-#: Voxels of a scan of the trunk, for an idea of how many parts it has.
-_SCAN = (512, 512, 300)
-
-
-def _windows(model: Model) -> list[str]:
-    """Of how many inferences a whole volume is."""
-    part = _PART.search(model.input)
-    if not part:
-        return []
-    few = math.ceil(math.prod(_SCAN) / math.prod(map(int, part.groups())))
-    return [
-        f"one inference is of one {part.group()} of a volume: a scan of "
-        f"{' x '.join(map(str, _SCAN))} voxels has at least {few}, more where they overlap"
     ]
 
 

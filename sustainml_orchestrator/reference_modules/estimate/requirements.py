@@ -31,6 +31,9 @@ class Requirements:
     min_throughput: float = 0.0  #: inferences per second, one at a time
     min_token_rate: float = 0.0  #: tokens per second, of what generates text
     text_tokens: float = 0.0  #: of a text that goes in
+    recording_s: float = 0.0  #: length of a recording, in s
+    voxels: tuple[int, ...] = ()  #: of a volume, along its axes
+    max_first_token_s: float = 0.0  #: until the first token of what generates text
     real_time: bool = False  #: it must keep up with what it sees or hears
     interactive_s: float = 0.0  #: assumed where a person waits and states no time
     interactive_rate: float = 0.0  #: tokens per second, likewise; 0 = those of a reader
@@ -88,6 +91,9 @@ def parse(lines: Iterable[str], extra: Mapping[str, Any]) -> Requirements:
         min_throughput=_plain(pairs, "min_throughput", "throughput"),
         min_token_rate=_plain(pairs, "min_token_rate"),
         text_tokens=_plain(pairs, "text_length"),
+        recording_s=_plain(pairs, "recording_length"),
+        voxels=_voxels(pairs.get("voxels", "")),
+        max_first_token_s=_plain(pairs, "max_first_token"),
         real_time=pairs.get("real_time") == "true",
         max_power_w=_plain(pairs, "max_power"),
         min_quality=_share(pairs, "min_quality", "quality"),
@@ -139,6 +145,11 @@ def _resolution(values: Iterable[str]) -> tuple[int, int]:
     found = (re.fullmatch(r"(\d{1,6}) ?x ?(\d{1,6})", value) for value in values)
     sizes = [(int(match[1]), int(match[2])) for match in found if match]
     return max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
+
+
+def _voxels(value: str) -> tuple[int, ...]:
+    sides = re.fullmatch(r"(\d{1,6})x(\d{1,6})x(\d{1,6})", value)
+    return tuple(map(int, sides.groups())) if sides else ()
 
 
 def memory_limit(constraints: Any) -> tuple[float, str]:

@@ -49,6 +49,7 @@ class Estimate:
     bound: str  #: compute, memory or overhead: what takes most of the time
     uncertainty: float  #: latency lies within this factor either way
     runtime: str = "compiled"  #: one of RUNTIMES
+    first_token_s: float = 0.0  #: until the first token of what generates text; 0 of others
     flash_mib: float = 0.0  #: weights that stay in flash, beside memory_mib
     power_uncertainty: float = _POWER_UNCERTAINTY  #: factor beside that of the latency
     is_measured: bool = False  #: by the user, on that device
@@ -57,6 +58,10 @@ class Estimate:
     def energy_j(self) -> float:
         """Joules per inference."""
         return self.latency_s * self.power_w
+
+    def may_wait(self, watts: float) -> bool:
+        """Whether a microcontroller keeps to a mean power by waiting between inferences."""
+        return self.device.device_class == "microcontroller" and self.device.idle_w < watts
 
     @property
     def energy_uncertainty(self) -> float:
@@ -89,6 +94,7 @@ def estimate(work: Workload, device: Device, precision: str, runtime: str = "com
     before = work.prefill_flops / (eff.compute * rate)
     busy = before + max(computing - before, reading)
     latency = overhead + busy
+    first = (overhead + reading) / work.passes + before if work.autoregressive else 0.0
     drawn = (eff.load * busy + eff.waiting * overhead) / latency
     power = device.idle_w + drawn * (device.max_w - device.idle_w)
     shares = {"compute": computing, "memory": reading, "overhead": overhead}
@@ -98,6 +104,7 @@ def estimate(work: Workload, device: Device, precision: str, runtime: str = "com
         latency_s=latency,
         power_w=power,
         memory_mib=work.working_mib(precision) if device.flash_mib else memory_mib(work, precision),
+        first_token_s=first,
         flash_mib=work.weights_mib(precision) if device.flash_mib else 0.0,
         bound=max(shares, key=lambda name: shares[name]),
         uncertainty=eff.uncertainty,

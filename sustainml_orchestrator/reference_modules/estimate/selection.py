@@ -28,6 +28,7 @@ from sustainml_orchestrator.reference_modules.estimate.candidates import (
 from sustainml_orchestrator.reference_modules.estimate.devices import Device
 from sustainml_orchestrator.reference_modules.estimate.keeping_up import (
     GENERATION,
+    in_pace,
     keeping_up,
     modest,
     suited,
@@ -89,6 +90,7 @@ def choose(catalogue: ModelCatalogue, query: Query) -> Choice:
     fitting = candidates(of_task, query)
     if not fitting:
         raise NoMatchError("; ".join([_explain(catalogue, of_task, query), *notes]))
+    fitting = in_pace(fitting, query, notes)
     if query.named and query.baseline is None:
         fitting = _of_name(catalogue, fitting, query, notes)
     if query.model_size:

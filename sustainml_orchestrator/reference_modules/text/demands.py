@@ -9,7 +9,7 @@ from sustainml_orchestrator.core import credentials
 from sustainml_orchestrator.reference_modules.text import quantities
 from sustainml_orchestrator.reference_modules.text.numerals import in_digits
 from sustainml_orchestrator.reference_modules.text.problem import Problem, UnclearError, choice
-from sustainml_orchestrator.reference_modules.text.resolutions import resolutions, without
+from sustainml_orchestrator.reference_modules.text.resolutions import resolutions, voxels, without
 from sustainml_orchestrator.reference_modules.text.volumes import VolumeWords
 from sustainml_orchestrator.reference_modules.text.words import (
     fold,
@@ -18,6 +18,9 @@ from sustainml_orchestrator.reference_modules.text.words import (
     plain,
     preceded,
 )
+
+#: They may stand before the name of a language.
+_ARTICLES = ("the", "le", "la", "el", "il", "lo", "das", "o", "het")
 
 
 class DemandCatalogue:
@@ -79,6 +82,7 @@ class DemandCatalogue:
         found = [
             *((line, "") for line in _from_fields(problem)),
             *((f"resolution:{s.width}x{s.height}", s.surface) for s in sizes),
+            *((f"voxels:{sides}", stated) for sides, stated in [voxels(folded)] if sides),
             *self._quantities(folded),
             *self._volume(problem, folded),
             *((line, stated) for line, cues in self._phrases.items()
@@ -86,8 +90,7 @@ class DemandCatalogue:
             *self._waiting(words),
             *((f"language:{code}", "") for code, cues in self._languages.items()
               if self._speaks(cues, words)),
-            *((f"language_to:{code}", "") for code, cues in self._languages.items()
-              if self._is_target(cues, words)),
+            *((f"language_to:{code}", "") for code in self._targets(words)),
         ]  # fmt: skip
         return list(dict.fromkeys(found))
 
@@ -103,6 +106,8 @@ class DemandCatalogue:
             yield f"volume_hours:{hours.hours:g}", hours.surface
             if hours.period:
                 yield f"volume_period:{hours.period}", hours.surface
+        if lasting := self.volumes.length(text):
+            yield f"recording_length:{lasting.hours * 3600.0:g}", lasting.surface
         if corpus := self.volumes.corpus(text):
             yield f"corpus_size:{corpus.count}", corpus.surface
         if size:
@@ -144,20 +149,28 @@ class DemandCatalogue:
                     return True
         return False
 
-    def _is_target(self, cues: Iterable[str], words: str) -> bool:
-        return any(
-            preceded(words, at, self._into, within=1) for c in cues for at in places(c, words)
-        )
+    def _targets(self, words: str) -> list[str]:
+        """The languages into which to translate: "into Spanish, French and Italian"."""
+        named = sorted((at, at + len(c.rstrip()), code) for code, cues in self._languages.items()
+                       for c in cues for at in places(c, words))  # fmt: skip
+        found, end = [], -1
+        for at, ends, code in named:
+            between = words[end : at + 1].split() if end >= 0 else ["?"]
+            listed = len(between) < 2 and set(between) <= self._language_before
+            before = words[max(0, at - 80) : at + 1].split()
+            while before and before[-1] in _ARTICLES:
+                before.pop()
+            if listed or (before and before[-1] in self._into):
+                found.append(code)
+                end = ends
+        return list(dict.fromkeys(found))
 
     def _quantities(self, text: str) -> Iterator[tuple[str, str]]:
         tokens = quantities.token_rate(text)
         if tokens:
             yield f"min_token_rate:{tokens.value:g}", tokens.surface
             text = text.replace(tokens.surface, " ")
-        latencies = [q for q in quantities.times(text) if q.value and self._is_latency(q)]
-        if latencies:
-            least = min(latencies, key=lambda q: q.value)
-            yield f"max_latency:{least.value:g}", least.surface
+        yield from self._times(text)
         rates = quantities.frame_rates(text) + quantities.loop_rates(text) + [
             q for q, things, each in quantities.rates(text)
             if quantities.period_s(q.unit) < quantities.LONG_PERIOD and (
@@ -182,6 +195,18 @@ class DemandCatalogue:
             metric = self._metric(quantity)
             if metric:
                 yield f"min_{metric}:{quantity.value:g}", quantity.surface
+
+    def _times(self, text: str) -> Iterator[tuple[str, str]]:
+        times = [q for q in quantities.times(text) if q.value]
+        if first := next((q for q in times if quantities.is_first_token(q)), None):
+            yield f"max_first_token:{first.value:g}", first.surface
+        ahead = quantities.horizon(text)
+        if ahead:
+            yield f"horizon:{ahead.value:g}", ahead.surface
+        latencies = [q for q in times if q is not first and self._is_latency(q)]
+        if latencies:
+            least = min(latencies, key=lambda q: q.value)
+            yield f"max_latency:{least.value:g}", least.surface
 
     def _is_power(self, quantity: quantities.Quantity) -> bool:
         """Whether a power is what the solution may draw, not that of a lamp or a motor."""

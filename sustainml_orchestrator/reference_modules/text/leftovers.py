@@ -29,6 +29,8 @@ _NAMED = re.compile(
 )
 #: "12,400 lifts": so many of something.
 _MANY = re.compile(r"(?<![\w.,€$£])\d{1,3}(?:[.,]\d{3})+ (?!pixel|px|x\b)[^\W\d_]{3,}")
+#: "detect cats in photos 1 3": what they count nobody knows.
+_STRAY = re.compile(r"(?<![\w.,/:-])(?<!\b[a-z] )\d{1,6}(?: \d{1,6})+(?= ?[.;!?]?$| ?[.;!?]\s)")
 _MONEY = re.compile(rf"[€$£] ?{quantities.NUMBER}")
 #: More than these of one text would be a table, not a problem.
 _MOST = 20
@@ -39,7 +41,7 @@ def unread(text: str, used: Iterable[str]) -> list[str]:
     folded = fold(text)
     spans = [s for passage in used if passage for s in _places(passage, folded)]
     found = []
-    for pattern in (*quantities.COUNTED, _NUMBER_WITH_UNIT, _MONEY, _NAMED, _MANY):
+    for pattern in (*quantities.COUNTED, _NUMBER_WITH_UNIT, _MONEY, _NAMED, _MANY, _STRAY):
         for match in islice(pattern.finditer(folded), _MOST * 10):
             if any(start < match.end() and match.start() < end for start, end in spans):
                 continue

@@ -69,14 +69,15 @@ COUNTED = (
         NUMBER + r"k? (?:million\w*|millon\w*|milhoes|milioni|thousand|tausend|billion) \w+"
     ),
 )
-_NUMERALS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
+#: Words for small numbers.
+NUMERALS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
              "ten": 10, "twelve": 12, "zwei": 2, "drei": 3, "vier": 4, "funf": 5, "sechs": 6,
              "acht": 8, "dos": 2, "tres": 3, "cuatro": 4, "cinco": 5, "seis": 6, "ocho": 8,
              "deux": 2, "trois": 3, "quatre": 4, "cinq": 5, "huit": 8, "due": 2,
              "tre": 3, "quattro": 4,
              "cinque": 5, "otto": 8}  # fmt: skip
 _SOURCES = re.compile(
-    rf"(?<![\w.,])(\d{{1,4}}|{'|'.join(_NUMERALS)})(?: [^\W\d_]+)?? "
+    rf"(?<![\w.,])(\d{{1,4}}|{'|'.join(NUMERALS)})(?: [^\W\d_]+)?? "
     r"(?:cameras?|camaras?|kameras?|telecamere|streams?|video ?streams?|webcams?|channels|kanale)\b"
 )
 _PRECISIONS = ("fp32", "fp16", "int8", "int4")
@@ -108,6 +109,20 @@ _AMOUNT = re.compile(rf"{NUMBER} ?(k?) ?tokens? (?:of|each|per (?!s))")
 _TOKENS_OF = {"palabra": 1.3, "p": 650.0, "seite": 650.0, "token": 1.0, "w": 1.3, "mot": 1.3}
 #: More are no text that goes in at once.
 _LONGEST_TEXT = 1e6
+#: "within 500 ms for the first token", "time to first token below 1 s"
+_FIRST = ("first token", "ttft", "erste token", "erstes token", "premier token", "primer token")
+#: "in the next 48 hours", "7 days ahead", "within 30 days"
+_HORIZON = re.compile(
+    rf"\b(?:next|coming|following|within|nachsten|kommenden|proxim[oa]s|prochain\w*|prossim[ie]"
+    rf"|komende|dans les|en|entro) {NUMBER} {PERIOD_WORDS}\b"
+    rf"|{NUMBER}[ -]{PERIOD_WORDS}[ -](?:ahead|in advance|horizon|out|im voraus|forecasts?)\b"
+)
+#: What is about the future.
+FUTURE = re.compile(
+    r"\b(?:forecast|predict|will\b|vorhers|prognos|pronostic|prever|previs|predec|predic|prevoi"
+    r"|anticip|voorspel)"
+)
+FORECAST = re.compile(r"\b(?:forecast|vorhers|prognos|pronostic|prever|previs|prevoi|voorspel)")
 _HERTZ = re.compile(NUMBER + r" ?(k?)hz\b")
 _CONTROL = ("control", "loop", "policy", "steer", "regel", "steuer", "commande", "inference")
 #: Beside these a frequency is that of pictures, as long as one sees so many.
@@ -187,7 +202,7 @@ def sources(text: str) -> Quantity | None:
 def numeral(word: str) -> int:
     """The number that a word such as "four", "4" or "4x" says; 0 for none."""
     digits = word.removesuffix("x")
-    return int(digits) if digits.isdecimal() and len(digits) < 5 else _NUMERALS.get(word, 0)
+    return int(digits) if digits.isdecimal() and len(digits) < 5 else NUMERALS.get(word, 0)
 
 
 def weights(text: str) -> Quantity | None:
@@ -237,6 +252,22 @@ def text_length(text: str) -> Quantity | None:
         if value <= _LONGEST_TEXT:
             found.append(Quantity(value, "", *around(text, match), match.group()))
     return max(found, key=lambda q: q.value, default=None)
+
+
+def is_first_token(quantity: Quantity) -> bool:
+    """Whether a time is that until the first token of what generates text."""
+    near = f"{' '.join(quantity.before)} {' '.join(quantity.after[:4])}"
+    return any(cue in near for cue in _FIRST)
+
+
+def horizon(text: str) -> Quantity | None:
+    """How far ahead a folded text wants to look, in s."""
+    match = _HORIZON.search(text) if FUTURE.search(text) else None
+    if not match:
+        return None
+    number, unit = match[1] or match[3], match[2] or match[4]
+    value = number_of(number) * period_s(unit)
+    return Quantity(value, unit, *around(text, match), match.group())
 
 
 def loop_rates(text: str) -> list[Quantity]:

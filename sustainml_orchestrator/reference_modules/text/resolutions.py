@@ -46,6 +46,18 @@ def resolutions(text: str) -> list[Resolution]:
     return [found for match in _SIZE.finditer(text) if (found := _read(match))]
 
 
+#: "240x240x155 voxels"
+_VOLUME = re.compile(
+    r"(?<![\w.,])(\d{2,4}) ?[x×] ?(\d{2,4}) ?[x×] ?(\d{2,4})(?: voxels?)?(?![\w%])"
+)
+
+
+def voxels(text: str) -> tuple[str, str]:
+    """The sides of a volume that a folded text names, such as 240x240x155, and where they stand."""
+    found = _VOLUME.search(text)
+    return ("x".join(found.groups()), found.group()) if found else ("", "")
+
+
 def without(text: str, found: list[Resolution]) -> str:
     """A folded text without these sizes: "4k" there is no number of things."""
     for each in found:

@@ -44,6 +44,23 @@ _HOURS_OFTEN = re.compile(
     quantities.NUMBER + _MAGNITUDE + rf"[ -]?(hours?|h|stunden|horas|heures|ore|uur)(?:,? "
     rf"{quantities.EACH} ?|/){quantities.PERIOD_WORDS}\b"
 )
+_UNITS = r"(seconds?|secs?|minutes?|min|hours?|sekunden|minuten|stunden|minutos?|horas?|heures?)"
+_SMALL = rf"(?<![\w.,])(\d{{1,5}}(?:[.,]\d{{1,3}})?|{'|'.join(quantities.NUMERALS)})"
+_BETWEEN = (
+    r"(?:of|lasting|each|von|je|de|d'une|di|a|with|about|up to|some|averaging|on average|etwa|unos"
+    r"|environ|which|that|last)"
+)
+#: "10-minute calls", "calls of 5 minutes", "recordings, each 20 minutes long": how long each is
+_EACH_LONG = re.compile(
+    rf"{_SMALL}-{_UNITS}[ -](?:long )?(?:[^\W\d_]+ ){{0,2}}?(?:{_RECORDED}|clip)"
+    rf"|\b(?:{_RECORDED}|clip)\w*,?(?: {_BETWEEN}){{1,4}} {quantities.NUMBER}[ -]"
+    rf"{_UNITS}\b(?!,? (?:per|an?|pro|por|par|al) )"
+)
+#: "Forecast the demand of 200 stations": so many series
+_SERIES = re.compile(
+    r"\b(?:for|of|across|in|at|from|fur|von|para|de|pour|per|di|van|over)"
+    rf"(?: (?:each of|all|our|the|its))* {quantities.NUMBER} (?:[^\W\d_]+ )?(?=([^\W\d_]{{3,}}))"
+)
 _RECORDS = re.compile(rf"\b(?:transcri|transkri|transcrev|{_RECORDED})")
 #: Of these, "8 hours a day" may be how long it runs.
 _ON = frozenset({"runs", "run", "running", "on", "works", "open", "operates", "operating", "lauft"})
@@ -110,8 +127,10 @@ class VolumeWords:
 
     def volume(self, text: str) -> Volume | None:
         """The largest volume in a text; None for none."""
-        found = [v for v in self._volumes(fold(text)) if not v.corpus]
-        return max(found, key=lambda v: (bool(v.period), v.count), default=None)
+        folded = fold(text)
+        found = [v for v in self._volumes(folded) if not v.corpus]
+        most = max(found, key=lambda v: (bool(v.period), v.count), default=None)
+        return most or self._series(folded)
 
     def corpus(self, text: str) -> Volume | None:
         """The largest number of things about which questions are asked; None for none."""
@@ -121,6 +140,8 @@ class VolumeWords:
     def hours(self, text: str) -> Hours | None:
         """The longest recordings to process; None for none."""
         folded, found = fold(text), []
+        if self.length(text):
+            return None
         spans = list(islice(_HOURS.finditer(folded), _MAX_FOUND))
         if not spans and _RECORDS.search(folded):
             of_day = (m for m in _HOURS_OFTEN.finditer(folded) if quantities.period_s(m[4]) > 9e4)
@@ -136,6 +157,26 @@ class VolumeWords:
             if 0 < value <= _MOST and (often or not self._is_own_data(before, after)):
                 found.append(Hours(value, often, match.group()))
         return max(found, key=lambda each: each.hours, default=None)
+
+    def length(self, text: str) -> Hours | None:
+        """How long each recording is; None where nothing tells."""
+        match = _EACH_LONG.search(fold(text))
+        if not match:
+            return None
+        number, unit = match[1] or match[3], match[2] or match[4]
+        value = quantities.NUMERALS.get(number) or quantities.number_of(number)
+        hours = value * quantities.period_s(unit) / 3600.0
+        return Hours(hours, "", match.group())
+
+    def _series(self, text: str) -> Volume | None:
+        """Of how many series a forecast is wanted, each an inference of its own."""
+        if not quantities.FORECAST.search(text):
+            return None
+        for match in islice(_SERIES.finditer(text), _MAX_FOUND):
+            count, thing = quantities.number_of(match[1], whole=True), match[2]
+            if 1 < count <= _MOST and not {thing, f"{thing}s"} & self._no_things:
+                return Volume(int(count), "", match.group() + thing)
+        return None
 
     def size(self, text: str) -> ModelSize | None:
         """The size of model that a text asks for; None for none."""
@@ -182,7 +223,7 @@ class VolumeWords:
             held = bool({*before[-3:]} & self._collections)
             if not period and not held and self._is_own_data(before, after):
                 continue
-            if period or value >= _MANY:
+            if period or value >= _MANY or (value > 1 and _EACH_LONG.search(text)):
                 corpus = not period and before[-1:] != () and before[-1] in self._corpus_before
                 corpus = corpus and any(cue in plain(text) for cue in self._corpus_asks)
                 corpus = corpus or (held and not period)
@@ -192,7 +233,9 @@ class VolumeWords:
         """The period of a word such as "nightly" in the same sentence."""
         sentence = re.split(r"[.;!?](?=\s|$)", text[match.start() : match.end() + 80])[0]
         words = plain(sentence).split()
-        often = next((self._often[word] for word in words if word in self._often), "")
+        # How often it is trained says nothing of how often it is used.
+        used = (w for before, w in zip(["", *words], words, strict=False) if "train" not in before)
+        often = next((self._often[word] for word in used if word in self._often), "")
         every = _EVERY.search(plain(sentence))
         return often or (every[1] if every else "")
 
