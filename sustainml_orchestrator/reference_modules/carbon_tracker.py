@@ -66,9 +66,8 @@ class CarbonTrackerModule(Module):
                 raise ModuleError(f"{name} of hw_resources is {value}; it must be 0 or more")
         problem = Problem.read(user)
         read, period = self._volume(problem, model)
-        about_model = requirements.json_object(model.extra_data)
-        each = int(requirements.number(about_model, "inferences_each")) or 1
-        inferences = self.settings.inferences or (user.maximum_samples or read) * each
+        things = user.maximum_samples or read
+        inferences = self.settings.inferences or things * _inferences_each(model)
         place = self._place(problem, user)
         if self.settings.carbon_intensity:
             place = replace(place, g_per_kwh=self.settings.carbon_intensity, known=True, year=0)
@@ -148,6 +147,12 @@ class CarbonTrackerModule(Module):
             return self.settings.apply(configuration, self.regions)
         except ValueError as error:
             raise ModuleError(str(error)) from error
+
+
+def _inferences_each(model: MLModel) -> int:
+    """Of how many inferences one thing is, as ml_model_provider tells it."""
+    about = requirements.json_object(model.extra_data)
+    return int(requirements.number(about, "inferences_each")) or 1
 
 
 def _next_iteration(user: UserInput, model: MLModel) -> dict[str, Any]:

@@ -56,16 +56,7 @@ class HWResourcesModule(CatalogueModule):
         wanted = requirements.parse(asked.app_requirements, extra)
         wanted = wanted.shared(requirements.devices(limits))
         work = self._workload(model, wanted.weights)
-        memory_mib, memory_kind = requirements.memory_limit(limits)
-        bounds = Limits(
-            memory_mib=memory_mib,
-            memory_kind=memory_kind,
-            flash_mib=requirements.flash_limit(limits),
-            latency_s=max(0.0, model.target_latency) or wanted.longest_s,
-            power_w=wanted.max_power_w,
-            first_token_s=wanted.max_first_token_s,
-            runtime=self.settings.runtime,
-        )
+        bounds = self._bounds(inputs, wanted)
         try:
             required = list(limits.hardware_required)
             told = requirements.not_in_catalogue(limits)
@@ -88,6 +79,20 @@ class HWResourcesModule(CatalogueModule):
             memory_footprint_of_ml_model=best.memory_mib,
             max_hw_memory_footprint=best.device.memory_mib,
             extra_data=requirements.json_bytes(about),
+        )
+
+    def _bounds(self, inputs: Inputs, wanted: Requirements) -> Limits:
+        """What an inference may need."""
+        limits, target = inputs.hw_constraints, inputs.ml_model_provider.target_latency
+        memory_mib, memory_kind = requirements.memory_limit(limits)
+        return Limits(
+            memory_mib=memory_mib,
+            memory_kind=memory_kind,
+            flash_mib=requirements.flash_limit(limits),
+            latency_s=max(0.0, target) or wanted.longest_s,
+            power_w=wanted.max_power_w,
+            first_token_s=wanted.max_first_token_s,
+            runtime=self.settings.runtime,
         )
 
     def _workload(self, model: MLModel, precision: str) -> Workload:

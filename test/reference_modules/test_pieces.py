@@ -32,8 +32,12 @@ def answer(framework: Framework, text: str, modality: str = "") -> Answer:
          "have to be summarised again"),
         ("Translate 1,000 letters a month from English into French and Italian on an L4", 2_000,
          "translated 2 times"),
+        ("Translate 800 letters a day from Turkish into German on an L4", 1_600,
+         "through English"),
+        ("Classify calls by emotion, 2,000 calls a day of 4 minutes, on an L4", 2_000 * 24, ""),
+        ("Classify 10-second recordings of birds on a Raspberry Pi 4", 1, ""),
         ("Translate 1,000 letters a month from French into German and Spanish on an L4", 2_000,
-         "no single model translates into all of them; into de: "),
+         "no single model translates all of it; fr into de: "),
     ],
 )  # fmt: skip
 def test_what_is_cut_counts_as_its_pieces(

@@ -30,6 +30,7 @@ from sustainml_orchestrator.reference_modules.estimate.selection import (
     choose,
 )
 from sustainml_orchestrator.reference_modules.estimate.sources import origin
+from sustainml_orchestrator.reference_modules.estimate.translating import by_pairs
 
 
 @dataclass(frozen=True)
@@ -150,11 +151,35 @@ def propose(
     terms: Terms = Terms(),
     baseline: Baseline | None = None,
 ) -> Proposal:
-    """The best model for what is wanted.
+    """The best model for what is wanted, or the models that together translate it.
 
     Raises:
         NoMatchError: none fits, or the one selected is unknown; the text says what to change.
     """
+
+    def one(asked: Requirements) -> Proposal:
+        return _single(models, devices, asked, metadata_task, terms, baseline)
+
+    try:
+        return one(wanted)
+    except NoMatchError:
+        if baseline or _task(models, wanted.goal, metadata_task) != "translation":
+            raise
+        found = by_pairs(one, wanted)
+        if found is None:
+            raise
+        return found
+
+
+def _single(
+    models: ModelCatalogue,
+    devices: tuple[Device, ...],
+    wanted: Requirements,
+    metadata_task: str,
+    terms: Terms,
+    baseline: Baseline | None,
+) -> Proposal:
+    """The best model for what is wanted."""
     task = _task(models, wanted.goal, metadata_task)
     both = pair(wanted) if task == "translation" else Pair(wanted)
     query = replace(_query(both.wanted, task, devices, terms), unknown_pair=both.unknown)
@@ -166,23 +191,8 @@ def propose(
         # Asked for, and used up by an earlier alternative or to be undercut: the next best follows.
     goal = _Goal(wanted.optimise, wanted.desired_carbon_kg, terms.kept_quality)
     query = goal.undercut(query, models, baseline)
+    choice = choose(models, query)
     targets = sorted(query.into) if task == "translation" else []
-    try:
-        choice = choose(models, query)
-    except NoMatchError:
-        if len(targets) < 2 or baseline:
-            raise
-        one = [
-            replace(
-                both.wanted,
-                into=frozenset({code}),
-                languages=both.wanted.languages - query.into | {code},
-            )
-            for code in targets
-        ]
-        return _of_each(targets, [
-            propose(models, devices, each, metadata_task, terms) for each in one
-        ])  # fmt: skip
     each = pieces(choice.best.model, task, query.thing)[0] * max(1, len(targets))
     return Proposal(
         choice.best.model,
@@ -201,13 +211,6 @@ def propose(
 def _targets(targets: list[str]) -> list[str]:
     many = len(targets) > 1
     return [f"each text is translated {len(targets)} times: into {', '.join(targets)}"] * many
-
-
-def _of_each(targets: list[str], found: list[Proposal]) -> Proposal:
-    """One model for each language into which a text is translated; the first is proposed."""
-    named = ", ".join(f"into {t}: {p.model.name}" for t, p in zip(targets, found, strict=True))
-    notes = (f"no single model translates into all of them; {named}", *found[0].notes)
-    return replace(found[0], notes=notes, each=found[0].each * len(found))
 
 
 def _query(wanted: Requirements, task: str, devices: tuple[Device, ...], terms: Terms) -> Query:

@@ -35,7 +35,7 @@ _ALONE = re.compile(r"[,;]\s*((?:[^\W\d_][\w'’-]*[ ]?){1,3})(?=[.,;]|\s*$)")
 #: A place: up to four words after "in", in seven languages.
 _IN = re.compile(
     r"\b(?:[Ii]n|[Ee]n|[Àà]|[Ee]m|[Aa]ux?|[Ii]m|[Nn]el|[Aa]cross|[Ll]eave|[Tt]hroughout"
-    r"|[Ee]lectricity from|[Ss]trom aus)\s+"
+    r"|[Ee]lectricity from|[Ss]trom aus|[Aa]ll of|[Gg]anz)\s+"
     r"(?:the |der |den |la |los |las |le |les |o |a |os |as )?(?=((?:[^\W\d_][\w'’.-]*[ ]?){1,4}))"
 )
 

@@ -139,12 +139,7 @@ class HardwareWords:
         # "Raspberry Pi 5" also holds "Raspberry Pi": the longest name at a place is meant, also
         # where the catalogue lacks it: an Orin NX is no AGX Orin.
         devices = [spot for spot in devices if not any(p.meets(*spot[:2]) for p in unknown)]
-        kept = [
-            (start, end, name)
-            for start, end, name in sorted(devices)
-            if not any(s <= start and end <= e and e - s > end - start for s, e, _ in devices)
-        ]
-        kept = self._without_forms(kept, words)
+        kept = self._without_forms(_longest(devices), words)
         lacking = {p.lacking: p.device_class for p in unknown}
         required = [p.lacking for p in unknown if self._runs_on(words, p)]
         hardware = [name for _, _, name in kept] or required or self._classes(words)
@@ -333,6 +328,15 @@ def _numbers(
     return {
         name: 1 if start in names else _how_many(words.before(start)) for start, _, name in kept
     }
+
+
+def _longest(spots: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    """Those that stand in no longer one."""
+    return [
+        (start, end, name)
+        for start, end, name in sorted(spots)
+        if not any(s <= start and end <= e and e - s > end - start for s, e, _ in spots)
+    ]
 
 
 def _how_many(before: list[str]) -> int:

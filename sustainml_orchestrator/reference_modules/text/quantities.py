@@ -60,7 +60,7 @@ EACH = r"(?:per|an?|each|every|pro|por|par|al|alla|je|jede[nrs]?|cada|chaque|ogn
 _MAGNITUDE = "|".join(sorted(MAGNITUDES, key=len, reverse=True))
 #: "tweets, 500 per minute": no money, and no number of another thing.
 _BARE = re.compile(
-    rf"(?<![€$£])(?<![€$£] ){NUMBER}(?: ?({_MAGNITUDE}))?(?: {EACH} ?|/){PERIOD_WORDS}\b"
+    rf"(?<![€$£])(?<![€$£] ){NUMBER}(?! ah\b)(?: ?({_MAGNITUDE}))?(?: {EACH} ?|/){PERIOD_WORDS}\b"
 )
 #: Things per time, and large numbers of things.
 COUNTED = (

@@ -53,13 +53,14 @@ _BETWEEN = (
 #: "10-minute calls", "calls of 5 minutes", "recordings, each 20 minutes long": how long each is
 _EACH_LONG = re.compile(
     rf"{_SMALL}-{_UNITS}[ -](?:long )?(?:[^\W\d_]+ ){{0,2}}?(?:{_RECORDED}|clip)"
-    rf"|\b(?:{_RECORDED}|clip)\w*,?(?: {_BETWEEN}){{1,4}} {quantities.NUMBER}[ -]"
+    rf"|\b(?:{_RECORDED}|clip)\w*,?(?: {quantities.EACH} {quantities.PERIOD_WORDS},?)?"
+    rf"(?: {_BETWEEN}){{1,4}} {quantities.NUMBER}[ -]"
     rf"{_UNITS}\b(?!,? (?:per|an?|pro|por|par|al) )"
 )
 #: "Forecast the demand of 200 stations": so many series
 _SERIES = re.compile(
-    r"\b(?:for|of|across|in|at|from|fur|von|para|de|pour|per|di|van|over)"
-    rf"(?: (?:each of|all|our|the|its))* {quantities.NUMBER} (?:[^\W\d_]+ )?(?=([^\W\d_]{{3,}}))"
+    r"(?:[,(]|\b(?:for|of|across|in|at|from|fur|von|para|de|pour|per|di|van|over)"
+    rf"(?: (?:each of|all|our|the|its))*) {quantities.NUMBER} (?=([^\W\d_]{{3,}}(?: [^\W\d_]+)?))"
 )
 _RECORDS = re.compile(rf"\b(?:transcri|transkri|transcrev|{_RECORDED})")
 #: Of these, "8 hours a day" may be how long it runs.
@@ -77,7 +78,13 @@ _MOST = 2**32 - 1
 #: Numbers that are looked at: a text with more of them is a table.
 _MAX_FOUND = 200
 #: Fewer things without a period are what one inference is about, or a list of them.
-_MANY = 1000
+_MANY = 100
+#: After a number and a hyphen: how long each of the things is.
+_MEASURES = ("word", "page", "token", "second", "sec", "minute", "min", "hour", "day", "month",
+             "year", "sekunden", "minuten", "stunden", "pixel", "megapixel")  # fmt: skip
+_PER = frozenset({"per", "pro", "por", "par", "je"})
+#: Before what is asked about.
+_OWN = frozenset({"our", "my", "the", "all", "these", "unsere", "unseren", "nuestros", "nos"})
 
 
 @dataclass(frozen=True)
@@ -163,19 +170,19 @@ class VolumeWords:
         match = _EACH_LONG.search(fold(text))
         if not match:
             return None
-        number, unit = match[1] or match[3], match[2] or match[4]
+        number, unit = match[1] or match[4], match[2] or match[5]
         value = quantities.NUMERALS.get(number) or quantities.number_of(number)
         hours = value * quantities.period_s(unit) / 3600.0
         return Hours(hours, "", match.group())
 
     def _series(self, text: str) -> Volume | None:
         """Of how many series a forecast is wanted, each an inference of its own."""
-        if not quantities.FORECAST.search(text):
+        if not (quantities.FORECAST.search(text) or quantities.horizon(text)):
             return None
         for match in islice(_SERIES.finditer(text), _MAX_FOUND):
-            count, thing = quantities.number_of(match[1], whole=True), match[2]
-            if 1 < count <= _MOST and not {thing, f"{thing}s"} & self._no_things:
-                return Volume(int(count), "", match.group() + thing)
+            count, things = quantities.number_of(match[1], whole=True), match[2]
+            if 1 < count <= _MOST and self._is_thing(things):
+                return Volume(int(count), "", match.group() + things)
         return None
 
     def size(self, text: str) -> ModelSize | None:
@@ -205,7 +212,7 @@ class VolumeWords:
             rest = re.sub(r"^(?:(?:of|de) |d' ?)", "", text[match.end() : match.end() + 80])
             often = _THINGS.match(rest)
             words = often or _WORDS.match(rest)
-            if text[match.end() - 1] == "-" and rest.startswith(("word", "page", "token")):
+            if text[match.end() - 1] == "-" and rest.startswith(_MEASURES):
                 continue  # "1,100-word stories" are no 1,100 of them
             period = often.group(2) if often else self._how_often(text, match)
             if bare := _BARE.match(text[match.end() :]):
@@ -224,7 +231,8 @@ class VolumeWords:
             if not period and not held and self._is_own_data(before, after):
                 continue
             if period or value >= _MANY or (value > 1 and _EACH_LONG.search(text)):
-                corpus = not period and before[-1:] != () and before[-1] in self._corpus_before
+                asked = [word for word in before if word not in _OWN][-1:]
+                corpus = not period and bool(asked) and asked[0] in self._corpus_before
                 corpus = corpus and any(cue in plain(text) for cue in self._corpus_asks)
                 corpus = corpus or (held and not period)
                 yield Volume(int(value), period, match.group() + words.group(), corpus)
@@ -244,7 +252,8 @@ class VolumeWords:
 
     def _counts(self, things: str) -> bool:
         words = plain(things)
-        return any(cue in words for cue in self._things)
+        # "100 ms per board" is of each of them.
+        return not _PER & {*words.split()} and any(cue in words for cue in self._things)
 
     def _is_own_data(self, before: Iterable[str], after: Iterable[str]) -> bool:
         before = list(before)
