@@ -118,7 +118,8 @@ def _load(
         raise
     if missing:
         notices.append(f"{missing}, and a new session begins{_way_back(path)}")
-    gone = set(known) - set(names)
+    # Of those without a name no pipeline can have one; that was told when they lost it.
+    gone = {name for name in known.keys() - set(names) if not name.startswith(recovery.NAMELESS)}
     if gone and contents.tasks:
         notices.append(
             f"outputs of {', '.join(sorted(gone))} are kept but not shown: "

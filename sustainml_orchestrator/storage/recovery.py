@@ -25,6 +25,8 @@ from sustainml_orchestrator.storage.schema import MAX_MODULES
 
 #: Queries that may fail before the rest of a table is given up, so that recovery ends.
 _MAX_FAILURES = 20_000
+#: How the names of modules begin whose own were lost.
+NAMELESS = "lost module "
 _LOST = "lost when the journal was damaged; submit it again"
 _INCOMPLETE = "an output of it was lost when the journal was damaged; reset it to have it again"
 #: What reading damaged pages leads to; messages of SQLite may quote what is no text.
@@ -102,7 +104,7 @@ class _Merged:
         known = set(self.numbers.values())
         for number in range(max(steps, default=0)):
             if number not in known:
-                self.numbers[f"lost module {number}"] = number
+                self.numbers[f"{NAMELESS}{number}"] = number
         self.numbers = schema.with_numbers(self.numbers, names)
 
     def epoch(self) -> Epoch:
@@ -120,9 +122,13 @@ class _Merged:
         )
 
     def describe(self, spare: Path) -> str:
-        """How many tasks came from the backup, and how many lost something, as clauses."""
+        """How many tasks came from the backup, and what they lost, as clauses."""
         older = f", {self.from_backup} of them from {spare.name}" if self.from_backup else ""
-        return older + (f", {self.harmed} of them with losses" if self.harmed else "")
+        losses = f", {self.harmed} of them with losses" if self.harmed else ""
+        nameless = sum(name.startswith(NAMELESS) for name in self.numbers)
+        if nameless:
+            losses += f"; outputs of {nameless} modules, whose names are lost, are not shown"
+        return older + losses
 
     def history(self) -> list[Row]:
         """The rows of the history."""

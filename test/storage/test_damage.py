@@ -297,6 +297,27 @@ def test_a_recovery_that_no_start_has_told_is_told_by_the_next(
     assert not any("damaged" in warning for warning in again.warnings)
 
 
+def test_lost_names_of_modules_are_told_once(path: Path, opened: Opened) -> None:
+    journal = opened()
+    driver = Driver(journal.session, journal)
+    driver.bring_up()
+    driver.solve(driver.submit())
+    journal.close()
+    files.backup_of(path).unlink()
+    connection = sqlite3.connect(path)
+    connection.executescript("DELETE FROM modules; UPDATE life SET crc = crc + 1")
+    connection.close()
+    journal = opened()
+    journal.close()
+    (warning,) = journal.warnings
+    assert "; outputs of 3 modules, whose names are lost, are not shown; what is" in warning
+    for _ in range(2):
+        again = opened()
+        again.close()
+        assert again.warnings == []
+        assert check(path).findings == []
+
+
 @pytest.mark.parametrize(
     "harm",
     [
