@@ -1,4 +1,4 @@
-"""The events of the history as rows: those of one commit together, compressed."""
+"""The events of the history as rows: those of one commit together, by columns, compressed."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ TABLE = """CREATE TABLE history (  -- the events of one commit
 _PUT = "REPLACE INTO history (first, last, events, crc) VALUES (?, ?, ?, ?)"
 GET = "SELECT first, last, events, crc FROM history"
 #: What a damaged row leads to.
-_UNREADABLE = (zlib.error, ValueError, TypeError, KeyError)
-_SEPARATORS = (",", ":")
+_UNREADABLE = (zlib.error, ValueError, TypeError, LookupError)
+_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 
 def write(connection: sqlite3.Connection, history: SavedHistory) -> None:
@@ -36,8 +36,7 @@ def write(connection: sqlite3.Connection, history: SavedHistory) -> None:
 
 def put(connection: sqlite3.Connection, events: Sequence[HistoryEvent]) -> None:
     """Add one row with these events."""
-    text = json.dumps(events, ensure_ascii=False, separators=_SEPARATORS)
-    packed = zlib.compress(text.encode("utf-8", "replace"), 1)
+    packed = zlib.compress(_text(events).encode("utf-8", "replace"), 1)
     first, last = events[0].revision, events[-1].revision
     connection.execute(_PUT, (first, last, packed, _crc(first, last, packed)))
 
@@ -76,23 +75,49 @@ def is_whole(row: tuple[Any, ...]) -> bool:
     return _unpacked(row) is not None
 
 
+def _text(events: Iterable[HistoryEvent]) -> str:
+    """Numbers by column; the rest of an event, which is that of many others, once."""
+    stamps, revisions, task_ids, *rest = zip(*events, strict=True)
+    known: dict[tuple[Any, ...], int] = {}
+    kinds = [known.setdefault(kind, len(known)) for kind in zip(*rest, strict=True)]
+    columns = [stamps, revisions, *zip(*task_ids, strict=True), kinds]
+    return _encode({"columns": columns, "kinds": list(known)})
+
+
 def _unpacked(row: tuple[Any, ...]) -> list[HistoryEvent] | None:
     first, last, packed, crc = row
     try:
         if _crc(first, last, packed) != crc:
             return None
-        return [_event(values) for values in json.loads(zlib.decompress(packed))]
+        found = json.loads(zlib.decompress(packed))
+        if isinstance(found, list):  # as written by version 6
+            return [
+                _event(stamp, revision, problem_id, iteration_id, _kind(*rest))
+                for stamp, revision, (problem_id, iteration_id), *rest in found
+            ]
+        known = [_kind(*values) for values in found["kinds"]]
+        rows = zip(*found["columns"], strict=True)
+        return [
+            _event(stamp, revision, problem_id, iteration_id, known[kind])
+            for stamp, revision, problem_id, iteration_id, kind in rows
+        ]
     except _UNREADABLE:
         return None
 
 
-def _event(values: Iterable[Any]) -> HistoryEvent:
-    """An event; texts that repeat are shared."""
-    stamp, revision, task_id, node_name, instance, attempt, try_number, name, code, detail = values
-    return HistoryEvent(
-        stamp, revision, TaskId(*task_id) if task_id[0] else NO_TASK, intern(node_name),
-        intern(instance), attempt, try_number, intern(name), code, intern(detail),
-    )  # fmt: skip
+def _event(
+    stamp: int, revision: int, problem_id: int, iteration_id: int, kind: tuple[Any, ...]
+) -> HistoryEvent:
+    task_id = TaskId(problem_id, iteration_id) if problem_id else NO_TASK
+    return HistoryEvent(stamp, revision, task_id, *kind)
+
+
+def _kind(
+    node_name: str, instance: str, attempt: int, try_number: int, name: str, code: int, detail: str
+) -> tuple[Any, ...]:
+    """What follows the numbers of an event; texts that repeat are shared."""
+    shared = intern(node_name), intern(instance), attempt, try_number, intern(name), code
+    return *shared, intern(detail)
 
 
 def _crc(first: int, last: int, packed: bytes) -> int:

@@ -19,7 +19,7 @@ PAGE_SIZE = 8192
 MAX_MODULES = 1024
 #: The oldest version that was released, the first with tokens in its payloads, the first with a
 #: history, and the present one.
-OLDEST, _FIRST_WITH_TOKENS, _FIRST_WITH_HISTORY, NEWEST = 3, 4, 6, 6
+OLDEST, _FIRST_WITH_TOKENS, _FIRST_WITH_HISTORY, NEWEST = 3, 4, 6, 7
 #: Spreads a small number over the seed of a CRC.
 MIX = 0x9E3779B1
 
@@ -75,6 +75,7 @@ MIGRATIONS = {
     3: "ALTER TABLE iterations ADD COLUMN token INTEGER NOT NULL DEFAULT 0",  # 0 = has none
     4: f"{epoch.COLUMNS_SINCE_5};\nALTER TABLE modules ADD COLUMN crc INTEGER NOT NULL DEFAULT 0",
     5: history_table.TABLE,
+    6: "-- a row of the history has columns; a list of events, as in version 6, is read as well",
 }
 
 #: Rewrites the payload of a module (or of "user_input") in the layout with a token.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +14,14 @@ from support.histories import Driver
 from sustainml_orchestrator.core.commands import HistoryEvent, Save
 from sustainml_orchestrator.core.events import HistoryRead, TimePassed
 from sustainml_orchestrator.core.ids import TaskId
-from sustainml_orchestrator.storage import Journal, JournalError, check, files, schema
+from sustainml_orchestrator.storage import (
+    Journal,
+    JournalError,
+    check,
+    files,
+    history_table,
+    schema,
+)
 
 Opened = Callable[..., Journal]
 
@@ -69,6 +78,36 @@ def test_a_journal_of_the_fifth_version_gets_one(path: Path, opened: Opened) -> 
     assert history(driver) == [] and driver.core.store.find(TaskId(3, 1)) is not None
     driver.submit()
     assert "task.submitted" in [event.event for event in history(Driver.restored(opened()))]
+
+
+def as_in_version_6(path: Path) -> None:
+    """Rewrite the history of a journal as a list of events per commit."""
+    with sqlite3.connect(path) as connection:
+        for first, last, packed, _ in connection.execute(history_table.GET).fetchall():
+            found = json.loads(zlib.decompress(packed))
+            rows = zip(*found["columns"], strict=True)
+            events = [[*row[:2], row[2:4], *found["kinds"][row[4]]] for row in rows]
+            packed = zlib.compress(json.dumps(events).encode())
+            crc = zlib.crc32(packed, zlib.crc32(f"{first} {last}".encode()))
+            change = "UPDATE history SET events = ?, crc = ? WHERE first = ?"
+            connection.execute(change, (packed, crc, first))
+        connection.execute("PRAGMA user_version = 6")
+
+
+def test_that_of_a_journal_of_the_sixth_version_is_read(path: Path, opened: Opened) -> None:
+    before = history(solved(opened()))
+    opened().close()
+    as_in_version_6(path)
+    assert check(path).findings == []
+    journal = opened()
+    assert journal.warnings == []
+    driver = Driver.restored(journal)
+    assert history(driver) == before
+    driver.bring_up()
+    driver.solve(driver.submit())
+    after = history(driver)
+    assert after[: len(before)] == before and len(after) > len(before)
+    assert history(Driver.restored(opened())) == after
 
 
 @pytest.mark.parametrize("harm", ["events = x'00'", "last = last + 1", "crc = 0"])
