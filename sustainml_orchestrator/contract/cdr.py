@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -114,24 +114,20 @@ def with_ids(data: bytes, ids: Ids, stamp: int | None = None) -> bytes:
     return bytes(copy)
 
 
-def _string(data: bytes, at: int) -> tuple[str, int]:
-    """A string at an offset, and the offset after it."""
+def _octets_of_string(data: bytes, at: int) -> tuple[bytes, int]:
+    """A string at an offset, not decoded, and the offset after it."""
     at += -(at - _BASE) % 4
     (length,) = _U32.unpack_from(data, at)
     end = at + 4 + length
     if end > len(data):
         raise BadPayload("a string that is longer than the message")
-    encoded = data[at + 4 : end].partition(b"\0")[0]  # that is what a C string holds
+    return data[at + 4 : end].partition(b"\0")[0], end  # that is what a C string holds
+
+
+def _string(data: bytes, at: int) -> tuple[str, int]:
+    """A string at an offset, and the offset after it."""
+    encoded, end = _octets_of_string(data, at)
     return encoded.decode("utf-8", "replace"), end
-
-
-#: What follows the names where there is no error_description: alignment, length 1, a zero.
-_NO_TEXT = b"\0\0\0\1\0\0\0\0"
-_PLAIN_TAIL = _STATUS_NUMBERS.size + len(_NO_TEXT)
-_NAMES_AT = _STAMP_AT + _STAMP.size
-_MOST_NAMES, _MAX_NAMES_BYTES = 256, 1024
-#: Cache of node_name and instance by their serialized form, the same in all statuses of a node.
-_names: dict[bytes, tuple[str, str]] = {}
 
 
 def read_status(data: bytes) -> StatusReceived:
@@ -142,17 +138,17 @@ def read_status(data: bytes) -> StatusReceived:
     """
     task_id, attempt, session, token = read_ids(data)
     try:
-        at = len(data) - _PLAIN_TAIL
-        names, text = None, ""
-        if at >= _NAMES_AT and data.endswith(_NO_TEXT):
-            names = _names.get(data[_NAMES_AT:at])
-        if names is None:
-            names, at, text = _read_texts(data)
+        _, at = _octets_of_string(data, _STAMP_AT + _STAMP.size)
+        node_name, at = _octets_of_string(data, at)
+        instance, at = _octets_of_string(data, at)
+        at += -(at - _BASE) % 8
         incarnation, last_command, node_status, task_status, try_number, error_code = (
             _STATUS_NUMBERS.unpack_from(data, at)
         )
+        text, _ = _string(data, at + _STATUS_NUMBERS.size)
         return StatusReceived(
-            *names,
+            _name(node_name),
+            _name(instance),
             incarnation,
             last_command,
             NodeStatus(node_status),
@@ -163,27 +159,19 @@ def read_status(data: bytes) -> StatusReceived:
             TaskStatus(task_status),
             try_number,
             error_code,
-            text,
+            printable(text) if text else "",
         )
     except (struct.error, ValueError) as error:
         raise BadPayload(f"no NodeStatus: {error}") from error
 
 
-def _read_texts(data: bytes) -> tuple[tuple[str, str], int, str]:
-    """Names, where the numbers stand, and error_description of a NodeStatus."""
-    _, at = _string(data, _NAMES_AT)
-    node_name, at = _string(data, at)
-    instance, at = _string(data, at)
-    at += -(at - _BASE) % 8
-    text, end = _string(data, at + _STATUS_NUMBERS.size)
-    if len(instance) > _MAX_NAME:
-        raise BadPayload(f"an instance whose name has {len(instance)} characters")
-    names = printable(node_name), printable(instance)
-    if end == len(data) == at + _PLAIN_TAIL <= _NAMES_AT + _MAX_NAMES_BYTES:
-        if len(_names) >= _MOST_NAMES:
-            _names.clear()
-        _names[data[_NAMES_AT:at]] = names
-    return names, at, printable(text)
+@lru_cache(maxsize=256)  # names repeat in all statuses of a node
+def _name(encoded: bytes) -> str:
+    """The name of a node, as it may be shown."""
+    name = encoded.decode("utf-8", "replace")
+    if len(name) > _MAX_NAME:
+        raise BadPayload(f"a name of {len(name)} characters")
+    return printable(name)
 
 
 # Walking any message #

@@ -124,6 +124,8 @@ class Step:
 
     def pack_clocks(self) -> int:
         """The times of an open step as one number, not above 0."""
+        if not (self.waited or self.worked or self.absent):
+            return 0
         packed = 0
         for seconds, bits in zip((self.waited, self.worked, self.absent), _BITS, strict=True):
             packed = packed << bits | min(int(seconds / _UNIT), (1 << bits) - 1)

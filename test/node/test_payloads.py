@@ -204,9 +204,10 @@ def test_long_texts_of_modules_are_cut_and_long_names_refused() -> None:
     event = cdr.read_status(serialize_message(status))
     assert len(event.error_description) == MAX_SHOWN
     assert event.error_description.endswith("x…")
-    status.instance = "/" + "x" * 300
-    with pytest.raises(BadPayload, match="an instance whose name"):
-        cdr.read_status(serialize_message(status))
+    for field in ("node_name", "instance"):
+        named = msg.NodeStatus(**{field: "/" + "x" * 300})
+        with pytest.raises(BadPayload, match="a name of 301 characters"):
+            cdr.read_status(serialize_message(named))
 
 
 def test_types_that_name_a_task() -> None:
