@@ -32,7 +32,8 @@ A transparent estimate, meant to be replaced by a reader of one's own. Each requ
     licence                 permissive, apache-2.0 or mit
     language, language_to   ISO 639-1 codes of languages named, and of those to translate into
     modality                image or audio, where the text says so
-    topic                   sentiment, reading (of characters), restoration, handwriting,
+    topic                   sentiment, neutral (beside good and bad), reading (of characters),
+                            restoration, handwriting, sounds (not words), fields (to extract),
                             volumes (3D) or slices
     labels                  few or none
     explainability, robustness, safety  required; required; critical
@@ -140,7 +141,7 @@ class AppRequirementsModule(CatalogueModule):
         lacking = [name for name, _ in named.unknown if name not in named.hardware]
         names = self.unknown.find(problem.text, [*taken, *phrases], self.regions.knows)
         found = [*unread(text, taken), *lost, *lacking]
-        told = set(map(fold, found))
+        told = {word for passage in found for word in (fold(passage), *fold(passage).split())}
         return list(dict.fromkeys([*found, *(name for name in names if fold(name) not in told)]))
 
     def apply(self, configuration: dict[str, Any]) -> dict[str, Any]:

@@ -35,6 +35,8 @@ def answer(framework: Framework, text: str, modality: str = "") -> Answer:
         ("Translate 800 letters a day from Turkish into German on an L4", 1_600,
          "through English"),
         ("Classify calls by emotion, 2,000 calls a day of 4 minutes, on an L4", 2_000 * 24, ""),
+        ("Transcribe hearings in Polish, 3 hours each, 20 hearings per day, on an A30",
+         20 * 360, ""),
         ("Classify 10-second recordings of birds on a Raspberry Pi 4", 1, ""),
         ("Translate 1,000 letters a month from French into German and Spanish on an L4", 2_000,
          "no single model translates all of it; fr into de: "),
@@ -110,6 +112,34 @@ def test_every_part_gets_a_model(
     found = answer(framework, text, modality)
     assert found.task == task
     assert all(note in found.notes for note in notes), found.notes
+
+
+@pytest.mark.parametrize(
+    ("text", "modality", "task"),
+    [
+        ("Cuenta las aceitunas en fotos tomadas con el móvil", "image", "object-detection"),
+        ("Track the pose of athletes in 4K video at 60 fps on an RTX 4090", "video",
+         "keypoint-detection"),
+        ("Predict the length of hospital stay in days from admission data", "tabular",
+         "tabular-regression"),
+        ("Find the passages in our 12,000 reports that answer a question, in German", "text",
+         "sentence-similarity"),
+    ],
+)  # fmt: skip
+def test_what_is_wanted_decides_between_tasks(
+    framework: Framework, text: str, modality: str, task: str
+) -> None:
+    assert answer(framework, text, modality).task == task
+
+
+def test_a_model_of_two_moods_is_not_ready_for_three(framework: Framework) -> None:
+    found = answer(framework, "Classify English reviews as positive, neutral or negative", "text")
+    assert "needs fine-tuning" in found.notes or "nlptown" in found.model
+
+
+def test_what_a_sensor_measures_is_no_wish(framework: Framework) -> None:
+    text = "Estimate how many people are in a room from CO2 and temperature sensors"
+    assert "energy:low" not in answer(framework, text, "time series").requirements
 
 
 def test_a_recogniser_of_names_says_that_others_are_to_be_taught(framework: Framework) -> None:

@@ -32,7 +32,8 @@ def keeping_up(models: list[Model], query: Query, notes: list[str]) -> Query:
         return _within(1.0 / _REAL_TIME, text, models, query, notes)
     if query.task == GENERATION:
         return _generating(models, query, notes)
-    seconds = query.interactive_s or (_LISTENING if query.real_time else 0.0)
+    spoken = query.task == "text-to-speech"  # in real time: as fast as it is spoken, see in_pace
+    seconds = query.interactive_s or (_LISTENING if query.real_time and not spoken else 0.0)
     if seconds and not query.named:
         text = f"a person waits for the answer: {seconds:g} s are assumed"
         return _within(seconds, f"{text}, {_STATE}", models, query, notes)

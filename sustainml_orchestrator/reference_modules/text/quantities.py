@@ -19,7 +19,8 @@ _PERIODS = {"s": 1.0, "min": 60.0, "h": 3600.0, "st": 3600.0, "ora": 3600.0, "he
             "d": 86400.0, "tag": 86400.0, "jour": 86400.0, "gior": 86400.0, "w": 604800.0,
             "stu": 3600.0, "mo": 2629800.0, "mes": 2629800.0, "maa": 2629800.0, "y": 31557600.0,
             "an": 31557600.0, "ja": 31557600.0, "n": 86400.0, "sem": 604800.0, "set": 604800.0,
-            "se": 1.0, "qu": 7889400.0, "tri": 7889400.0, "kwa": 7889400.0}  # fmt: skip
+            "se": 1.0, "shi": 28_800.0, "schi": 28_800.0, "tur": 28_800.0,
+            "qu": 7889400.0, "tri": 7889400.0, "kwa": 7889400.0}  # fmt: skip
 #: Words for thousands and more.
 MAGNITUDES = {"k": 1e3, "thousand": 1e3, "tausend": 1e3, "mil": 1e3, "mille": 1e3, "mila": 1e3,
               "m": 1e6, "mio": 1e6, "million": 1e6, "millions": 1e6, "millionen": 1e6,
@@ -33,7 +34,7 @@ PERIOD_WORDS = (
     r"|minuti|h|hours?|horas?|stunden?|heures?|ore|ora|days?|dias?|tag|tage|jours?|giorn[oi]"
     r"|weeks?|woche|semanas?|semaines?|settimane?|settimana"
     r"|months?|monat|mes|mois|mese|maand|years?|jahr|ano|an|annee|anno|jaar"
-    r"|nights?|nacht|noche|nuit|notte|noite|quarters?|quartal|trimestres?|kwartaal)"
+    r"|nights?|nacht|noche|nuit|notte|noite|shifts?|schicht|turno|quarters?|quartal|trimestres?|kwartaal)"
 )
 _PERCENT = r"(%|percent|per cent|prozent|por ciento|pour cent|per cento)"
 THINGS = r"((?:[^\W\d_]+[ -]){0,2}?[^\W\d_]+)"

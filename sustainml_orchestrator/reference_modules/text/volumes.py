@@ -56,6 +56,7 @@ _EACH_LONG = re.compile(
     rf"|\b(?:{_RECORDED}|clip)\w*,?(?: {quantities.EACH} {quantities.PERIOD_WORDS},?)?"
     rf"(?: {_BETWEEN}){{1,4}} {quantities.NUMBER}[ -]"
     rf"{_UNITS}\b(?!,? (?:per|an?|pro|por|par|al) )"
+    rf"|{quantities.NUMBER} {_UNITS} (?:each|je|cada una?|chacune?|ciascun[oa])\b"
 )
 #: "Forecast the demand of 200 stations": so many series
 _SERIES = re.compile(
@@ -170,7 +171,7 @@ class VolumeWords:
         match = _EACH_LONG.search(fold(text))
         if not match:
             return None
-        number, unit = match[1] or match[4], match[2] or match[5]
+        number, unit = match[1] or match[4] or match[6], match[2] or match[5] or match[7]
         value = quantities.NUMERALS.get(number) or quantities.number_of(number)
         hours = value * quantities.period_s(unit) / 3600.0
         return Hours(hours, "", match.group())
