@@ -20,6 +20,8 @@ GENERATION = "text-generation"
 _REAL_TIME = 25.0
 #: Response time in s that "real time" means without pictures: it does not interrupt a person.
 _LISTENING = 1.0
+#: ... and of a recogniser of speech, which takes half a minute at once: as for live subtitles.
+_HEARING = 3.0
 _STATE = "state a time for another"
 
 
@@ -33,7 +35,8 @@ def keeping_up(models: list[Model], query: Query, notes: list[str]) -> Query:
     if query.task == GENERATION:
         return _generating(models, query, notes)
     spoken = query.task == "text-to-speech"  # in real time: as fast as it is spoken, see in_pace
-    seconds = query.interactive_s or (_LISTENING if query.real_time and not spoken else 0.0)
+    live = _HEARING if query.task == "automatic-speech-recognition" else _LISTENING
+    seconds = query.interactive_s or (live if query.real_time and not spoken else 0.0)
     if seconds and not query.named:
         text = f"a person waits for the answer: {seconds:g} s are assumed"
         return _within(seconds, f"{text}, {_STATE}", models, query, notes)

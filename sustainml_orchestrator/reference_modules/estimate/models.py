@@ -175,7 +175,8 @@ class Model:
 
     def speaks(self, codes: Iterable[str], into: Iterable[str] = (), task: str = "") -> bool:
         """Whether it knows every one of some languages, and translates into some."""
-        if self.to and not set(into) <= set(self.to):
+        # What it translates into it does not translate from.
+        if self.to and (not set(into) <= set(self.to) or set(self.to) & ({*codes} - {*into})):
             return False
         known = self.languages_of.get(task, self.languages)
         return not known or MANY in known or set(codes) <= set(known)

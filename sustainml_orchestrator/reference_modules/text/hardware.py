@@ -266,6 +266,9 @@ class HardwareWords:
         # ", tablet" at the end of a text
         last = not after and end >= len(words.text) - 1 and not words.clause_before(at)
         sized = sized or (last and not words.text[at:end].strip().endswith("s"))
+        # ", one L4, "
+        alone = not after and all(map(quantities.numeral, words.clause_before(at)))
+        sized = sized or (alone and any(letter.isdigit() for letter in words.text[at:end]))
         return sure or sized or self._before.hit(before[-3:]) or self._after.hit(after[:1])
 
     def _is_memory(self, quantity: quantities.Quantity) -> str:

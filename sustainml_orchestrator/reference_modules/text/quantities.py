@@ -78,7 +78,7 @@ NUMERALS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "sev
              "tre": 3, "quattro": 4,
              "cinque": 5, "otto": 8}  # fmt: skip
 _SOURCES = re.compile(
-    rf"(?<![\w.,])(\d{{1,4}}|{'|'.join(NUMERALS)})(?: [^\W\d_]+)?? "
+    rf"(?<![\w.,])(\d{{1,4}}|{'|'.join(NUMERALS)})(?: [^\W\d_]+)?? +"
     r"(?:cameras?|camaras?|kameras?|telecamere|streams?|video ?streams?|webcams?|channels|kanale)\b"
 )
 _PRECISIONS = ("fp32", "fp16", "int8", "int4")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -26,8 +27,11 @@ _SIZE = re.compile(
     rf"|([248])k(?= (?:live |colou?r |dash|{_KINDS} )?(?:{_SHOWN})|-(?:{_SHOWN})"
     rf"| (?:{_COUNTED})\w*\b(?!{_PERIOD}))(?: uhd)?"
     rf"|(?<=\bin )([248])k(?=[.,;!?]|$| (?:on|at|with|and|from|auf|mit) )"
-    rf"|({'|'.join(_NAMES)})(?!\w))"
+    rf"|({'|'.join(_NAMES)})(?!\w)"
+    r"|(\d{1,3}(?:[.,]\d)?)[ -]?(?:mp|mpx|mpix|megapixels?|megapixeln?)(?!\w))"
 )
+#: Width and height of a picture of a megapixel, at 4 : 3, in pixels.
+_MEGAPIXEL = (1155, 866)
 #: Larger ones are no pictures.
 _MOST = 500_000
 
@@ -66,8 +70,11 @@ def without(text: str, found: list[Resolution]) -> str:
 
 
 def _read(match: re.Match[str]) -> Resolution | None:
-    across, down, lines, thousands, also_thousands, name = match.groups()
-    if lines:
+    across, down, lines, thousands, also_thousands, name, mega = match.groups()
+    if mega:
+        size = math.sqrt(float(mega.replace(",", ".")))
+        width, height = (round(side * size) for side in _MEGAPIXEL)
+    elif lines:
         width, height = _LINES[lines], int(lines)
     elif thousands or also_thousands:
         width, height = _THOUSANDS[thousands or also_thousands]
