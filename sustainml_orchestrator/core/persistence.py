@@ -1,9 +1,10 @@
 """What is to be saved, and which commands wait until it is.
 
 The changes of events are collected and returned as one `Save` at a time. Commands that show tasks
-to anyone (replies, announcements, inputs and commands for modules) are held back until `Persisted`,
-so that a crash cannot take back what they show. While the journal cannot be written, tasks that it
-holds go on, and new ones are refused.
+to anyone (replies, announcements, commands for modules) are held back until `Persisted`, so that a
+crash cannot take back what they show. Inputs show a task and its attempt alone: they wait where the
+journal does not hold that yet. While the journal cannot be written, tasks that it holds go on, and
+new ones are refused.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from sustainml_orchestrator.core.commands import (
     ForgetProblem,
     Leave,
     Log,
+    PublishBaseline,
+    PublishUserInput,
     Reply,
     Save,
     SavedOutput,
@@ -47,6 +50,8 @@ LONGEST_SAVE = 2.0
 
 #: These depend on no task.
 _NEVER_HELD = frozenset({AnnounceSystem, Leave, Log})
+#: These show no more than an attempt; modules that receive it again after a crash know it.
+_NEVER_HELD_IF_STORED = frozenset({PublishBaseline, PublishUserInput})
 
 
 C = TypeVar("C", bound=Change)
@@ -173,7 +178,9 @@ class Persistence:
         if self._saving is None and not self._changes.items and not self._changes.held:
             return released + others
         for command in others:
-            if type(command) in _NEVER_HELD or (self.failed and not self._is_new(command)):
+            kind = type(command)
+            may_go = self.failed or kind in _NEVER_HELD_IF_STORED
+            if kind in _NEVER_HELD or (may_go and not self._is_new(command)):
                 released.append(command)
             else:
                 self._changes.held.append(command)

@@ -90,6 +90,25 @@ def test_what_comes_meanwhile_is_saved_next_and_told_after_that() -> None:
     assert [c.call for c in core.handle(Persisted(second.number)) if isinstance(c, Reply)] == [2]
 
 
+def test_the_input_of_a_saved_attempt_does_not_wait_for_the_admission_to_be_saved() -> None:
+    core = Journalled()
+    core.core.settings.max_active_tasks = 1
+    for call in (1, 2):
+        core.persist(core.submitted(call))
+
+    def inputs(commands: list[Command]) -> list[tuple[TaskId, int]]:
+        return [(c.task_id, c.attempt) for c in commands if isinstance(c, PublishUserInput)]
+
+    stop = TaskCommanded(3, TaskId(1, 1), TaskCommand.STOP)
+    told = core.handle(stop, BatchEnded())
+    assert inputs(told) == [(TaskId(2, 1), 1)]
+    assert not kinds(told) & {Reply, AnnounceTask, SendControl}
+    core.persist(core.saves(told))
+    told = core.handle(TaskCommanded(4, TaskId(2, 1), TaskCommand.RESET), BatchEnded())
+    assert not inputs(told), "nobody knows this attempt after a crash"
+    assert inputs(core.handle(Persisted(core.saves(told).number))) == [(TaskId(2, 1), 2)]
+
+
 def test_a_summary_waits_for_all_that_it_shows() -> None:
     core = Journalled()
     first = core.submitted()

@@ -209,7 +209,7 @@ def test_many_tasks_are_checked_from_time_to_time(
     monkeypatch.setattr(validation, "_TASKS_PER_EVENT", 0.01)
     calls.clear()
     assert len(list(Replay(core.head).run(records))) == len(records)
-    assert 1 < len(calls) < len(records) / 10
+    assert 1 < len(calls) < len(records) / 4
     replay = Replay(core.head)
     moments = replay.run(records)
     for _ in range(len(records) - 3):

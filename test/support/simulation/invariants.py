@@ -7,9 +7,10 @@ commands of a whole schedule owe to each other and to the front-end.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, cast
 
+from support.simulation.disk import Summary
 from support.simulation.history_invariants import HistoryInvariants, losses
 from support.simulation.modules import Module
 from support.simulation.node_invariants import NodeInvariants
@@ -36,6 +37,7 @@ from sustainml_orchestrator.core.ids import (
     NodeCommand,
     NodeStatus,
     TaskCommand,
+    TaskId,
     TaskStatus,
 )
 from sustainml_orchestrator.core.orchestrator import Orchestrator
@@ -85,7 +87,9 @@ class Invariants:
         self._revision = core.store.revision
         self.saved.after_restart(core)
         self._history.after_restart(core)
-        self._queue.after_restart(core, self._site.process.disk.contents.promised)
+        promised = self._site.process.disk.contents.promised
+        self._queue.after_restart(core, promised)
+        self._published = {key for key in self._published if _is_told(key, promised)}
         self._delivered = []
         self._at_work = set()
         self._dropped.clear()
@@ -248,11 +252,11 @@ class Invariants:
             assert justified, f"another try for no reason: {command}"
 
     def published(self, command: PublishUserInput | PublishBaseline) -> None:
-        """An input goes to the modules; each once, unless what was done could not be saved."""
+        """An input goes to the modules; each once, unless a crash came before that was saved."""
         self._commands(command)
         if self._site.faults.disk_fails or self._site.faults.disk_hangs:
             return
-        key = (type(command), *command.task_id, command.attempt, self._site.process.session)
+        key = (type(command), command.task_id, command.attempt, self._site.process.session)
         if isinstance(command, PublishBaseline):
             key = (*key, command.module)
         assert key not in self._published, f"published twice: {key}"
@@ -368,3 +372,10 @@ class Invariants:
         for module in self._site.modules if self._site.faults.sharing else ():
             several = len(self._site.modules_of(module.spec.index)) > 1
             assert module.state.addressed is several, f"{module.instance} is not told to share"
+
+
+def _is_told(key: tuple[object, ...], promised: Mapping[TaskId, Summary]) -> bool:
+    """Whether the disk holds that an input was published."""
+    _, task_id, attempt, *_ = key
+    found = promised.get(cast(TaskId, task_id))
+    return found is not None and found[1] == attempt and bool(found[-2])
