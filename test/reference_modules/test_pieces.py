@@ -36,6 +36,8 @@ def answer(framework: Framework, text: str, modality: str = "") -> Answer:
          "have to be summarised again"),
         ("Translate 1,000 letters a month from English into French and Italian on an L4", 2_000,
          "translated 2 times"),
+        ("Translate Dutch manuals into English, 500 pages a month, on an L4", 500 * 11, "passages"),
+        ("Forecast the number of calls per half hour in our call centre", 1, ""),
         ("Translate 800 letters a day from Turkish into German on an L4", 1_600,
          "through English"),
         ("Classify calls by emotion, 2,000 calls a day of 4 minutes, on an L4", 2_000 * 24, ""),

@@ -93,7 +93,12 @@ def _windows(model: Model, recording_s: float) -> tuple[int, str]:
 
 def _passages(model: Model, task: str, tokens: float) -> tuple[int, str]:
     taken, work = _TOKENS.search(model.input), model.workload
-    if not taken or tokens <= float(taken[1]) or (task == "text-generation" and work.kv_per_token):
+    if (
+        "a page" in model.input
+        or not taken
+        or tokens <= float(taken[1])
+        or (task == "text-generation" and work.kv_per_token)
+    ):
         return 1, ""
     return math.ceil(tokens / float(taken[1])), f"passages of a text of about {tokens:,.0f} tokens"
 

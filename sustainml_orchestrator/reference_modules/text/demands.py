@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from sustainml_orchestrator.reference_modules.text import quantities
 from sustainml_orchestrator.reference_modules.text.numerals import in_digits
 from sustainml_orchestrator.reference_modules.text.problem import Problem, UnclearError, choice
 from sustainml_orchestrator.reference_modules.text.resolutions import resolutions, voxels, without
-from sustainml_orchestrator.reference_modules.text.volumes import VolumeWords
+from sustainml_orchestrator.reference_modules.text.volumes import Volume, VolumeWords
 from sustainml_orchestrator.reference_modules.text.words import (
     fold,
     needle,
@@ -19,6 +20,8 @@ from sustainml_orchestrator.reference_modules.text.words import (
     preceded,
 )
 
+#: Things to be processed that are pages of text.
+_PAGES = re.compile(r"\b(?:pages?|seiten|paginas?)\b")
 #: They may stand before the name of a language.
 _ARTICLES = ("the", "le", "la", "el", "il", "lo", "das", "o", "het")
 
@@ -95,7 +98,7 @@ class DemandCatalogue:
         return list(dict.fromkeys(found))
 
     def _volume(self, problem: Problem, text: str) -> Iterator[tuple[str, str]]:
-        volume, size = self.volumes.volume(text), self.volumes.size(text)
+        volume = self.volumes.volume(text)
         if volume:
             if not problem.maximum_samples:
                 yield f"maximum_samples:{volume.count}", volume.surface
@@ -106,13 +109,19 @@ class DemandCatalogue:
             yield f"volume_hours:{hours.hours:g}", hours.surface
             if hours.period:
                 yield f"volume_period:{hours.period}", hours.surface
+        yield from self._sizes(text, volume)
+
+    def _sizes(self, text: str, volume: Volume | None) -> Iterator[tuple[str, str]]:
+        """How large a thing is, how many are asked about, and how large the model shall be."""
         if lasting := self.volumes.length(text):
             yield f"recording_length:{lasting.hours * 3600.0:g}", lasting.surface
         if corpus := self.volumes.corpus(text):
             yield f"corpus_size:{corpus.count}", corpus.surface
-        if size:
+        if size := self.volumes.size(text):
             yield f"model_size:{size.parameters:g}", size.surface
         length = quantities.text_length(text)
+        if volume and not length and _PAGES.search(volume.surface):
+            yield f"text_length:{quantities.TOKENS_OF_A_PAGE:g}", volume.surface
         if length:
             yield f"text_length:{length.value:g}", length.surface
 

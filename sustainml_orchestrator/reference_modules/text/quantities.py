@@ -107,7 +107,15 @@ _LENGTH = re.compile(
 #: "6k tokens of diff"
 _AMOUNT = re.compile(rf"{NUMBER} ?(k?) ?tokens? (?:of|each|per (?!s))")
 #: Tokens of a page of 500 words, and of a word of English, by the beginning of its name.
-_TOKENS_OF = {"palabra": 1.3, "p": 650.0, "seite": 650.0, "token": 1.0, "w": 1.3, "mot": 1.3}
+TOKENS_OF_A_PAGE = 650.0
+_TOKENS_OF = {
+    "palabra": 1.3,
+    "p": TOKENS_OF_A_PAGE,
+    "seite": TOKENS_OF_A_PAGE,
+    "token": 1.0,
+    "w": 1.3,
+    "mot": 1.3,
+}
 #: More are no text that goes in at once.
 _LONGEST_TEXT = 1e6
 #: "within 500 ms for the first token", "time to first token below 1 s"

@@ -162,6 +162,8 @@ class VolumeWords:
             value *= quantities.period_s(unit) / 3600.0
             often = period or self._how_often(folded, match)
             before, after = quantities.around(folded, match)
+            if {*before[-1:]} & {*_PER, "every", "each"}:
+                continue  # "calls per half hour"
             if 0 < value <= _MOST and (often or not self._is_own_data(before, after)):
                 found.append(Hours(value, often, match.group()))
         return max(found, key=lambda each: each.hours, default=None)
