@@ -11,6 +11,7 @@ from sustainml_orchestrator.core.events import Restored
 from sustainml_orchestrator.core.ids import NO_TASK, TaskId
 from sustainml_orchestrator.core.pipeline import Pipeline
 from sustainml_orchestrator.core.record import FIELDS, from_record, with_delivery
+from sustainml_orchestrator.core.task import Task
 
 _ATTEMPT = [name for name, _ in FIELDS].index("attempt")
 #: Chance that a commit is synchronised with the disk although nobody asks for it: a checkpoint.
@@ -152,14 +153,9 @@ class Disk:
     def restored(self, pipeline: Pipeline) -> Restored:
         """What a fresh core begins with."""
         contents = self.contents
-        tasks = []
-        for serial, (record, user_input) in sorted(contents.records.items()):
-            kept = [contents.outputs.get((serial, m)) for m in range(len(pipeline))]
-            outputs = [o[1] if o and o[0] == record[_ATTEMPT] else None for o in kept]
-            tasks.append(from_record(record, user_input, outputs))
         revision, next_problem_id, reserved = contents.numbers
         return Restored(
-            tasks,
+            [self.task(serial, pipeline) for serial in sorted(contents.records)],
             revision=revision,
             next_problem_id=next_problem_id,
             reserved_problem_id=reserved,
@@ -167,3 +163,10 @@ class Disk:
             desired_active=dict(contents.desired),
             history=list(contents.history),
         )
+
+    def task(self, serial: int, pipeline: Pipeline) -> Task:
+        """A task as the file holds it."""
+        record, user_input = self.contents.records[serial]
+        kept = [self.contents.outputs.get((serial, m)) for m in range(len(pipeline))]
+        outputs = [o[1] if o and o[0] == record[_ATTEMPT] else None for o in kept]
+        return from_record(record, user_input, outputs)

@@ -176,6 +176,7 @@ class Process:
             if core is self.core:
                 self._site.invariants.saved.at_commit(core, save)
                 self.disk.write(save, promised)
+                self._site.invariants.saved.committed(save, promised)
                 self.disk.contents.wanted = wanted
                 self.disk.contents.revision = max(self.disk.contents.revision, core.store.revision)
                 if faults.rollback and self._random.random() < _BACKUP:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING
 
 from support.simulation.disk import Summary
@@ -59,13 +59,25 @@ class SavedInvariants:
         self._undone = {key for key in self._by_token if key[1:] not in known}
 
     def saving(self, core: Orchestrator, save: Save) -> dict[TaskId, Summary]:
-        """What this save carries, as far as it must be true after a restart."""
-        serials = {saved.record[0] for saved in save.tasks} | {o.serial for o in save.outputs}
+        """What this save carries, as far as it must be true after a restart.
+
+        Without the tasks that its event has changed after it was made, see `committed`.
+        """
+        serials = _serials(save)
         tasks = [t for problem in core.store.problems.values() for t in problem]
         changed = [task for task in tasks if task.serial in serials]
         for task in changed:
             self.check_task(task)
-        return {task.task_id: summary(task) for task in changed}
+        later = core.persistence._changes.touched
+        return {task.task_id: summary(task) for task in changed if task.task_id not in later}
+
+    def committed(self, save: Save, promised: Container[TaskId]) -> None:
+        """It is on disk. The next save has what is new of a task that was changed since."""
+        disk = self._site.process.disk
+        for serial in _serials(save) & disk.contents.records.keys():
+            task = disk.task(serial, self._site.pipeline)
+            if task.task_id not in promised:
+                self._promised[task.task_id] = summary(task)
 
     def at_commit(self, core: Orchestrator, save: Save) -> None:
         """It is about to be on disk."""
@@ -158,3 +170,8 @@ def summary(task: Task) -> Summary:
         task.status, task.attempt, tuple(task.outputs), task.priority, task.base_task,
         task.next_task, task.outcome_reason, tries, task.request_id, task.published, task.token,
     )  # fmt: skip
+
+
+def _serials(save: Save) -> set[int]:
+    """Of the tasks in a save."""
+    return {saved.record[0] for saved in save.tasks} | {o.serial for o in save.outputs}
