@@ -31,6 +31,7 @@ from sustainml_orchestrator.core.events import (
     StatusReceived,
     TimePassed,
 )
+from sustainml_orchestrator.core.happenings import STEP_RETRIED
 from sustainml_orchestrator.core.ids import (
     NO_TASK,
     ErrorCode,
@@ -142,6 +143,8 @@ class Invariants:
         if self._site.faults.gentle:
             lost = losses(told)
             assert not lost, f"a healthy node is missed: {lost}"
+        if self._site.faults.accountable:
+            self._permit_tries(core, told)
         self._check_pace(core, commands)
         forgotten = {c.problem_id for c in commands if isinstance(c, ForgetProblem)}
         assert not forgotten & self._at_work, "a problem is forgotten at work"
@@ -153,6 +156,17 @@ class Invariants:
                 base = core.store.find(core.store.get(command.task_id).base_task)
                 right = base.outputs[command.module] if base else None
                 assert command.payload == right, f"not the output of its base: {command}"
+
+    def _permit_tries(self, core: Orchestrator, told: Sequence[HistoryEvent]) -> None:
+        """A try for which there is a reason now may be delivered later, and again."""
+        for event in told:
+            task = core.store.find(event.task_id)
+            if event.event == STEP_RETRIED and task is not None:
+                ticket = Ticket(task.task_id, task.attempt, core.session, task.token)
+                index, failed = core.pipeline.by_name[event.node_name].index, event.try_number - 1
+                permitted = self._site.permitted
+                if self._site.misses(index, ticket) or permitted.justify(ticket, index, failed):
+                    permitted.note(ticket, index, failed)
 
     def _check_pace(self, core: Orchestrator, commands: Sequence[Command]) -> None:
         """In no second more is redelivered than permitted, and what may come at once.

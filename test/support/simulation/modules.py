@@ -344,6 +344,10 @@ class Module:
         """Whether it holds a task."""
         return self.up and self.state.jobs.get(ticket) is not None
 
+    def has_begun(self, ticket: Ticket) -> bool:
+        """Whether this process said that it works on a task, perhaps until it had ended."""
+        return any(ticket == told for told, _ in self._working)
+
     # Fetching #
 
     def _fetch(self, job: Job, calls: int) -> None:

@@ -52,6 +52,8 @@ class Site:
         self.invariants = Invariants(self)
         self.front_end = FrontEnd(self)
         self.process = Process(self, disk)
+        #: when a status of each process arrived last
+        self._heard: dict[str, float] = {}
 
     @property
     def modules(self) -> list[Module]:
@@ -61,6 +63,13 @@ class Site:
     def modules_of(self, index: int) -> list[Module]:
         """The processes of a module."""
         return self.world.modules_of(index)
+
+    def misses(self, index: int, ticket: Ticket) -> bool:
+        """Whether it hears nothing of one of several processes which said that it has a task."""
+        processes, now = self.modules_of(index), self.network.now
+        timeout = self.process.last.settings.heartbeat_timeout
+        silent = [m for m in processes if now - self._heard.get(m.instance, now) >= timeout]
+        return len(processes) > 1 and any(m.has_begun(ticket) for m in silent)
 
     def lost(self, *, rolled_back: bool, noticed: bool) -> None:
         """The disk holds less than was reported."""
@@ -126,9 +135,13 @@ class Site:
     def receive(self, topic: str, writer: str, event: Event) -> None:
         """Something is published that it subscribes."""
         core = self.process.core
-        arrives = self.network.send(
-            topic, writer, self.name, lambda: self.process.arrive(core, event)
-        )
+
+        def arrive() -> None:
+            if isinstance(event, StatusReceived):
+                self._heard[writer] = self.network.now
+            self.process.arrive(core, event)
+
+        arrives = self.network.send(topic, writer, self.name, arrive)
         if not arrives and isinstance(event, StatusReceived):
             self.permitted.answer_lost(event.token, self.pipeline.by_name[event.node_name].index)
         elif not arrives and isinstance(event, OutputReceived):
