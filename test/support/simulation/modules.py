@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 
 #: In front of the name of the module whose output of the base it is.
 BASELINE = "baseline:"
-#: What a process said so long ago (s) may not have arrived when it dies.
+#: What a process said so long ago (s) may not have arrived when it dies; the orchestrator's pauses
+#: do not count.
 _ON_ITS_WAY = 5.0
 #: So long (s) after a fault of a module its steps may still be given another try.
 _AFTERMATH = 20.0
@@ -143,9 +144,10 @@ class Module:
             return
         self.up, now = False, self._world.network.now
         for (ticket, try_number), ended in self._working.items():
+            awake = self._world.site_of(ticket.session).process.last.context.now
             if now < ended:
                 self._world.permitted.died(ticket, self.spec.index, try_number)
-            elif now - ended < _ON_ITS_WAY:
+            elif min(now, awake) - ended < _ON_ITS_WAY:
                 self._world.permitted.note(ticket, self.spec.index, try_number)
         pause = self._random.uniform(0.2, 4.0)
         if self._world.faults.widow and len(self._world.modules_of(self.spec.index)) > 1:
