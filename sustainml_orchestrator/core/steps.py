@@ -339,8 +339,14 @@ class Steps:
             self.redeliver_later(task, step, "the module is idle")
 
     def lose(self, task: Task, step: Step, node: Node) -> None:
-        """The process that held the step is gone; if it worked on it, that costs a try."""
-        if step.state in (StepState.RUNNING, StepState.REPORTED):
+        """The process that held the step is gone; if it worked on it, that costs a try.
+
+        Not if it reported success and its output is overdue: it was lost before, on its way or as
+        the node was stopped.
+        """
+        late = self._now - step.since >= self._settings.ack_timeout
+        overdue = step.state is StepState.REPORTED and late
+        if step.state in (StepState.RUNNING, StepState.REPORTED) and not overdue:
             text = f"the process of {node.name} was lost while it worked on the task"
             self.retry(task, step, ErrorCode.NODE_UNAVAILABLE, text)
         else:

@@ -107,3 +107,18 @@ def test_the_time_worked_before_a_reset_does_not_count_after_it(core: Driver) ->
     core.give(NodeCommanded(90, MODULE, NodeCommand.RESET, 5.0))
     say(core, ONE, node_commands(core)[-1])
     assert step.worked == 0.0
+
+
+@pytest.mark.parametrize(("seconds", "try_number"), [(1.0, 2), (8.0, 1)], ids=["soon", "late"])
+def test_the_death_of_a_process_whose_output_is_overdue_costs_no_try(
+    core: Driver, seconds: float, try_number: int
+) -> None:
+    """It reported success, its output was lost, its node is stopped, and then it is replaced."""
+    task = work(core)
+    core.report(MODULE, task, TaskStatus.SUCCEEDED)
+    core.give(NodeCommanded(90, MODULE, NodeCommand.STOP, 5.0))
+    core.status(MODULE, NodeStatus.INACTIVE, last_command=node_commands(core)[-1])
+    core.beat(seconds)
+    core.incarnations[MODULE] = 2
+    core.status(MODULE, NodeStatus.INACTIVE)
+    assert task.steps[core.names.index(MODULE)].try_number == try_number
