@@ -67,7 +67,7 @@ class Delivery:
                 self._lifecycle.modes.reset(holder)
             self._retry(task, step, ErrorCode.NODE_UNAVAILABLE, f"{node.name} {why}")
             return
-        step.assigned = holder.process if holder is not None else None
+        step.assign(holder.process if holder is not None else None)
         step.state = move(STEP_MOVES, step.state, StepMove.DELIVER)
         step.since = self._context.now
         node.outbox.deliver(task, step.try_number, holder.name if holder is not None else "")

@@ -49,13 +49,14 @@ class Step:
         counted: s counted by this process of the orchestrator; saved next at `keep_at`.
         processes: those that reported holding it since it was last delivered.
         assigned: the one of several to which it was last delivered; None = to all.
+        given: all to which it was ever delivered by name.
         started, finished: ns of ROS time, 0 = not yet.
     """
 
     __slots__ = (
-        "absent", "assigned", "counted", "error_code", "error_description", "fed_at", "finished",
-        "index", "instance", "keep_at", "processes", "since", "started", "state", "try_number",
-        "waited", "worked",
+        "absent", "assigned", "counted", "error_code", "error_description", "fed_at",
+        "finished", "given", "index", "instance", "keep_at", "processes", "since", "started",
+        "state", "try_number", "waited", "worked",
     )  # fmt: skip
 
     def __init__(self, index: int) -> None:
@@ -67,6 +68,7 @@ class Step:
         self.counted, self.keep_at = 0.0, 1.0
         self.processes: tuple[tuple[str, int], ...] = ()
         self.assigned: tuple[str, int] | None = None
+        self.given: frozenset[tuple[str, int]] = frozenset()
         self.started = self.finished = 0
         self.instance = ""
         self.error_code: int = ErrorCode.NO_ERROR
@@ -93,10 +95,16 @@ class Step:
         """No process is known to hold it."""
         self.processes, self.assigned = (), None
 
+    def assign(self, process: tuple[str, int] | None) -> None:
+        """It is delivered to this process; None = to all of its module."""
+        self.assigned = process
+        if process is not None:
+            self.given |= {process}
+
     @property
     def may_be_held_elsewhere(self) -> bool:
         """Whether other processes may hold it too: this try of it, or one that timed out."""
-        return self.assigned is None or self.try_number > 1
+        return self.assigned is None or self.try_number > 1 or len(self.given) > 1
 
     def is_left_by(self, process: tuple[str, int], node: Node) -> bool:
         """Note that a process does not hold it any more; whether no other one of the node does."""

@@ -325,3 +325,23 @@ def test_deliveries_to_processes_that_are_gone_do_not_count_as_ignored(
     tries = [c.try_number for c in core.find(SendControl) if c.task_id == other.task_id]
     assert len(tries) > 3 and set(tries) == {1}
     assert not [c for c in core.find(SendControl) if c.cmd_node is NodeCommand.RESET]
+
+
+def test_one_that_is_assigned_what_another_delivers_after_all_is_told_to_stop(
+    core: Driver, task: Task
+) -> None:
+    """The first was not heard for a while, so the step, with the same try, went to the second."""
+    core.output(MODULE, task)
+    share(core)
+    other = core.submit()
+    core.beat(0.1, silent=(MODULE,))
+    first, second = OTHERS if assigned(core) == [ONE[0]] else OTHERS[::-1]
+    pass_time(core, 6.0, (second, NodeStatus.IDLE))
+    assert assigned(core)[0] == first[0] and assigned(core)[-1] == second[0]
+    assert step_of(core, other).try_number == 1
+    say(core, second, NodeStatus.RUNNING, other)
+    say(core, first, NodeStatus.RUNNING)
+    core.forget()
+    core.output(MODULE, other)
+    told = [(c.target, c.cmd_task) for c in core.find(SendControl) if c.task_id == other.task_id]
+    assert told == [(MODULE, TaskCommand.STOP)]
