@@ -35,6 +35,8 @@ from sustainml_orchestrator.core.task import Task
 
 #: Orders remembered per node.
 MAX_ORDERS = 1000
+#: More commands than an earlier orchestrator can have on their way when it ends.
+_IN_TRANSIT = 10_000
 
 
 class CommandIds:
@@ -49,9 +51,12 @@ class CommandIds:
         return self.last
 
     def seen(self, command_id: int) -> None:
-        """A node confirmed this id; one of an earlier orchestrator may be ahead of ours."""
+        """A node confirmed this id; one of an earlier orchestrator may be ahead of ours.
+
+        It may confirm later ones of that, which must not pass for ours.
+        """
         if not reached(self.last, command_id):
-            self.last = command_id
+            self.last = (command_id + _IN_TRANSIT) % CIRCLE
 
 
 class Order:
