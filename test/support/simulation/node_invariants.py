@@ -78,7 +78,9 @@ class NodeInvariants:
         if not (inactive and node.desired_active):
             self._starts.pop(node.name, None)
         elif not (faults.pause or faults.disk_hangs or faults.disk_delay > _QUICK):
-            due = self._starts.setdefault(node.name, now + core.settings.bring_up_wait)
+            wait = core.settings.bring_up_wait
+            due = self._starts.setdefault(node.name, now + wait)
+            due = max(due, node.primary.since + wait)  # its process may have been replaced
             late = now - due - core.settings.resend_period
             assert late < _LATE, f"{node.name} is not started"
 
