@@ -26,6 +26,7 @@ _ONCE_FAILED = {
     20000005609: "what was held between two looks at it counted as dropped",
     33000002038: "a node without incarnation that crashed while it started was not started again",
     32000001083: "a command that repeats one that was obeyed counted as ignored",
+    47000021035: "a step timed out that a busy module had ended, as its output was lost",
     20000005740: "a wait in queues of modules that died counted as no reason for a further try",
 }
 

@@ -307,6 +307,7 @@ class Module:
                 assert right, f"{self.name}: {payload!r} is no input of {job.ticket}"
         self._world.site_of(job.ticket.session).invariants.begun(self, job)
         permitted = self._world.permitted
+        permitted.begun(job.ticket, self.spec.index, job.try_number)
         if "hung" in self._ends or self._world.chance("hang"):
             permitted.note(job.ticket, self.spec.index, job.try_number)
             permitted.suspect(self.spec.index, 60.0)  # others wait in its queue

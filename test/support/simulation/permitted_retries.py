@@ -13,6 +13,8 @@ Try = tuple[int, int, int]
 
 #: After so many deliveries in a row without effect there may be another try.
 _DELIVERIES = 3
+#: How long modules may work on a try, s.
+TIMEOUT = 10.0
 #: How long a try may wait in the queues of modules, s.
 QUEUE_TIMEOUT = 30.0
 #: So long after its answer was lost, in s, a try may run into its timeout (10 s): its module goes
@@ -31,6 +33,8 @@ class PermittedRetries:
         self._clock = clock
         self._noted: dict[Try, set[ErrorCode]] = {}
         self._deaths: dict[Try, float] = {}
+        self._begun: dict[Try, float] = {}
+        self._outputs_lost: set[tuple[int, int]] = set()
         self._suspects: dict[int, float] = {}
         self._published: dict[int, float] = {}
         self._deliveries: dict[tuple[int, int], list[tuple[int, bool]]] = {}
@@ -56,6 +60,10 @@ class PermittedRetries:
         death = self._deaths.get((ticket.token, module, try_number))
         return 0.0 if death is None else self._clock() - death
 
+    def begun(self, ticket: Ticket, module: int, try_number: int) -> None:
+        """User code begins to work on a try."""
+        self._begun.setdefault((ticket.token, module, try_number), self._clock())
+
     def published(self, token: int) -> None:
         """The input of an attempt was given to the modules, in whose queues it may wait."""
         self._published.setdefault(token, self._clock())
@@ -77,6 +85,18 @@ class PermittedRetries:
         if deliveries:
             deliveries[-1] = (deliveries[-1][0], False)
 
+    def output_lost(self, token: int, module: int) -> None:
+        """The output is lost on its way: if no status tells of it, the step seems to be worked on.
+
+        Nothing shows that of a module which goes on with other tasks, until the step times out.
+        """
+        self._outputs_lost.add((token, module))
+        self.answer_lost(token, module)
+
+    def _seems_hung(self, ticket: Ticket, module: int, try_number: int) -> bool:
+        begun = self._begun.get((ticket.token, module, try_number), math.inf)
+        return (ticket.token, module) in self._outputs_lost and self._clock() - begun >= TIMEOUT
+
     def _undelivered(self, ticket: Ticket, module: int, try_number: int) -> bool:
         last = self._deliveries.get((ticket.token, module), [])[-_DELIVERIES:]
         return last == [(try_number, False)] * _DELIVERIES
@@ -89,6 +109,8 @@ class PermittedRetries:
             return True
         lost = self._lost_answers.get((ticket.token, module), math.inf)
         if self._undelivered(ticket, module, try_number) or self._clock() - lost >= _UNANSWERED:
+            return True
+        if self._seems_hung(ticket, module, try_number):
             return True
         codes = self._noted.get((ticket.token, module, try_number), set())
         return bool(codes - {ErrorCode.INVALID_REQUEST})

@@ -145,7 +145,7 @@ class Site:
         if not arrives and isinstance(event, StatusReceived):
             self.permitted.answer_lost(event.token, self.pipeline.by_name[event.node_name].index)
         elif not arrives and isinstance(event, OutputReceived):
-            self.permitted.answer_lost(event.token, event.module)
+            self.permitted.output_lost(event.token, event.module)
 
     def serve_inputs(self, module: Module, ticket: Ticket, answer: Answer) -> None:
         """A module calls get_inputs."""

@@ -13,7 +13,7 @@ from support.simulation.disk import Disk
 from support.simulation.faults import Faults, draw
 from support.simulation.modules import Module
 from support.simulation.network import Network
-from support.simulation.permitted_retries import PermittedRetries
+from support.simulation.permitted_retries import TIMEOUT, PermittedRetries
 from support.simulation.site import Answer, Site
 from sustainml_orchestrator.core.events import Event
 from sustainml_orchestrator.core.ids import TaskStatus
@@ -29,7 +29,7 @@ _SETTLING = 20.0
 _PROBE = "probe"
 _DATA = yaml.safe_load((Path(__file__).parents[3] / "config" / "pipeline.yaml").read_text())
 for _module in _DATA["modules"].values():
-    _module["timeout"] = 10.0
+    _module["timeout"] = TIMEOUT
 PIPELINE = Pipeline.from_data(_DATA, "pipeline.yaml")
 
 
