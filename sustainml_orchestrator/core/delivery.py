@@ -8,7 +8,7 @@ from sustainml_orchestrator.core import replicas
 from sustainml_orchestrator.core.commands import SendControl
 from sustainml_orchestrator.core.context import Context
 from sustainml_orchestrator.core.events import StatusReceived
-from sustainml_orchestrator.core.ids import ErrorCode, TaskCommand, TaskId, TaskStatus
+from sustainml_orchestrator.core.ids import ErrorCode, NodeStatus, TaskCommand, TaskId, TaskStatus
 from sustainml_orchestrator.core.instance import Instance
 from sustainml_orchestrator.core.lifecycle import Lifecycle
 from sustainml_orchestrator.core.node import Node
@@ -61,16 +61,31 @@ class Delivery:
             return
         if node.outbox.deliveries(task.task_id) >= _MAX_DELIVERIES:
             why = f"reports nothing about task {task.task_id}, or its output was not received"
-            if holder is None:
-                self._lifecycle.climb(node, why)
-            else:
-                self._lifecycle.modes.reset(holder)
+            self._recover(node, holder, why)
             self._retry(task, step, ErrorCode.NODE_UNAVAILABLE, f"{node.name} {why}")
             return
         step.assign(holder.process if holder is not None else None)
         step.state = move(STEP_MOVES, step.state, StepMove.DELIVER)
         step.since = self._context.now
         node.outbox.deliver(task, step.try_number, holder.name if holder is not None else "")
+
+    def check_queue(self, task: Task, step: Step, node: Node) -> None:
+        """A step was never begun: restart its process if that works on nothing that runs.
+
+        It may hang in the work of a task that was terminated.
+        """
+        holder = holder_of(step, node)
+        known = (other.steps[step.index] for other in self._running.values())
+        works = any(each.state in (StepState.RUNNING, StepState.REPORTED) for each in known)
+        if (holder or node).status is NodeStatus.RUNNING and not works:
+            why = f"is busy, not with a task that runs, and does not begin task {task.task_id}"
+            self._recover(node, holder, why)
+
+    def _recover(self, node: Node, holder: Instance | None, why: str) -> None:
+        if holder is None:
+            self._lifecycle.climb(node, why)
+        else:
+            self._lifecycle.modes.reset(holder)
 
     def assign(self, node: Node, saved: Callable[[Task], bool]) -> None:
         """Hand steps that wait to the instances of a module that have nothing queued.

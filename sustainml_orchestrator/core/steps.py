@@ -302,6 +302,8 @@ class Steps:
         if step.count(node, elapsed):
             self._context.do(SaveTask(task.task_id))
         if text := node.desired_active and deadlines.overdue(step, node, self._settings):
+            if step.state is StepState.ACCEPTED and node.active:
+                self.delivery.check_queue(task, step, node)
             self.retry(task, step, ErrorCode.TIMEOUT, text)
             return
         if text := self._has_optional and deadlines.holds_up(task, step, self._pipeline, self._now):

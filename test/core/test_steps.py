@@ -120,6 +120,27 @@ def test_what_is_given_back_for_ever_ends_with_the_reason(
         assert task.outcome_reason.partition(": ")[2] in (given_back, never_begun)
 
 
+@pytest.mark.parametrize("works", [False, True])
+def test_a_module_that_hangs_in_the_work_of_no_task_is_reset(core: Driver, works: bool) -> None:
+    """It hangs in a task that was terminated; one that is busy with another task is left alone."""
+    core.core.settings.queue_timeout = 100.0
+    task, other = core.submit(), core.submit()
+    for each in (task, other):
+        core.output("app_requirements", each)
+        core.output("ml_model_metadata", each)
+        core.report("hw_constraints", each, TaskStatus.WAITING)
+    if works:
+        core.report("hw_constraints", other, TaskStatus.RUNNING)
+    core.forget()
+    begun = core.now
+    while step_of(core, task, "hw_constraints").try_number == 1:
+        assert core.now - begun < 110
+        core.status("hw_constraints", NodeStatus.RUNNING)
+        core.beat(0.5)
+    told = {c.cmd_node for c in core.find(SendControl) if c.target == "hw_constraints"}
+    assert (NodeCommand.RESET in told) is not works
+
+
 def test_work_given_back_on_request_does_not_count(core: Driver) -> None:
     """A person stopped the module after hours of work: no deadline has passed by that."""
     core.core.settings.queue_timeout = 100.0
