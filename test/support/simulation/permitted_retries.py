@@ -17,9 +17,6 @@ _DELIVERIES = 3
 TIMEOUT = 10.0
 #: How long a try may wait in the queues of modules, s.
 QUEUE_TIMEOUT = 30.0
-#: So long after its answer was lost, in s, a try may run into its timeout (10 s): its module goes
-#: on to other tasks, and is never seen idle.
-_UNANSWERED = 8.0
 
 
 class PermittedRetries:
@@ -38,7 +35,6 @@ class PermittedRetries:
         self._suspects: dict[int, float] = {}
         self._published: dict[int, float] = {}
         self._deliveries: dict[tuple[int, int], list[tuple[int, bool]]] = {}
-        self._lost_answers: dict[tuple[int, int], float] = {}
 
     def note(
         self,
@@ -80,7 +76,6 @@ class PermittedRetries:
 
     def answer_lost(self, token: int, module: int) -> None:
         """A status or an output is lost on its way: the last delivery of the task had no effect."""
-        self._lost_answers[token, module] = self._clock()
         deliveries = self._deliveries.get((token, module))
         if deliveries:
             deliveries[-1] = (deliveries[-1][0], False)
@@ -107,8 +102,7 @@ class PermittedRetries:
             return True
         if self._clock() - self._published.get(ticket.token, math.inf) >= QUEUE_TIMEOUT:
             return True
-        lost = self._lost_answers.get((ticket.token, module), math.inf)
-        if self._undelivered(ticket, module, try_number) or self._clock() - lost >= _UNANSWERED:
+        if self._undelivered(ticket, module, try_number):
             return True
         if self._seems_hung(ticket, module, try_number):
             return True
