@@ -68,8 +68,8 @@ def _take_profile() -> None:
     discovery.prefer_profile()
     with Asker():
         pass
-    for name in set(os.environ) - set(before):
-        del os.environ[name]
+    os.environ.clear()
+    os.environ.update(before)
 
 
 def _tell(figure: Figure) -> None:
