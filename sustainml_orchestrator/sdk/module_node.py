@@ -20,11 +20,9 @@ from sustainml_orchestrator.contract.parameter_service_guard import guard_parame
 from sustainml_orchestrator.contract.wait_set import WaitSet
 from sustainml_orchestrator.core.credentials import scrub
 from sustainml_orchestrator.core.ids import ErrorCode, NodeCommand, TaskCommand, TaskId
-from sustainml_orchestrator.core.text import printable
 from sustainml_orchestrator.processes.fork_server import ForkServer
 from sustainml_orchestrator.sdk import actions as act
 from sustainml_orchestrator.sdk import parameters
-from sustainml_orchestrator.sdk.command_authors import CommandAuthors
 from sustainml_orchestrator.sdk.configure_service import ConfigureService
 from sustainml_orchestrator.sdk.input_fetcher import InputFetcher
 from sustainml_orchestrator.sdk.lifecycle import ModuleLifecycle
@@ -101,7 +99,6 @@ class ModuleNode(Node):
         self._output = self.create_publisher(
             spec.output_type, names.output_topic(spec.module), names.DATA_QOS
         )
-        self._authors = CommandAuthors(self)
         self._fetcher = InputFetcher(
             self,
             spec,
@@ -172,14 +169,6 @@ class ModuleNode(Node):
         self.get_logger().error(f"{what}: {sys.exc_info()[1]!r}", throttle_duration_sec=1.0)
 
     def _control(self, message: NodeControl) -> None:
-        if not self._authors.has(message.header.frame_id):
-            self.get_logger().warning(
-                f"a command is ignored: its header.frame_id "
-                f"'{printable(message.header.frame_id, 80)}' names no orchestrator of this "
-                "namespace; use control_node and control_task of the orchestrator",
-                throttle_duration_sec=1.0,
-            )
-            return
         node, task = NodeCommand(message.cmd_node), TaskCommand(message.cmd_task)
         if (node is NodeCommand.NONE) == (task is TaskCommand.NONE):
             raise ValueError(f"a command with cmd_node {node} and cmd_task {task}")

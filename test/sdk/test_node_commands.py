@@ -6,12 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
-import rclpy
-from std_msgs.msg import Header
 from support.scripted_modules import Isolation, ScriptedOrchestrator, alive, descendants
-from sustainml_msgs.srv import StartTask
 
-from sustainml_orchestrator.contract import names
 from sustainml_orchestrator.core.ids import NodeCommand, NodeStatus, TaskStatus
 
 START, STOP = NodeCommand.START, NodeCommand.STOP
@@ -222,38 +218,6 @@ def test_commands_to_others_are_left_to_others(orchestrator: ScriptedOrchestrato
     orchestrator.await_node(NodeStatus.IDLE)
     orchestrator.order(node=STOP, target_node="app_requirements")
     orchestrator.await_node(NodeStatus.INACTIVE)
-
-
-@pytest.mark.parametrize("author", ["", "orchestrator", "/elsewhere/orchestrator", "//", "no name"])
-def test_commands_of_others_than_an_orchestrator_are_ignored(
-    orchestrator: ScriptedOrchestrator, author: str
-) -> None:
-    """Not even their session counts: it would retire that of the orchestrator."""
-    orchestrator.start("Playful")
-    last = orchestrator.statuses[-1].last_command
-    forged = {"header": Header(frame_id=author), "session": 666, "command_id": 10**6}
-    orchestrator.order(node=STOP, **forged)
-    orchestrator.task((1, 1), "work", "x")
-    assert orchestrator.output((1, 1)).app_requirements == ["hello", "x", "1"]
-    assert orchestrator.statuses[-1].last_command == last
-    assert {status.session for status in orchestrator.statuses[-2:]} == {orchestrator.session}
-
-
-def test_an_orchestrator_of_another_name_is_obeyed(orchestrator: ScriptedOrchestrator) -> None:
-    """Where the node was renamed; its services keep their names."""
-    orchestrator.start("Playful")
-    renamed = rclpy.create_node("chief", namespace="/other", context=orchestrator.context)
-    try:
-        name = f"{orchestrator.namespace}/{names.service('start_task')}"
-        renamed.create_service(StartTask, name, lambda _, response: response)
-
-        def obeyed() -> bool:
-            orchestrator.order(node=STOP, header=Header(frame_id="/other/chief"))
-            return orchestrator.statuses[-1].node_status == NodeStatus.INACTIVE
-
-        orchestrator.until(obeyed, "the module to stop")
-    finally:
-        renamed.destroy_node()
 
 
 def test_nonsense_is_ignored(orchestrator: ScriptedOrchestrator, isolation: Isolation) -> None:

@@ -15,7 +15,6 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter_client import AsyncParameterClient
-from std_msgs.msg import Header
 from sustainml_msgs.msg import NodeControl, NodeStatus, TaskId
 from sustainml_msgs.srv import Configure, GetInputs
 
@@ -55,10 +54,10 @@ class ScriptedOrchestrator:
         self.asked: list[GetInputs.Request] = []
         self.processes: list[subprocess.Popen] = []
         self._commands = 0
-        self.context = rclpy.Context()
-        rclpy.init(context=self.context)
-        self._node = Node("orchestrator", namespace=namespace, context=self.context)
-        self._executor = SingleThreadedExecutor(context=self.context)
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context)
+        self._node = Node("orchestrator", namespace=namespace, context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._publishers = {name: self._publisher(name) for name in TYPES}
         for name in BASELINES:
@@ -155,7 +154,7 @@ class ScriptedOrchestrator:
         # This node first: Fast DDS may crash when a node is destroyed while its peers leave.
         self._executor.shutdown()
         self._node.destroy_node()
-        rclpy.shutdown(context=self.context)
+        rclpy.shutdown(context=self._context)
         for process in self.processes:
             if process.poll() is None:
                 process.kill()
@@ -176,10 +175,8 @@ class ScriptedOrchestrator:
         """Send a command; return its id."""
         self._commands += 1
         token = token_of(attempt) if any(task_id) else 0
-        header = Header(frame_id=self._node.get_fully_qualified_name())
         fields = {
-            "command_id": self._commands, "session": self.session, "token": token,
-            "header": header, **fields,
+            "command_id": self._commands, "session": self.session, "token": token, **fields,
         }  # fmt: skip
         self._control.publish(
             NodeControl(
