@@ -201,23 +201,8 @@ def _walk_boolean(data: bytes, at: int, copy: bytearray | None) -> int:
     return _walk_bytes(data, at, copy, 1, 1)
 
 
-class _Rewritten(bytearray):
-    """A copy whose texts are changed on the way, and whether any was."""
-
-    change: Callable[[str], str]
-    is_other = False
-
-
 def _walk_string(data: bytes, at: int, copy: bytearray | None) -> int:
-    at += -(at - _BASE) % 4
-    (length,) = _U32.unpack_from(data, at)
-    if isinstance(copy, _Rewritten) and 1 < length <= len(data) - at - 4:
-        text = data[at + 4 : at + 3 + length].decode("utf-8", "surrogateescape")
-        if (other := copy.change(text)) != text:
-            encoded = other.encode("utf-8", "surrogateescape") + b"\0"
-            copy.is_other = True
-            copy += bytes(-(len(copy) - _BASE) % 4) + _U32.pack(len(encoded)) + encoded
-            return at + 4 + length
+    (length,) = _U32.unpack_from(data, at + -(at - _BASE) % 4)
     return _walk_bytes(data, at, copy, 4, 4 + length)
 
 
@@ -302,22 +287,6 @@ def with_field(
     except struct.error as error:
         raise BadPayload(f"no {message_type.__name__}: {error}") from error
     return bytes(copy)
-
-
-def with_texts(data: bytes, message_type: type, change: Callable[[str], str]) -> bytes:
-    """A copy whose texts, at any depth, are changed; the same object where none is.
-
-    Raises:
-        BadPayload: the bytes are no such message.
-    """
-    read_ids(data)
-    copy = _Rewritten(data[:_BASE])
-    copy.change = change
-    try:
-        _walk_message(message_type)(data, _BASE, copy)
-    except struct.error as error:
-        raise BadPayload(f"no {message_type.__name__}: {error}") from error
-    return bytes(copy) if copy.is_other else data
 
 
 #: Where each field of a message begins and ends.

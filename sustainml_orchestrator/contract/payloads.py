@@ -6,8 +6,6 @@ import json
 from collections.abc import Mapping
 from functools import cache
 
-from sustainml_msgs.msg import UserInput
-
 from sustainml_orchestrator.contract import cdr
 from sustainml_orchestrator.core import credentials
 
@@ -47,46 +45,26 @@ class Payloads:
 
 
 def redacted(payload: bytes, message_type: type) -> bytes:
-    """A payload without credentials; the same object where there are none.
-
-    They are left out of extra_data, and of every text of an output. The texts of a user input
-    stay: they are what is to be solved, and what a repeated request is recognised by.
-    """
+    """A payload without credentials; the same object where there are none."""
+    if not _has_extra_data(message_type):
+        return payload
     if len(payload) <= _SHORT and not credentials.may_hold(payload):
         return payload
-    has_extra_data, others = _fields(message_type)
     try:
-        spans = cdr.spans(payload, message_type)
-        plain = payload
-        view = memoryview(payload)
-        if any(credentials.may_hold(view[slice(*spans[name])]) for name in others):
-            plain = cdr.with_texts(payload, message_type, _without_credentials)
-        if has_extra_data:
-            data = bytes(cdr.octets(payload, spans[_FIELD]))
-            if (other := without_credentials(data)) is not data:
-                value = len(other).to_bytes(4, "little") + other
-                plain = cdr.with_field(plain, message_type, _FIELD, value)
+        data = bytes(cdr.octets(payload, cdr.spans(payload, message_type)[_FIELD]))
     except cdr.BadPayload:  # it will be dropped, or has been
         return payload
-    return plain
+    plain = without_credentials(data)
+    if plain is data:
+        return payload
+    value = len(plain).to_bytes(4, "little") + plain
+    return cdr.with_field(payload, message_type, _FIELD, value)
 
 
 @cache
-def _fields(message_type: type) -> tuple[bool, list[str]]:
-    """Whether a message has extra_data, and its other fields that may hold credentials."""
+def _has_extra_data(message_type: type) -> bool:
     kinds: Mapping[str, str] = message_type.get_fields_and_field_types()  # type: ignore[attr-defined]
-    others = [
-        name
-        for name, kind in kinds.items()
-        if name not in cdr.COMMON_FIELDS and ("string" in kind or "/" in kind)
-    ]
-    has_extra_data = kinds.get(_FIELD) == "sequence<uint8>"
-    return has_extra_data, [] if message_type is UserInput else others
-
-
-def _without_credentials(text: str) -> str:
-    plain: str = credentials.strip(text)[0]
-    return plain
+    return kinds.get(_FIELD) == "sequence<uint8>"
 
 
 def without_credentials(extra_data: bytes) -> bytes:

@@ -54,19 +54,6 @@ def test_texts_of_errors_are_shown_without_them(tmp_path: Path, text: str) -> No
         assert SECRET not in shown and not places_with_the_secret(tmp_path)
 
 
-def test_texts_of_outputs_are_shown_without_them(tmp_path: Path) -> None:
-    with Framework(tmp_path, "outputs", journal_path=str(tmp_path / "j.db")) as framework:
-        puppet = framework.puppet
-        task = puppet.start()
-        puppet.deliver("first", task, model=LEAKS[0], input_batch=LEAKS, model_properties=LEAKS[1])
-        puppet.deliver("second", task)
-        puppet.until_status(task, TaskStatus.SUCCEEDED)
-        whole = puppet.call("get_task", task_id=task.task_id, include_binary=True)
-        model = puppet.output_of(whole.task, "first")
-        assert model.model == "401 for https://host/x" and len(model.input_batch) == len(LEAKS)
-        assert SECRET not in repr([whole, model]) and not places_with_the_secret(tmp_path)
-
-
 def test_the_configuration_of_a_module_is_shown_without_them(tmp_path: Path) -> None:
     with Framework(tmp_path, "configured") as framework:
         puppet = framework.puppet
