@@ -12,6 +12,7 @@ from sustainml_orchestrator.core.events import Event, NodeCommanded
 from sustainml_orchestrator.core.ids import NodeCommand, NodeStatus
 from sustainml_orchestrator.core.node import Node
 from sustainml_orchestrator.core.orchestrator import Orchestrator
+from sustainml_orchestrator.core.states import StepState
 
 if TYPE_CHECKING:
     from support.simulation.site import Site
@@ -70,6 +71,17 @@ class NodeInvariants:
                 silence = core.context.now - instance.last_seen
                 heard = silence <= core.settings.heartbeat_timeout
                 assert heard or not instance.responsive, f"{instance.name} is gone unnoticed"
+        self._check_assigned(core)
+
+    def _check_assigned(self, core: Orchestrator) -> None:
+        """A step that waits is assigned to no process that is gone, where others are active."""
+        for task in core.tasks.running.values():
+            for step in task.steps:
+                node = core.lifecycle.nodes[step.index]
+                waits = step.state is StepState.READY and node.active and step.assigned
+                holder = node.instances.get(step.assigned) if waits else None
+                gone = holder is not None and not holder.responsive
+                assert not gone, f"{task.task_id} waits for {step.assigned}, which is gone"
 
     def _check_start(self, core: Orchestrator, node: Node) -> None:
         """START_NODE is repeated until it is obeyed."""
