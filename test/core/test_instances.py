@@ -53,6 +53,13 @@ def resets(core: Driver) -> list[int]:
     return [c.try_number for c in sent]
 
 
+def reset_processes(core: Driver) -> set[str]:
+    """Targets of every RESET_NODE sent to MODULE."""
+    names = {MODULE, ONE[0], TWO[0]}
+    sent = {c.target for c in core.find(SendControl) if c.cmd_node is NodeCommand.RESET}
+    return sent & names
+
+
 @pytest.fixture
 def task(core: Driver) -> Task:
     """A task that only waits for MODULE, of which two processes live."""
@@ -345,3 +352,23 @@ def test_one_that_is_assigned_what_another_delivers_after_all_is_told_to_stop(
     core.output(MODULE, other)
     told = [(c.target, c.cmd_task) for c in core.find(SendControl) if c.task_id == other.task_id]
     assert told == [(MODULE, TaskCommand.STOP)]
+
+
+def test_of_several_the_one_that_hangs_in_the_work_of_no_task_is_reset(
+    core: Driver, task: Task
+) -> None:
+    """It queued a step, but its user code hangs for a task that was terminated."""
+    core.core.settings.queue_timeout = 100.0
+    core.output(MODULE, task)
+    share(core)
+    other = core.submit()
+    core.output("app_requirements", other)
+    core.output("ml_model_metadata", other)
+    core.beat(0.1, silent=(MODULE,))
+    hung, healthy = OTHERS if assigned(core) == [ONE[0]] else OTHERS[::-1]
+    say(core, hung, NodeStatus.RUNNING, other, TaskStatus.WAITING)
+    core.forget()
+    pass_time(core, 99.0, (hung, NodeStatus.RUNNING), (healthy, NodeStatus.IDLE))
+    assert not reset_processes(core)
+    pass_time(core, 3.0, (hung, NodeStatus.RUNNING), (healthy, NodeStatus.IDLE))
+    assert reset_processes(core) == {hung[0]}
