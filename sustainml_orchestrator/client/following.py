@@ -94,7 +94,7 @@ class Follower:
         return not kept or kept[0].revision > self._revision
 
     def _begin_anew(self) -> list[HistoryEvent]:
-        """That the journal is another one, and what has happened in it since the last event."""
+        """Return a `journal.changed` event, then the events of the new journal that followed."""
         recent = self._get(limit=_LONG_PAGE, newest_first=True)[::-1] or [HistoryEvent()]
         told = _time(self._last or recent[-1])
         new = [event for event in recent if _time(event) > told]

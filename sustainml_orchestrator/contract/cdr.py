@@ -115,7 +115,7 @@ def with_ids(data: bytes, ids: Ids, stamp: int | None = None) -> bytes:
 
 
 def _octets_of_string(data: bytes, at: int) -> tuple[bytes, int]:
-    """A string at an offset, not decoded, and the offset after it."""
+    """Read the bytes of a string; returns them and the offset after the string."""
     at += -(at - _BASE) % 4
     (length,) = _U32.unpack_from(data, at)
     end = at + 4 + length
@@ -125,7 +125,7 @@ def _octets_of_string(data: bytes, at: int) -> tuple[bytes, int]:
 
 
 def _string(data: bytes, at: int) -> tuple[str, int]:
-    """A string at an offset, and the offset after it."""
+    """Read and decode a string; returns it and the offset after it."""
     encoded, end = _octets_of_string(data, at)
     return encoded.decode("utf-8", "replace"), end
 

@@ -70,9 +70,9 @@ class Delivery:
         node.outbox.deliver(task, step.try_number, holder.name if holder is not None else "")
 
     def check_queue(self, task: Task, step: Step, node: Node) -> None:
-        """A step was never begun: restart its process if that works on nothing that runs.
+        """Reset the process that does not begin a step, if no running task keeps it busy.
 
-        It may hang in the work of a task that was terminated.
+        It may hang in user code for a task that was terminated.
         """
         holder = holder_of(step, node)
         known = (other.steps[step.index] for other in self._running.values())

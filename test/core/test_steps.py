@@ -122,7 +122,7 @@ def test_what_is_given_back_for_ever_ends_with_the_reason(
 
 @pytest.mark.parametrize("works", [False, True])
 def test_a_module_that_hangs_in_the_work_of_no_task_is_reset(core: Driver, works: bool) -> None:
-    """It hangs in a task that was terminated; one that is busy with another task is left alone."""
+    """Its user code hangs for a terminated task; a module at work on another task is not reset."""
     core.core.settings.queue_timeout = 100.0
     task, other = core.submit(), core.submit()
     for each in (task, other):

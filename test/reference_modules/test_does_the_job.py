@@ -87,7 +87,7 @@ def ask(framework: Framework, text: str, **extra: object) -> dict:
         ("Depth from the camera of a Pixel 8, 15 fps, under 3 W", "MiDaS v2.1 small", ""),
         ("Transcribe Dutch meetings", "", "in nl it makes more errors"),
         ("Compare two contracts of 40 pages and list what changed in meaning", "-Instruct",
-         "its context must be that long"),
+         "the context window must be that long"),
         ("Find tumours in pathology slides (100,000 x 80,000 px)", "",
          "19,625 inferences for each"),
         ("Score ad impressions for their click probability, x86 only", "CatBoost", ""),

@@ -45,7 +45,7 @@ def answer(framework: Framework, text: str, modality: str = "") -> Answer:
          20 * 360, ""),
         ("Classify 10-second recordings of birds on a Raspberry Pi 4", 1, ""),
         ("Translate 1,000 letters a month from French into German and Spanish on an L4", 2_000,
-         "no single model translates all of it; fr into de: "),
+         "no single model translates every pair of languages; models: fr into de: "),
     ],
 )  # fmt: skip
 def test_what_is_cut_counts_as_its_pieces(

@@ -104,7 +104,7 @@ def _passages(model: Model, task: str, tokens: float) -> tuple[int, str]:
 
 
 def _scaled(model: Model, resolution: tuple[int, int]) -> list[str]:
-    """What becomes of pictures that are larger than the input of the model."""
+    """Say that pictures larger than the input of the model are scaled down."""
     taken = _SIDES.search(model.input)
     if not taken or max(resolution) <= max(map(int, taken.groups())):
         return []
@@ -125,8 +125,8 @@ def _cut(model: Model, tokens: float) -> list[str]:
     kept = work.kv_per_token * tokens * 2.0 / MIB
     return [
         f"a text of about {tokens:,.0f} tokens is longer than the {taken[1]} that the figures "
-        f"are for: reading it adds {more:,.0f} times their operations, and its keys and values "
-        f"take {kept:,.0f} MiB; its context must be that long"
+        f"are for: prefill adds {more:,.0f} times their operations, the KV cache takes "
+        f"{kept:,.0f} MiB, and the context window must be that long"
     ]
 
 

@@ -151,7 +151,7 @@ def propose(
     terms: Terms = Terms(),
     baseline: Baseline | None = None,
 ) -> Proposal:
-    """The best model for what is wanted, or the models that together translate it.
+    """Propose the best model, or several translation models where one cannot do all pairs.
 
     Raises:
         NoMatchError: none fits, or the one selected is unknown; the text says what to change.

@@ -36,7 +36,7 @@ def by_pairs(one: _One, asked: Requirements) -> Proposal | None:
         f"{source} into {target}: {', then '.join(p.model.name for p in way)}"
         for (source, target), way in zip(pairs, ways, strict=True)
     )
-    notes = [f"no single model translates all of it; {named}"]
+    notes = [f"no single model translates every pair of languages; models: {named}"]
     if any(len(way) > 1 for way in ways):
         notes.append("through English, at which some of the meaning is lost")
     first = ways[0][0]

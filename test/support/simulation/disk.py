@@ -165,7 +165,7 @@ class Disk:
         )
 
     def task(self, serial: int, pipeline: Pipeline) -> Task:
-        """A task as the file holds it."""
+        """Return the task with this serial, as it would be restored."""
         record, user_input = self.contents.records[serial]
         kept = [self.contents.outputs.get((serial, m)) for m in range(len(pipeline))]
         outputs = [o[1] if o and o[0] == record[_ATTEMPT] else None for o in kept]
