@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from support.system import wait_for
 
 from sustainml_orchestrator.contract import claim, domain
 from sustainml_orchestrator.contract.claim import Claim, Holder
@@ -36,6 +37,7 @@ def held(*wrapper: str) -> Iterator[subprocess.Popen[str]]:
         assert process.stdout.readline() == "True\n"
         yield process
         process.kill()  # the kernel takes the claim back
+    wait_for(lambda: holder() is None)  # in a container it ends after the one that is waited for
 
 
 def holder() -> Holder | None:
