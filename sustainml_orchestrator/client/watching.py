@@ -7,7 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 
 from sustainml_msgs.msg import TaskSummary
 
-from sustainml_orchestrator.client.errors import OrchestratorUnavailable, RequestTimeout
+from sustainml_orchestrator.client.errors import (
+    OrchestratorUnavailable,
+    RequestRefused,
+    RequestTimeout,
+)
 from sustainml_orchestrator.client.feed import Feed
 from sustainml_orchestrator.client.patience import Patience
 from sustainml_orchestrator.core.ids import ErrorCode, TaskId, TaskStatus
@@ -35,6 +39,7 @@ class Watch:
         has_answered: bool,
     ) -> None:  # fmt: skip
         self._seen = dict.fromkeys(tasks, 0)  # the newest revision of each
+        self._created: dict[TaskId, tuple[int, int]] = {}  # tells tasks of the same id apart
         self._get = get
         self._follow = follow
         self._period = _FIRST_PERIOD
@@ -46,6 +51,7 @@ class Watch:
 
         Raises:
             RequestTimeout: they are not after so many s.
+            RequestRefused: another orchestrator answers now, which has other tasks of these ids.
         """
         deadline = time.monotonic() + timeout
         while self._seen:
@@ -83,6 +89,10 @@ class Watch:
             task_id = TaskId(summary.task_id.problem_id, summary.task_id.iteration_id)
             if task_id not in self._seen:
                 continue
+            if not self._is_same(task_id, summary):
+                if is_answer:
+                    raise _replaced(task_id)
+                continue
             seen = self._seen[task_id]
             if summary.revision == seen or (summary.revision < seen and not is_answer):
                 continue
@@ -93,3 +103,16 @@ class Watch:
                 if self._follow and all(following):
                     self._seen[following] = 0
             yield summary
+
+    def _is_same(self, task_id: TaskId, summary: TaskSummary) -> bool:
+        """Whether a summary is of the task that was seen first with this id."""
+        created = summary.created.sec, summary.created.nanosec
+        return self._created.setdefault(task_id, created) == created
+
+
+def _replaced(task_id: TaskId) -> RequestRefused:
+    text = (
+        f"task {task_id} is another one than before: another orchestrator answers, or one with "
+        "another journal, which does not know the task that was waited for; submit that again"
+    )
+    return RequestRefused(ErrorCode.NOT_FOUND, text)

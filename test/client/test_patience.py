@@ -12,6 +12,7 @@ from sustainml_orchestrator.client import patience
 from sustainml_orchestrator.client.errors import (
     ClientError,
     OrchestratorUnavailable,
+    RequestRefused,
     RequestTimeout,
 )
 from sustainml_orchestrator.client.following import Follower
@@ -76,6 +77,15 @@ def test_a_restored_database_has_lower_revisions() -> None:
     late = summary(TaskStatus.WAITING, 90)
     seen = watched(iter([RUNNING, DONE]), True, late)
     assert seen == [TaskStatus.RUNNING, TaskStatus.WAITING, TaskStatus.SUCCEEDED]
+
+
+def test_a_task_of_another_orchestrator_is_not_taken_for_the_one_waited_for() -> None:
+    other, early = summary(TaskStatus.SUCCEEDED, 90), summary(TaskStatus.SUCCEEDED, 91)
+    other.created.sec = early.created.sec = 7
+    with pytest.raises(RequestRefused, match=r"task 1/1 is another one .* submit that again") as no:
+        watched(iter([RUNNING, other]), True, early)
+    assert no.value.code is ErrorCode.NOT_FOUND
+    assert watched(iter([RUNNING, DONE]), True, early)[-1] is TaskStatus.SUCCEEDED
 
 
 def test_nobody_was_ever_there() -> None:
