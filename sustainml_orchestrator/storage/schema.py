@@ -131,15 +131,23 @@ def recognise(path: Path, *, known_place: bool) -> None:
         JournalError: it is someone else's.
         Damaged: it is a journal, or what is left of one.
     """
-    with path.open("rb") as file:
-        head = file.read(100)
-    ours = head[68:72] == APPLICATION_ID.to_bytes(4, "big")
-    if head.startswith(MAGIC) and ours:
+    head = _head(path)
+    if head.startswith(MAGIC) and _is_ours(head):
         return
-    if known_place or ours:
+    backup = files.backup_of(path)
+    if known_place or _is_ours(head) or (backup.is_file() and _is_ours(_head(backup))):
         raise Damaged("its header is destroyed" if head else "it is empty")
     what = "a database of another program" if head.startswith(MAGIC) else "not a journal"
     raise JournalError(f"{path} is {what}; move it away, or {ANOTHER}")
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(100)
+
+
+def _is_ours(head: bytes) -> bool:
+    return head[68:72] == APPLICATION_ID.to_bytes(4, "big")
 
 
 def create(path: Path) -> None:

@@ -213,6 +213,19 @@ def test_a_destroyed_first_page_costs_nothing_else(
     assert solved == TASKS
 
 
+def test_a_destroyed_first_page_is_recognised_by_the_backup_where_the_lock_is_lost(
+    path: Path, filled: dict[TaskId, list[bytes | None]]
+) -> None:
+    path.with_name("spare").rename(files.backup_of(path))
+    files.beside(path, ".lock").unlink()
+    with path.open("r+b") as file:
+        file.write(bytes(schema.PAGE_SIZE))
+    assert check(path).findings
+    journal, solved = restore(path, filled)
+    assert "its header is destroyed" in journal.warnings[0]
+    assert solved == TASKS
+
+
 def test_what_is_damaged_comes_from_the_backup(
     path: Path, filled: dict[TaskId, list[bytes | None]]
 ) -> None:
