@@ -49,8 +49,8 @@ TABLE: tuple[Spec, ...] = (
          "first; 0 = all", 0, 2**53, read_only=True),
     Spec("history_max_events", 100_000, "events of the history to keep", 0, 1_000_000,
          read_only=True),
-    _seconds("history_max_age", 30 * 86400.0, "age up to which events of the history are kept",
-             3650 * 86400.0),
+    Spec("history_max_age", 30 * 86400.0, "age up to which events of the history are kept, in s",
+         0.01, 3650 * 86400.0, read_only=True),
     Spec("flight_recorder_bytes", 0, "size of the recording of the last events beside the "
          "journal, in bytes; 0 = none", 0, 2**31 - 1, read_only=True),
     _seconds("control_timeout", 30.0, "default time for control_node to be confirmed"),
