@@ -76,6 +76,11 @@ def test_what_ends_the_wait_cancels_the_goal(
 def test_a_goal_that_is_accepted_too_late_is_cancelled(
     server: subprocess.Popen[bytes], client: OrchestratorClient
 ) -> None:
+    def stop(summary) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):  # both sides have found each other then
+        client.run_task(PROBLEM, feedback=stop, timeout=60.0)
     with pytest.raises(RequestTimeout, match="run_task"):
-        client.run_task(UserInput(problem_definition="late"), timeout=0.5)
-    wait_for(lambda: client.list_tasks()[1] == 1)
+        client.run_task(UserInput(problem_definition="late"), timeout=1.0)
+    wait_for(lambda: client.list_tasks()[1] == 2)
